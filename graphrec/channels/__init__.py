@@ -1,0 +1,1 @@
+"""Channels: each file is one recipe that ends in one recaller."""

@@ -1,0 +1,74 @@
+"""Checks that the core types make of the arrays they are given."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from graphrec.errors import DataError
+
+
+def as_array(values: npt.ArrayLike, dtype: npt.DTypeLike, *, name: str, ndim: int = 1) -> npt.NDArray[Any]:
+    """Return ``values`` as a C-contiguous array of ``dtype``, without a copy where it already is one.
+
+    Raises
+    ------
+    DataError
+        If the number of dimensions differs, or an integer array would lose information.
+    """
+    array = np.asarray(values)
+    if array.ndim != ndim:
+        raise DataError(f"{name} has {array.ndim} dimensions (shape {array.shape}); it must have {ndim}")
+    target = np.dtype(dtype)
+    if array.dtype != target:
+        if target.kind in "iu" and array.dtype.kind not in "iub" and array.size:
+            raise DataError(f"{name} holds {array.dtype}; it must hold integers ({target})")
+        if target.kind in "iu" and array.size:
+            low, high = int(array.min()), int(array.max())
+            limits = np.iinfo(target)
+            if low < limits.min or high > limits.max:
+                raise DataError(
+                    f"{name} holds values from {low} to {high}; {target} holds {limits.min} to {limits.max}"
+                )
+        array = array.astype(target)
+    return np.ascontiguousarray(array)
+
+
+def check_length(array: npt.NDArray[Any], length: int, *, name: str) -> None:
+    """Raise DataError unless ``array`` has ``length`` entries."""
+    if len(array) != length:
+        raise DataError(f"{name} has {len(array)} entries; it must have {length}")
+
+
+def check_rows(rows: npt.NDArray[Any], n: int, *, name: str) -> None:
+    """Raise DataError unless every entry of ``rows`` lies in ``0..n-1``."""
+    if rows.size:
+        low, high = int(rows.min()), int(rows.max())
+        if low < 0 or high >= n:
+            found = low if low < 0 else high
+            where = int(np.argmax(rows == found))
+            raise DataError(f"{name}[{where}] is {found}; legal rows are 0 to {n - 1}")
+
+
+def check_finite(values: npt.NDArray[Any], *, name: str) -> None:
+    """Raise DataError unless every entry of ``values`` is finite."""
+    finite = np.isfinite(values)
+    if not finite.all():
+        where = tuple(int(x) for x in np.argwhere(~finite)[0])
+        place = ", ".join(map(str, where))
+        raise DataError(f"{name}[{place}] is {values[where]}; every value must be finite")
+
+
+def check_indptr(indptr: npt.NDArray[np.int64], m: int, *, name: str) -> None:
+    """Raise DataError unless ``indptr`` starts at 0, never falls and ends at ``m``."""
+    if len(indptr) == 0 or indptr[0] != 0:
+        raise DataError(
+            f"{name} must start with 0; it {'is empty' if len(indptr) == 0 else f'starts with {indptr[0]}'}"
+        )
+    if indptr[-1] != m:
+        raise DataError(f"{name} ends at {indptr[-1]}; it must end at the number of entries, {m}")
+    if (np.diff(indptr) < 0).any():
+        where = int(np.argmax(np.diff(indptr) < 0))
+        raise DataError(f"{name} falls from {indptr[where]} to {indptr[where + 1]} at list {where}; it must never fall")

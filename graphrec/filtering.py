@@ -1,0 +1,107 @@
+"""Leaving out seen, banned and taken-down items: once, for every channel alike."""
+
+from __future__ import annotations
+
+import numba as nb
+import numpy as np
+import numpy.typing as npt
+
+from graphrec.lists import ItemLists, take_lists
+from graphrec.recall import Queries, Recaller
+
+
+@nb.njit(nogil=True, cache=True)
+def _filter(
+    indptr: npt.NDArray[np.int64],
+    items: npt.NDArray[np.int32],
+    exclude_indptr: npt.NDArray[np.int64],
+    exclude_items: npt.NDArray[np.int32],
+    allowed: npt.NDArray[np.bool_],
+    k: int,
+    kept: npt.NDArray[np.int64],
+    counts: npt.NDArray[np.int64],
+) -> int:  # pragma: no cover - compiled
+    """Write positions of surviving entries to ``kept`` and lengths to ``counts``; return how many survive."""
+    stamp = np.full(allowed.size, -1, dtype=np.int32)
+    total = 0
+    for i in range(indptr.size - 1):
+        for p in range(exclude_indptr[i], exclude_indptr[i + 1]):
+            stamp[exclude_items[p]] = i
+        taken = 0
+        for p in range(indptr[i], indptr[i + 1]):
+            item = items[p]
+            if taken == k:
+                break
+            if allowed[item] and stamp[item] != i:
+                kept[total] = p
+                total += 1
+                taken += 1
+        counts[i] = taken
+    return total
+
+
+def leave_out(lists: ItemLists, k: int, *, exclude: ItemLists, allowed: npt.NDArray[np.bool_]) -> ItemLists:
+    """Return each list without its excluded and disallowed items, cut to ``k``. Order is kept."""
+    kept = np.empty(len(lists.items), dtype=np.int64)
+    counts = np.empty(len(lists), dtype=np.int64)
+    total = _filter(lists.indptr, lists.items, exclude.indptr, exclude.items, allowed, k, kept, counts)
+    indptr = np.zeros(len(lists) + 1, dtype=np.int64)
+    np.cumsum(counts, out=indptr[1:])
+    return ItemLists(indptr, lists.items[kept[:total]], lists.scores[kept[:total]])
+
+
+def recall_allowed(
+    recaller: Recaller,
+    queries: Queries,
+    k: int,
+    *,
+    exclude: ItemLists,
+    allowed: npt.NDArray[np.bool_],
+) -> ItemLists:
+    """Ask a channel for k items a query that are neither excluded nor disallowed.
+
+    The channel is asked again for more while filtering leaves a query short and the channel still had items to give,
+    so a list is shorter than ``k`` only where the channel has no more.
+
+    Parameters
+    ----------
+    recaller : Recaller
+        The channel.
+    queries : Queries
+        n requests.
+    k : int
+        Items wanted a query.
+    exclude : ItemLists
+        n lists of items that must not come back (seen items and request exclusions).
+    allowed : ndarray
+        (n_items,) bool: the pool and request filters.
+
+    Returns
+    -------
+    ItemLists
+        n lists, best first.
+    """
+    n_items = len(allowed)
+    # Most queries are served by one call: room for a typical history.
+    asked = min(n_items, k + (int(np.percentile(exclude.lengths, 90)) if len(exclude) else 0))
+    answer = recaller.recall(queries, asked)
+    result = leave_out(answer, k, exclude=exclude, allowed=allowed)
+    short = np.flatnonzero((result.lengths < k) & (answer.lengths >= asked))
+    if len(short) == 0 or asked >= n_items:
+        return result
+    # Widen for the short ones alone, then put the longer answers in their places.
+    pending, results = short, {}
+    while len(pending):
+        asked = min(n_items, asked * 4)
+        part = Queries(queries.users[pending], take_lists(queries.history, pending))
+        answer = recaller.recall(part, asked)
+        wider = leave_out(answer, k, exclude=take_lists(exclude, pending), allowed=allowed)
+        done = (wider.lengths >= k) | (answer.lengths < asked) | (asked >= n_items)
+        results.update({int(pending[i]): wider[int(i)] for i in np.flatnonzero(done)})
+        pending = pending[~done]
+    parts = [results.get(i) or result[i] for i in range(len(result))]
+    indptr = np.zeros(len(parts) + 1, dtype=np.int64)
+    np.cumsum([len(items) for items, _ in parts], out=indptr[1:])
+    return ItemLists(
+        indptr, np.concatenate([items for items, _ in parts]), np.concatenate([scores for _, scores in parts])
+    )

@@ -1,0 +1,1 @@
+"""Merging the lists of several channels into one, with provenance."""

@@ -1,0 +1,1 @@
+"""Whatever learns with torch, PyG or gensim."""

@@ -1,0 +1,62 @@
+"""The neighbour table: for each row of one space, scored rows of another, best first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from graphrec.checks import as_array, check_finite, check_indptr, check_length, check_rows
+
+
+@dataclass(frozen=True, slots=True, init=False, eq=False)
+class NeighbourTable:
+    """A scored table from n rows to ``n_columns`` rows in CSR form.
+
+    Item -> items (Item-CF, Swing, KG neighbours), item -> tags, tag -> items, item -> users: all are neighbour
+    tables, and recall pushes a history through one or more of them (``recallers/neighbours.py``).
+
+    Parameters
+    ----------
+    indptr : ndarray
+        (n + 1,) int64.
+    neighbours : ndarray
+        (m,) int32 rows below ``n_columns``; within a row best first, ties by row.
+    scores : ndarray
+        (m,) float32, finite.
+    n_columns : int
+        Size of the space that ``neighbours`` point into.
+
+    Raises
+    ------
+    DataError
+        On a broken ``indptr``, a row out of range or a score that is not finite.
+    """
+
+    indptr: npt.NDArray[np.int64]
+    neighbours: npt.NDArray[np.int32]
+    scores: npt.NDArray[np.float32]
+    n_columns: int
+
+    def __init__(
+        self, indptr: npt.ArrayLike, neighbours: npt.ArrayLike, scores: npt.ArrayLike, *, n_columns: int
+    ) -> None:
+        set_field = object.__setattr__
+        set_field(self, "indptr", as_array(indptr, np.int64, name="indptr"))
+        set_field(self, "neighbours", as_array(neighbours, np.int32, name="neighbours"))
+        set_field(self, "scores", as_array(scores, np.float32, name="scores"))
+        set_field(self, "n_columns", int(n_columns))
+        check_indptr(self.indptr, len(self.neighbours), name="indptr")
+        check_length(self.scores, len(self.neighbours), name="scores")
+        check_rows(self.neighbours, self.n_columns, name="neighbours")
+        check_finite(self.scores, name="scores")
+
+    def __len__(self) -> int:
+        return len(self.indptr) - 1
+
+    def __getitem__(self, row: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+        if not 0 <= row < len(self):
+            raise IndexError(f"row {row} is out of range; the table has {len(self)} rows")
+        start, stop = self.indptr[row], self.indptr[row + 1]
+        return self.neighbours[start:stop], self.scores[start:stop]

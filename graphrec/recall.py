@@ -1,0 +1,176 @@
+"""The contracts of recall: what a channel is asked, what it answers, what it learns from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar, Protocol, Self, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from graphrec.catalogue import CatalogueGraph
+from graphrec.checks import as_array, check_length, check_rows
+from graphrec.errors import DataError
+from graphrec.interactions import Interactions
+from graphrec.lists import ItemLists, take_lists
+from graphrec.neighbours import NeighbourTable
+from graphrec.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True, slots=True, init=False, eq=False)
+class Queries:
+    """n recall requests.
+
+    Parameters
+    ----------
+    users : ndarray
+        (n,) int32 user rows; -1 is somebody never seen.
+    history : ItemLists
+        n lists of item rows, oldest first, with weights as scores. It may be live: the newest events of a known
+        user, or all that is known of an unknown one. Weights of 0 or below count as "seen" but say nothing of taste.
+
+    Raises
+    ------
+    DataError
+        If the lengths disagree or a user row is below -1.
+    """
+
+    users: npt.NDArray[np.int32]
+    history: ItemLists
+
+    def __init__(self, users: npt.ArrayLike, history: ItemLists) -> None:
+        rows = as_array(users, np.int32, name="users")
+        check_length(rows, len(history), name="users")
+        if len(rows) and int(rows.min()) < -1:
+            raise DataError(f"user row {int(rows.min())} is below -1; -1 stands for a user never seen")
+        object.__setattr__(self, "users", rows)
+        object.__setattr__(self, "history", history)
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Why a channel returned each of m items to one query.
+
+    ``sources`` (m,) int32: the history item that contributed most, -1 where none did.
+    ``via`` (m,) int32: the middle row it went through (a tag), -1 where there is none that may be named.
+    """
+
+    sources: npt.NDArray[np.int32]
+    via: npt.NDArray[np.int32]
+
+
+@runtime_checkable
+class Recaller(Protocol):
+    """One channel, ready to answer. Implementations are immutable and safe to call from several threads.
+
+    ``kind`` names the class in a saved bundle. ``reason`` is a template for people with the places ``{source}``
+    (title of the history item), ``{via}``, ``{path}`` (what the catalogue graph says the two items share) and
+    ``{verb}`` (what users do: "read").
+    """
+
+    kind: ClassVar[str]
+
+    @property
+    def reason(self) -> str:
+        """Template of the sentence that explains an item of this channel."""
+        ...
+
+    def recall(self, queries: Queries, k: int) -> ItemLists:
+        """Return n lists of at most k items, best first, ties by row.
+
+        Items of the history are *not* left out: that is done once for all channels (``graphrec.filtering``).
+        A channel that knows nothing about a query answers an empty list.
+        """
+        ...
+
+    def evidence(self, query: Queries, items: npt.NDArray[np.int32]) -> Evidence:
+        """Return why each of ``items`` (m,) fits the one query."""
+        ...
+
+    def save(self, directory: Path) -> None:
+        """Write arrays and settings into an existing, empty directory; no pickle."""
+        ...
+
+    @classmethod
+    def load(cls, directory: Path, items: Vocabulary) -> Self:
+        """Read what :meth:`save` wrote; raise BundleError where it does not fit ``items``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ItemTags:
+    """Tags that items carry: ``table`` is item row -> tag rows with weights > 0; ``tags`` names the tag rows."""
+
+    tags: Vocabulary
+    table: NeighbourTable
+
+    def __post_init__(self) -> None:
+        if self.table.n_columns != len(self.tags):
+            raise DataError(f"the tag table points at {self.table.n_columns} tags, the vocabulary has {len(self.tags)}")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RecallData:
+    """Everything recipes may learn from. What is held out is not in here.
+
+    Parameters
+    ----------
+    users, items : Vocabulary
+        External ids.
+    interactions : Interactions
+        The training events.
+    catalogue : CatalogueGraph
+        Items and entities; ``catalogue.items_only`` where there is no knowledge graph.
+    item_tags : ItemTags or None
+        Tags of items, for the tag channel.
+    pool : ndarray
+        (n_items,) bool: items that may be recalled at all.
+
+    Raises
+    ------
+    DataError
+        If the sizes of the parts disagree.
+    """
+
+    users: Vocabulary
+    items: Vocabulary
+    interactions: Interactions
+    catalogue: CatalogueGraph
+    item_tags: ItemTags | None = None
+    pool: npt.NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, dtype=np.bool_))
+
+    def __post_init__(self) -> None:
+        n = len(self.items)
+        if self.pool.size == 0:
+            object.__setattr__(self, "pool", np.ones(n, dtype=np.bool_))
+        for name, found in (
+            ("interactions", self.interactions.n_items),
+            ("the catalogue graph", self.catalogue.n_items),
+            ("the pool", len(self.pool)),
+            ("the tag table", n if self.item_tags is None else len(self.item_tags.table)),
+        ):
+            if found != n:
+                raise DataError(f"{name} speaks of {found} items, the vocabulary has {n}")
+        if self.interactions.n_users != len(self.users):
+            raise DataError(
+                f"interactions speak of {self.interactions.n_users} users, the vocabulary has {len(self.users)}"
+            )
+
+
+class Recipe(Protocol):
+    """Settings of a method, as a frozen dataclass whose fields are the TOML keys, and how to make it ready."""
+
+    def fit(self, data: RecallData, *, seed: int) -> Recaller:
+        """Learn from ``data`` and return the channel. Same data and seed give the same answer."""
+        ...
+
+
+def known_queries(history: ItemLists, users: npt.ArrayLike) -> Queries:
+    """Return queries for known ``users`` (n,), with their own histories taken from ``history`` (one list a user)."""
+    rows = as_array(users, np.int32, name="users")
+    check_rows(rows, len(history), name="users")
+    return Queries(rows, take_lists(history, rows))

@@ -1,0 +1,1 @@
+"""Recallers: how online code answers from each artefact."""

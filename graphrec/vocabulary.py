@@ -1,0 +1,158 @@
+"""External ids (strings) and the dense rows that stand for them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from graphrec.errors import DataError, UnknownIdError, nearest_names
+
+# Above this size the nearest names are not looked for: the search is linear and slow.
+_SUGGEST_LIMIT = 200_000
+
+
+class Vocabulary:
+    """The order of external ids: id <-> row ``0..n-1``. Immutable.
+
+    Parameters
+    ----------
+    ids : sequence of str, or Arrow string array
+        Unique, none null. Their order is the row order. Held as one Arrow array
+        (about 8 bytes an id and the text), so tens of millions fit.
+
+    Raises
+    ------
+    DataError
+        If an id is null or stands twice.
+    """
+
+    def __init__(self, ids: Sequence[str] | pa.Array | pa.ChunkedArray) -> None:
+        array = ids if isinstance(ids, pa.Array | pa.ChunkedArray) else pa.array(ids, pa.large_string())
+        if isinstance(array, pa.ChunkedArray):
+            array = array.combine_chunks()
+        array = array.cast(pa.large_string())
+        if array.null_count:
+            raise DataError(f"id at row {pc.index(array.is_null(), True).as_py()} is null; every id must be a string")
+        counts = pc.value_counts(array)
+        if len(counts) != len(array):
+            twice = counts.filter(pc.greater(counts.field("counts"), 1))[0]
+            raise DataError(
+                f"id {twice['values'].as_py()!r} stands {twice['counts'].as_py()} times; ids must be unique"
+            )
+        self._ids: pa.LargeStringArray = array
+
+    @property
+    def ids(self) -> pa.LargeStringArray:
+        """All ids in row order, an Arrow large_string array of length n."""
+        return self._ids
+
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        return {external: row for row, external in enumerate(self._ids.to_pylist())}
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._ids.to_pylist())
+
+    def __contains__(self, external: object) -> bool:
+        return external in self._rows
+
+    def __getitem__(self, row: int) -> str:
+        if not 0 <= row < len(self):
+            raise DataError(f"row {row} is out of range; legal rows are 0 to {len(self) - 1}")
+        return str(self._ids[int(row)].as_py())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Vocabulary) and self._ids.equals(other._ids)
+
+    def __hash__(self) -> int:
+        return hash(self.fingerprint)
+
+    def __repr__(self) -> str:
+        shown = ", ".join(repr(i) for i in self._ids[:3].to_pylist())
+        return f"Vocabulary({len(self)} ids: {shown}{', …' if len(self) > 3 else ''})"
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """sha256 (hex) over the ids in order; two vocabularies with one fingerprint have the same rows."""
+        digest = hashlib.sha256()
+        lengths = pc.binary_length(self._ids).to_numpy(zero_copy_only=False).astype("<i8")
+        digest.update(lengths.tobytes())
+        for start in range(0, len(self), 1_000_000):
+            digest.update("".join(self._ids[start : start + 1_000_000].to_pylist()).encode("utf-8", "surrogatepass"))
+        return digest.hexdigest()
+
+    def get(self, external: str, default: int = -1) -> int:
+        """Return the row of one id, or ``default`` where it is unknown. O(1) after the first call."""
+        return self._rows.get(external, default)
+
+    def row(self, external: str, *, kind: str = "id") -> int:
+        """Return the row of one id; ``kind`` ("user", "item") names it in the error.
+
+        Raises
+        ------
+        UnknownIdError
+            With the nearest known ids.
+        """
+        found = self._rows.get(external)
+        if found is None:
+            hint = nearest_names(external, self._rows) if len(self) <= _SUGGEST_LIMIT else ""
+            raise UnknownIdError(f"{kind} {external!r} is not among the {len(self):,} known {kind}s{hint}")
+        return found
+
+    def rows(
+        self,
+        ids: Iterable[str] | pa.Array | pa.ChunkedArray,
+        *,
+        missing: Literal["error", "drop", "mark"] = "error",
+        kind: str = "id",
+    ) -> npt.NDArray[np.int32]:
+        """Return the rows of many ids, int32.
+
+        Parameters
+        ----------
+        ids : iterable of str, or Arrow array
+            (m,) external ids.
+        missing : {"error", "drop", "mark"}
+            Unknown ids raise, are left out, or become -1.
+
+        Raises
+        ------
+        UnknownIdError
+            With ``missing="error"``, naming the first unknown id and how many there are.
+        """
+        array = ids if isinstance(ids, pa.Array | pa.ChunkedArray) else pa.array(list(ids), pa.large_string())
+        found = pc.index_in(array.cast(pa.large_string()), value_set=self._ids)
+        rows: npt.NDArray[np.int32] = pc.fill_null(found, -1).to_numpy().astype(np.int32, copy=False)
+        if missing == "mark":
+            return rows
+        unknown = rows < 0
+        if missing == "drop":
+            return rows[~unknown]
+        if unknown.any():
+            first = array[int(np.argmax(unknown))].as_py()
+            more = int(unknown.sum()) - 1
+            also = f" (and {more:,} more)" if more else ""
+            hint = nearest_names(str(first), self._ids.to_pylist()) if len(self) <= _SUGGEST_LIMIT else ""
+            raise UnknownIdError(f"{kind} {first!r} is not among the {len(self):,} known {kind}s{also}{hint}")
+        return rows
+
+    def take(self, rows: npt.ArrayLike) -> list[str]:
+        """Return the ids of ``rows`` (m,) as a list of m strings."""
+        return list(self._ids.take(pa.array(np.asarray(rows, dtype=np.int64))).to_pylist())
+
+    def extend(self, ids: Iterable[str] | pa.Array) -> Vocabulary:
+        """Return a new vocabulary with the unknown ones of ``ids`` appended in order; old rows stay as they are."""
+        array = ids if isinstance(ids, pa.Array) else pa.array(list(ids), pa.large_string())
+        array = pc.unique(array.cast(pa.large_string()))
+        fresh = array.filter(pc.invert(pc.is_in(array, value_set=self._ids)))
+        return Vocabulary(pa.concat_arrays([self._ids, fresh]))

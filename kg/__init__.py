@@ -1,0 +1,1 @@
+"""RDF knowledge graphs in and out: reading, linking items to entities, HeteroData."""

@@ -1,0 +1,1 @@
+"""Jobs: configuration, sources, training, evaluation, publishing, and the graphrec command."""

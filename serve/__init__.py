@@ -1,0 +1,1 @@
+"""Serving: a bundle in memory that answers recall requests."""
