@@ -1,0 +1,48 @@
+# One set of commands for people and for CI. Each does its own set-up under .venv, pinned by constraints.txt.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# hnswlib builds from source; without this its binary runs only on the kind of processor it was built on.
+export HNSWLIB_NO_NATIVE := 1
+
+.PHONY: help setup demo test lint type format bench clean
+
+help:  ## show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(VENV)/.ready  ## make the virtual environment
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed, this is " + sys.version.split()[0])'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+demo: setup  ## train, measure and publish a bundle on the bundled books; the result is in demo-out/
+	$(BIN)/graphrec demo --out demo-out
+
+test: setup  ## run all tests
+	$(BIN)/pytest -n auto
+
+lint: setup  ## style and import arrows
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+type: setup  ## mypy --strict on packages, tests and benchmarks
+	$(BIN)/mypy
+
+format: setup  ## rewrite files in the house format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup  ## run the benchmarks that take minutes, and write benchmarks/results/*.json
+	$(BIN)/python -m benchmarks.walks --json benchmarks/results/walks.json
+	$(BIN)/python -m benchmarks.rdf_load --json benchmarks/results/rdf_load.json
+	$(BIN)/python -m benchmarks.goodbooks --json benchmarks/results/goodbooks.json
+	$(BIN)/python -m benchmarks.engine --json benchmarks/results/engine.json
+
+clean:  ## remove the environment and every cache
+	rm -rf $(VENV) demo-out build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,248 @@
+"""The training configuration: one TOML file, checked whole before anything runs."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pydantic
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from graphrec.channels.registry import recipe_class
+from graphrec.errors import ConfigError, nearest_names
+from graphrec.recall import Recipe
+
+Share = Annotated[float, Field(gt=0.0, lt=1.0)]
+
+
+class Section(BaseModel):
+    """A table of the configuration: unknown keys are refused, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+
+
+class InteractionsSource(Section):
+    """Where the events come from.
+
+    ``columns`` maps ours (user_id, item_id, weight, timestamp, event) to the file's names. ``predicate`` reads events
+    from RDF, where users and items are joined by that IRI; without it, RDF files use the vocabulary of
+    ``docs/rdf-interactions.md``.
+    """
+
+    path: Path
+    columns: dict[str, str] = {}
+    event_weights: dict[str, float] = {}
+    time_unit: Literal["s", "ms", "us", "ns"] = "s"
+    max_reject_share: Annotated[float, Field(ge=0.0, le=1.0)] = 0.05
+    predicate: str | None = None
+    test_path: Path | None = None
+
+
+class Link(Section):
+    """How items find their entities: by IRI template, by a table of item id and IRI, or by a literal."""
+
+    template: str | None = None
+    table: Path | None = None
+    item_column: str = "item_id"
+    iri_column: str = "iri"
+    predicate: str | None = None
+    normalise: Literal["exact", "label", "isbn"] = "exact"
+    values: Path | None = None
+
+    @pydantic.model_validator(mode="after")
+    def _one_way(self) -> Link:
+        ways = [name for name in ("template", "table", "predicate") if getattr(self, name) is not None]
+        if len(ways) != 1:
+            found = " and ".join(ways) or "none of them"
+            raise ValueError(f"give exactly one of template, table, predicate; found {found}")
+        return self
+
+
+class KnowledgeSource(Section):
+    """The knowledge graph: RDF files, how items are linked, which predicates become relations and tags.
+
+    ``relations`` and ``tags`` take whole IRIs or their last part; empty ``relations`` keeps all.
+    """
+
+    paths: list[Path]
+    link: Link
+    relations: list[str] = []
+    literal_nodes: list[str] = []
+    tags: list[str] = []
+    languages: list[str] = ["en", ""]
+    max_reject_share: Annotated[float, Field(ge=0.0, le=1.0)] = 0.05
+
+
+class ItemsSource(Section):
+    """A table of items: titles, and tags divided by ``separator``."""
+
+    path: Path
+    columns: dict[str, str] = {}
+    separator: str = "|"
+
+
+class DataSection(Section):
+    """All inputs. Relative paths start at the configuration file's directory."""
+
+    interactions: InteractionsSource
+    knowledge: KnowledgeSource | None = None
+    items: ItemsSource | None = None
+
+
+class SplitSection(Section):
+    """How events are held out; ``graphrec.splits`` explains each kind."""
+
+    kind: Literal["time", "leave-last", "ratio", "given"] = "time"
+    test_share: Share = 0.2
+    cut: str | None = None
+    n: Annotated[int, Field(ge=1)] = 1
+
+
+class FusionSection(Section):
+    """How the channels' lists become one.
+
+    ``weights`` (rrf) is a table of channel weights, or "fit": chosen on a validation part of train.
+    """
+
+    kind: Literal["rrf", "quota"] = "rrf"
+    weights: dict[str, float] | Literal["fit"] = {}
+    c: Annotated[float, Field(gt=0)] = 60.0
+    depth: Annotated[int, Field(ge=0)] = 0
+    quotas: dict[str, int] = {}
+
+
+class EvaluateSection(Section):
+    """Cut-offs and how sure the intervals are."""
+
+    k: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)] = [20, 50, 100, 200]
+    bootstrap_rounds: Annotated[int, Field(ge=100)] = 1000
+    max_users: Annotated[int, Field(ge=1)] | None = None
+
+
+class PublishSection(Section):
+    """What goes into the bundle: channels fitted on ``all`` events, or on the ``train`` part that was measured."""
+
+    data: Literal["all", "train"] = "all"
+    keep: Annotated[int, Field(ge=1)] = 3
+
+
+class TrainConfig(Section):
+    """The whole file. ``channels`` holds a table a channel; its keys are the fields of the channel's recipe."""
+
+    name: str
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    wording: dict[str, str] = {}
+    data: DataSection
+    split: SplitSection = SplitSection()
+    channels: dict[str, dict[str, Any]]
+    fusion: FusionSection = FusionSection()
+    evaluate: EvaluateSection = EvaluateSection()
+    publish: PublishSection = PublishSection()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Config:
+    """A checked configuration with its recipes made, and the directory that relative paths start from."""
+
+    settings: TrainConfig
+    recipes: Mapping[str, Recipe]
+    directory: Path
+
+    def resolve(self, path: Path) -> Path:
+        """Return ``path`` seen from the configuration file."""
+        return path if path.is_absolute() else self.directory / path
+
+
+def load_config(path: str | Path) -> Config:
+    """Read and check a TOML configuration.
+
+    Raises
+    ------
+    ConfigError
+        If the file is missing or no TOML, a key is unknown (with the nearest known one), or a value is illegal.
+    """
+    source = Path(path)
+    try:
+        raw = tomllib.loads(source.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"there is no configuration file {str(source)!r}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{source}: cannot be read as UTF-8 text ({error})") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{source}: is no TOML: {error}") from error
+    return check_config(raw, directory=source.parent, name=str(source))
+
+
+def check_config(raw: Mapping[str, Any], *, directory: Path, name: str = "config") -> Config:
+    """Check a configuration given as a mapping; see :func:`load_config`."""
+    try:
+        settings = TrainConfig.model_validate(raw)
+    except ValidationError as error:
+        raise ConfigError(f"{name}: {_sentence(error, TrainConfig)}") from error
+    if not settings.channels:
+        raise ConfigError(f"{name}: [channels] is empty; name at least one, such as [channels.item-cf]")
+    recipes = {channel: _recipe(channel, table, name=name) for channel, table in settings.channels.items()}
+    for section, mapping in (("weights", settings.fusion.weights), ("quotas", settings.fusion.quotas)):
+        for channel in mapping if isinstance(mapping, dict) else ():
+            if channel not in recipes:
+                raise ConfigError(
+                    f"{name}: fusion.{section} names {channel!r}, which is not among the channels "
+                    f"{', '.join(recipes)}{nearest_names(channel, recipes)}"
+                )
+    return Config(settings, recipes, directory)
+
+
+def _recipe(channel: str, table: Mapping[str, Any], *, name: str) -> Recipe:
+    """Make the recipe of one channel; ``recipe = "item-cf"`` in the table lets a channel have a name of its own."""
+    values = dict(table)
+    place = f"{name}: channels.{channel}"
+    kind = values.pop("recipe", channel)
+    try:
+        made_by = recipe_class(kind)
+    except ConfigError as error:
+        raise ConfigError(f"{place}: {error}") from error
+    fields = [field.name for field in dataclasses.fields(made_by)]
+    for key in values:
+        if key not in fields:
+            raise ConfigError(
+                f"{place}.{key} is not a setting of {kind}{nearest_names(key, fields)}; legal: {', '.join(fields)}"
+            )
+    try:
+        recipe: Recipe = TypeAdapter(made_by).validate_python(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join([place, *(str(part) for part in first["loc"])])
+        raise ConfigError(f"{where} is {first['input']!r}: {_lower(first['msg'])}") from error
+    except ConfigError as error:
+        raise ConfigError(f"{place}: {error}") from error
+    return recipe
+
+
+def _sentence(error: ValidationError, model: type[BaseModel]) -> str:
+    """Turn pydantic's first complaint into one sentence with the place, the value and the remedy."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "missing":
+        return f"{where} is missing"
+    if first["type"] == "extra_forbidden":
+        known = _fields_at(model, [str(part) for part in first["loc"][:-1]])
+        return f"{where} is not a known key{nearest_names(str(first['loc'][-1]), known)}; legal: {', '.join(known)}"
+    if first["type"] == "value_error":
+        return f"{where}: {first['msg'].removeprefix('Value error, ')}"
+    return f"{where} is {first['input']!r}: {_lower(first['msg'])}"
+
+
+def _fields_at(model: type[BaseModel], path: list[str]) -> list[str]:
+    """Return the field names of the section at ``path`` below ``model``."""
+    for part in path:
+        annotation = model.model_fields[part].annotation
+        options = [annotation, *getattr(annotation, "__args__", ())]
+        model = next(o for o in options if isinstance(o, type) and issubclass(o, BaseModel))
+    return list(model.model_fields)
+
+
+def _lower(message: str) -> str:
+    return message[:1].lower() + message[1:]

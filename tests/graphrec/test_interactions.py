@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from graphrec.errors import DataError
+from graphrec.interactions import Interactions, coalesce, histories, item_counts, take, to_csr
+
+events = st.lists(
+    st.tuples(st.integers(0, 4), st.integers(0, 6), st.integers(1, 5), st.integers(0, 9)), min_size=0, max_size=40
+)
+
+
+def made(rows: list[tuple[int, int, int, int]]) -> Interactions:
+    columns = np.array(rows, dtype=np.int64).reshape(-1, 4).T
+    return Interactions(*columns, n_users=5, n_items=7)
+
+
+@given(events)
+def test_coalesce_sums_weights_and_keeps_the_latest_time(rows: list[tuple[int, int, int, int]]) -> None:
+    expected: dict[tuple[int, int], tuple[int, int]] = {}
+    for user, item, weight, time in rows:
+        total, latest = expected.get((user, item), (0, -1))
+        expected[user, item] = (total + weight, max(latest, time))
+    merged = coalesce(made(rows))
+    assert merged.times is not None
+    found = {
+        (int(u), int(i)): (int(w), int(t))
+        for u, i, w, t in zip(merged.users, merged.items, merged.weights, merged.times, strict=True)
+    }
+    assert found == expected
+    assert len(merged) == len(expected)
+
+
+def test_histories_run_from_oldest_to_newest() -> None:
+    interactions = Interactions([1, 1, 1, 0], [3, 2, 3, 0], [1, 1, 1, 1], [10, 20, 30, 5], n_users=3, n_items=4)
+    history = histories(interactions)
+    assert [items.tolist() for items, _ in history] == [[0], [2, 3], []]
+    assert history[1][1].tolist() == [1, 2]
+
+
+def test_without_times_the_order_of_rows_is_the_order_of_events() -> None:
+    history = histories(Interactions([0, 0, 0], [2, 0, 1], n_users=1, n_items=3))
+    assert history[0][0].tolist() == [2, 0, 1]
+
+
+def test_matrix_and_counts() -> None:
+    interactions = Interactions([0, 0, 1], [1, 1, 0], [2.0, 3.0, 1.0], n_users=2, n_items=3)
+    assert to_csr(interactions).toarray().tolist() == [[0, 5, 0], [1, 0, 0]]
+    assert to_csr(interactions, binary=True).toarray().tolist() == [[0, 1, 0], [1, 0, 0]]
+    assert item_counts(interactions).tolist() == [1, 2, 0]
+    assert len(take(interactions, np.array([True, False, True]))) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"users": [0, 5]}, r"users\[1\] is 5; legal rows are 0 to 1"),
+        ({"items": [-1, 0]}, r"items\[0\] is -1; legal rows are 0 to 2"),
+        ({"items": [0]}, "items has 1 entries; it must have 2"),
+        ({"weights": [1.0, np.nan]}, r"weights\[1\] is nan; every value must be finite"),
+        ({"users": [0.5, 1.0]}, "users holds float64; it must hold integers"),
+        ({"times": [1, 1_700_000_000_000]}, "divide milliseconds by 1000"),
+        ({"users": [[0, 1]]}, "users has 2 dimensions"),
+        ({"items": [2**40, 0]}, "items holds values from 0 to 1099511627776; int32 holds"),
+    ],
+)
+def test_illegal_arrays_get_a_sentence(arguments: dict[str, object], sentence: str) -> None:
+    legal: dict[str, object] = {"users": [0, 1], "items": [0, 2]}
+    with pytest.raises(DataError, match=sentence):
+        Interactions(**(legal | arguments), n_users=2, n_items=3)  # type: ignore[arg-type]

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from graphrec.errors import DataError
+from graphrec.lists import ItemLists, empty_lists, item_lists, take_lists, truncate
+from graphrec.neighbours import NeighbourTable
+
+ragged = st.lists(st.lists(st.integers(0, 50), max_size=6), max_size=6)
+
+
+@given(ragged, st.data())
+def test_take_lists_equals_indexing_one_by_one(lists: list[list[int]], data: st.DataObject) -> None:
+    packed = item_lists(lists)
+    rows = data.draw(st.lists(st.integers(-1, len(lists) - 1), max_size=8))
+    taken = take_lists(packed, rows)
+    assert [items.tolist() for items, _ in taken] == [[] if r < 0 else lists[r] for r in rows]
+
+
+@given(ragged, st.integers(0, 7))
+def test_truncate_keeps_the_first_k(lists: list[list[int]], k: int) -> None:
+    assert [items.tolist() for items, _ in truncate(item_lists(lists), k)] == [one[:k] for one in lists]
+
+
+def test_scores_travel_with_items() -> None:
+    lists = item_lists([[3, 1], [], [2]], [[0.5, 0.25], [], [9.0]])
+    assert lists.lengths.tolist() == [2, 0, 1]
+    assert lists[-1][1].tolist() == [9.0]
+    assert len(empty_lists(3)) == 3
+    with pytest.raises(IndexError, match="list 3 is out of range; there are 3 lists"):
+        lists[3]
+
+
+@pytest.mark.parametrize(
+    ("indptr", "sentence"),
+    [
+        ([1, 3], "indptr must start with 0; it starts with 1"),
+        ([], "indptr must start with 0; it is empty"),
+        ([0, 2], "indptr ends at 2; it must end at the number of entries, 3"),
+        ([0, 3, 1, 3], "indptr falls from 3 to 1 at list 1"),
+    ],
+)
+def test_broken_indptr(indptr: list[int], sentence: str) -> None:
+    with pytest.raises(DataError, match=sentence):
+        ItemLists(np.array(indptr, dtype=np.int64), [0, 1, 2])
+
+
+def test_scores_must_be_finite() -> None:
+    with pytest.raises(DataError, match=r"scores\[1\] is inf"):
+        item_lists([[0, 1]], [[0.0, float("inf")]])
+
+
+def test_neighbour_table_checks_its_columns() -> None:
+    table = NeighbourTable([0, 1, 2], [1, 2], [0.5, 0.25], n_columns=3)
+    assert len(table) == 2
+    assert table[1][0].tolist() == [2]
+    with pytest.raises(IndexError, match="row 2 is out of range; the table has 2 rows"):
+        table[2]
+    with pytest.raises(DataError, match=r"neighbours\[0\] is 3; legal rows are 0 to 2"):
+        NeighbourTable([0, 1], [3], [1.0], n_columns=3)

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from graphrec.errors import DataError, GraphRecError, UnknownIdError
+from graphrec.vocabulary import Vocabulary
+
+ids = st.lists(st.text(st.characters(exclude_categories=["Cs"])), unique=True)
+
+
+@given(ids)
+def test_rows_and_ids_are_inverse(names: list[str]) -> None:
+    vocabulary = Vocabulary(names)
+    assert vocabulary.rows(names).tolist() == list(range(len(names)))
+    assert vocabulary.take(range(len(names))) == names
+    assert list(vocabulary) == names
+
+
+@given(ids, ids)
+def test_extend_keeps_old_rows_and_appends_the_unknown_in_order(old: list[str], new: list[str]) -> None:
+    extended = Vocabulary(old).extend(new)
+    assert list(extended) == old + [name for name in new if name not in old]
+
+
+def test_unknown_ids_raise_drop_or_mark() -> None:
+    vocabulary = Vocabulary(["tt9", "tt90", "x"])
+    asked = ["x", "tt99", "tt9", "zz"]
+    assert vocabulary.rows(asked, missing="drop").tolist() == [2, 0]
+    assert vocabulary.rows(asked, missing="mark").tolist() == [2, -1, 0, -1]
+    with pytest.raises(
+        UnknownIdError, match=r"item 'tt99' is not among the 3 known items \(and 1 more\); nearest: 'tt9"
+    ):
+        vocabulary.rows(asked, kind="item")
+
+
+def test_one_row() -> None:
+    vocabulary = Vocabulary(["a", "b"])
+    assert vocabulary.row("b") == 1
+    assert vocabulary.get("c") == -1
+    assert "a" in vocabulary
+    assert "c" not in vocabulary
+    with pytest.raises(UnknownIdError, match="user 'bb' is not among the 2 known users; nearest: 'b'"):
+        vocabulary.row("bb", kind="user")
+    with pytest.raises(DataError, match="row 2 is out of range; legal rows are 0 to 1"):
+        vocabulary[2]
+
+
+def test_unknown_id_is_also_a_key_error_with_a_readable_sentence() -> None:
+    with pytest.raises(KeyError) as caught:
+        Vocabulary([]).row("a")
+    assert isinstance(caught.value, GraphRecError)
+    assert not str(caught.value).startswith('"')
+
+
+def test_twice_and_null_are_refused() -> None:
+    with pytest.raises(DataError, match="id 'b' stands 2 times"):
+        Vocabulary(["a", "b", "b"])
+    with pytest.raises(DataError, match="id at row 1 is null"):
+        Vocabulary(pa.array(["a", None]))
+
+
+def test_fingerprint_tells_order_and_boundaries() -> None:
+    prints = {Vocabulary(v).fingerprint for v in (["ab", "c"], ["a", "bc"], ["c", "ab"], ["abc"], [])}
+    assert len(prints) == 5
+    assert Vocabulary(["a", "b"]).fingerprint == Vocabulary(pa.chunked_array([["a"], ["b"]])).fingerprint
