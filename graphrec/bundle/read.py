@@ -1,0 +1,205 @@
+"""Opening a bundle: nothing is believed before it was checked."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from graphrec.adjacency import Adjacency
+from graphrec.bundle.files import array_header, read_array, read_strings
+from graphrec.bundle.manifest import Manifest, read_manifest
+from graphrec.bundle.verify import check_files, find_bundle
+from graphrec.catalogue import CatalogueGraph
+from graphrec.checks import check_rows
+from graphrec.errors import BundleError, GraphRecError
+from graphrec.lists import ItemLists
+from graphrec.recall import Recaller
+from graphrec.recallers import load_recaller
+from graphrec.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bundle:
+    """A bundle in memory. Arrays are memory-mapped and read-only; it may be shared between threads.
+
+    Parameters
+    ----------
+    path : Path
+        The directory, links resolved.
+    manifest : Manifest
+        What was written, when, by what, with which settings; sizes of files and channels.
+    users, items : Vocabulary
+        External ids.
+    catalogue : CatalogueGraph
+        Items and entities.
+    history : ItemLists
+        Seen items, one list a user, oldest first.
+    pool : ndarray
+        (n_items,) bool.
+    channels : mapping
+        Name to recaller, in the order of the manifest.
+    report : mapping or None
+        What evaluation found.
+    """
+
+    path: Path
+    manifest: Manifest
+    users: Vocabulary
+    items: Vocabulary
+    catalogue: CatalogueGraph
+    history: ItemLists
+    pool: npt.NDArray[np.bool_]
+    channels: Mapping[str, Recaller]
+    report: Mapping[str, Any] | None
+
+    @property
+    def fusion(self) -> Mapping[str, Any]:
+        """How the channels' lists become one, as ``fusion_from_dict`` reads it."""
+        return self.manifest.fusion
+
+    @property
+    def wording(self) -> Mapping[str, str]:
+        """Words for people."""
+        return self.manifest.wording
+
+
+def open_bundle(path: str | Path, *, verify: bool = True) -> Bundle:
+    """Open and check a bundle.
+
+    Parameters
+    ----------
+    path : path
+        A bundle, or a root whose ``current`` points at one.
+    verify : bool, default True
+        Compare every file's sha256. Without it sizes, shapes, vocabularies, dimensions and metrics are still checked.
+
+    Raises
+    ------
+    BundleError
+        If anything is missing, damaged, too new, or does not fit the rest; the sentence names the file.
+    """
+    directory = find_bundle(path)
+    manifest = read_manifest(directory)
+    for check in check_files(directory, manifest, sums=verify):
+        if not check.ok:
+            raise BundleError(f"bundle {str(directory)!r}: {check.file} {check.problem}")
+    try:
+        return _load(directory, manifest, verify=verify)
+    except GraphRecError as error:
+        # The bundle is named once; what follows is the path within it.
+        said = str(error).replace(f"{directory}{os.sep}", "")
+        raise BundleError(f"bundle {str(directory)!r}: {said}") from error
+
+
+def _load(directory: Path, manifest: Manifest, *, verify: bool) -> Bundle:
+    """Return the bundle whose files were checked."""
+    _check_headers(directory, manifest)
+    users, items, nodes = (_vocabulary(directory, manifest, name, verify) for name in ("users", "items", "nodes"))
+    catalogue = _catalogue(directory / "catalogue", nodes, items)
+    history = _history(directory / "history", len(users), len(items))
+    pool = read_array(directory / "pool.npy", np.bool_)
+    if len(pool) != len(items):
+        raise BundleError(f"pool.npy speaks of {len(pool)} items, the vocabulary has {len(items)}")
+    channels = {name: _channel(directory, name, entry, items) for name, entry in manifest.channels.items()}
+    # A plain view: a memmap object costs more in every slice.
+    return Bundle(directory, manifest, users, items, catalogue, history, np.asarray(pool), channels, _report(directory))
+
+
+def _check_headers(directory: Path, manifest: Manifest) -> None:
+    """Raise where an array is not of the dtype and shape that the manifest says."""
+    for name, entry in manifest.files.items():
+        if entry.kind == "array":
+            dtype, shape = array_header(directory / name)
+            if (dtype, shape) != (entry.dtype, entry.shape):
+                raise BundleError(
+                    f"{name} holds {dtype} of shape {shape}, the manifest says {entry.dtype} {entry.shape}"
+                )
+
+
+def _vocabulary(directory: Path, manifest: Manifest, name: str, verify: bool) -> Vocabulary:
+    """Return one vocabulary, of the size and fingerprint that the manifest says."""
+    found = Vocabulary(read_strings(directory / "vocabularies" / f"{name}.arrow"))
+    said = manifest.vocabularies.get(name, {})
+    if len(found) != said.get("size"):
+        raise BundleError(f"vocabularies/{name}.arrow has {len(found)} ids, the manifest says {said.get('size')}")
+    if verify and found.fingerprint != said.get("sha256"):
+        raise BundleError(f"vocabularies/{name}.arrow holds other ids than the bundle was made for")
+    return found
+
+
+def _catalogue(directory: Path, nodes: Vocabulary, items: Vocabulary) -> CatalogueGraph:
+    """Return the catalogue graph, whose first nodes must be the items in order."""
+    names = _read_json(directory / "names.json")
+    node_types, relation_names = names.get("node_types"), names.get("relation_names")
+    if not isinstance(node_types, list) or not isinstance(relation_names, list):
+        raise BundleError("catalogue/names.json must hold the lists 'node_types' and 'relation_names'")
+    weights = directory / "weights.npy"
+    adjacency = Adjacency(
+        read_array(directory / "indptr.npy", np.int64),
+        read_array(directory / "indices.npy", np.int32),
+        read_array(directory / "relations.npy", np.int16),
+        read_array(weights, np.float32) if weights.exists() else None,
+        type_offsets=read_array(directory / "type_offsets.npy", np.int64),
+        node_types=node_types,
+        relation_names=relation_names,
+    )
+    graph = CatalogueGraph(adjacency, nodes, read_strings(directory / "labels.arrow"))
+    if graph.n_items != len(items):
+        raise BundleError(f"the catalogue graph speaks of {graph.n_items} items, the vocabulary has {len(items)}")
+    prefixed = pc.binary_join_element_wise(
+        pa.scalar("item:", pa.large_string()), items.ids, pa.scalar("", pa.large_string())
+    )
+    if not prefixed.equals(nodes.ids.slice(0, len(items))):
+        raise BundleError("the first nodes of the catalogue graph are not the items of vocabularies/items.arrow")
+    return graph
+
+
+def _history(directory: Path, n_users: int, n_items: int) -> ItemLists:
+    """Return the seen items of every user."""
+    history = ItemLists(
+        read_array(directory / "indptr.npy", np.int64),
+        read_array(directory / "items.npy", np.int32),
+        read_array(directory / "scores.npy", np.float32),
+    )
+    if len(history) != n_users:
+        raise BundleError(f"the history speaks of {len(history)} users, the vocabulary has {n_users}")
+    check_rows(history.items, n_items, name="history/items.npy")
+    return history
+
+
+def _channel(directory: Path, name: str, entry: Mapping[str, Any], items: Vocabulary) -> Recaller:
+    """Return one channel, of the kind that the manifest says."""
+    try:
+        recaller = load_recaller(directory / "channels" / name, items)
+    except GraphRecError as error:
+        raise BundleError(f"channel {name}: {error}") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BundleError(f"channel {name} cannot be loaded: {type(error).__name__}: {error}") from error
+    if recaller.kind != entry.get("kind"):
+        raise BundleError(f"channel {name} is of kind {recaller.kind!r}, the manifest says {entry.get('kind')!r}")
+    return recaller
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    """Return the JSON object in a file."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise BundleError(f"{path.name} cannot be read as JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise BundleError(f"{path.name} holds a JSON {type(document).__name__}; it must hold an object")
+    return document
+
+
+def _report(directory: Path) -> dict[str, Any] | None:
+    path = directory / "report.json"
+    return _read_json(path) if path.exists() else None

@@ -1,0 +1,80 @@
+"""User-CF: what the users with the nearest taste took."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import scipy.sparse as sp
+
+from graphrec.channels.matrices import check_at_least, check_count, degrees, inverse_power, scaled, taste_matrix
+from graphrec.recall import RecallData
+from graphrec.recallers.neighbours import NeighbourRecaller
+from graphrec.recallers.profile import Profile
+from graphrec.topk import csr_table
+
+
+@dataclass(frozen=True, slots=True)
+class UserCF:
+    r"""Items of the users nearest to the one who asks.
+
+    .. math:: S = (D_u^{-a} R)\, D_i^{-b}\, (D_u^{-a} R)^\top, \qquad score(u, j) = \sum_{v \in N(u)} S_{uv} R_{vj}
+
+    with N(u) the best ``neighbours`` users, u himself left out. Similarities are made when they are asked for, out of
+    the history at hand: a user never seen is served by his live history as well as a known one, and nothing of the
+    size users x users exists. One without history gets an empty list. An item without events cannot come back.
+
+    Parameters
+    ----------
+    neighbours : int, default 100
+        Users who vote, >= 1.
+    user_exponent : float, default 0.5
+        a: how much a neighbour's activity is divided out.
+    item_exponent : float, default 0.5
+        b: how much less a popular item says about two users who share it.
+    target_exponent : float, default 0.0
+        Power of an item's popularity that its score is divided by; above 0 lifts rare items.
+    last : int, default 0
+        Newest history items used; 0 uses all.
+    half_life : float, default 0.0
+        Positions after which a history item counts half; 0 means that age does not matter.
+    weight_exponent : float, default 0.0
+        Power of interaction weights in R and in histories; 0 makes them ones.
+
+    Raises
+    ------
+    ConfigError
+        If a setting lies outside its range.
+
+    Notes
+    -----
+    A query costs the sum of the degrees of its history items and of its neighbours; ``last`` bounds it.
+    """
+
+    neighbours: int = 100
+    user_exponent: float = 0.5
+    item_exponent: float = 0.5
+    target_exponent: float = 0.0
+    last: int = 0
+    half_life: float = 0.0
+    weight_exponent: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_count("neighbours", self.neighbours, 1)
+        check_count("last", self.last, 0)
+        for name in ("user_exponent", "item_exponent", "target_exponent", "half_life", "weight_exponent"):
+            check_at_least(name, getattr(self, name), 0)
+
+    def fit(self, data: RecallData, *, seed: int) -> NeighbourRecaller:  # noqa: ARG002 - nothing is drawn
+        """Return the channel. Time and memory O(m) and a sort."""
+        taste = taste_matrix(data, self.weight_exponent)
+        by_user = inverse_power(degrees(taste, 1), self.user_exponent)
+        counts = degrees(taste, 0)
+        voters = scaled(taste, rows=by_user, columns=inverse_power(counts, self.item_exponent))
+        votes = scaled(taste, columns=inverse_power(counts, self.target_exponent) * data.pool)
+        return NeighbourRecaller(
+            [csr_table(sp.csr_array(voters.T)), csr_table(votes)],
+            [self.neighbours],
+            profile=Profile(self.last, self.half_life, self.weight_exponent),
+            reason="{verb} by people whose taste is close to yours; {source} is common ground",
+            middle_is_users=True,
+        )

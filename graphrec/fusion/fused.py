@@ -1,0 +1,74 @@
+"""Merged candidate lists which remember what each channel said of every item."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from graphrec.checks import check_length
+from graphrec.errors import DataError
+from graphrec.fusion.stacked import StackedLists
+from graphrec.lists import ItemLists, take_lists
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FusedLists:
+    """n merged lists with provenance.
+
+    Parameters
+    ----------
+    lists : ItemLists
+        The merged lists, m entries in all, best first.
+    channels : tuple of str
+        Names of the C channels, the columns below.
+    ranks : ndarray
+        (m, C) int32: 1-based rank of the entry in the channel's own list; 0 where the channel did not return it.
+    scores : ndarray
+        (m, C) float32: the channel's own score; NaN where it did not return the entry.
+
+    Raises
+    ------
+    DataError
+        If the shapes disagree.
+    """
+
+    lists: ItemLists
+    channels: tuple[str, ...]
+    ranks: npt.NDArray[np.int32]
+    scores: npt.NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        check_length(self.ranks, len(self.lists.items), name="ranks")
+        expected = (len(self.lists.items), len(self.channels))
+        for name, array in (("ranks", self.ranks), ("scores", self.scores)):
+            if array.shape != expected:
+                raise DataError(f"{name} have shape {array.shape}; {expected[1]} channels need {expected}")
+
+    def __len__(self) -> int:
+        return len(self.lists)
+
+    def query(self, position: int) -> FusedLists:
+        """Return the merged list of one query alone, provenance included."""
+        start, stop = self.lists.indptr[position], self.lists.indptr[position + 1]
+        one = take_lists(self.lists, [position])
+        return FusedLists(one, self.channels, self.ranks[start:stop], self.scores[start:stop])
+
+
+def assemble(
+    stacked: StackedLists,
+    counts: npt.NDArray[np.int64],
+    items: npt.NDArray[np.int32],
+    scores: npt.NDArray[np.float32],
+    ranks: npt.NDArray[np.int32],
+) -> FusedLists:
+    """Return merged entries, (m,) items and scores with (m, C) ranks, as FusedLists; ``counts`` (n,) are lengths."""
+    indptr = np.zeros(stacked.n + 1, dtype=np.int64)
+    np.cumsum(counts, out=indptr[1:])
+    own = np.full(ranks.shape, np.nan, dtype=np.float32)
+    for c in range(ranks.shape[1]):
+        returned = np.flatnonzero(ranks[:, c])
+        starts = stacked.bounds[c, np.searchsorted(indptr, returned, side="right") - 1]
+        own[returned, c] = stacked.scores[starts + ranks[returned, c] - 1]
+    return FusedLists(ItemLists(indptr, items, scores), stacked.channels, ranks, own)

@@ -1,0 +1,81 @@
+"""The files of a saved recaller: ``recaller.json`` and ``.npy`` arrays, read back with every fault named."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from graphrec.errors import BundleError
+
+SETTINGS = "recaller.json"
+
+
+def write_settings(directory: Path, kind: str, settings: Mapping[str, object]) -> None:
+    """Write ``recaller.json``: the kind, then the settings."""
+    text = json.dumps({"kind": kind, **settings}, ensure_ascii=False, indent=1)
+    (directory / SETTINGS).write_text(text + "\n", encoding="utf-8")
+
+
+def read_settings(directory: Path, *, kind: str | None = None) -> dict[str, Any]:
+    """Return what ``recaller.json`` holds.
+
+    Raises
+    ------
+    BundleError
+        If it is missing, unreadable, no JSON object, or not of ``kind`` where one is asked for.
+    """
+    path = directory / SETTINGS
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BundleError(f"{path} cannot be read ({error.strerror}); train the channel again") from error
+    except ValueError as error:
+        raise BundleError(f"{path} is not valid JSON ({error}); train the channel again") from error
+    if not isinstance(settings, dict) or not isinstance(settings.get("kind"), str):
+        raise BundleError(f"{path} names no kind of recaller; train the channel again")
+    if kind is not None and settings["kind"] != kind:
+        raise BundleError(f"{path} is of kind {settings['kind']!r}; expected {kind!r}")
+    return settings
+
+
+def setting(settings: Mapping[str, Any], name: str, kind: type | tuple[type, ...], *, directory: Path) -> Any:
+    """Return one setting; raise BundleError where it is missing or of another type."""
+    value = settings.get(name)
+    legal = kind if isinstance(kind, tuple) else (kind,)
+    if not isinstance(value, legal) or (isinstance(value, bool) and bool not in legal):
+        wanted = " or ".join(one.__name__ for one in legal)
+        raise BundleError(f"{directory / SETTINGS} holds {value!r} for {name!r}; expected {wanted}")
+    return value
+
+
+def write_array(directory: Path, name: str, array: npt.NDArray[Any]) -> None:
+    """Write one array as ``NAME.npy``."""
+    np.save(directory / f"{name}.npy", array, allow_pickle=False)
+
+
+def read_array(directory: Path, name: str, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+    """Return ``NAME.npy``, one-dimensional, memory-mapped and read-only.
+
+    Raises
+    ------
+    BundleError
+        If it is missing, damaged, or of another dtype or number of dimensions.
+    """
+    path = directory / f"{name}.npy"
+    try:
+        # An array without entries has no pages to map.
+        array = (
+            np.load(path, allow_pickle=False) if path.stat().st_size < 4096 else np.load(path, "r", allow_pickle=False)
+        )
+    except (OSError, ValueError, EOFError, SyntaxError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise BundleError(f"{path} cannot be read ({reason}); train the channel again") from error
+    if not isinstance(array, np.ndarray) or array.dtype != np.dtype(dtype) or array.ndim != 1:
+        found = f"{getattr(array, 'dtype', type(array).__name__)} of {getattr(array, 'ndim', 0)} dimensions"
+        raise BundleError(f"{path} holds {found}; expected {np.dtype(dtype)} of 1 dimension")
+    return array

@@ -1,0 +1,288 @@
+"""Recall by pushing a history through one neighbour table, or through a chain of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import reduce
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numba as nb
+import numpy as np
+import numpy.typing as npt
+
+from graphrec.checks import as_array, check_finite, check_length, check_rows
+from graphrec.errors import BundleError, ConfigError, DataError
+from graphrec.lists import ItemLists
+from graphrec.neighbours import NeighbourTable
+from graphrec.recall import Evidence, Queries
+from graphrec.recallers.files import read_array, read_settings, setting, write_array, write_settings
+from graphrec.recallers.profile import Profile, profile_weights
+from graphrec.threads import map_chunks
+from graphrec.topk import FloatArray, Pushed, RowArray, chunk_rows, join, push
+from graphrec.vocabulary import Vocabulary
+
+
+@nb.njit(nogil=True, cache=True)
+def _restrict(
+    indptr: npt.NDArray[np.int64],
+    neighbours: RowArray,
+    scores: FloatArray,
+    rows: RowArray,
+    columns: RowArray,
+    n_columns: int,
+) -> npt.NDArray[np.float64]:  # pragma: no cover - compiled
+    """Return the dense (rows, columns) part of a table; entries <= 0 become 0."""
+    position = np.full(n_columns, -1, dtype=np.int32)
+    for j in range(columns.size):
+        position[columns[j]] = j
+    part = np.zeros((rows.size, columns.size))
+    for i in range(rows.size):
+        for p in range(indptr[rows[i]], indptr[rows[i] + 1]):
+            j = position[neighbours[p]]
+            if j >= 0 and scores[p] > 0.0:
+                part[i, j] = scores[p]
+    return part
+
+
+def _restricted(table: NeighbourTable, rows: RowArray, columns: RowArray) -> npt.NDArray[np.float64]:
+    part: npt.NDArray[np.float64] = _restrict(
+        table.indptr, table.neighbours, table.scores, rows, columns, table.n_columns
+    )
+    return part
+
+
+def _readonly(table: NeighbourTable) -> NeighbourTable:
+    """Return the table with arrays that nobody may write: kernels then need one compilation, fitted or loaded."""
+    indptr, neighbours, scores = table.indptr.view(), table.neighbours.view(), table.scores.view()
+    for flags in (indptr.flags, neighbours.flags, scores.flags):
+        flags.writeable = False
+    return NeighbourTable(indptr, neighbours, scores, n_columns=table.n_columns)
+
+
+@dataclass(frozen=True, slots=True, init=False, eq=False)
+class NeighbourRecaller:
+    r"""A history pushed through tables: :math:`s = P(P(w\,T_1)\,T_2)\dots`, with P keeping the best entries.
+
+    One table items -> items is Item-CF or a knowledge graph's neighbours; items -> tags -> items is tag recall;
+    items -> users -> items is User-CF.
+
+    Parameters
+    ----------
+    tables : sequence of NeighbourTable
+        At least one; each takes the columns of the one before. The first takes items, the last gives items.
+    keep : sequence of int
+        Entries kept after each table but the last; 0 keeps all.
+    profile : Profile
+        Which items of a history count, and how much.
+    reason : str
+        Template of the sentence for people.
+    via : Vocabulary or None
+        Names of the middle rows, where they may be named (tags; never users).
+    background : ndarray or None
+        (first table's n_columns,) float32: what a middle row gets from the average unit of history; it is
+        subtracted, and rows left with 0 or less go. For chains of two or more tables.
+    middle_is_users : bool, default False
+        The first table's columns are user rows: the querying user's own row has no vote.
+
+    Raises
+    ------
+    DataError
+        If the tables do not fit each other, or ``keep``, ``via`` or ``background`` do not fit the tables.
+    """
+
+    kind: ClassVar[str] = "neighbours"
+
+    tables: tuple[NeighbourTable, ...]
+    keep: tuple[int, ...]
+    profile: Profile
+    reason: str
+    via: Vocabulary | None
+    background: FloatArray | None
+    middle_is_users: bool
+
+    def __init__(
+        self,
+        tables: Sequence[NeighbourTable],
+        keep: Sequence[int] = (),
+        *,
+        profile: Profile | None = None,
+        reason: str = "because you {verb} {source}",
+        via: Vocabulary | None = None,
+        background: npt.ArrayLike | None = None,
+        middle_is_users: bool = False,
+    ) -> None:
+        set_field = object.__setattr__
+        set_field(self, "tables", tuple(_readonly(table) for table in tables))
+        set_field(self, "keep", tuple(int(count) for count in keep))
+        set_field(self, "profile", profile or Profile())
+        set_field(self, "reason", reason)
+        set_field(self, "via", via)
+        expected = None if background is None else as_array(background, np.float32, name="background")
+        set_field(self, "background", expected)
+        set_field(self, "middle_is_users", bool(middle_is_users))
+        _check_chain(self.tables, self.keep)
+        middle = self.tables[-1]
+        if via is not None and (len(self.tables) < 2 or len(via) != len(middle)):
+            raise DataError(f"via names {len(via)} middle rows, the last table has {len(middle)}")
+        if expected is not None:
+            if len(self.tables) < 2:
+                raise DataError("a background belongs to the middle rows of a chain; one table has none")
+            check_length(expected, self.tables[0].n_columns, name="background")
+            check_finite(expected, name="background")
+
+    @property
+    def n_items(self) -> int:
+        """Number of items."""
+        return len(self.tables[0])
+
+    def recall(self, queries: Queries, k: int) -> ItemLists:
+        """Return the k best items of each query; an empty list where no item of the history has neighbours.
+
+        Raises
+        ------
+        ConfigError
+            If ``k < 1``.
+        DataError
+            If a history holds a row that is no item.
+        """
+        if k < 1:
+            raise ConfigError(f"k is {k}; at least 1 item must be asked for")
+        check_rows(queries.history.items, self.n_items, name="history.items")
+        weights = profile_weights(queries.history, self.profile)
+        widths = [count or table.n_columns for table, count in zip(self.tables, (*self.keep, k), strict=True)]
+        chunk = chunk_rows(max(min(width, t.n_columns) for width, t in zip(widths, self.tables, strict=True)))
+
+        def work(start: int, stop: int) -> Pushed:
+            return self._chain(queries, weights, start, stop, (*self.keep, k))[-1]
+
+        return ItemLists(*join(list(map_chunks(work, len(queries), chunk=chunk))))
+
+    def _chain(
+        self, queries: Queries, weights: npt.NDArray[np.float64], start: int, stop: int, keep: Sequence[int]
+    ) -> list[Pushed]:
+        """Push the queries ``start:stop`` through the first ``len(keep)`` tables; return what each step kept."""
+        bounds = queries.history.indptr[start : stop + 1]
+        first, last = bounds[0], bounds[-1]
+        indptr, rows, amounts = bounds - first, queries.history.items[first:last], weights[first:last]
+        steps: list[Pushed] = []
+        for number, (table, count) in enumerate(zip(self.tables, keep, strict=False)):
+            own = queries.users[start:stop] if number == 0 and self.middle_is_users else None
+            background = self.background if number == 0 else None
+            pushed = push(indptr, rows, amounts, table, count, skip=own, background=background)
+            steps.append(pushed)
+            indptr, rows, amounts = pushed[0], pushed[1], pushed[2].astype(np.float64)
+        return steps
+
+    def evidence(self, query: Queries, items: npt.NDArray[np.int32]) -> Evidence:
+        """Return, for each of ``items`` (m,), the history item that gave it most, and the middle row it went through.
+
+        Only middle rows that :meth:`recall` would keep count. Memory O(history * kept + kept * m).
+        """
+        targets = as_array(items, np.int32, name="items")
+        check_rows(targets, self.n_items, name="items")
+        check_rows(query.history.items, self.n_items, name="history.items")
+        weights = profile_weights(query.history, self.profile)
+        used = np.flatnonzero(weights > 0)
+        nothing = np.full(len(targets), -1, dtype=np.int32)
+        if len(used) == 0 or len(targets) == 0:
+            return Evidence(nothing, nothing)
+        sources = query.history.items[used]
+        asked, place = np.unique(targets, return_inverse=True)
+        kept = [np.sort(rows) for _, rows, _ in self._chain(query, weights, 0, 1, self.keep)]
+        spaces = [sources, *kept, asked.astype(np.int32)]
+        parts = [_restricted(t, a, b) for t, a, b in zip(self.tables, spaces, spaces[1:], strict=False)]
+        parts[0] *= weights[used][:, None]
+        before = reduce(np.matmul, parts[:-1]) if len(parts) > 1 else None  # (h, middle)
+        given = parts[0] if before is None else before @ parts[-1]  # (h, asked)
+        best = given.argmax(axis=0)
+        known = given[best, np.arange(len(asked))] > 0
+        via = np.full(len(asked), -1, dtype=np.int32)
+        if self.via is not None and before is not None:
+            through = (before[best].T * parts[-1]).argmax(axis=0)  # (middle, asked) -> (asked,)
+            via[known] = kept[-1][through[known]]
+        return Evidence(np.where(known, sources[best], -1)[place].astype(np.int32), via[place])
+
+    def save(self, directory: Path) -> None:
+        """Write the tables and settings."""
+        settings = {
+            "reason": self.reason,
+            "keep": list(self.keep),
+            "profile": asdict(self.profile),
+            "n_columns": [table.n_columns for table in self.tables],
+            "has_via": self.via is not None,
+            "has_background": self.background is not None,
+            "middle_is_users": self.middle_is_users,
+        }
+        write_settings(directory, self.kind, settings)
+        for number, table in enumerate(self.tables):
+            write_array(directory, f"indptr-{number}", table.indptr)
+            write_array(directory, f"neighbours-{number}", table.neighbours)
+            write_array(directory, f"scores-{number}", table.scores)
+        if self.via is not None:
+            (directory / "via.json").write_text(json.dumps(list(self.via), ensure_ascii=False), encoding="utf-8")
+        if self.background is not None:
+            write_array(directory, "background", self.background)
+
+    @classmethod
+    def load(cls, directory: Path, items: Vocabulary) -> Self:
+        """Read what :meth:`save` wrote.
+
+        Raises
+        ------
+        BundleError
+            If a file is missing or damaged, or the tables speak of another number of items.
+        """
+        settings = read_settings(directory, kind=cls.kind)
+        try:
+            recaller = cls(**_read(directory, settings))
+        except (DataError, ConfigError, TypeError) as error:
+            raise BundleError(f"{directory} is damaged: {error}") from error
+        if recaller.n_items != len(items):
+            raise BundleError(f"{directory} speaks of {recaller.n_items} items; the bundle has {len(items)}")
+        return recaller
+
+
+def _check_chain(tables: Sequence[NeighbourTable], keep: Sequence[int]) -> None:
+    """Raise DataError unless the tables fit one after the other and lead from items to items."""
+    if not tables:
+        raise DataError("a neighbour recaller has no table; it needs at least one")
+    if len(keep) != len(tables) - 1 or any(count < 0 for count in keep):
+        raise DataError(f"keep is {tuple(keep)}; {len(tables)} tables need {len(tables) - 1} counts of 0 or more")
+    for number, (left, right) in enumerate(pairwise(tables)):
+        if left.n_columns != len(right):
+            raise DataError(f"table {number} has {left.n_columns} columns, table {number + 1} has {len(right)} rows")
+    if len(tables[0]) != tables[-1].n_columns:
+        raise DataError(f"the first table takes {len(tables[0])} items, the last gives {tables[-1].n_columns}")
+
+
+def _read(directory: Path, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the constructor's arguments from the files of ``directory``."""
+    tables = []
+    for number, width in enumerate(setting(settings, "n_columns", list, directory=directory)):
+        arrays = (
+            read_array(directory, f"indptr-{number}", np.int64),
+            read_array(directory, f"neighbours-{number}", np.int32),
+            read_array(directory, f"scores-{number}", np.float32),
+        )
+        tables.append(NeighbourTable(*arrays, n_columns=width))
+    via = background = None
+    if setting(settings, "has_via", bool, directory=directory):
+        try:
+            via = Vocabulary(json.loads((directory / "via.json").read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            raise BundleError(f"{directory / 'via.json'} cannot be read ({error}); train the channel again") from error
+    if setting(settings, "has_background", bool, directory=directory):
+        background = read_array(directory, "background", np.float32)
+    return {
+        "tables": tables,
+        "keep": setting(settings, "keep", list, directory=directory),
+        "profile": Profile(**setting(settings, "profile", dict, directory=directory)),
+        "reason": setting(settings, "reason", str, directory=directory),
+        "via": via,
+        "background": background,
+        "middle_is_users": setting(settings, "middle_is_users", bool, directory=directory),
+    }

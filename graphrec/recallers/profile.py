@@ -1,0 +1,71 @@
+"""How much each item of a history says of a user's taste."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numba as nb
+import numpy as np
+import numpy.typing as npt
+
+from graphrec.errors import ConfigError
+from graphrec.lists import ItemLists
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    r"""Weights of history items: :math:`w_p^{\gamma}\, 2^{-a_p / h}`, with age :math:`a_p` counted from the newest.
+
+    Entries whose weight is 0 or below say nothing of taste and get 0.
+
+    Parameters
+    ----------
+    last : int, default 0
+        Use the newest ``last`` items only; 0 uses all.
+    half_life : float, default 0.0
+        Positions after which an item counts half; 0 means that age does not matter.
+    exponent : float, default 0.0
+        gamma: 0 makes every positive weight 1, 1 takes weights (ratings) as they are.
+
+    Raises
+    ------
+    ConfigError
+        If a setting is negative.
+    """
+
+    last: int = 0
+    half_life: float = 0.0
+    exponent: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("last", "half_life", "exponent"):
+            if not getattr(self, name) >= 0:
+                raise ConfigError(f"{name} of a profile is {getattr(self, name)}; it must be 0 or more")
+
+
+@nb.njit(nogil=True, cache=True)
+def _weights(
+    indptr: npt.NDArray[np.int64], weights: npt.NDArray[np.float32], last: int, half_life: float, exponent: float
+) -> npt.NDArray[np.float64]:  # pragma: no cover - compiled
+    result = np.zeros(weights.size, dtype=np.float64)
+    for i in range(indptr.size - 1):
+        start, stop = indptr[i], indptr[i + 1]
+        if last > 0:
+            start = max(start, stop - last)
+        for p in range(start, stop):
+            weight = np.float64(weights[p])
+            if weight > 0.0:
+                if exponent != 1.0:
+                    weight = weight**exponent
+                if half_life > 0.0:
+                    weight *= 2.0 ** (-(stop - 1 - p) / half_life)
+                result[p] = weight
+    return result
+
+
+def profile_weights(history: ItemLists, profile: Profile) -> npt.NDArray[np.float64]:
+    """Return (m,) float64, one weight an entry of ``history``; 0 where an entry is not to be used."""
+    weights: npt.NDArray[np.float64] = _weights(
+        history.indptr, history.scores, profile.last, float(profile.half_life), float(profile.exponent)
+    )
+    return weights

@@ -1,0 +1,87 @@
+"""One type for each entity, chosen among its rdf:type statements."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from kg.knowledge_graph import KnowledgeGraph
+from kg.terms import SUBCLASS_OF, TYPE, UNSPECIFIC_TYPES
+
+
+def entity_types(kg: KnowledgeGraph, *, max_types: int = 64) -> npt.NDArray[np.int32]:
+    """Return (n_entities,) int32: the entity row of each entity's class, -1 where it has none.
+
+    Of several types the most specific count: a class is dropped where the entity also has a class that the graph says
+    is below it (``rdfs:subClassOf``, any number of steps), and so are classes that say nothing (``owl:Thing``). Of
+    those left, the one with the most members wins; ties go to the lower row. Classes beyond the ``max_types`` largest
+    count as none.
+    """
+    chosen = np.full(len(kg.entities), -1, dtype=np.int32)
+    relation = kg.relations.get(TYPE)
+    pairs = kg.triples[kg.triples[:, 1] == relation][:, [0, 2]] if relation >= 0 else np.empty((0, 2), np.int32)
+    vague = kg.entities.rows(UNSPECIFIC_TYPES, missing="drop")
+    pairs = pairs[~np.isin(pairs[:, 1], vague)]
+    if not len(pairs):
+        return chosen
+    pairs = _without_superclasses(kg, pairs)
+    members = np.bincount(pairs[:, 1], minlength=len(kg.entities))
+    order = np.lexsort((pairs[:, 1], -members[pairs[:, 1]], pairs[:, 0]))
+    pairs = pairs[order]
+    first = np.append(True, pairs[1:, 0] != pairs[:-1, 0])
+    chosen[pairs[first, 0]] = pairs[first, 1]
+    classes, counts = np.unique(chosen[chosen >= 0], return_counts=True)
+    kept = classes[np.lexsort((classes, -counts))[:max_types]]
+    chosen[~np.isin(chosen, kept)] = -1
+    return chosen
+
+
+def _without_superclasses(kg: KnowledgeGraph, pairs: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+    """Return the (entity, class) pairs whose class is not above another class of the same entity."""
+    relation = kg.relations.get(SUBCLASS_OF)
+    if relation < 0:
+        return pairs
+    rows = kg.triples[kg.triples[:, 1] == relation]
+    parents: dict[int, list[int]] = {}
+    for child, _, parent in rows.tolist():
+        if child != parent:
+            parents.setdefault(child, []).append(parent)
+    n = np.int64(len(kg.entities))
+    known = set(np.unique(pairs[:, 1]).tolist())
+    dropped = []
+    for child in sorted(known & parents.keys()):
+        above = np.asarray(sorted(_ancestors(child, parents) & known), dtype=np.int64)
+        holders = pairs[pairs[:, 1] == child, 0].astype(np.int64)
+        dropped.append((holders[:, None] * n + above[None, :]).ravel())
+    if not dropped:
+        return pairs
+    keys = pairs[:, 0].astype(np.int64) * n + pairs[:, 1]
+    return pairs[~np.isin(keys, np.concatenate(dropped))]
+
+
+def _ancestors(child: int, parents: dict[int, list[int]]) -> set[int]:
+    """Return all classes above ``child``; classes that are above each other (a cycle) count as equal."""
+    above: set[int] = set()
+    waiting = list(parents.get(child, ()))
+    while waiting:
+        one = waiting.pop()
+        if one not in above:
+            above.add(one)
+            waiting.extend(parents.get(one, ()))
+    if child not in above:
+        return above
+    # In a cycle: only what cannot lead back to the child is really above it.
+    return {one for one in above if one != child and not _leads_to(one, child, parents)}
+
+
+def _leads_to(start: int, goal: int, parents: dict[int, list[int]]) -> bool:
+    seen: set[int] = set()
+    waiting = [start]
+    while waiting:
+        one = waiting.pop()
+        if one == goal:
+            return True
+        if one not in seen:
+            seen.add(one)
+            waiting.extend(parents.get(one, ()))
+    return False

@@ -1,0 +1,161 @@
+"""The knowledge graph: entity-valued triples as int32 rows, literals apart, names for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from graphrec.checks import as_array, check_length, check_rows
+from graphrec.errors import DataError, nearest_names
+from graphrec.vocabulary import Vocabulary
+from kg.literals import Literals, no_literals, same_literals
+from kg.terms import local_name
+
+
+@dataclass(frozen=True, slots=True)
+class ReadReport:
+    """What reading left out: ``n_statements`` read (repeated ones included), lines rejected, RDF 1.2 triple terms."""
+
+    files: tuple[str, ...] = ()
+    n_statements: int = 0
+    n_rejected: int = 0
+    n_triple_terms: int = 0
+    first_reject: str = ""
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the counts as JSON can hold them."""
+        return {
+            "files": list(self.files),
+            "n_statements": self.n_statements,
+            "n_rejected": self.n_rejected,
+            "n_triple_terms": self.n_triple_terms,
+            "first_reject": self.first_reject,
+        }
+
+
+@dataclass(frozen=True, slots=True, init=False, eq=False)
+class KnowledgeGraph:
+    """An RDF graph in rows. The order in which it was written down leaves no trace.
+
+    Parameters
+    ----------
+    triples : ndarray
+        (m, 3) int32 head entity, relation, tail entity; sorted, no duplicate.
+    entities : Vocabulary
+        IRIs of all subjects and of all objects that are not literals, in order of their UTF-8 bytes. Blank nodes have
+        IRIs too: see :func:`kg.rdf.read_rdf`.
+    relations : Vocabulary
+        IRIs of all predicates, in the same order.
+    labels : Arrow string array or None
+        (n_entities,) names for people, null where there is none.
+    literals : Literals or None
+        Values with datatype and language.
+    report : ReadReport
+        What reading counted; no part of the graph.
+
+    Raises
+    ------
+    DataError
+        On a row out of range, triples that are not sorted, or a duplicate.
+    """
+
+    triples: npt.NDArray[np.int32]
+    entities: Vocabulary
+    relations: Vocabulary
+    labels: pa.LargeStringArray
+    literals: Literals
+    report: ReadReport = field(default_factory=ReadReport)
+
+    def __init__(
+        self,
+        triples: npt.ArrayLike,
+        entities: Vocabulary,
+        relations: Vocabulary,
+        labels: pa.Array | None = None,
+        literals: Literals | None = None,
+        report: ReadReport | None = None,
+    ) -> None:
+        rows = as_array(triples, np.int32, name="triples", ndim=2)
+        values = literals if literals is not None else no_literals()
+        names = pa.nulls(len(entities), pa.large_string()) if labels is None else labels
+        check_length(rows.T, 3, name="a triple")
+        for name, statements in (("triples", rows), ("literals.statements", values.statements)):
+            check_rows(statements[:, 0], len(entities), name=f"{name}[:, 0]")
+            check_rows(statements[:, 1], len(relations), name=f"{name}[:, 1]")
+            _check_sorted(statements, name)
+        check_rows(rows[:, 2], len(entities), name="triples[:, 2]")
+        check_length(names, len(entities), name="labels")
+        for attribute, value in (
+            ("triples", rows),
+            ("entities", entities),
+            ("relations", relations),
+            ("labels", names.cast(pa.large_string())),
+            ("literals", values),
+            ("report", report if report is not None else ReadReport()),
+        ):
+            object.__setattr__(self, attribute, value)
+
+    def __repr__(self) -> str:
+        return (
+            f"KnowledgeGraph({len(self.triples):,} triples, {len(self.entities):,} entities, "
+            f"{len(self.relations):,} relations, {len(self.literals):,} literal statements)"
+        )
+
+
+def _check_sorted(rows: npt.NDArray[np.int32], name: str) -> None:
+    if len(rows) < 2:
+        return
+    above, below = rows[:-1], rows[1:]
+    rises = above[:, 0] < below[:, 0]
+    for column in (1, 2):
+        level = (above[:, :column] == below[:, :column]).all(axis=1)
+        rises |= level & (above[:, column] < below[:, column])
+    if not rises.all():
+        where = int(np.argmin(rises)) + 1
+        raise DataError(f"{name}[{where}] does not follow the row before it; rows must be sorted and unique")
+
+
+def same_graph(left: KnowledgeGraph, right: KnowledgeGraph) -> bool:
+    """Return whether two graphs have the same rows, ids, labels and literals (the reports may differ)."""
+    return (
+        left.entities == right.entities
+        and left.relations == right.relations
+        and np.array_equal(left.triples, right.triples)
+        and bool(left.labels.equals(right.labels))
+        and same_literals(left.literals, right.literals)
+    )
+
+
+def relation_rows(kg: KnowledgeGraph, names: Sequence[str]) -> npt.NDArray[np.int32]:
+    """Return the rows of relations given as IRIs or as the last part of one (``"author"``), (r,) int32.
+
+    A last part that several relations share means all of them (``schema:name`` over http and https).
+
+    Raises
+    ------
+    DataError
+        On a name that no relation has, with the nearest ones.
+    """
+    iris = kg.relations.ids.to_pylist()
+    by_local: dict[str, list[int]] = {}
+    for row, iri in enumerate(iris):
+        by_local.setdefault(local_name(iri), []).append(row)
+    found: list[int] = []
+    for name in names:
+        row = kg.relations.get(name)
+        rows = [row] if row >= 0 else by_local.get(name, [])
+        if not rows:
+            hint = nearest_names(name, [*by_local, *iris])
+            raise DataError(f"relation {name!r} is not among the {len(iris):,} of this graph{hint}")
+        found.extend(rows)
+    return np.unique(np.asarray(found, dtype=np.int32))
+
+
+def entity_label(kg: KnowledgeGraph, entity: int) -> str:
+    """Return the name of an entity for people: its label, else the last part of its IRI."""
+    label = kg.labels[int(entity)].as_py()
+    return str(label) if label is not None else local_name(kg.entities[int(entity)])

@@ -1,0 +1,180 @@
+"""Cells to values, column by column: each gives the values and why a cell cannot be one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from graphrec.errors import DataError
+
+LATEST_S = 4_102_444_800
+"""2100-01-01: anything later was most likely written in another unit."""
+
+_EARLY_S = 631_152_000  # 1990-01-01
+UNITS: Mapping[str, int] = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+_WRITTEN = {"ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds", "s": "seconds"}
+_ISO = (
+    "%Y-%m-%dT%H:%M:%S%.f%:z",
+    "%Y-%m-%d %H:%M:%S%.f%:z",
+    "%Y-%m-%dT%H:%M:%S%.fZ",
+    "%Y-%m-%dT%H:%M:%S%.f",
+    "%Y-%m-%d %H:%M:%S%.f",
+    "%Y-%m-%dT%H:%M",
+    "%Y-%m-%d %H:%M",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """(n,) values of a column, and the faults: pairs of a reason and the (n,) mask of cells it holds for."""
+
+    values: Any
+    faults: tuple[tuple[str, npt.NDArray[np.bool_]], ...]
+
+
+def _mask(array: Any) -> npt.NDArray[np.bool_]:
+    return np.asarray(pc.fill_null(array, False).to_numpy(zero_copy_only=False), dtype=np.bool_)
+
+
+def id_cells(column: pa.Array, name: str, where: str) -> Cells:
+    """Return ids as strings: text as it stands, integers by their digits, whole floats as integers.
+
+    Raises
+    ------
+    DataError
+        If the column holds something that is no id (times, lists, truth values).
+    """
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    null = _mask(column.is_null())
+    kind = column.type
+    broken: npt.NDArray[np.bool_] = np.zeros(len(column), dtype=np.bool_)
+    if pa.types.is_floating(kind):
+        numbers = np.asarray(pc.fill_null(column, 0).to_numpy(zero_copy_only=False), dtype=np.float64)
+        null |= np.isnan(numbers)
+        # Beyond 2^53 a float no longer tells neighbouring integers apart.
+        broken = ~null & ~((np.trunc(numbers) == numbers) & (np.abs(numbers) <= 2**53))
+        column = pa.array(np.where(null | broken, 0, numbers).astype(np.int64))
+    elif not (pa.types.is_integer(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind)
+              or pa.types.is_string_view(kind) or pa.types.is_null(kind)):  # fmt: skip
+        raise DataError(f"{where}: column {name!r} holds {kind}; ids are text or integers")
+    text = pc.fill_null(column.cast(pa.large_string()), "")
+    empty = _mask(pc.equal(text, "")) | null
+    return Cells(
+        text, ((f"{name} is empty", empty), (f"{name} is a number with a fraction, or beyond 2^53", broken & ~empty))
+    )
+
+
+def _numbers(column: pa.Array) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Return (n,) float64 values, which cells are empty, and which are no numbers."""
+    series = pl.Series(values=column)
+    if series.dtype == pl.String:
+        text = series.str.strip_chars()
+        empty = (series.is_null() | (text == "").fill_null(True)).to_numpy()
+        parsed = text.cast(pl.Float64, strict=False)
+    else:
+        empty = series.is_null().to_numpy()
+        parsed = series.cast(pl.Float64, strict=False)
+    bad = parsed.is_null().to_numpy() & ~empty
+    return parsed.fill_null(0.0).to_numpy().astype(np.float64), empty, bad
+
+
+def weight_cells(column: pa.Array, name: str) -> Cells:
+    """Return weights as (n,) float32."""
+    values, empty, bad = _numbers(column)
+    with np.errstate(over="ignore"):
+        small = values.astype(np.float32)
+    infinite = ~np.isfinite(small) & ~empty & ~bad
+    faults = (
+        (f"{name} is empty", empty),
+        (f"{name} is no number", bad),
+        (f"{name} is not a finite number", infinite),
+    )
+    return Cells(np.where(empty | bad | infinite, np.float32(1), small), faults)
+
+
+def time_cells(column: pa.Array, name: str, unit: str, where: str, place: str, places: npt.NDArray[np.int64]) -> Cells:
+    """Return times as (n,) int64 seconds UTC, from numbers in ``unit``, ISO 8601 text, or date and time columns.
+
+    Times without a zone are UTC.
+
+    Raises
+    ------
+    DataError
+        If most numbers make sense in another unit only; the sentence names it.
+    """
+    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
+        null = _mask(column.is_null())
+        stamped = column.cast(pa.timestamp("us", tz="UTC") if getattr(column.type, "tz", None) else pa.timestamp("us"))
+        seconds = pc.fill_null(stamped.cast(pa.int64()), 0).to_numpy() // UNITS["us"]
+        return _in_range(seconds, null, np.zeros_like(null), name)
+    numbers, empty, bad = _numbers(column)
+    bad |= ~np.isfinite(numbers)
+    _check_unit(numbers, ~(empty | bad), unit, name, where, place, places)
+    whole = _whole(column, numbers, empty | bad)
+    seconds = whole // UNITS[unit]
+    if bad.any() and (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+        dated = _iso_seconds(pl.Series(values=column.filter(pa.array(bad))))
+        seconds[bad] = dated.fill_null(0).to_numpy()
+        bad[bad] = dated.is_null().to_numpy()
+    return _in_range(seconds, empty, bad, name)
+
+
+def _whole(column: pa.Array, numbers: npt.NDArray[np.float64], skip: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """Return the numbers as int64, exactly where they are integers (float64 would round nanoseconds)."""
+    exact = pl.Series(values=column).cast(pl.Int64, strict=False)
+    rounded = np.floor(np.clip(np.where(skip, 0, numbers), -9e18, 9e18)).astype(np.int64)
+    return np.where(exact.is_null().to_numpy(), rounded, exact.fill_null(0).to_numpy())
+
+
+def _iso_seconds(text: pl.Series) -> pl.Series:
+    found = text.str.to_date("%Y-%m-%d", strict=False).cast(pl.Datetime("us"))
+    for form in _ISO:
+        zoned = "%:z" in form
+        parsed = text.str.to_datetime(form, strict=False, time_unit="us", time_zone="UTC" if zoned else None)
+        found = pl.select(pl.coalesce(found, parsed.dt.replace_time_zone(None) if zoned else parsed)).to_series()
+    return found.dt.epoch("s")
+
+
+def _in_range(
+    seconds: npt.NDArray[np.int64], empty: npt.NDArray[np.bool_], bad: npt.NDArray[np.bool_], name: str
+) -> Cells:
+    usable = ~(empty | bad)
+    before, after = usable & (seconds < 0), usable & (seconds > LATEST_S)
+    faults = (
+        (f"{name} is empty", empty),
+        (f"{name} is neither a number nor an ISO 8601 time", bad),
+        (f"{name} lies before 1970", before),
+        (f"{name} lies after 2100", after),
+    )
+    return Cells(np.where(usable & ~before & ~after, seconds, 0), faults)
+
+
+def _check_unit(
+    numbers: npt.NDArray[np.float64], usable: npt.NDArray[np.bool_], unit: str, name: str, where: str, place: str,
+    places: npt.NDArray[np.int64],
+) -> None:  # fmt: skip
+    """Raise where most numbers lie after 2100 (or all before 1990) in ``unit`` and between 1990 and 2100 in another."""
+    values = numbers[usable]
+    if not len(values):
+        return
+    seconds = values / UNITS[unit]
+    strange = (seconds > LATEST_S) | ((seconds < _EARLY_S / 10) & (seconds > 0) if unit != "s" else False)
+    if strange.sum() * 2 <= len(values):
+        return
+    for other, size in UNITS.items():
+        fits = strange & (values / size >= _EARLY_S) & (values / size <= LATEST_S)
+        if other != unit and fits.sum() * 2 > strange.sum():
+            first = int(np.argmax(fits))
+            at = int(places[usable][first])
+            raise DataError(
+                f"{where} {place} {at}: {name} {values[first]:.0f} makes no sense in {_WRITTEN[unit]}; it looks like "
+                f'{_WRITTEN[other]}: set time_unit = "{other}"'
+            )

@@ -1,0 +1,294 @@
+"""The ``graphrec`` command. Heavy parts are imported inside the commands that use them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from graphrec import __version__
+from graphrec.errors import ConfigError, GraphRecError
+
+if TYPE_CHECKING:
+    from pipelines.progress import Steps
+
+app = typer.Typer(
+    name="graphrec",
+    help="Recall from a catalogue that is a graph: train, measure, publish, look up.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+data_app = typer.Typer(help="The registry of data sets: list, describe, fetch.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+
+out_console = Console()
+err_console = Console(stderr=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+BundleArgument = Annotated[Path, typer.Argument(help="A bundle, or a directory with one behind 'current'.")]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command. Errors of ours become one sentence and exit code 2, never a traceback."""
+    try:
+        app(args=list(arguments) if arguments is not None else None, prog_name="graphrec")
+    except GraphRecError as error:
+        err_console.print(f"[red]error:[/red] {escape(str(error))}", soft_wrap=True, highlight=False)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        err_console.print("stopped")
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader (head, less) has gone; Python would complain again while closing stdout.
+        sys.stderr.close()
+        sys.exit(141)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        out_console.print(f"graphrec {__version__}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[  # noqa: ARG001
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Where report and bundle go.")] = Path("demo-out"),
+    as_json: AsJson = False,
+) -> None:
+    """Train on the bundled goodbooks: report.json, report.html and a bundle, then a few look-ups."""
+    from pipelines.datasets import datasets_directory
+
+    trained = _train(datasets_directory() / "goodbooks" / "demo.toml", out, as_json=as_json)
+    if not as_json:
+        _show_look_ups(out)
+        out_console.print(
+            f"\nTry: [bold]graphrec recall {out} --user 58 --explain[/bold]   "
+            f"[bold]graphrec neighbours {out} --item 2 --relation isPartOf[/bold]\n"
+            f"Report: {out / 'report.html'}   Bundle: {trained}",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+@app.command()
+def train(
+    config: Annotated[Path, typer.Argument(help="The TOML configuration.")],
+    out: Annotated[Path, typer.Option(help="Where report and bundle go.")],
+    as_json: AsJson = False,
+) -> None:
+    """Fit every channel, measure it, and publish a bundle."""
+    bundle = _train(config, out, as_json=as_json)
+    if not as_json:
+        out_console.print(f"Report: {out / 'report.html'}   Bundle: {bundle}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def evaluate(
+    config: Annotated[Path, typer.Argument(help="The TOML configuration.")],
+    out: Annotated[Path | None, typer.Option(help="Also write report.json and report.html here.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fit on the training part and measure every channel; publish nothing."""
+    from pipelines.config import load_config
+    from pipelines.report import write_report
+    from pipelines.train import evaluate_only
+
+    report = evaluate_only(load_config(config), rejects=out / "rejects" if out else None, steps=_steps(as_json))
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        write_report(report, out)
+    _print_report(report, as_json=as_json)
+
+
+@app.command()
+def recall(
+    bundle: BundleArgument,
+    user: Annotated[str | None, typer.Option(help="User id; unknown ones are served too.")] = None,
+    history: Annotated[list[str] | None, typer.Option("--item", "-i", help="An item of a live history.")] = None,
+    k: Annotated[int, typer.Option("-k", help="Items wanted.", min=1)] = 10,
+    channel: Annotated[list[str] | None, typer.Option(help="Ask these channels alone.")] = None,
+    exclude: Annotated[list[str] | None, typer.Option(help="An item that must not come back.")] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Say why each item is there.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Recall items for a user, for a live history, or for nobody at all."""
+    from pipelines.answers import answer_json, answer_table
+    from serve import Engine
+
+    answer = Engine.open(bundle).recall(
+        user=user, history=history or None, k=k, channels=channel or None, exclude=exclude or (), explain=explain
+    )
+    if as_json:
+        _print_json(answer_json(answer))
+        return
+    who = f"user {user}" if user is not None else "nobody in particular"
+    out_console.print(answer_table(answer, title=f"{len(answer.items)} items for {who}", explain=explain))
+
+
+@app.command()
+def neighbours(
+    bundle: BundleArgument,
+    item: Annotated[str, typer.Option(help="Item id.")],
+    relation: Annotated[str | None, typer.Option(help="Only along this relation.")] = None,
+    k: Annotated[int, typer.Option("-k", help="Items wanted.", min=1)] = 10,
+    as_json: AsJson = False,
+) -> None:
+    """Show the items near an item in the knowledge graph, and what they share."""
+    from pipelines.answers import neighbours_json, neighbours_table
+    from serve import Engine
+
+    found = Engine.open(bundle).neighbours(item=item, relation=relation, k=k)
+    if as_json:
+        _print_json(neighbours_json(found))
+    else:
+        out_console.print(neighbours_table(found))
+
+
+@app.command()
+def inspect(bundle: BundleArgument, as_json: AsJson = False) -> None:
+    """Show what a bundle holds."""
+    from graphrec.bundle import open_bundle
+    from pipelines.answers import bundle_json, bundle_table
+
+    opened = open_bundle(bundle)
+    if as_json:
+        _print_json(bundle_json(opened))
+    else:
+        out_console.print(bundle_table(opened))
+
+
+@app.command()
+def verify(bundle: BundleArgument, as_json: AsJson = False) -> None:
+    """Check every file of a bundle against its hash, and every part against the others."""
+    from graphrec.bundle import open_bundle, verify_bundle
+
+    checks = verify_bundle(bundle)
+    bad = [check for check in checks if not check.ok]
+    if as_json:
+        _print_json({"ok": not bad, "files": [{"file": c.file, "ok": c.ok, "problem": c.problem} for c in checks]})
+    else:
+        for check in bad:
+            err_console.print(f"[red]✗[/red] {escape(check.problem)}", soft_wrap=True, highlight=False)
+    if bad:
+        raise typer.Exit(2)
+    opened = open_bundle(bundle)
+    if not as_json:
+        out_console.print(f"[green]✓[/green] {opened.path}: {len(checks)} files are whole and fit together", soft_wrap=True)
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Show what is installed and which optional parts are active."""
+    from pipelines.doctor import environment, parts
+
+    found = parts()
+    if as_json:
+        described = {p.name: {"active": p.active, "packages": {d.name: d.version for d in p.packages}} for p in found}
+        _print_json({**environment(), "parts": described})
+        return
+    about = environment()
+    out_console.print(
+        f"graphrec {about['graphrec']} · Python {about['python']} · {about['platform']} · {about['threads']} threads",
+        highlight=False,
+    )
+    table = Table("part", "active", "gives", "packages")
+    for part in found:
+        packages = ", ".join(f"{p.name} {p.version or '[red]missing[/red]'}" for p in part.packages)
+        remedy = "" if part.active else f"\n[yellow]pip install 'graphrec\\[{part.name}]'[/yellow]"
+        table.add_row(part.name, "[green]yes[/green]" if part.active else "[red]no[/red]", part.gives, packages + remedy)
+    out_console.print(table)
+
+
+@data_app.command("list")
+def data_list(as_json: AsJson = False) -> None:
+    """List the data sets of the registry."""
+    from pipelines.datasets import load_registry
+
+    registry = load_registry()
+    if as_json:
+        _print_json({name: entry.model_dump(mode="json") for name, entry in registry.items()})
+        return
+    table = Table("name", "what", "licence", "at hand")
+    for name, entry in registry.items():
+        table.add_row(name, escape(entry.title), escape(entry.licence), "bundled" if entry.bundled else "fetch")
+    out_console.print(table)
+
+
+@data_app.command("fetch")
+def data_fetch(
+    name: Annotated[str, typer.Argument(help="Name in the registry.")],
+    source: Annotated[Path | None, typer.Option("--from", help="Take files already at hand from here.")] = None,
+    into: Annotated[Path | None, typer.Option(help="Cache directory [default: the platform's].")] = None,
+) -> None:
+    """Download a data set with resume, check its hashes, and print where it is."""
+    from pipelines.datasets import fetch
+
+    with _steps(False).step(f"fetch {name}") as advance:
+        directory = fetch(name, into=into, source_dir=source, progress=lambda _file, done, total: advance(done, total))
+    out_console.print(str(directory), soft_wrap=True, highlight=False)
+
+
+def _steps(quiet: bool) -> Steps:
+    from pipelines.progress import Shown, Silent
+
+    return Silent() if quiet else Shown(err_console)
+
+
+def _train(config: Path, out: Path, *, as_json: bool) -> Path:
+    from pipelines.config import load_config
+    from pipelines.train import train as run
+
+    trained = run(load_config(config), out, steps=_steps(as_json))
+    _print_report(trained.report, as_json=as_json)
+    return trained.bundle
+
+
+def _print_report(report: dict[str, Any], *, as_json: bool) -> None:
+    from pipelines.report import report_tables
+
+    if as_json:
+        _print_json(report)
+        return
+    for table in report_tables(report):
+        out_console.print(table)
+
+
+def _show_look_ups(out: Path) -> None:
+    """Print what the fresh bundle answers for its first user and for somebody unknown."""
+    from pipelines.answers import answer_table
+    from serve import Engine
+
+    engine = Engine.open(out)
+    user = engine.bundle.users[0]
+    known = engine.recall(user=user, k=5, explain=True)
+    out_console.print(answer_table(known, title=f"5 items for user {user}", explain=True))
+    out_console.print(answer_table(engine.recall(user="nobody", k=5, explain=True), title="5 items for an unknown user", explain=True))
+
+
+def _print_json(value: object) -> None:
+    try:
+        text = json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False)
+    except ValueError as error:
+        raise ConfigError(f"the answer cannot be written as JSON: {error}") from error
+    sys.stdout.write(text + "\n")
+
+
+if __name__ == "__main__":
+    main()

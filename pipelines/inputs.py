@@ -1,0 +1,1 @@
+"""From a configuration to the data that recipes learn from."""

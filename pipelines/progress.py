@@ -1,0 +1,55 @@
+"""Progress for people: one line a step, a bar where the length is known."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+Advance = Callable[[int, int], None]
+
+
+class Steps(Protocol):
+    """What a job tells of its progress: named steps, each with an ``advance(done, total)``."""
+
+    def step(self, title: str) -> AbstractContextManager[Advance]:
+        """Return a context that lasts as long as the step."""
+        ...
+
+
+class Silent:
+    """Says nothing: for use from Python."""
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[Advance]:  # noqa: ARG002
+        """Run a step without a word."""
+        yield lambda _done, _total: None
+
+
+class Shown:
+    """A spinner or bar while a step runs, then one line with the seconds it took.
+
+    On a terminal the bar moves; elsewhere only the closing lines are printed.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[Advance]:
+        """Show ``title`` with a spinner, or with a bar once ``advance`` is called."""
+        started = time.perf_counter()
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=30), TimeElapsedColumn())
+        with Progress(*columns, console=self._console, transient=True) as progress:
+            task = progress.add_task(title, total=None)
+
+            def advance(done: int, total: int) -> None:
+                progress.update(task, completed=done, total=total)
+
+            yield advance
+        took = time.perf_counter() - started
+        self._console.print(f"[green]✓[/green] {title} [dim]{took:.1f} s[/dim]", highlight=False)

@@ -1,0 +1,126 @@
+"""What the engine answers: plain values on external ids."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+
+class Place(NamedTuple):
+    """Where a channel put an item: its 1-based rank among what may be shown, and the channel's own score."""
+
+    rank: int
+    score: float
+
+
+class Recalled(NamedTuple):
+    """One candidate.
+
+    ``channels`` tells every channel that returned it; it is empty where the item came from the fallback.
+    ``explanation`` is a sentence for people where one was asked for.
+    """
+
+    item: str
+    title: str
+    score: float
+    channels: Mapping[str, Place]
+    explanation: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The candidates of one request, and how they came about.
+
+    Parameters
+    ----------
+    items : tuple of Recalled
+        Best first.
+    user_known : bool
+        Whether the user is in the bundle.
+    fallback : str or None
+        What filled the places that the channels left empty: a channel's name, "popularity", or both.
+    left_out : mapping
+        Channel that was late or broken, and why.
+    unknown : int
+        Ids of the history and the exclusions that the bundle does not know; they were ignored.
+    empty_because : str or None
+        Why there are no items, where there are none.
+    version : str
+        Name of the bundle that answered.
+    took_ms : float
+        Wall time.
+    """
+
+    items: tuple[Recalled, ...]
+    user_known: bool
+    fallback: str | None
+    left_out: Mapping[str, str]
+    unknown: int
+    empty_because: str | None
+    version: str
+    took_ms: float
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    @property
+    def ids(self) -> list[str]:
+        """The item ids, best first."""
+        return [one.item for one in self.items]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        document: dict[str, Any] = {name: getattr(self, name) for name in self.__slots__}
+        document["left_out"] = dict(self.left_out)
+        document["items"] = [
+            one._asdict() | {"channels": {name: place._asdict() for name, place in one.channels.items()}}
+            for one in self.items
+        ]
+        return document
+
+
+class Shared(NamedTuple):
+    """What two items have in common: an entity (its id and name), or None of both where they are joined directly."""
+
+    relation: str
+    entity: str | None
+    label: str | None
+
+
+class Neighbour(NamedTuple):
+    """One item near another in the catalogue graph, with what they share, the most specific first."""
+
+    item: str
+    title: str
+    score: float
+    shared: tuple[Shared, ...]
+    explanation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """The items near ``item``, best first."""
+
+    item: str
+    title: str
+    relation: str | None
+    items: tuple[Neighbour, ...]
+    version: str
+    took_ms: float
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    @property
+    def ids(self) -> list[str]:
+        """The item ids, best first."""
+        return [one.item for one in self.items]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        document: dict[str, Any] = {name: getattr(self, name) for name in self.__slots__}
+        document["items"] = [
+            one._asdict() | {"shared": [shared._asdict() for shared in one.shared]} for one in self.items
+        ]
+        return document

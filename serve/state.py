@@ -1,0 +1,81 @@
+"""What a request reads: one opened bundle and what is worked out from it once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from graphrec.bundle import Bundle, open_bundle
+from graphrec.errors import BundleError, ConfigError
+from graphrec.fusion.settings import Quota, Rrf, fusion_from_dict
+from graphrec.lists import empty_lists
+from graphrec.recall import Queries
+
+POPULARITY = "popularity"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class State:
+    """One version in service. Immutable: an engine swaps the whole of it.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        The opened bundle.
+    fusion : Rrf or Quota
+        How lists are merged.
+    popular : ndarray
+        (n_items,) int32: every item, the order in which the fallback offers them.
+    n_ranked : int
+        How many of them come from the ranked channel.
+    ranked : str
+        The name of that channel; "popularity" where the bundle has none.
+    """
+
+    bundle: Bundle
+    fusion: Rrf | Quota
+    popular: npt.NDArray[np.int32]
+    n_ranked: int
+    ranked: str
+
+    @property
+    def version(self) -> str:
+        """Name of the bundle's directory."""
+        return self.bundle.path.name
+
+
+def load_state(path: str | Path, *, verify: bool = True) -> State:
+    """Open a bundle for service.
+
+    Raises
+    ------
+    BundleError
+        If the bundle cannot be used.
+    """
+    bundle = open_bundle(path, verify=verify)
+    try:
+        fusion = fusion_from_dict(bundle.fusion)
+    except ConfigError as error:
+        raise BundleError(f"bundle {str(bundle.path)!r}: {error}") from error
+    # The dictionaries from ids to rows are made here, not within the first request.
+    for vocabulary in (bundle.users, bundle.items):
+        vocabulary.get("")
+    ranked, first = _ranked(bundle)
+    counts = np.bincount(bundle.history.items, minlength=len(bundle.items))
+    by_count = np.lexsort((np.arange(len(counts)), -counts)).astype(np.int32)
+    rest = np.ones(len(counts), dtype=np.bool_)
+    rest[first] = False
+    return State(bundle, fusion, np.concatenate([first, by_count[rest[by_count]]]), len(first), ranked)
+
+
+def _ranked(bundle: Bundle) -> tuple[str, npt.NDArray[np.int32]]:
+    """Return name and whole list of the channel that ranks items the same for everybody: "hot", or the first."""
+    names = [name for name, recaller in bundle.channels.items() if recaller.kind == "ranked"]
+    if not names or len(bundle.items) == 0:
+        return POPULARITY, np.empty(0, dtype=np.int32)
+    name = "hot" if "hot" in names else names[0]
+    whole = bundle.channels[name].recall(Queries([-1], empty_lists(1)), len(bundle.items))
+    return name, whole.items

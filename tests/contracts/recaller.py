@@ -1,0 +1,206 @@
+"""What every channel must keep, as a class: ``class TestSwing(RecallerContract): recipe = Swing()``."""
+
+from __future__ import annotations
+
+import string
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+
+from graphrec.errors import BundleError
+from graphrec.interactions import histories
+from graphrec.lists import ItemLists, empty_lists, item_lists, take_lists
+from graphrec.recall import Queries, RecallData, Recaller, known_queries
+from graphrec.recallers import load_recaller
+from graphrec.vocabulary import Vocabulary
+from tests.worlds import checkerboard, library, skewed, vocabulary
+
+WORLDS = {"checkerboard": checkerboard, "skewed": skewed, "library": library}
+
+# Fitting is the slow part: each (recipe, world) is fitted once for all the tests that only ask.
+_fitted: dict[tuple[str, str], tuple[RecallData, Recaller]] = {}
+
+
+def assert_well_formed(lists: ItemLists, k: int, n_items: int) -> None:
+    """Check one answer: at most k rows a list, in range, none twice, best first, ties by row."""
+    for items, scores in lists:
+        assert len(items) <= k
+        assert len(np.unique(items)) == len(items)
+        assert len(items) == 0 or (items.min() >= 0 and items.max() < n_items)
+        order = np.lexsort((items, -scores))
+        np.testing.assert_array_equal(order, np.arange(len(items)))
+
+
+def assert_same(left: ItemLists, right: ItemLists) -> None:
+    """Check that two answers hold the same items, and the same scores but for rounding."""
+    np.testing.assert_array_equal(left.indptr, right.indptr)
+    np.testing.assert_array_equal(left.items, right.items)
+    np.testing.assert_allclose(left.scores, right.scores, rtol=1e-5, atol=1e-6)
+
+
+class RecallerContract:
+    """Tests of one channel; subclasses set ``recipe``, and ``personalised`` where the history plays no part."""
+
+    recipe: ClassVar[Any]
+    personalised: ClassVar[bool] = True
+
+    @pytest.fixture(params=list(WORLDS))
+    def world(self, request: pytest.FixtureRequest) -> tuple[RecallData, Recaller]:
+        name = str(request.param)
+        key = (repr(self.recipe), name)
+        if key not in _fitted:
+            data = WORLDS[name]()
+            _fitted[key] = data, self.recipe.fit(data, seed=3)
+        return _fitted[key]
+
+    @pytest.fixture
+    def data(self, world: tuple[RecallData, Recaller]) -> RecallData:
+        return world[0]
+
+    @pytest.fixture
+    def recaller(self, world: tuple[RecallData, Recaller]) -> Recaller:
+        return world[1]
+
+    @pytest.fixture
+    def queries(self, data: RecallData) -> Queries:
+        return known_queries(histories(data.interactions), np.arange(len(data.users)))
+
+    def test_it_is_a_recaller(self, recaller: Recaller) -> None:
+        assert isinstance(recaller, Recaller)
+
+    @pytest.mark.parametrize("k", [1, 3, 10, 1000])
+    def test_lists_are_well_formed(self, data: RecallData, recaller: Recaller, queries: Queries, k: int) -> None:
+        answer = recaller.recall(queries, k)
+        assert len(answer) == len(queries)
+        assert_well_formed(answer, k, len(data.items))
+
+    def test_histories_get_answers(self, recaller: Recaller, queries: Queries) -> None:
+        with_history = queries.history.lengths > 0
+        assert (recaller.recall(queries, 5).lengths[with_history] > 0).all()
+
+    def test_nobody_at_all_is_no_error(self, data: RecallData, recaller: Recaller) -> None:
+        answer = recaller.recall(Queries([-1, -1], empty_lists(2)), 4)
+        assert len(answer) == 2
+        assert_well_formed(answer, 4, len(data.items))
+
+    def test_an_unknown_user_with_a_history_is_answered(self, data: RecallData, recaller: Recaller) -> None:
+        answer = recaller.recall(Queries([-1], item_lists([[0, 4]])), 6)
+        assert answer.lengths[0] > 0
+        assert_well_formed(answer, 6, len(data.items))
+
+    def test_an_empty_batch_gets_an_empty_answer(self, recaller: Recaller) -> None:
+        assert len(recaller.recall(Queries(np.empty(0, np.int32), empty_lists(0)), 5)) == 0
+
+    def test_weights_of_zero_and_below_say_nothing_of_taste(self, recaller: Recaller) -> None:
+        liked = recaller.recall(Queries([-1], item_lists([[0, 4]], [[2.0, 2.0]])), 6)
+        seen = recaller.recall(Queries([-1], item_lists([[0, 1, 4, 3]], [[2.0, 0.0, 2.0, -1.0]])), 6)
+        if self.personalised:
+            # Ages may differ by what stands between, so that scores may; an item never liked must not add any.
+            nothing = recaller.recall(Queries([-1], item_lists([[1, 3]], [[0.0, -1.0]])), 6)
+            assert nothing.lengths[0] == 0
+        assert len(seen.items) == len(liked.items)
+
+    def test_a_live_history_counts(self, data: RecallData, recaller: Recaller, queries: Queries) -> None:
+        other = take_lists(queries.history, (np.arange(len(queries)) + 1) % len(queries))
+        stored, live = recaller.recall(queries, 8), recaller.recall(Queries(queries.users, other), 8)
+        assert_well_formed(live, 8, len(data.items))
+        changed = any(len(a[0]) != len(b[0]) or (a[0] != b[0]).any() for a, b in zip(stored, live, strict=True))
+        assert changed == self.personalised
+
+    def test_a_batch_is_answered_like_one_by_one(self, recaller: Recaller, queries: Queries) -> None:
+        together = recaller.recall(queries, 7)
+        for position in range(len(queries)):
+            one = Queries(queries.users[[position]], take_lists(queries.history, [position]))
+            assert_same(recaller.recall(one, 7), take_lists(together, [position]))
+
+    def test_threads_get_the_same_answer(self, recaller: Recaller, queries: Queries) -> None:
+        expected = recaller.recall(queries, 9)
+        with ThreadPoolExecutor(4) as pool:
+            for answer in pool.map(lambda _: recaller.recall(queries, 9), range(12)):
+                assert_same(answer, expected)
+
+    def test_the_questions_are_left_as_they_are(self, recaller: Recaller, queries: Queries) -> None:
+        before = queries.users.copy(), queries.history.items.copy(), queries.history.scores.copy()
+        recaller.recall(queries, 5)
+        for left, right in zip(before, (queries.users, queries.history.items, queries.history.scores), strict=True):
+            np.testing.assert_array_equal(left, right)
+
+    def test_the_same_seed_gives_the_same_answer(self, data: RecallData, recaller: Recaller, queries: Queries) -> None:
+        again = self.recipe.fit(data, seed=3)
+        assert_same(again.recall(queries, 10), recaller.recall(queries, 10))
+
+    def test_saved_and_loaded_it_answers_the_same(
+        self, data: RecallData, recaller: Recaller, queries: Queries, tmp_path: Path
+    ) -> None:
+        recaller.save(tmp_path)
+        loaded = load_recaller(tmp_path, data.items)
+        assert type(loaded) is type(recaller)
+        assert loaded.reason == recaller.reason
+        assert_same(loaded.recall(queries, 10), recaller.recall(queries, 10))
+        items = np.arange(len(data.items), dtype=np.int32)
+        one = known_queries(queries.history, [0])
+        for name in ("sources", "via"):
+            np.testing.assert_array_equal(
+                getattr(loaded.evidence(one, items), name), getattr(recaller.evidence(one, items), name)
+            )
+
+    def test_no_pickle_is_written(self, recaller: Recaller, tmp_path: Path) -> None:
+        recaller.save(tmp_path)
+        written = [path for path in tmp_path.rglob("*") if path.is_file()]
+        assert tmp_path / "recaller.json" in written
+        for path in written:
+            assert path.suffix not in {".pkl", ".pickle", ".joblib", ".pt"}
+            assert not path.read_bytes().startswith(b"\x80"), f"{path.name} looks like a pickle"
+            if path.suffix == ".npy":
+                assert np.load(path, allow_pickle=False).dtype != object
+
+    def test_other_items_are_refused(self, data: RecallData, recaller: Recaller, tmp_path: Path) -> None:
+        recaller.save(tmp_path)
+        with pytest.raises(BundleError):
+            load_recaller(tmp_path, vocabulary("x", len(data.items) // 2))
+
+    def test_a_missing_file_is_named(self, data: RecallData, recaller: Recaller, tmp_path: Path) -> None:
+        recaller.save(tmp_path)
+        victim = sorted(path for path in tmp_path.rglob("*") if path.is_file() and path.suffix == ".npy")[0]
+        victim.unlink()
+        with pytest.raises(BundleError) as caught:
+            load_recaller(tmp_path, data.items)
+        assert "\n" not in str(caught.value)
+
+    def test_evidence_lies_in_the_history(self, data: RecallData, recaller: Recaller, queries: Queries) -> None:
+        for user in range(0, len(data.users), 7):
+            query = known_queries(queries.history, [user])
+            items, _ = recaller.recall(query, 10)[0]
+            evidence = recaller.evidence(query, items)
+            assert len(evidence.sources) == len(evidence.via) == len(items)
+            assert set(evidence.sources.tolist()) <= {-1, *query.history.items.tolist()}
+            names = getattr(recaller, "via", None)
+            assert evidence.via.max(initial=-1) < (len(names) if isinstance(names, Vocabulary) else 0)
+            if self.personalised:
+                assert (evidence.sources >= 0).all()
+
+    def test_evidence_of_nothing_is_nothing(self, recaller: Recaller) -> None:
+        nothing = recaller.evidence(Queries([-1], empty_lists(1)), np.array([0, 3], dtype=np.int32))
+        assert nothing.sources.tolist() == nothing.via.tolist() == [-1, -1]
+        none_asked = recaller.evidence(Queries([-1], item_lists([[1, 2]])), np.empty(0, dtype=np.int32))
+        assert len(none_asked.sources) == len(none_asked.via) == 0
+
+    def test_the_reason_has_known_places_only(self, recaller: Recaller) -> None:
+        places = {name for _, name, _, _ in string.Formatter().parse(recaller.reason) if name is not None}
+        assert places <= {"source", "via", "path", "verb"}
+
+    def test_it_prefers_the_own_colour_on_the_checkerboard(self) -> None:
+        if not self.personalised:
+            pytest.skip("the same list for everybody")
+        data = checkerboard()
+        history = histories(data.interactions)
+        recaller = self.recipe.fit(data, seed=3)
+        right = 0
+        for user in range(len(data.users)):
+            items, _ = recaller.recall(known_queries(history, [user]), len(data.items))[0]
+            fresh = items[~np.isin(items, history[user][0])]
+            right += int((fresh[:2] % 2 == user % 2).sum())
+        assert right >= 0.9 * 2 * len(data.users)

@@ -1,0 +1,85 @@
+"""The contract of recallers, run on every channel of the registry."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+import pytest
+
+from graphrec.channels.hot import Hot
+from graphrec.channels.item_cf import ItemCF
+from graphrec.channels.kg_neighbours import KgNeighbours
+from graphrec.channels.registry import RECIPES, recipe_class
+from graphrec.channels.rp3beta import RP3beta
+from graphrec.channels.tag import Tag
+from graphrec.channels.user_cf import UserCF
+from tests.contracts.recaller import RecallerContract
+
+
+class TestHot(RecallerContract):
+    recipe = Hot()
+    personalised = False
+
+
+class TestUserCF(RecallerContract):
+    recipe = UserCF(neighbours=6)
+
+
+class TestUserCFWithDecay(RecallerContract):
+    recipe = UserCF(neighbours=20, half_life=3.0, weight_exponent=1.0)
+
+
+class TestItemCF(RecallerContract):
+    recipe = ItemCF(k=10)
+
+
+class TestItemCFWithDecay(RecallerContract):
+    recipe = ItemCF(last=5, half_life=2.0, weight_exponent=0.5, shrinkage=1.0)
+
+
+class TestRP3beta(RecallerContract):
+    recipe = RP3beta()
+
+
+class TestTag(RecallerContract):
+    recipe = Tag()
+
+
+class TestTagCutShort(RecallerContract):
+    recipe = Tag(tags=1, list_length=15, lift=0.0)
+
+
+class TestKgNeighbours(RecallerContract):
+    recipe = KgNeighbours()
+
+
+class TestKgNeighboursWithCap(RecallerContract):
+    recipe = KgNeighbours(hub_cap=20, link_exponent=0.5, weight_exponent=1.0)
+
+
+def _tiny_node2vec() -> Any:
+    """Return Node2Vec made small, or None where its module is not there or its libraries are not installed."""
+    try:
+        recipe = recipe_class("node2vec")
+    except ImportError:
+        return None
+    small = {"dim": 16, "walks": 10, "walks_per_node": 10, "n_walks": 10, "length": 10, "walk_length": 10, "epochs": 2}
+    known = {field.name for field in fields(recipe)}
+    return recipe(**{name: value for name, value in small.items() if name in known})
+
+
+NODE2VEC = _tiny_node2vec()
+
+
+@pytest.mark.skipif(NODE2VEC is None, reason="graphrec.models.node2vec is not there, or gensim is not installed")
+class TestNode2Vec(RecallerContract):
+    recipe = NODE2VEC
+
+
+def test_every_channel_of_the_registry_has_a_contract_test() -> None:
+    tested = {type(case.recipe) for case in RecallerContract.__subclasses__()}
+    for name in RECIPES:
+        if name == "node2vec" and NODE2VEC is None:
+            continue
+        assert recipe_class(name) in tested, f"channel {name!r} has no contract test"

@@ -1,0 +1,217 @@
+"""Slow, obvious versions of what the package computes fast: dense matrices and Python loops, for small worlds only."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from math import log1p
+
+import numpy as np
+import numpy.typing as npt
+
+from graphrec.recall import RecallData
+
+Dense = npt.NDArray[np.float64]
+
+
+def dense_taste(data: RecallData, exponent: float = 0.0) -> Dense:
+    """Return R (n_users, n_items): summed weights to the power ``exponent`` where the sum is > 0."""
+    total = np.zeros((len(data.users), len(data.items)))
+    events = data.interactions
+    for user, item, weight in zip(events.users, events.items, events.weights, strict=True):
+        total[user, item] += weight
+    return np.where(total > 0, np.where(total > 0, total, 1.0) ** exponent, 0.0)
+
+
+def takers(data: RecallData) -> Dense:
+    """Return (n_items,): distinct users of each item."""
+    pairs = {(int(u), int(i)) for u, i in zip(data.interactions.users, data.interactions.items, strict=True)}
+    counts = np.zeros(len(data.items))
+    for _, item in pairs:
+        counts[item] += 1
+    return counts
+
+
+def _power(counts: Dense, exponent: float) -> Dense:
+    return np.array([count**-exponent if count > 0 else 0.0 for count in counts])
+
+
+def top(scores: Dense, k: int) -> list[int]:
+    """Return the rows of the k highest float32 scores above 0, best first, ties by row."""
+    ranked = sorted((-float(np.float32(score)), row) for row, score in enumerate(scores) if score > 0)
+    return [row for _, row in ranked[:k]]
+
+
+def keep_top(matrix: Dense, k: int) -> Dense:
+    """Return the matrix with all but the k best entries of each row set to 0; k = 0 keeps all."""
+    kept = np.zeros_like(matrix)
+    for row, scores in enumerate(matrix):
+        for column in top(scores, k or len(scores)):
+            kept[row, column] = scores[column]
+    return kept
+
+
+def hot_scores(data: RecallData, half_life_days: float) -> Dense:
+    """Return (n_items,): each user's last event with the item, halved with every half-life that has passed."""
+    events = data.interactions
+    latest: dict[tuple[int, int], int] = {}
+    assert events.times is not None
+    for user, item, time in zip(events.users, events.items, events.times, strict=True):
+        latest[int(user), int(item)] = max(int(time), latest.get((int(user), int(item)), 0))
+    scores, now = np.zeros(len(data.items)), max(latest.values())
+    for (_, item), time in latest.items():
+        scores[item] += 0.5 ** ((now - time) / 86_400 / half_life_days)
+    return scores
+
+
+def item_cf_table(
+    data: RecallData,
+    *,
+    k: int,
+    user_exponent: float,
+    source_exponent: float,
+    target_exponent: float,
+    shrinkage: float,
+    weight_exponent: float,
+) -> Dense:
+    """Return (n_items, n_items): the k best similarities a row, pair by pair over shared users."""
+    taste = dense_taste(data, weight_exponent)
+    n_users, n_items = taste.shape
+    counts, activity = (taste > 0).sum(axis=0), (taste > 0).sum(axis=1)
+    table = np.zeros((n_items, n_items))
+    for i in range(n_items):
+        for j in range(n_items):
+            shared = [u for u in range(n_users) if taste[u, i] > 0 and taste[u, j] > 0]
+            if i == j or not shared or not data.pool[j]:
+                continue
+            overlap = sum(taste[u, i] * taste[u, j] / activity[u] ** user_exponent for u in shared)
+            norm = (counts[i] + shrinkage) ** source_exponent * (counts[j] + shrinkage) ** target_exponent
+            table[i, j] = overlap / norm
+    return keep_top(table, k)
+
+
+def rp3beta_table(data: RecallData, *, k: int, alpha: float, beta: float, weight_exponent: float) -> Dense:
+    """Return (n_items, n_items): the k best walk scores a row, summed over every walk item -> user -> item."""
+    taste = dense_taste(data, weight_exponent)
+    counts, activity = (taste > 0).sum(axis=0), (taste > 0).sum(axis=1)
+    table = np.zeros((taste.shape[1], taste.shape[1]))
+    for user, row in enumerate(taste):
+        for i in np.flatnonzero(row):
+            for j in np.flatnonzero(row):
+                if i != j and data.pool[j]:
+                    step = (row[i] / counts[i]) ** alpha * (row[j] / activity[user]) ** alpha
+                    table[i, j] += step / counts[j] ** beta
+    return keep_top(table, k)
+
+
+def user_cf_scores(
+    data: RecallData,
+    history: Mapping[int, float],
+    *,
+    user: int,
+    neighbours: int,
+    user_exponent: float,
+    item_exponent: float,
+    target_exponent: float,
+    weight_exponent: float,
+) -> Dense:
+    """Return (n_items,): the votes of the nearest users for one history (item -> profile weight)."""
+    taste = dense_taste(data, weight_exponent)
+    counts = (taste > 0).sum(axis=0).astype(float)
+    likeness = np.zeros(len(data.users))
+    for other in range(len(data.users)):
+        activity = (taste[other] > 0).sum()
+        if other != user and activity:
+            shared = [i for i in history if taste[other, i] > 0]
+            likeness[other] = sum(history[i] * taste[other, i] / counts[i] ** item_exponent for i in shared)
+            likeness[other] /= activity**user_exponent
+    scores = np.zeros(len(data.items))
+    for other in top(likeness, neighbours):
+        scores += likeness[other] * taste[other] * _power(counts, target_exponent)
+    return scores * data.pool
+
+
+def tag_scores(
+    data: RecallData,
+    history: Mapping[int, float],
+    *,
+    tags: int,
+    list_length: int,
+    lift: float,
+    idf_exponent: float,
+    length_exponent: float,
+    popularity_exponent: float,
+) -> Dense:
+    """Return (n_items,): what the strongest tags of one history (item -> profile weight) give."""
+    assert data.item_tags is not None
+    table = data.item_tags.table
+    carried = np.zeros((len(data.items), table.n_columns))
+    for item in range(len(data.items)):
+        for tag, weight in zip(*table[item], strict=True):
+            carried[item, tag] = weight
+    vectors = np.zeros_like(carried)
+    for item, row in enumerate(carried):
+        for tag in np.flatnonzero(row):
+            vectors[item, tag] = row[tag] * log1p(len(data.items) / (carried[:, tag] > 0).sum()) ** idf_exponent
+        length = np.linalg.norm(vectors[item])
+        vectors[item] /= length**length_exponent if length else 1.0
+    taken = takers(data)
+    average = taken @ vectors / taken.sum()
+    profile = sum((weight * vectors[item] for item, weight in history.items()), np.zeros(table.n_columns))
+    carries = sum((weight * carried[item] for item, weight in history.items()), np.zeros(table.n_columns)) > 0
+    profile = np.where(carries, profile - lift * sum(history.values()) * average, 0.0)
+    lists = keep_top((vectors * ((1 + taken) ** popularity_exponent * data.pool)[:, None]).T, list_length)
+    scores = np.zeros(len(data.items))
+    for tag in top(profile, tags or len(profile)):
+        scores += profile[tag] * lists[tag]
+    return scores
+
+
+def kg_table(
+    data: RecallData,
+    *,
+    k: int,
+    relations: Mapping[str, float],
+    degree_exponent: float,
+    hub_cap: int,
+    popularity_exponent: float,
+    link_exponent: float,
+) -> Dense:
+    """Return (n_items, n_items): the k best neighbours a row, walk by walk over the catalogue's edges."""
+    graph, n = data.catalogue.adjacency, len(data.items)
+    members: dict[tuple[str, int], list[int]] = defaultdict(list)
+    direct: dict[tuple[int, int], float] = defaultdict(float)
+    for item in range(n):
+        for edge in range(int(graph.indptr[item]), int(graph.indptr[item + 1])):
+            name, end = graph.relation_names[graph.relations[edge]], int(graph.indices[edge])
+            weight = relations.get(name, 0.0) if relations else 1.0
+            if weight > 0 and end < n:
+                direct[item, end] += weight
+            elif weight > 0:
+                members[name, end].append(item)
+    links = [sum(item in found for found in members.values()) + sum(i == item for i, _ in direct) for item in range(n)]
+    table = np.zeros((n, n))
+    for (name, _), found in members.items():
+        if hub_cap and len(found) > hub_cap:
+            continue
+        for i in found:
+            for j in found:
+                table[i, j] += relations.get(name, 1.0) / len(found) ** degree_exponent
+    for (i, j), weight in direct.items():
+        table[i, j] += weight
+    np.fill_diagonal(table, 0.0)
+    sizes = np.maximum(links, 1) ** -float(link_exponent)
+    ends = (1 + takers(data)) ** popularity_exponent * sizes * data.pool
+    return keep_top(table * sizes[:, None] * ends, k)
+
+
+def pushed(history: Mapping[int, float], tables: Sequence[Dense], keep: Sequence[int]) -> Dense:
+    """Return a history (row -> weight) pushed through dense tables, all but the ``keep`` best left out between."""
+    scores = np.zeros(len(tables[0]))
+    for row, weight in history.items():
+        scores[row] = max(0.0, weight)
+    for number, table in enumerate(tables):
+        scores = scores @ np.maximum(table, 0.0)
+        if number < len(keep):
+            scores = keep_top(scores[None], keep[number])[0]
+    return scores
