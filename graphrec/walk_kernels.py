@@ -50,7 +50,7 @@ def _contains(indices: RowArray, low: int, high: int, row: int) -> bool:  # prag
 def build_alias(
     indptr: IntArray, weights: FloatArray, thresholds: npt.NDArray[np.uint32], aliases: RowArray
 ) -> None:  # pragma: no cover - compiled
-    """Fill each node's alias table (Vose 1991): slot j gives j with probability thresholds[j] / 2^32, else its alias."""
+    """Fill each node's alias table (Vose 1991): slot j gives j with probability thresholds[j] / 2^32, or its alias."""
     widest = 0
     for node in range(indptr.size - 1):
         widest = max(widest, indptr[node + 1] - indptr[node])

@@ -208,9 +208,7 @@ def _prepare(
     near = 1.0 if _may_have_triangles(adjacency) else 1 / q
     key = np.uint64(seed & 0xFFFFFFFFFFFFFFFF)
     biases = np.array([1 / p, near, 1 / q])
-    return _Walker(
-        indptr, indices, weights, thresholds, aliases, rows, biases, key, walks_per_node * len(rows), length
-    )
+    return _Walker(indptr, indices, weights, thresholds, aliases, rows, biases, key, walks_per_node * len(rows), length)
 
 
 def check_walk_settings(walks_per_node: int, length: int, p: float, q: float) -> None:

@@ -13,7 +13,7 @@ from graphrec.checks import as_array, check_length, check_rows
 from graphrec.errors import DataError, nearest_names
 from graphrec.vocabulary import Vocabulary
 from kg.literals import Literals, no_literals, same_literals
-from kg.terms import local_name
+from kg.terms import local_name, readable_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +156,6 @@ def relation_rows(kg: KnowledgeGraph, names: Sequence[str]) -> npt.NDArray[np.in
 
 
 def entity_label(kg: KnowledgeGraph, entity: int) -> str:
-    """Return the name of an entity for people: its label, else the last part of its IRI."""
+    """Return the name of an entity for people: its label, else what its IRI says."""
     label = kg.labels[int(entity)].as_py()
-    return str(label) if label is not None else local_name(kg.entities[int(entity)])
+    return str(label) if label is not None else readable_name(kg.entities[int(entity)])

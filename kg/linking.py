@@ -15,10 +15,11 @@ import numpy.typing as npt
 import polars as pl
 from rich.table import Table
 
-from graphrec.checks import as_array, check_rows
+from graphrec.checks import as_array
 from graphrec.errors import ConfigError, DataError, nearest_names
 from graphrec.vocabulary import Vocabulary
 from kg.knowledge_graph import KnowledgeGraph, relation_rows
+from kg.terms import TYPE
 
 Ambiguous = Literal["first", "drop"]
 Normaliser = Literal["isbn", "label", "exact"]
@@ -84,7 +85,8 @@ class Linking:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "entities", as_array(self.entities, np.int32, name="entities"))
-        check_rows(self.entities + 1, 1 << 31, name="entities + 1")
+        if len(self.entities) and int(self.entities.min()) < -1:
+            raise DataError(f"entity row {int(self.entities.min())} is below -1; -1 stands for an item without a link")
 
 
 def link_by_template(items: Vocabulary, kg: KnowledgeGraph, template: str, *, ambiguous: Ambiguous = "first") -> Linking:
@@ -103,11 +105,13 @@ def link_by_template(items: Vocabulary, kg: KnowledgeGraph, template: str, *, am
     """
     if template.count("{id}") != 1:
         raise ConfigError(f"template {template!r} must hold {{id}} exactly once, as in 'http://example.org/book/{{id}}'")
+    if template == "{id}":
+        hits = kg.entities.rows(items.ids, missing="mark")
+        return _linking(items, kg, np.flatnonzero(hits >= 0), hits[hits >= 0], ambiguous=ambiguous)
     ids = items.ids.to_pylist()
     rows, found = [], []
     for spell in (_encoded, _segment, str):
-        iris = [template.replace("{id}", spell(external)) for external in ids]
-        hits = kg.entities.rows(iris, missing="mark")
+        hits = kg.entities.rows([template.replace("{id}", spell(external)) for external in ids], missing="mark")
         rows.append(np.flatnonzero(hits >= 0))
         found.append(hits[hits >= 0])
     return _linking(items, kg, np.concatenate(rows), np.concatenate(found), ambiguous=ambiguous)
@@ -259,8 +263,6 @@ def items_of_type(kg: KnowledgeGraph, type_iri: str) -> tuple[Vocabulary, Linkin
     DataError
         If nothing is of that type.
     """
-    from kg.terms import TYPE
-
     kind, relation = kg.entities.get(type_iri), kg.relations.get(TYPE)
     chosen = (kg.triples[:, 1] == relation) & (kg.triples[:, 2] == kind)
     entities = kg.triples[chosen, 0] if kind >= 0 and relation >= 0 else np.empty(0, np.int32)

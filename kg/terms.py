@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import unquote
+
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 RDFS = "http://www.w3.org/2000/01/rdf-schema#"
 OWL = "http://www.w3.org/2002/07/owl#"
@@ -61,3 +63,12 @@ def local_name(iri: str) -> str:
         if tail and tail != trimmed:
             return tail
     return trimmed or iri
+
+
+def readable_name(iri: str) -> str:
+    """Return what an IRI says to people: its last part, percent-decoded, underscores as spaces.
+
+    >>> readable_name("http://dbpedia.org/resource/Milo%C5%A1_Forman")
+    'Miloš Forman'
+    """
+    return " ".join(unquote(local_name(iri)).replace("_", " ").split()) or iri

@@ -60,7 +60,7 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def _options(
-    version: Annotated[  # noqa: ARG001
+    version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
     ] = False,
 ) -> None:
@@ -121,7 +121,9 @@ def evaluate(
 def recall(
     bundle: BundleArgument,
     user: Annotated[str | None, typer.Option(help="User id; unknown ones are served too.")] = None,
-    history: Annotated[list[str] | None, typer.Option("--item", "-i", help="An item of a live history.")] = None,
+    history: Annotated[
+        list[str] | None, typer.Option("--history", "-i", help="An item of a live history, oldest first.")
+    ] = None,
     k: Annotated[int, typer.Option("-k", help="Items wanted.", min=1)] = 10,
     channel: Annotated[list[str] | None, typer.Option(help="Ask these channels alone.")] = None,
     exclude: Annotated[list[str] | None, typer.Option(help="An item that must not come back.")] = None,
@@ -129,14 +131,14 @@ def recall(
     as_json: AsJson = False,
 ) -> None:
     """Recall items for a user, for a live history, or for nobody at all."""
-    from pipelines.answers import answer_json, answer_table
-    from serve import Engine
+    from pipelines.answers import answer_table
+    from serve.engine import Engine
 
     answer = Engine.open(bundle).recall(
         user=user, history=history or None, k=k, channels=channel or None, exclude=exclude or (), explain=explain
     )
     if as_json:
-        _print_json(answer_json(answer))
+        _print_json(answer.to_dict())
         return
     who = f"user {user}" if user is not None else "nobody in particular"
     out_console.print(answer_table(answer, title=f"{len(answer.items)} items for {who}", explain=explain))
@@ -151,12 +153,12 @@ def neighbours(
     as_json: AsJson = False,
 ) -> None:
     """Show the items near an item in the knowledge graph, and what they share."""
-    from pipelines.answers import neighbours_json, neighbours_table
-    from serve import Engine
+    from pipelines.answers import neighbours_table
+    from serve.engine import Engine
 
     found = Engine.open(bundle).neighbours(item=item, relation=relation, k=k)
     if as_json:
-        _print_json(neighbours_json(found))
+        _print_json(found.to_dict())
     else:
         out_console.print(neighbours_table(found))
 
@@ -190,7 +192,9 @@ def verify(bundle: BundleArgument, as_json: AsJson = False) -> None:
         raise typer.Exit(2)
     opened = open_bundle(bundle)
     if not as_json:
-        out_console.print(f"[green]✓[/green] {opened.path}: {len(checks)} files are whole and fit together", soft_wrap=True)
+        out_console.print(
+            f"[green]✓[/green] {opened.path}: {len(checks)} files are whole and fit together", soft_wrap=True
+        )
 
 
 @app.command()
@@ -212,7 +216,9 @@ def doctor(as_json: AsJson = False) -> None:
     for part in found:
         packages = ", ".join(f"{p.name} {p.version or '[red]missing[/red]'}" for p in part.packages)
         remedy = "" if part.active else f"\n[yellow]pip install 'graphrec\\[{part.name}]'[/yellow]"
-        table.add_row(part.name, "[green]yes[/green]" if part.active else "[red]no[/red]", part.gives, packages + remedy)
+        table.add_row(
+            part.name, "[green]yes[/green]" if part.active else "[red]no[/red]", part.gives, packages + remedy
+        )
     out_console.print(table)
 
 
@@ -241,8 +247,12 @@ def data_fetch(
     from pipelines.datasets import fetch
 
     with _steps(False).step(f"fetch {name}") as advance:
-        directory = fetch(name, into=into, source_dir=source, progress=lambda _file, done, total: advance(done, total))
-    out_console.print(str(directory), soft_wrap=True, highlight=False)
+        fetched = fetch(
+            name, into=into, source_dir=source, progress=lambda _file, done, total: advance(done, total or done)
+        )
+    for file, digest in fetched.unverified.items():
+        err_console.print(f"{file}: nobody published a hash; sha256 {digest} is now pinned", soft_wrap=True)
+    out_console.print(str(fetched.directory), soft_wrap=True, highlight=False)
 
 
 def _steps(quiet: bool) -> Steps:
@@ -273,13 +283,15 @@ def _print_report(report: dict[str, Any], *, as_json: bool) -> None:
 def _show_look_ups(out: Path) -> None:
     """Print what the fresh bundle answers for its first user and for somebody unknown."""
     from pipelines.answers import answer_table
-    from serve import Engine
+    from serve.engine import Engine
 
     engine = Engine.open(out)
     user = engine.bundle.users[0]
     known = engine.recall(user=user, k=5, explain=True)
     out_console.print(answer_table(known, title=f"5 items for user {user}", explain=True))
-    out_console.print(answer_table(engine.recall(user="nobody", k=5, explain=True), title="5 items for an unknown user", explain=True))
+    out_console.print(
+        answer_table(engine.recall(user="nobody", k=5, explain=True), title="5 items for an unknown user", explain=True)
+    )
 
 
 def _print_json(value: object) -> None:

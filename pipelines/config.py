@@ -42,7 +42,11 @@ class InteractionsSource(Section):
 
 
 class Link(Section):
-    """How items find their entities: by IRI template, by a table of item id and IRI, or by a literal."""
+    """How items find their entities: by IRI template, by a table of item id and IRI, or by a literal.
+
+    A literal (``predicate``) is compared with the item id, or with the titles of the table ``values``, whose
+    ``columns`` are named as in ``data.items``.
+    """
 
     template: str | None = None
     table: Path | None = None
@@ -51,6 +55,7 @@ class Link(Section):
     predicate: str | None = None
     normalise: Literal["exact", "label", "isbn"] = "exact"
     values: Path | None = None
+    columns: dict[str, str] = {}
 
     @pydantic.model_validator(mode="after")
     def _one_way(self) -> Link:
@@ -213,11 +218,7 @@ def _recipe(channel: str, table: Mapping[str, Any], *, name: str) -> Recipe:
     try:
         recipe: Recipe = TypeAdapter(made_by).validate_python(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join([place, *(str(part) for part in first["loc"])])
-        raise ConfigError(f"{where} is {first['input']!r}: {_lower(first['msg'])}") from error
-    except ConfigError as error:
-        raise ConfigError(f"{place}: {error}") from error
+        raise ConfigError(_complaint(error, place)) from error
     return recipe
 
 
@@ -230,9 +231,17 @@ def _sentence(error: ValidationError, model: type[BaseModel]) -> str:
     if first["type"] == "extra_forbidden":
         known = _fields_at(model, [str(part) for part in first["loc"][:-1]])
         return f"{where} is not a known key{nearest_names(str(first['loc'][-1]), known)}; legal: {', '.join(known)}"
+    return _complaint(error)
+
+
+def _complaint(error: ValidationError, place: str = "") -> str:
+    """Return the place below ``place``, the value found and what is legal."""
+    first = error.errors()[0]
+    where = ".".join([place, *(str(part) for part in first["loc"])]).strip(".")
     if first["type"] == "value_error":
+        # Raised by a check of ours, whose sentence says it all.
         return f"{where}: {first['msg'].removeprefix('Value error, ')}"
-    return f"{where} is {first['input']!r}: {_lower(first['msg'])}"
+    return f"{where} is {first['input']!r}: {first['msg'][:1].lower()}{first['msg'][1:]}"
 
 
 def _fields_at(model: type[BaseModel], path: list[str]) -> list[str]:
@@ -242,7 +251,3 @@ def _fields_at(model: type[BaseModel], path: list[str]) -> list[str]:
         options = [annotation, *getattr(annotation, "__args__", ())]
         model = next(o for o in options if isinstance(o, type) and issubclass(o, BaseModel))
     return list(model.model_fields)
-
-
-def _lower(message: str) -> str:
-    return message[:1].lower() + message[1:]

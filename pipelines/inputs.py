@@ -1,1 +1,189 @@
 """From a configuration to the data that recipes learn from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from graphrec.catalogue import CatalogueGraph, items_only
+from graphrec.errors import ConfigError, MissingExtraError
+from graphrec.interactions import Interactions
+from graphrec.recall import ItemTags, RecallData
+from graphrec.vocabulary import Vocabulary
+from pipelines.config import Config, KnowledgeSource, Link
+from pipelines.progress import Steps
+from pipelines.sources import Source, data_fingerprint, read_attributes, read_interactions
+
+if TYPE_CHECKING:
+    from kg.knowledge_graph import KnowledgeGraph
+    from kg.linking import Linking
+
+# Files whose extension says RDF are read by kg.
+_RDF = (".ttl", ".nt", ".nq", ".trig", ".rdf", ".owl", ".xml", ".jsonld", ".json")
+_PACKED = (".gz", ".xz", ".zst")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Inputs:
+    """All that a configuration names, read and linked.
+
+    ``test`` holds the events of a given test file. ``report`` says what was read, rejected and linked;
+    ``fingerprint`` is a sha256 over the input files.
+    """
+
+    data: RecallData
+    test: Interactions | None
+    report: dict[str, Any]
+    fingerprint: str
+
+
+def load_inputs(config: Config, *, rejects: Path | None, steps: Steps) -> Inputs:
+    """Read interactions, the knowledge graph and item attributes, and link them.
+
+    Parameters
+    ----------
+    config : Config
+        What to read.
+    rejects : Path or None
+        Directory for rows that cannot be used; made when there are some.
+    steps : Steps
+        Where progress is shown.
+
+    Raises
+    ------
+    DataError
+        If an input is missing, broken, or has too many unusable rows.
+    """
+    sections = config.settings.data
+    with steps.step("read interactions"):
+        source = _read_events(config, sections.interactions.path, None, rejects)
+    report: dict[str, Any] = {"interactions": dict(source.report)}
+    items, catalogue, tags = source.items, None, None
+    if sections.knowledge is not None:
+        catalogue, tags, report["knowledge"] = _read_knowledge(config, sections.knowledge, items, rejects, steps)
+        items = _item_vocabulary(catalogue)
+    if sections.items is not None:
+        attributes = read_attributes(
+            config.resolve(sections.items.path),
+            items,
+            columns=sections.items.columns,
+            separator=sections.items.separator,
+        )
+        catalogue = catalogue or items_only(items, attributes.labels)
+        tags = tags or attributes.tags
+        report["items"] = dict(attributes.report)
+    test = None
+    if sections.interactions.test_path is not None:
+        with steps.step("read test interactions"):
+            given = _read_events(config, sections.interactions.test_path, (source.users, items), rejects)
+        test, report["test"] = given.interactions, dict(given.report)
+    data = RecallData(
+        source.users, items, _widened(source.interactions, len(items)), catalogue or items_only(items), tags
+    )
+    return Inputs(data, test, report, data_fingerprint(_files(config)))
+
+
+def _read_events(
+    config: Config, path: Path, fixed: tuple[Vocabulary, Vocabulary] | None, rejects: Path | None
+) -> Source:
+    """Read one file of events; ``fixed`` vocabularies make unknown ids rejects."""
+    section = config.settings.data.interactions
+    file = config.resolve(path)
+    users, items = fixed or (None, None)
+    table: Any = file
+    if _is_rdf(file):
+        from kg.interactions import InteractionMapping, read_rdf_interactions
+
+        mapping = None if section.predicate is None else InteractionMapping(predicate=section.predicate)
+        table = read_rdf_interactions(file, mapping=mapping)
+    return read_interactions(
+        table,
+        columns=section.columns,
+        event_weights=section.event_weights,
+        rejects=None if rejects is None else rejects / f"{file.name}.csv",
+        max_reject_share=section.max_reject_share,
+        time_unit=section.time_unit,
+        users=users,
+        items=items,
+    )
+
+
+def _read_knowledge(
+    config: Config, section: KnowledgeSource, items: Vocabulary, rejects: Path | None, steps: Steps
+) -> tuple[CatalogueGraph, ItemTags | None, dict[str, Any]]:
+    """Read the knowledge graph and join it to the items; items that only it knows are appended."""
+    try:
+        from kg.catalogue import catalogue_graph, item_tags
+        from kg.rdf import read_rdf
+    except ImportError as error:
+        raise MissingExtraError("reading a knowledge graph", extra="kg") from error
+
+    with steps.step("read the knowledge graph"):
+        graph = read_rdf(
+            [config.resolve(path) for path in section.paths],
+            rejects=None if rejects is None else rejects / "knowledge.jsonl",
+            max_reject_share=section.max_reject_share,
+            languages=section.languages,
+        )
+    with steps.step("link items to entities"):
+        items, linking = _link(config, section.link, items, graph)
+        catalogue = catalogue_graph(
+            graph, linking, items, relations=section.relations or None, literal_nodes=section.literal_nodes
+        )
+        tags = item_tags(graph, linking, section.tags) if section.tags else None
+    read = {"triples": len(graph.triples), "entities": len(graph.entities), "rejected": graph.report.n_rejected}
+    return catalogue, tags, {"read": read, "linking": linking.report.to_dict()}
+
+
+def _link(config: Config, link: Link, items: Vocabulary, graph: KnowledgeGraph) -> tuple[Vocabulary, Linking]:
+    """Return the items, with those appended that only the graph knows (by template), and their entities."""
+    from kg.linking import items_by_template, link_by_literal, link_by_table, link_by_template
+
+    if link.template is not None:
+        items = items.extend(items_by_template(graph, link.template))
+        return items, link_by_template(items, graph, link.template)
+    if link.table is not None:
+        table = config.resolve(link.table)
+        return items, link_by_table(table, items, graph, item_column=link.item_column, iri_column=link.iri_column)
+    if link.predicate is None:
+        raise ConfigError("data.knowledge.link: give exactly one of template, table, predicate")
+    values = list(items)
+    if link.values is not None:
+        labels = read_attributes(config.resolve(link.values), items, columns=link.columns).labels
+        values = labels.to_pylist()
+    return items, link_by_literal(items, graph, link.predicate, values, normalise=link.normalise)
+
+
+def _item_vocabulary(catalogue: CatalogueGraph) -> Vocabulary:
+    """Return the item ids of a catalogue graph."""
+    return Vocabulary([name.removeprefix("item:") for name in catalogue.nodes.take(range(catalogue.n_items))])
+
+
+def _widened(interactions: Interactions, n_items: int) -> Interactions:
+    """Return the same events over a larger item vocabulary."""
+    return Interactions(
+        interactions.users,
+        interactions.items,
+        interactions.weights,
+        interactions.times,
+        n_users=interactions.n_users,
+        n_items=n_items,
+    )
+
+
+def _is_rdf(path: Path) -> bool:
+    name = path.name.lower()
+    for packed in _PACKED:
+        name = name.removesuffix(packed)
+    return name.endswith(_RDF)
+
+
+def _files(config: Config) -> list[Path]:
+    """Return every input file, in the order of the configuration."""
+    data = config.settings.data
+    named = [data.interactions.path, data.interactions.test_path]
+    if data.knowledge is not None:
+        named += [*data.knowledge.paths, data.knowledge.link.table, data.knowledge.link.values]
+    named += [data.items.path] if data.items is not None else []
+    return [config.resolve(path) for path in named if path is not None]

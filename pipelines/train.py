@@ -9,6 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from graphrec.recallers.vector import VectorRecaller
+
 from graphrec.bundle import publish, write_bundle
 from graphrec.errors import ConfigError
 from graphrec.filtering import recall_allowed
@@ -17,8 +19,7 @@ from graphrec.fusion.settings import Fusion, Quota, Rrf
 from graphrec.interactions import Interactions, histories
 from graphrec.lists import take_lists
 from graphrec.recall import RecallData, Recaller, known_queries
-from graphrec.recallers.vector import VectorRecaller
-from graphrec.splits import Split, split_by_ratio, split_by_time, split_given, split_leave_last, truth_lists
+from graphrec.splits import Split, held_out, split_by_ratio, split_by_time, split_given, split_leave_last
 from pipelines.config import Config, SplitSection
 from pipelines.evaluate import evaluate
 from pipelines.inputs import Inputs, load_inputs
@@ -81,9 +82,17 @@ def train(config: Config, out: str | Path, *, steps: Steps | None = None) -> Tra
     return Trained(bundle, report)
 
 
-def make_split(
-    section: SplitSection, interactions: Interactions, test: Interactions | None, *, seed: int
-) -> Split:
+def evaluate_only(config: Config, *, rejects: Path | None = None, steps: Steps | None = None) -> dict[str, Any]:
+    """Fit on the training part, measure, and return the report; nothing is published."""
+    shown = steps or Silent()
+    inputs = load_inputs(config, rejects=rejects, steps=shown)
+    split = make_split(config.settings.split, inputs.data.interactions, inputs.test, seed=config.settings.seed)
+    measured = dataclasses.replace(inputs.data, interactions=split.train)
+    fusion = choose_fusion(config, measured, shown)
+    return measure(config, inputs, split, fit_channels(config, measured, shown), fusion, shown)
+
+
+def make_split(section: SplitSection, interactions: Interactions, test: Interactions | None, *, seed: int) -> Split:
     """Hold events out as the configuration says."""
     if section.kind == "given":
         if test is None:
@@ -111,7 +120,7 @@ def fit_channels(config: Config, data: RecallData, steps: Steps, *, note: str = 
 
 
 def choose_fusion(config: Config, data: RecallData, steps: Steps) -> Fusion:
-    """Return the fusion that the configuration names; ``weights = "fit"`` is settled on a validation part of ``data``."""
+    """Return the fusion that the configuration names; "fit" is settled on a validation part of ``data``."""
     section = config.settings.fusion
     if section.kind == "quota":
         return Quota(quotas=dict(section.quotas))
@@ -126,7 +135,7 @@ def choose_fusion(config: Config, data: RecallData, steps: Steps) -> Fusion:
     part = dataclasses.replace(data, interactions=split.train)
     fitted = fit_channels(config, part, steps, note=" for validation")
     with steps.step("choose fusion weights on validation"):
-        truth = truth_lists(split)
+        truth = held_out(split)
         users = (truth.lengths > 0).nonzero()[0]
         history = histories(split.train)
         queries, k = known_queries(history, users), max(config.settings.evaluate.k)

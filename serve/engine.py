@@ -19,7 +19,7 @@ from graphrec.fusion.settings import Rrf
 from graphrec.lists import empty_lists
 from serve.answer import Answer, Neighbour, Neighbours, Place, Recalled, Shared
 from serve.ask import Asked, ask_channels
-from serve.explain import VERB, explain
+from serve.explain import explain, explain_fallback
 from serve.paths import edges_of, find_relation, links, near, path_words
 from serve.request import History, Request, read_request
 from serve.state import POPULARITY, State, load_state
@@ -300,7 +300,7 @@ def _recalled(
     sentences: list[str | None] = [None] * len(rows)
     if explained:
         sentences = explain(state, request.queries, fused.lists.items, fused.channels, fused.ranks)
-        sentences += [f"widely {bundle.wording.get('verb', VERB)}"] * (len(rows) - merged)
+        sentences += explain_fallback(state, rows[merged:])
     return tuple(map(Recalled, bundle.items.take(rows), titles(state, rows), scores, places, sentences))
 
 
@@ -357,6 +357,6 @@ def _neighbours(
             for number in link.relations
             if link.node < 0 or number in link.others
         )
-        words = "; ".join(path_words(graph, link, wording) for link in common)
+        words = "; ".join(path_words(graph, row, other, link, wording) for link in common)
         found.append(Neighbour(external, title, score, shared, words))
     return tuple(found)

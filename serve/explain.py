@@ -14,10 +14,11 @@ from graphrec.recall import Queries, Recaller
 from serve.paths import Link, edges_of, links, path_words
 from serve.state import State
 
-VERB = "chose"
+# Reads well both ways: "you picked it", "often picked by".
+VERB = "picked"
 _PLACE = re.compile(r"\{(source|via|path|verb)\}")
-# A path is added to a reason that does not ask for one only where few items share the entity.
-_SPECIFIC = 50
+# A path is telling where few items share the entity; it then counts for twice what its channel gave.
+_TELLING, _TELLING_SHARE = 50, 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,15 @@ def explain(
                 hints[positions[position]].append(hint)
     writer = Writer(state)
     return [writer.best(row, found) for row, found in zip(rows.tolist(), hints, strict=True)]
+
+
+def explain_fallback(state: State, rows: npt.NDArray[np.int32]) -> list[str | None]:
+    """Return a sentence for each of ``rows`` (m,) of the fallback: the ranked channel's for the items that it knows."""
+    writer, recaller = Writer(state), state.bundle.channels.get(state.ranked)
+    known = np.isin(rows, state.popular[: state.n_ranked])
+    ranked = writer.plain("" if recaller is None else recaller.reason)
+    popular = writer.plain("widely {verb}")
+    return [ranked or popular if one else popular for one in known.tolist()]
 
 
 def _hints(
@@ -108,11 +118,24 @@ class Writer:
 
     def best(self, row: int, hints: list[Hint]) -> str | None:
         """Return the sentence of the hint that says most, or None."""
-        for hint in sorted(hints, key=lambda one: (one.source < 0, -one.gain)):
+        for hint in sorted(hints, key=lambda one: (one.source < 0, -self._worth(row, one))):
             sentence = self._sentence(row, hint)
             if sentence is not None:
                 return sentence
         return None
+
+    def plain(self, template: str) -> str | None:
+        """Fill a template that speaks of nobody's history."""
+        return self._sentence(-1, Hint("", template, -1, None, 0.0))
+
+    def _worth(self, row: int, hint: Hint) -> float:
+        """Return what a hint's channel gave, doubled where its path leads through something that few items share."""
+        if "{path}" not in hint.template:
+            return hint.gain
+        link = self._link(hint, row)
+        n_items = self._graph.n_items
+        telling = link is not None and link.degree <= max(5, min(_TELLING, n_items // _TELLING_SHARE))
+        return 2.0 * hint.gain if telling else hint.gain
 
     def _sentence(self, row: int, hint: Hint) -> str | None:
         """Fill the template; None where a place cannot be filled."""
@@ -125,21 +148,11 @@ class Writer:
         }
         if any(values[name] is None for name in wanted):
             return None
-        sentence = _PLACE.sub(lambda match: str(values[match[1]]), hint.template)
-        return sentence + self._aside(row, hint, wanted)
-
-    def _aside(self, row: int, hint: Hint, wanted: set[str]) -> str:
-        """Return the path in brackets where the template names a source but no path, and what is shared is specific."""
-        if "source" not in wanted or "path" in wanted:
-            return ""
-        link = self._link(hint, row)
-        if link is None or link.degree > _SPECIFIC:
-            return ""
-        return f" ({path_words(self._graph, link, self._wording)})"
+        return _PLACE.sub(lambda match: str(values[match[1]]), hint.template)
 
     def _path(self, hint: Hint, row: int) -> str | None:
         link = self._link(hint, row)
-        return None if link is None else path_words(self._graph, link, self._wording)
+        return None if link is None else path_words(self._graph, hint.source, row, link, self._wording)
 
     def _link(self, hint: Hint, row: int) -> Link | None:
         """Return the most specific thing that an item shares with its source, by what the channel walks if it can."""

@@ -97,7 +97,7 @@ def _joined_to(graph: Adjacency, entity: int, relation: int, n_items: int) -> np
 def reverse_number(graph: Adjacency, relation: int) -> int | None:
     """Return the number of the reverse of a relation, or None where the graph has none of that name."""
     name = graph.relation_names[relation]
-    back = name.removeprefix(REVERSE) if name.startswith(REVERSE) else f"{REVERSE}{name}"
+    back = name.removeprefix(REVERSE) if is_reverse(name) else f"{REVERSE}{name}"
     return graph.relation_names.index(back) if back in graph.relation_names else None
 
 
@@ -119,13 +119,18 @@ def find_relation(graph: CatalogueGraph, name: str) -> int:
         return int(short[name])
     legal = ", ".join(names) or "none: the bundle has no knowledge graph"
     raise DataError(
-        f"relation {name!r} is not among those of items{nearest_names(name, [*names, *short])}; legal: {legal}"
+        f"relation {name!r} is not among those of items{nearest_names(name, {**names, **short})}; legal: {legal}"
     )
 
 
 def local_name(relation: str) -> str:
     """Return the last part of an IRI; other names as they are."""
     return relation.rstrip("/#").rsplit("/", 1)[-1].rsplit("#", 1)[-1]
+
+
+def is_reverse(relation: str) -> bool:
+    """Tell whether a relation is the reverse of one that the data states."""
+    return relation.startswith(REVERSE)
 
 
 def relation_words(relation: str, wording: Mapping[str, str]) -> str:
@@ -140,12 +145,14 @@ def relation_words(relation: str, wording: Mapping[str, str]) -> str:
     return " ".join(words[1:] if len(words) > 1 and words[0] in ("has", "in") else words) or name
 
 
-def path_words(graph: CatalogueGraph, link: Link, wording: Mapping[str, str]) -> str:
-    """Return a link in words: "same series, Dune Chronicles"."""
+def path_words(graph: CatalogueGraph, here: int, there: int, link: Link, wording: Mapping[str, str]) -> str:
+    """Return a link of two items in words: "same series, Dune Chronicles", or "Dune → followed by → Dune Messiah"."""
     names = graph.adjacency.relation_names
     mine = list(dict.fromkeys(relation_words(names[number], wording) for number in link.relations))
     if link.node < 0:
-        return f"linked to it directly ({' and '.join(mine)})"
+        ends = (there, here) if is_reverse(names[link.relations[0]]) else (here, there)
+        first, last = (graph.label(end) for end in ends)
+        return f"{first} → {' and '.join(mine)} → {last}"
     theirs = list(dict.fromkeys(relation_words(names[number], wording) for number in link.others))
     label = graph.label(link.node)
     both = [words for words in mine if words in theirs]

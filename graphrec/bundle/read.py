@@ -91,7 +91,7 @@ def open_bundle(path: str | Path, *, verify: bool = True) -> Bundle:
     manifest = read_manifest(directory)
     for check in check_files(directory, manifest, sums=verify):
         if not check.ok:
-            raise BundleError(f"bundle {str(directory)!r}: {check.file} {check.problem}")
+            raise BundleError(f"bundle {str(directory)!r}: {check.problem}")
     try:
         return _load(directory, manifest, verify=verify)
     except GraphRecError as error:

@@ -12,7 +12,7 @@ from graphrec.errors import BundleError
 
 
 class FileCheck(NamedTuple):
-    """The result for one file; ``problem`` is empty where it is ``ok``."""
+    """The result for one file; ``problem`` is a sentence that names it, or empty where it is ``ok``."""
 
     file: str
     ok: bool
@@ -51,9 +51,9 @@ def check_files(directory: Path, manifest: Manifest, *, sums: bool = True) -> It
         raise BundleError(f"bundle {str(directory)!r}: {error}") from error
     for name, entry in manifest.files.items():
         problem = "is missing" if name not in present else _problem(directory / name, entry, sums=sums)
-        yield FileCheck(name, not problem, problem)
+        yield FileCheck(name, not problem, problem and f"{name} {problem}")
     for name in sorted(present - set(manifest.files)):
-        yield FileCheck(name, False, "is not named in the manifest")
+        yield FileCheck(name, False, f"{name} is not named in the manifest")
 
 
 def _problem(path: Path, entry: FileEntry, *, sums: bool) -> str:

@@ -45,18 +45,21 @@ class KgNeighbours:
         Neighbours kept an item, >= 1.
     relations : mapping of str to float, default all
         Weight w of each relation that may be walked, by its name where it leaves an item. Empty walks all, weight 1.
-    degree_exponent : float, default 1.0
+    degree_exponent : float, default 1.1
         x: how much less an entity of many items says ("Dune Chronicles" against "fiction").
-    hub_cap : int, default 0
-        Entities with more items than this are not walked through; 0 walks through all.
-    popularity_exponent : float, default 0.5
+    hub_cap : int, default 1000
+        Entities with more items than this (a language, "fiction") are not walked through; 0 walks through all. It
+        bounds the time of fitting.
+    popularity_exponent : float, default 0.4
         q: power of the neighbour's popularity; 0 ignores how many people took it.
-    link_exponent : float, default 0.0
+    link_exponent : float, default 0.5
         c: how much an item's own number of links is divided out.
     last : int, default 0
         Newest history items used; 0 uses all.
-    half_life : float, default 0.0
-        Positions after which a history item counts half; 0 means that age does not matter.
+    half_life : float, default 100.0
+        Positions after which a history item counts half; 0 means that age does not matter. 100 costs at most 1 % of
+        Recall@50 where the held-out items are random, and adds a tenth to a third where they are the newest
+        (goodbooks, validation).
     weight_exponent : float, default 0.0
         Power of the history's weights; 0 makes them ones.
 
@@ -68,12 +71,12 @@ class KgNeighbours:
 
     k: int = 200
     relations: Mapping[str, float] = field(default_factory=dict)
-    degree_exponent: float = 1.0
-    hub_cap: int = 0
-    popularity_exponent: float = 0.5
-    link_exponent: float = 0.0
+    degree_exponent: float = 1.1
+    hub_cap: int = 1000
+    popularity_exponent: float = 0.4
+    link_exponent: float = 0.5
     last: int = 0
-    half_life: float = 0.0
+    half_life: float = 100.0
     weight_exponent: float = 0.0
 
     def __post_init__(self) -> None:

@@ -28,12 +28,15 @@ class RP3beta:
         Neighbours kept an item, >= 1.
     alpha : float, default 0.5
         Power of the steps' probabilities.
-    beta : float, default 0.2
-        How much the popularity of the end is divided out.
+    beta : float, default 0.4
+        How much the popularity of the end is divided out. It depends on the data: goodbooks is best at 0.6, Gowalla
+        at 0.3 or below.
     last : int, default 0
         Newest history items used; 0 uses all.
-    half_life : float, default 0.0
-        Positions after which a history item counts half; 0 means that age does not matter.
+    half_life : float, default 100.0
+        Positions after which a history item counts half; 0 means that age does not matter. 100 costs at most 1 % of
+        Recall@50 where the held-out items are random, and adds a tenth to a third where they are the newest
+        (goodbooks, validation).
     weight_exponent : float, default 0.0
         Power of interaction weights in R and in histories; 0 makes them ones.
 
@@ -51,9 +54,9 @@ class RP3beta:
 
     k: int = 400
     alpha: float = 0.5
-    beta: float = 0.2
+    beta: float = 0.4
     last: int = 0
-    half_life: float = 0.0
+    half_life: float = 100.0
     weight_exponent: float = 0.0
 
     def __post_init__(self) -> None:

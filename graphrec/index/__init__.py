@@ -1,0 +1,8 @@
+"""Nearest rows, exact and by HNSW, behind one protocol."""
+
+from graphrec.index.exact import ExactIndex
+from graphrec.index.hnsw import HnswIndex, build_hnsw
+from graphrec.index.loading import audit, load_index
+from graphrec.index.protocol import Index, Metric
+
+__all__ = ["ExactIndex", "HnswIndex", "Index", "Metric", "audit", "build_hnsw", "load_index"]

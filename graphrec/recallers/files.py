@@ -53,6 +53,14 @@ def setting(settings: Mapping[str, Any], name: str, kind: type | tuple[type, ...
     return value
 
 
+def counts_setting(settings: Mapping[str, Any], name: str, *, directory: Path) -> list[int]:
+    """Return one setting that is a list of whole numbers; raise BundleError where it is anything else."""
+    values = setting(settings, name, list, directory=directory)
+    if not all(isinstance(value, int) and not isinstance(value, bool) for value in values):
+        raise BundleError(f"{directory / SETTINGS} holds {values!r} for {name!r}; expected whole numbers")
+    return list(values)
+
+
 def write_array(directory: Path, name: str, array: npt.NDArray[Any]) -> None:
     """Write one array as ``NAME.npy``."""
     np.save(directory / f"{name}.npy", array, allow_pickle=False)

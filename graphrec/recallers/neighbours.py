@@ -19,7 +19,14 @@ from graphrec.errors import BundleError, ConfigError, DataError
 from graphrec.lists import ItemLists
 from graphrec.neighbours import NeighbourTable
 from graphrec.recall import Evidence, Queries
-from graphrec.recallers.files import read_array, read_settings, setting, write_array, write_settings
+from graphrec.recallers.files import (
+    counts_setting,
+    read_array,
+    read_settings,
+    setting,
+    write_array,
+    write_settings,
+)
 from graphrec.recallers.profile import Profile, profile_weights
 from graphrec.threads import map_chunks
 from graphrec.topk import FloatArray, Pushed, RowArray, chunk_rows, join, push
@@ -46,6 +53,20 @@ def _restrict(
             if j >= 0 and scores[p] > 0.0:
                 part[i, j] = scores[p]
     return part
+
+
+@nb.njit(nogil=True, cache=True)
+def _product(
+    a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:  # pragma: no cover - compiled
+    """Return ``a @ b``, skipping zeros of ``a``: both are mostly zeros, and a BLAS would wake its own threads."""
+    result = np.zeros((a.shape[0], b.shape[1]))
+    for i in range(a.shape[0]):
+        for h in range(a.shape[1]):
+            if a[i, h] != 0.0:
+                for j in range(b.shape[1]):
+                    result[i, j] += a[i, h] * b[h, j]
+    return result
 
 
 def _restricted(table: NeighbourTable, rows: RowArray, columns: RowArray) -> npt.NDArray[np.float64]:
@@ -196,8 +217,8 @@ class NeighbourRecaller:
         spaces = [sources, *kept, asked.astype(np.int32)]
         parts = [_restricted(t, a, b) for t, a, b in zip(self.tables, spaces, spaces[1:], strict=False)]
         parts[0] *= weights[used][:, None]
-        before = reduce(np.matmul, parts[:-1]) if len(parts) > 1 else None  # (h, middle)
-        given = parts[0] if before is None else before @ parts[-1]  # (h, asked)
+        before = reduce(_product, parts[:-1]) if len(parts) > 1 else None  # (h, middle)
+        given = parts[0] if before is None else _product(before, parts[-1])  # (h, asked)
         best = given.argmax(axis=0)
         known = given[best, np.arange(len(asked))] > 0
         via = np.full(len(asked), -1, dtype=np.int32)
@@ -262,7 +283,7 @@ def _check_chain(tables: Sequence[NeighbourTable], keep: Sequence[int]) -> None:
 def _read(directory: Path, settings: dict[str, Any]) -> dict[str, Any]:
     """Return the constructor's arguments from the files of ``directory``."""
     tables = []
-    for number, width in enumerate(setting(settings, "n_columns", list, directory=directory)):
+    for number, width in enumerate(counts_setting(settings, "n_columns", directory=directory)):
         arrays = (
             read_array(directory, f"indptr-{number}", np.int64),
             read_array(directory, f"neighbours-{number}", np.int32),
@@ -279,7 +300,7 @@ def _read(directory: Path, settings: dict[str, Any]) -> dict[str, Any]:
         background = read_array(directory, "background", np.float32)
     return {
         "tables": tables,
-        "keep": setting(settings, "keep", list, directory=directory),
+        "keep": counts_setting(settings, "keep", directory=directory),
         "profile": Profile(**setting(settings, "profile", dict, directory=directory)),
         "reason": setting(settings, "reason", str, directory=directory),
         "via": via,

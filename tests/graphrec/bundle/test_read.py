@@ -78,9 +78,9 @@ def test_verify_names_every_file(bundle: Path) -> None:
     (bundle / "extra.txt").write_text("x")
     flip(bundle / "report.json", 3)
     assert {check.file: check.problem for check in verify_bundle(bundle) if not check.ok} == {
-        "pool.npy": "is missing",
-        "extra.txt": "is not named in the manifest",
-        "report.json": "is damaged: its sha256 is not the manifest's",
+        "pool.npy": "pool.npy is missing",
+        "extra.txt": "extra.txt is not named in the manifest",
+        "report.json": "report.json is damaged: its sha256 is not the manifest's",
     }
 
 

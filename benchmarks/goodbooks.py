@@ -1,0 +1,90 @@
+"""Quality of every channel and of the fused list on goodbooks, leave-last and random 80/20.
+
+    python -m benchmarks.goodbooks [--json FILE] [--bootstrap ROUNDS]
+
+The bundled ratings and knowledge graph, the channels and settings of ``datasets/goodbooks/demo.toml``. Their values were
+chosen on validation parts of the training events; the held-out part is read here alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from benchmarks.harness import write_json
+from graphrec.errors import ConfigError
+from pipelines.config import Config, check_config, load_config
+from pipelines.datasets import datasets_directory
+from pipelines.progress import Shown
+from pipelines.report import report_tables
+from pipelines.train import evaluate_only
+
+SPLITS: dict[str, dict[str, Any]] = {
+    "leave-last": {"kind": "leave-last", "n": 1},
+    "ratio": {"kind": "ratio", "test_share": 0.2},
+}
+
+
+def with_split(config: Config, split: dict[str, Any], rounds: int) -> Config:
+    """Return the configuration with another split and number of bootstrap rounds."""
+    raw = config.settings.model_dump(exclude_unset=True)
+    raw["split"] = split
+    raw["evaluate"] = {**raw.get("evaluate", {}), "bootstrap_rounds": rounds}
+    return check_config(raw, directory=config.directory)
+
+
+def rows(name: str, report: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return one row a channel and one for the fused list."""
+    found = [
+        {"name": f"{name}/{channel}", "split": name, "channel": channel, **metrics}
+        for channel, metrics in report["channels"].items()
+    ]
+    fused = {"name": f"{name}/fused", "split": name, "channel": "fused", **report["fused"]}
+    return [*found, fused | {key: value for key, value in report.items() if key.startswith("fused_vs_best")}]
+
+
+def failures(name: str, report: dict[str, Any]) -> list[str]:
+    """Return the claims that do not hold: beating popularity at 50, and the best single channel at 200."""
+    channels = report["channels"]
+    hot = channels["hot"]["recall@50"]
+    missed = [
+        f"{name}: {channel} has Recall@50 {metrics['recall@50']:.4f}, hot {hot:.4f}"
+        for channel, metrics in channels.items()
+        if channel != "hot" and metrics["recall@50"] <= hot
+    ]
+    best = max(metrics["recall@200"] for metrics in channels.values())
+    if report["fused"]["recall@200"] <= best:
+        missed.append(f"{name}: fused has Recall@200 {report['fused']['recall@200']:.4f}, the best channel {best:.4f}")
+    return missed
+
+
+def main() -> None:
+    """Run both splits, print the tables, write the JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--bootstrap", type=int, default=2000)
+    arguments = parser.parse_args()
+    console = Console()
+    config = load_config(datasets_directory() / "goodbooks" / "demo.toml")
+    results: list[dict[str, Any]] = []
+    missed: list[str] = []
+    splits: dict[str, Any] = {}
+    for name, split in SPLITS.items():
+        report = evaluate_only(with_split(config, split, arguments.bootstrap), rejects=None, steps=Shown(console))
+        for table in report_tables(report):
+            console.print(table)
+        results += rows(name, report)
+        missed += failures(name, report)
+        splits[name] = report["split"]
+    if arguments.json is not None:
+        settings = {"config": config.settings.model_dump(mode="json"), "splits": splits}
+        write_json(arguments.json, "goodbooks", settings, results)
+    if missed:
+        raise ConfigError("; ".join(missed))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+"""Exact nearest rows by matrix product: the truth that HNSW is audited against, and the index of small tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from graphrec.index.order import (
+    Duplicates,
+    check_matrix,
+    check_metric,
+    check_search,
+    find_duplicates,
+    ordered_lists,
+)
+from graphrec.index.protocol import Metric
+from graphrec.index.sidecar import Sidecar, matrix_sha256, write_sidecar
+from graphrec.lists import ItemLists, empty_lists
+
+FORMAT = "exact/1"
+
+# Scores held at once (4 bytes each).
+_BLOCK_SCORES = 1 << 22
+
+
+class ExactIndex:
+    """Exact search over the rows of a matrix.
+
+    Parameters
+    ----------
+    matrix : array
+        (n, dim) float32, finite; kept by reference, so a memory-mapped file stays one.
+    metric : {"cosine", "ip", "l2"}
+        The score: cosine similarity (0 where either vector is zero), inner product, or minus the squared distance.
+    duplicates : Duplicates or None
+        Rows that repeat an earlier vector, where the caller knows them; found otherwise.
+
+    Raises
+    ------
+    DataError
+        If the matrix is not two-dimensional or not finite.
+    ConfigError
+        If the metric is unknown.
+
+    Notes
+    -----
+    A search takes O(q * n * dim) time and 16 MB of scores at once. Equal vectors get equal scores, so their order is
+    that of their rows.
+    """
+
+    def __init__(self, matrix: npt.ArrayLike, metric: str = "cosine", *, duplicates: Duplicates | None = None) -> None:
+        self._matrix = check_matrix(matrix)
+        self._metric = check_metric(metric)
+        self._duplicates = find_duplicates(self._matrix) if duplicates is None else duplicates
+        squares = np.einsum("ij,ij->i", self._matrix, self._matrix)
+        self._squares: npt.NDArray[np.float32] = squares
+        norms = np.sqrt(squares)
+        self._inverse: npt.NDArray[np.float32] = np.divide(1, norms, out=np.zeros_like(norms), where=norms > 0)
+
+    @property
+    def dim(self) -> int:
+        """Width of the vectors."""
+        return int(self._matrix.shape[1])
+
+    @property
+    def metric(self) -> Metric:
+        """The similarity that scores are in."""
+        return self._metric
+
+    def __len__(self) -> int:
+        return len(self._matrix)
+
+    def search(self, vectors: npt.ArrayLike, k: int, *, allow: npt.NDArray[np.bool_] | None = None) -> ItemLists:
+        """Return the best k rows of each query; see :class:`graphrec.index.protocol.Index`."""
+        queries = check_search(vectors, k, allow, n=len(self), dim=self.dim)
+        rows = None if allow is None else np.flatnonzero(allow)
+        n = len(self) if rows is None else len(rows)
+        if n == 0 or len(queries) == 0:
+            return empty_lists(len(queries))
+        part = self._matrix if rows is None else self._matrix[rows]  # (n, dim)
+        block = max(1, _BLOCK_SCORES // n)
+        found = []
+        for start in range(0, len(queries), block):
+            scores = self._scores(queries[start : start + block], part, rows)
+            which, columns = _best(scores, k)
+            chosen = columns if rows is None else rows[columns]
+            found.append((which + start, chosen, scores[which, columns]))
+        lists, chosen, values = (np.concatenate(column) for column in zip(*found, strict=True))
+        return ordered_lists(lists, chosen, values, n=len(queries), k=k)
+
+    def _scores(
+        self, queries: npt.NDArray[np.float32], part: npt.NDArray[np.float32], rows: npt.NDArray[np.intp] | None
+    ) -> npt.NDArray[np.float32]:
+        """Return (q, n) scores of the queries against ``part``, which holds the vectors of ``rows``."""
+        products: npt.NDArray[np.float32] = queries @ part.T  # (q, n)
+        if self._metric == "cosine":
+            norms = np.linalg.norm(queries, axis=1, keepdims=True)
+            products /= np.where(norms > 0, norms, 1)
+            products *= self._inverse if rows is None else self._inverse[rows]
+        elif self._metric == "l2":
+            products *= 2
+            products -= self._squares if rows is None else self._squares[rows]
+            products -= np.einsum("ij,ij->i", queries, queries)[:, None]
+            np.minimum(products, 0, out=products)
+        self._even_out(products, rows)
+        return products
+
+    def _even_out(self, scores: npt.NDArray[np.float32], rows: npt.NDArray[np.intp] | None) -> None:
+        """Give equal vectors equal scores: the product's last bit depends on where a row stands."""
+        repeated, firsts = self._duplicates.rows, self._duplicates.firsts
+        if len(repeated) == 0:
+            return
+        if rows is None:
+            scores[:, repeated] = scores[:, firsts]
+            return
+        # Within a subset, the first of a group may be missing: any present member may speak for it.
+        leader = np.arange(len(self))
+        leader[repeated] = firsts
+        _, first, inverse = np.unique(leader[rows], return_index=True, return_inverse=True)
+        moved = np.flatnonzero(first[inverse] != np.arange(len(rows)))
+        scores[:, moved] = scores[:, first[inverse][moved]]
+
+    def save(self, directory: Path) -> None:
+        """Write ``index.json``; the matrix is the caller's and is not written."""
+        write_sidecar(
+            directory,
+            Sidecar(FORMAT, self.dim, self._metric, len(self), matrix_sha256=matrix_sha256(self._matrix)),
+        )
+
+
+def _best(scores: npt.NDArray[np.float32], k: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Return (row, column) of every score (q, n) that is not below its row's k-th best: k a row, and all its ties."""
+    q, n = scores.shape
+    if k >= n:
+        return np.repeat(np.arange(q), n), np.tile(np.arange(n), q)
+    least = np.partition(scores, n - k, axis=1)[:, n - k]
+    which, columns = np.nonzero(scores >= least[:, None])
+    return which, columns

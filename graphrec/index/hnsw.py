@@ -1,0 +1,343 @@
+"""Approximate nearest rows by HNSW [1]_: the one file that calls hnswlib, and every guard around it.
+
+hnswlib 0.8 trusts its caller. It loads a file under another width or metric, reads beyond a query that is too short,
+follows damaged links out of its memory, takes NaN, loses points among equal vectors, and fails a whole batch where one
+query has too few neighbours. Here:
+
+- an index is an immutable snapshot: built once from a matrix, labels are rows; nothing is added, deleted or resized;
+- equal vectors are indexed once and expanded in the answer;
+- a file is hashed and its structure verified before the library sees it;
+- the width of a search is asked for with each call and is no state of the index, so threads do not disturb others;
+- where the graph has nothing to gain or cannot answer, exact search over the matrix does.
+
+Inner product is searched as cosine: vectors are given one more dimension that makes all norms equal [2]_. hnswlib's own
+"ip" space is no metric, and its graph is led to the longest vectors and misses the rest.
+
+References
+----------
+.. [1] Y. Malkov, D. Yashunin, "Efficient and robust approximate nearest neighbor search using HNSW graphs", TPAMI 2020.
+.. [2] Y. Bachrach et al., "Speeding up the Xbox recommender system using a Euclidean transformation for inner-product
+   spaces", RecSys 2014.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import hnswlib
+import numpy as np
+import numpy.typing as npt
+
+from graphrec.errors import BundleError, ConfigError
+from graphrec.index.exact import ExactIndex
+from graphrec.index.hnsw_file import verify
+from graphrec.index.order import Duplicates, check_matrix, check_metric, check_search, find_duplicates, ordered_lists
+from graphrec.index.protocol import Metric
+from graphrec.index.sidecar import Sidecar, file_sha256, matrix_sha256, write_sidecar
+from graphrec.lists import ItemLists, empty_lists, item_lists
+from graphrec.threads import default_threads
+
+FORMAT = "hnsw/1"
+_GRAPH = "index.hnsw"
+_DUPLICATES = "duplicates.npy"
+
+# Below this share of allowed rows, exact search among them is faster than searching wide and discarding.
+_EXACT_SHARE = 0.2
+# Above this share of all rows asked for, the graph would visit nearly everything.
+_WIDE_SHARE = 0.25
+# Queries from which a batch is spread over threads.
+_BATCH = 64
+
+FloatArray = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class HnswSettings:
+    """``m`` links a node (2 to 512), width while building, least width of a search."""
+
+    m: int = 16
+    ef_construction: int = 200
+    ef_search: int = 100
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.m <= 512:
+            raise ConfigError(f"m is {self.m}; legal are 2 to 512 links a node")
+        for name in ("ef_construction", "ef_search"):
+            if not 1 <= getattr(self, name) <= 1_000_000:
+                raise ConfigError(f"{name} is {getattr(self, name)}; legal are 1 to 1,000,000")
+
+
+class HnswIndex:
+    """An HNSW graph over the rows of a matrix. Made by :func:`build_hnsw` and ``load_index``, never changed.
+
+    Searching is safe from several threads. A search costs about O(dim * m * log n * max(ef_search, k)); the graph takes
+    about ``4 * dim + 9 * m`` bytes a distinct vector beside the matrix.
+    """
+
+    def __init__(
+        self, graph: hnswlib.Index | None, matrix: FloatArray, metric: Metric, settings: HnswSettings, same: Duplicates
+    ) -> None:
+        self._graph = graph
+        self._matrix = matrix
+        self._metric = metric
+        self._settings = settings
+        self._same = same
+        self._exact = ExactIndex(matrix, metric, duplicates=same)
+        # Members of each group of equal vectors, the first included, as CSR over rows.
+        n = len(matrix)
+        leader = np.arange(n)
+        leader[same.rows] = same.firsts
+        self._members = np.argsort(leader, kind="stable").astype(np.int32)
+        self._bounds = np.zeros(n + 1, dtype=np.int64)
+        np.cumsum(np.bincount(leader, minlength=n), out=self._bounds[1:])
+        self._longest = _longest(matrix)
+
+    @property
+    def dim(self) -> int:
+        """Width of the vectors."""
+        return int(self._matrix.shape[1])
+
+    @property
+    def metric(self) -> Metric:
+        """The similarity that scores are in."""
+        return self._metric
+
+    @property
+    def settings(self) -> HnswSettings:
+        """What the graph was built with."""
+        return self._settings
+
+    def __len__(self) -> int:
+        return len(self._matrix)
+
+    def search(self, vectors: npt.ArrayLike, k: int, *, allow: npt.NDArray[np.bool_] | None = None) -> ItemLists:
+        """Return about the best k rows of each query; see :class:`graphrec.index.protocol.Index`.
+
+        Exact where fewer than a fifth of the rows are allowed, where ``k`` nears their number, and for queries that the
+        graph leaves short.
+        """
+        queries = check_search(vectors, k, allow, n=len(self), dim=self.dim)
+        n, n_allowed = len(self), len(self) if allow is None else int(np.count_nonzero(allow))
+        if n_allowed < _EXACT_SHARE * n or k > _WIDE_SHARE * n_allowed or len(queries) == 0:
+            return self._exact.search(queries, k, allow=allow)
+        # Room for what the filter takes away, with a margin for its unevenness.
+        asked = k if n_allowed == n else int(k * n / n_allowed * 1.2) + 16
+        found = self._approximate(queries, asked, allow, k)
+        short = np.flatnonzero((found.lengths < min(k, n_allowed)) | (np.linalg.norm(queries, axis=1) == 0))
+        if len(short) == 0:
+            return found
+        better = self._exact.search(queries[short], k, allow=allow)
+        answers = dict(zip(short.tolist(), better, strict=True))
+        parts = [answers.get(i) or found[i] for i in range(len(found))]
+        return item_lists([rows for rows, _ in parts], [scores for _, scores in parts])
+
+    def _approximate(self, queries: FloatArray, asked: int, allow: npt.NDArray[np.bool_] | None, k: int) -> ItemLists:
+        """Return the best ``k`` allowed rows among the ``asked`` that the graph finds; empty lists where it fails."""
+        n_distinct = len(self) - len(self._same.rows)
+        # Asking for more neighbours widens this search alone; set_ef would widen everybody's.
+        width = min(n_distinct, max(asked + asked // 4, self._settings.ef_search))
+        threads = default_threads() if len(queries) >= _BATCH else 1
+        if self._graph is None:
+            return empty_lists(len(queries))
+        try:
+            labels, distances = self._graph.knn_query(self._map_queries(queries), k=width, num_threads=threads)
+        except RuntimeError:  # too few reachable: one such query fails the batch, and exact search answers it
+            return empty_lists(len(queries))
+        firsts = labels.astype(np.int64)  # (q, width) rows that stand for their group
+        sizes = (self._bounds[firsts + 1] - self._bounds[firsts]).ravel()
+        which = np.repeat(np.arange(len(queries)), width)
+        scores = self._scores(queries, firsts, distances).ravel()
+        starts = self._bounds[firsts].ravel()
+        ends = np.cumsum(sizes)
+        rows = self._members[np.repeat(starts - ends + sizes, sizes) + np.arange(ends[-1])]
+        which, scores = np.repeat(which, sizes), np.repeat(scores, sizes)
+        if allow is not None:
+            kept = allow[rows]
+            which, rows, scores = which[kept], rows[kept], scores[kept]
+        return ordered_lists(which, rows, scores, n=len(queries), k=k)
+
+    def _scores(self, queries: FloatArray, rows: npt.NDArray[np.int64], distances: FloatArray) -> FloatArray:
+        """Return (q, width) scores from the library's distances."""
+        if self._metric == "l2":
+            return -distances
+        if self._metric == "cosine":
+            return np.float32(1) - distances
+        # Rounded too far by the common scale of all vectors: computed again from the matrix.
+        scores = [self._matrix[rows[i]] @ queries[i] for i in range(len(queries))]
+        return np.stack(scores).astype(np.float32)
+
+    def _map_queries(self, queries: FloatArray) -> FloatArray:
+        """Return the queries as the graph wants them: unit length, with a zero for the added dimension."""
+        if self._metric == "l2":
+            return queries
+        mapped = _unit(queries)
+        return mapped if self._metric == "cosine" else np.pad(mapped, ((0, 0), (0, 1)))
+
+    def save(self, directory: Path) -> None:
+        """Write ``index.hnsw``, ``index.json`` and, where vectors repeat, ``duplicates.npy``; but not the matrix."""
+        path, duplicates = directory / _GRAPH, ""
+        if self._graph is not None:
+            try:
+                self._graph.save_index(str(path))
+            except RuntimeError as error:
+                raise BundleError(f"{path} cannot be written ({error})") from error
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+        if len(self._same.rows):
+            np.save(directory / _DUPLICATES, np.stack([self._same.rows, self._same.firsts]), allow_pickle=False)
+            duplicates = file_sha256(directory / _DUPLICATES)
+        sidecar = Sidecar(
+            FORMAT,
+            self.dim,
+            self._metric,
+            len(self),
+            n_distinct=len(self) - len(self._same.rows),
+            m=self._settings.m,
+            ef_construction=self._settings.ef_construction,
+            ef_search=self._settings.ef_search,
+            matrix_sha256=matrix_sha256(self._matrix),
+            file_sha256=file_sha256(path) if self._graph is not None else "",
+            duplicates_sha256=duplicates,
+        )
+        write_sidecar(directory, sidecar)
+
+
+def _unit(vectors: FloatArray) -> FloatArray:
+    """Return vectors of length 1; zero stays zero."""
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit: FloatArray = vectors / np.where(norms > 0, norms, 1)
+    return unit
+
+
+def _longest(matrix: FloatArray) -> float:
+    return float(np.linalg.norm(matrix, axis=1).max()) if len(matrix) else 0.0
+
+
+def _map_matrix(matrix: FloatArray, metric: Metric) -> FloatArray:
+    """Return the vectors that the graph holds: as they are, of unit length, or augmented to a common length."""
+    if metric == "l2":
+        return matrix
+    if metric == "cosine":
+        return _unit(matrix)
+    scaled = matrix / np.float32(_longest(matrix) or 1.0)
+    rest = np.sqrt(np.maximum(0, 1 - np.einsum("ij,ij->i", scaled, scaled)))
+    augmented: FloatArray = np.column_stack([scaled, rest]).astype(np.float32)  # (n, dim + 1)
+    return augmented
+
+
+def _space(metric: Metric) -> str:
+    # On vectors of one length, "ip" ranks as cosine does.
+    return "l2" if metric == "l2" else "ip"
+
+
+def build_hnsw(
+    matrix: npt.ArrayLike,
+    *,
+    metric: str = "cosine",
+    m: int = 16,
+    ef_construction: int = 200,
+    ef_search: int = 100,
+    seed: int,
+    threads: int = 1,
+) -> HnswIndex:
+    """Return an HNSW index over the rows of ``matrix`` (n, dim) float32.
+
+    Parameters
+    ----------
+    metric : {"cosine", "ip", "l2"}
+        The score.
+    m, ef_construction : int
+        Links a node, and width of the search while building: more of either finds more and builds longer.
+    ef_search : int, default 100
+        Least width of a search; a search for k rows is never narrower than 1.25 k.
+    seed : int
+        Draws the levels of the nodes.
+    threads : int, default 1
+        One thread and one seed give the same graph, byte for byte. More threads build faster and give that up.
+
+    Raises
+    ------
+    DataError
+        If the matrix is not finite.
+    ConfigError
+        On an unknown metric or a setting out of range.
+
+    Notes
+    -----
+    Time about O(n log n * m * ef_construction * dim / 8).
+    """
+    vectors, kind = check_matrix(matrix), check_metric(metric)
+    settings = HnswSettings(m, ef_construction, ef_search)
+    if threads < 1:
+        raise ConfigError(f"threads is {threads}; building needs at least 1")
+    same = find_duplicates(vectors)
+    distinct = same.distinct(len(vectors))
+    if len(distinct) == 0:
+        return HnswIndex(None, vectors, kind, settings, same)
+    mapped = _map_matrix(vectors[distinct] if len(same.rows) else vectors, kind)
+    graph = hnswlib.Index(space=_space(kind), dim=mapped.shape[1])
+    graph.init_index(len(distinct), m, ef_construction, seed & 0x7FFFFFFF)
+    graph.add_items(mapped, distinct.astype(np.int64), num_threads=threads)
+    return HnswIndex(graph, vectors, kind, settings, same)
+
+
+def load_hnsw(directory: Path, matrix: FloatArray, sidecar: Sidecar) -> HnswIndex:
+    """Return the index that ``save`` wrote for ``matrix``, whose agreement with ``sidecar`` the caller has checked.
+
+    Raises
+    ------
+    BundleError
+        If a file is missing, not what it was when it was written, or unsound.
+    """
+    metric = check_metric(sidecar.metric)
+    settings = HnswSettings(sidecar.m, sidecar.ef_construction, sidecar.ef_search)
+    same = _read_duplicates(directory, sidecar)
+    distinct = same.distinct(len(matrix))
+    if len(distinct) == 0:
+        return HnswIndex(None, matrix, metric, settings, same)
+    path = directory / _GRAPH
+    _check_hash(path, sidecar.file_sha256)
+    dim = matrix.shape[1] + (metric == "ip")
+    labels = verify(path, count=len(distinct), dim=dim, m=settings.m, ef_construction=_built_with(settings))
+    if not np.array_equal(np.sort(labels), distinct):
+        raise BundleError(f"{path} holds other labels than the rows of its matrix; rebuild the index")
+    graph = hnswlib.Index(space=_space(metric), dim=dim)
+    try:
+        graph.load_index(str(path), max_elements=len(distinct))
+    except RuntimeError as error:
+        raise BundleError(f"{path} cannot be loaded ({error}); rebuild the index") from error
+    return HnswIndex(graph, matrix, metric, settings, same)
+
+
+def _built_with(settings: HnswSettings) -> int:
+    """Return the building width as the library keeps it: never below m."""
+    return max(settings.ef_construction, settings.m)
+
+
+def _check_hash(path: Path, expected: str) -> None:
+    found = file_sha256(path)
+    if found != expected:
+        raise BundleError(f"{path} has sha256 {found[:12]}…, index.json says {expected[:12]}…; rebuild the index")
+
+
+def _read_duplicates(directory: Path, sidecar: Sidecar) -> Duplicates:
+    n_repeated = sidecar.count - sidecar.n_distinct
+    if n_repeated == 0:
+        return Duplicates(np.empty(0, np.int32), np.empty(0, np.int32))
+    path = directory / _DUPLICATES
+    _check_hash(path, sidecar.duplicates_sha256)
+    try:
+        rows, firsts = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise BundleError(f"{path} cannot be read ({error}); rebuild the index") from error
+    sound = (
+        rows.dtype == np.int32
+        and rows.shape == (n_repeated,)
+        and bool((np.diff(rows) > 0).all() and (firsts >= 0).all() and (firsts < rows).all())
+        and rows[-1] < sidecar.count
+    )
+    if not sound:
+        raise BundleError(f"{path} does not list {n_repeated} repeated rows; rebuild the index")
+    return Duplicates(rows, firsts)

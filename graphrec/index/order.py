@@ -1,0 +1,94 @@
+"""Putting scored candidates in order, and finding vectors that stand more than once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from graphrec.checks import as_array, check_finite
+from graphrec.errors import ConfigError, DataError
+from graphrec.index.protocol import Metric
+from graphrec.lists import ItemLists
+
+
+def ordered_lists(
+    lists: npt.NDArray[np.integer], rows: npt.NDArray[np.integer], scores: npt.NDArray[np.float32], *, n: int, k: int
+) -> ItemLists:
+    """Return candidates (m,), each with the list it belongs to, as n lists: best first, ties by row, cut to ``k``."""
+    order = np.lexsort((rows, -scores, lists))
+    lists, rows, scores = lists[order], rows[order], scores[order]
+    starts = np.zeros(n + 1, dtype=np.int64)
+    np.cumsum(np.bincount(lists, minlength=n), out=starts[1:])
+    keep = np.arange(len(rows)) - starts[lists] < k
+    indptr = np.zeros(n + 1, dtype=np.int64)
+    np.cumsum(np.minimum(np.diff(starts), k), out=indptr[1:])
+    return ItemLists(indptr, rows[keep].astype(np.int32), scores[keep])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Duplicates:
+    """Rows (d,) int32, ascending, whose vector already stands in an earlier row; ``firsts`` (d,) int32, that row."""
+
+    rows: npt.NDArray[np.int32]
+    firsts: npt.NDArray[np.int32]
+
+    def distinct(self, n: int) -> npt.NDArray[np.int32]:
+        """Return the rows of 0..n-1 that are the first of their vector."""
+        keep = np.ones(n, dtype=np.bool_)
+        keep[self.rows] = False
+        return np.flatnonzero(keep).astype(np.int32)
+
+
+def find_duplicates(matrix: npt.NDArray[np.float32]) -> Duplicates:
+    """Return the rows of ``matrix`` (n, dim) that are equal, bit by bit, to an earlier one. Time O(n log n)."""
+    n = len(matrix)
+    if n == 0:
+        return Duplicates(np.empty(0, np.int32), np.empty(0, np.int32))
+    # Each row as one opaque value; adding 0 turns -0.0 into 0.0.
+    keys = (np.ascontiguousarray(matrix) + np.float32(0)).view(np.dtype((np.void, matrix.shape[1] * 4))).ravel()
+    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
+    earliest = first[inverse].astype(np.int32)
+    rows = np.flatnonzero(earliest != np.arange(n)).astype(np.int32)
+    return Duplicates(rows, earliest[rows])
+
+
+def check_matrix(matrix: npt.ArrayLike) -> npt.NDArray[np.float32]:
+    """Return ``matrix`` as (n, dim) float32; raise DataError where it is not two-dimensional, finite and dim >= 1."""
+    array = as_array(matrix, np.float32, name="matrix", ndim=2)
+    if array.shape[1] == 0:
+        raise DataError("the matrix has 0 columns; vectors need at least 1 dimension")
+    check_finite(array, name="matrix")
+    return array
+
+
+def check_search(
+    vectors: npt.ArrayLike, k: int, allow: npt.NDArray[np.bool_] | None, *, n: int, dim: int
+) -> npt.NDArray[np.float32]:
+    """Return the queries as (q, dim) float32.
+
+    Raises
+    ------
+    DataError
+        If their width differs, a value is not finite, or ``allow`` is not (n,) bool.
+    ConfigError
+        If ``k < 1``.
+    """
+    if k < 1:
+        raise ConfigError(f"k is {k}; a search asks for at least 1 row")
+    array = as_array(vectors, np.float32, name="vectors", ndim=2)
+    if array.shape[1] != dim:
+        raise DataError(f"the query vectors have {array.shape[1]} dimensions, the index {dim}")
+    check_finite(array, name="vectors")
+    if allow is not None and (allow.dtype != np.bool_ or allow.shape != (n,)):
+        raise DataError(f"allow is {allow.dtype} of shape {allow.shape}; the index needs bool of shape ({n},)")
+    return array
+
+
+def check_metric(metric: str) -> Metric:
+    """Return ``metric``; raise ConfigError unless it is one of the three."""
+    for legal in ("cosine", "ip", "l2"):
+        if metric == legal:
+            return legal
+    raise ConfigError(f"metric is {metric!r}; legal are 'cosine', 'ip' and 'l2'")

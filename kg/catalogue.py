@@ -1,0 +1,307 @@
+"""KnowledgeGraph + linking -> the catalogue graph that the engine walks, and the tags of items."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import quote
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import scipy.sparse as sp
+from scipy.sparse.csgraph import connected_components
+
+from graphrec.adjacency import Adjacency, adjacency_from_edges
+from graphrec.catalogue import INTERACTS, ITEM, REVERSE_INTERACTS, USER, CatalogueGraph
+from graphrec.errors import DataError
+from graphrec.neighbours import NeighbourTable
+from graphrec.recall import ItemTags
+from graphrec.vocabulary import Vocabulary
+from kg.entity_types import entity_types
+from kg.knowledge_graph import KnowledgeGraph, entity_label, relation_rows
+from kg.linking import Linking
+from kg.naming import short_name, unique_names
+from kg.terms import EVENT, INTERACTED, SUBCLASS_OF, TIME, TYPE, WEIGHT, readable_name
+from kg.terms import ITEM as HAS_ITEM
+from kg.terms import USER as HAS_USER
+
+ENTITY = "entity"
+# Interactions are joined per split: with_users. What is held out must not come in through the back door.
+_INTERACTION_TERMS = (INTERACTED, HAS_USER, HAS_ITEM, WEIGHT, TIME, EVENT)
+_MAX_RELATIONS = (1 << 15) - 1
+Int32 = npt.NDArray[np.int32]
+Int64 = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Nodes:
+    """Nodes under construction, before they are ordered: entities first, literal nodes after them.
+
+    ``kinds`` (n,) int32 is the type of each (a row of ``names``); ``ids`` and ``labels`` are (n,) strings.
+    """
+
+    ids: pa.LargeStringArray
+    labels: pa.LargeStringArray
+    kinds: Int32
+    names: list[str]
+
+
+def catalogue_graph(
+    kg: KnowledgeGraph,
+    linking: Linking,
+    items: Vocabulary,
+    *,
+    relations: Sequence[str] | None = None,
+    exclude: Sequence[str] = (),
+    literal_nodes: Sequence[str] = (),
+    labels: Sequence[str | None] | pa.Array | None = None,
+    max_types: int = 64,
+) -> CatalogueGraph:
+    """Return items and the entities around them as one typed graph.
+
+    Parameters
+    ----------
+    relations : sequence of str, optional
+        Predicates that become edges, as IRIs or last parts of them. By default all of them.
+    exclude : sequence of str
+        Predicates that do not. Name the predicate of the interactions here where the graph holds them: an event that
+        is held out would come back as an edge otherwise. Our own interaction terms are always left out.
+    literal_nodes : sequence of str
+        Predicates whose literal values become nodes (a year, a language), one a distinct text.
+    labels : sequence of str or None, optional
+        (n_items,) titles; they go before the graph's own labels.
+    max_types : int, default 64
+        Types kept; entities of the others, and those without one, are of type ``entity``.
+
+    Returns
+    -------
+    CatalogueGraph
+        Items come first, in item order; an entity that is linked to an item is that item's row, and an entity that
+        several items are linked to gives its edges to each of them. Then the types in order of their names, inside
+        one the entities in order of their IRIs, called by their labels or else by what the IRI says. Each predicate gives a relation and its reverse ``rev_…``; rdf:type
+        and rdfs:subClassOf give none. Only what is connected to an item, by any number of edges in either
+        direction, is kept; items without a link are there without edges.
+
+    Raises
+    ------
+    DataError
+        On a predicate that the graph does not hold, or sizes that disagree.
+    """
+    if len(linking.entities) != len(items):
+        raise DataError(f"the linking speaks of {len(linking.entities)} items, the vocabulary has {len(items)}")
+    chosen = _chosen_relations(kg, relations, (*exclude, *(iri for iri in _INTERACTION_TERMS if iri in kg.relations)))
+    valued = relation_rows(kg, literal_nodes)
+    nodes, facts = _nodes(kg, valued, max_types=max_types)
+    triples = kg.triples[np.isin(kg.triples[:, 1], chosen)]
+    heads, kinds, tails = (np.concatenate([triples[:, c], facts[:, c]]) for c in range(3))
+    used = np.unique(kinds)
+    names = unique_names(kg.relations.take(used), reserved=(INTERACTS, REVERSE_INTERACTS))
+    kinds = np.searchsorted(used, kinds).astype(np.int32)
+    if 2 * len(used) > _MAX_RELATIONS:
+        raise DataError(f"{len(used):,} predicates would be edges; at most {_MAX_RELATIONS // 2:,} fit: name relations=")
+    kept = _reachable(len(nodes.kinds), heads, tails, linking.entities)
+    order, offsets, node_types = _ordered(nodes, kept, linking.entities)
+    places = _places(len(nodes.kinds), linking.entities, order, len(items))
+    heads, kinds, tails = _placed(places, heads, kinds, tails)
+    adjacency = _adjacency(heads, kinds, tails, names, np.append(0, offsets + len(items)), [ITEM, *node_types])
+    own = pa.array(order)
+    prefixed = pc.binary_join_element_wise(pa.scalar("item:", pa.large_string()), items.ids, "")
+    names_of_items = _item_labels(nodes, linking.entities, labels)
+    return CatalogueGraph(
+        adjacency,
+        Vocabulary(pa.concat_arrays([prefixed, nodes.ids.take(own)])),
+        pa.concat_arrays([names_of_items, _entity_labels(nodes.ids.take(own), nodes.labels.take(own))]),
+    )
+
+
+def _chosen_relations(kg: KnowledgeGraph, relations: Sequence[str] | None, exclude: Sequence[str]) -> Int32:
+    wanted = np.arange(len(kg.relations), dtype=np.int32) if relations is None else relation_rows(kg, relations)
+    left_out = kg.relations.rows((TYPE, SUBCLASS_OF), missing="drop")
+    return np.setdiff1d(wanted, np.concatenate([left_out, relation_rows(kg, exclude)])).astype(np.int32)
+
+
+def _nodes(kg: KnowledgeGraph, valued: Int32, *, max_types: int) -> tuple[_Nodes, Int32]:
+    """Return all possible nodes, and the (m, 3) statements that lead to literal nodes."""
+    classes = entity_types(kg, max_types=max_types)
+    distinct = np.unique(classes[classes >= 0])
+    type_names = unique_names(kg.entities.take(distinct), reserved=(ITEM, USER, ENTITY))
+    names = [ENTITY, *type_names]
+    kinds = np.where(classes >= 0, np.searchsorted(distinct, classes) + 1, 0).astype(np.int32)
+    facts = kg.literals.statements[np.isin(kg.literals.statements[:, 1], valued)].copy()
+    if not len(facts):
+        return _Nodes(kg.entities.ids, kg.labels, kinds, names), facts
+    texts = kg.literals.texts.take(facts[:, 2]).dictionary_encode()
+    codes = texts.indices.to_numpy().astype(np.int64)
+    used = np.unique(facts[:, 1])
+    names += unique_names(kg.relations.take(used), reserved=(ITEM, USER, *names))
+    # One node a (predicate, text): the language and datatype of a category do not part it.
+    key = np.searchsorted(used, facts[:, 1]) * np.int64(len(texts.dictionary)) + codes
+    distinct_keys, inverse = np.unique(key, return_inverse=True)
+    predicate, text = np.divmod(distinct_keys, max(len(texts.dictionary), 1))
+    words = texts.dictionary.take(pa.array(text))
+    relation_names = kg.relations.take(used)
+    ids = [f"{relation_names[p]}#{quote(w, safe='')}" for p, w in zip(predicate.tolist(), words.to_pylist(), strict=True)]
+    facts[:, 2] = inverse + len(kinds)
+    return (
+        _Nodes(
+            pa.concat_arrays([kg.entities.ids, pa.array(ids, pa.large_string())]),
+            pa.concat_arrays([kg.labels, words]),
+            np.concatenate([kinds, predicate + len(names) - len(used)]).astype(np.int32),
+            names,
+        ),
+        facts,
+    )
+
+
+def _reachable(n: int, heads: Int32, tails: Int32, linked: Int32) -> npt.NDArray[np.bool_]:
+    """Return (n,) bool: nodes in one component with an item."""
+    graph = sp.coo_array((np.ones(len(heads), np.bool_), (heads, tails)), shape=(n, n))
+    _, component = connected_components(graph, directed=False)
+    wanted = np.zeros(n, dtype=np.bool_)
+    wanted[component[linked[linked >= 0]]] = True
+    reached: npt.NDArray[np.bool_] = wanted[component]
+    return reached
+
+
+def _ordered(nodes: _Nodes, kept: npt.NDArray[np.bool_], linked: Int32) -> tuple[Int64, Int64, list[str]]:
+    """Return the nodes that stay nodes of their own in their order, type offsets (without the items), type names."""
+    own = kept.copy()
+    own[linked[linked >= 0]] = False
+    rows = np.flatnonzero(own)
+    present = np.unique(nodes.kinds[rows])
+    by_name = sorted(present.tolist(), key=lambda kind: nodes.names[kind])
+    rank = np.zeros(len(nodes.names), dtype=np.int64)
+    rank[by_name] = np.arange(len(by_name))
+    ranks = rank[nodes.kinds[rows]]
+    order = rows[np.argsort(ranks, kind="stable")]
+    sizes = np.bincount(ranks, minlength=len(by_name))
+    return order, np.append(0, np.cumsum(sizes)), [nodes.names[kind] for kind in by_name]
+
+
+def _places(n: int, linked: Int32, order: Int64, n_items: int) -> tuple[Int64, Int32]:
+    """Return (indptr, rows): the rows of the catalogue that stand for each node, none where it was left out."""
+    item_rows = np.flatnonzero(linked >= 0)
+    source = np.concatenate([linked[item_rows], order])
+    place = np.concatenate([item_rows, np.arange(n_items, n_items + len(order))])
+    by_source = np.argsort(source, kind="stable")
+    indptr = np.zeros(n + 1, dtype=np.int64)
+    np.cumsum(np.bincount(source, minlength=n), out=indptr[1:])
+    return indptr, place[by_source].astype(np.int32)
+
+
+def _placed(places: tuple[Int64, Int32], heads: Int32, kinds: Int32, tails: Int32) -> tuple[Int32, Int32, Int32]:
+    """Return the edges between catalogue rows: each edge once for every pair of rows that its ends stand for."""
+    heads, repeats = _expanded(places, heads)
+    kinds, tails = kinds[repeats], tails[repeats]
+    tails, repeats = _expanded(places, tails)
+    return heads[repeats], kinds[repeats], tails
+
+
+def _expanded(places: tuple[Int64, Int32], nodes: Int32) -> tuple[Int32, Int64]:
+    """Return the rows that stand for each of ``nodes``, and the position in ``nodes`` that each came from."""
+    indptr, rows = places
+    starts, counts = indptr[nodes], indptr[nodes + 1] - indptr[nodes]
+    source = np.repeat(np.arange(len(nodes)), counts)
+    first = np.cumsum(counts) - counts
+    return rows[np.arange(len(source)) - first[source] + starts[source]], source
+
+
+def _adjacency(
+    heads: Int32, kinds: Int32, tails: Int32, names: Sequence[str], offsets: Int64, node_types: Sequence[str]
+) -> Adjacency:
+    """Return the graph with every edge and its reverse."""
+    present = np.unique(kinds)  # a predicate all of whose edges were out of reach leaves no relation
+    kinds = np.searchsorted(present, kinds).astype(np.int16)
+    relation_names = [name for kind in present.tolist() for name in (names[kind], f"rev_{names[kind]}")]
+    return adjacency_from_edges(
+        np.concatenate([heads, tails]),
+        np.concatenate([tails, heads]),
+        np.concatenate([2 * kinds, 2 * kinds + 1]).astype(np.int16),
+        type_offsets=offsets,
+        node_types=node_types,
+        relation_names=relation_names,
+    )
+
+
+def _entity_labels(ids: pa.LargeStringArray, labels: pa.LargeStringArray) -> pa.LargeStringArray:
+    """Return ``labels`` with what the IRI says where there is none."""
+    nameless = labels.is_null()
+    names = [readable_name(iri) for iri in ids.filter(nameless).to_pylist()]
+    return pc.replace_with_mask(labels, nameless, pa.array(names, pa.large_string()))
+
+
+def _item_labels(
+    nodes: _Nodes, linked: Int32, labels: Sequence[str | None] | pa.Array | None
+) -> pa.LargeStringArray:
+    known = nodes.labels.take(pa.array(linked, mask=linked < 0))
+    if labels is None:
+        return known
+    given = (labels if isinstance(labels, pa.Array) else pa.array(list(labels), pa.large_string())).cast(pa.large_string())
+    if len(given) != len(linked):
+        raise DataError(f"there are {len(given)} labels for {len(linked)} items; give one each, None where unknown")
+    return pc.coalesce(given, known)
+
+
+def item_tags(kg: KnowledgeGraph, linking: Linking, predicates: Sequence[str]) -> ItemTags:
+    """Return what items carry under ``predicates`` as tags, entity-valued and literal-valued alike; weights are 1.
+
+    A tag is named by its label or text; where two have one name, the predicate is added in brackets, and where that
+    does not part them either, the IRI or the datatype.
+
+    Raises
+    ------
+    DataError
+        On a predicate that the graph does not hold.
+    """
+    chosen = relation_rows(kg, predicates)
+    edges = kg.triples[np.isin(kg.triples[:, 1], chosen)]
+    facts = kg.literals.statements[np.isin(kg.literals.statements[:, 1], chosen)].copy()
+    # Literal values are numbered after the entities; texts that differ in language alone are one tag.
+    texts = kg.literals.texts.take(facts[:, 2]).dictionary_encode()
+    facts[:, 2] = texts.indices.to_numpy() + np.int32(len(kg.entities))
+    rows = np.concatenate([edges, facts])
+    n_values = np.int64(len(kg.entities) + len(texts.dictionary))
+    indptr, item_rows = _places(len(kg.entities), linking.entities, np.empty(0, np.int64), len(linking.entities))
+    carriers, source = _expanded((indptr, item_rows), rows[:, 0])
+    keys, tags = np.unique(rows[:, 1].astype(np.int64) * n_values + rows[:, 2], return_inverse=True)
+    used, tags = np.unique(tags[source], return_inverse=True)
+    names = _tag_names(kg, keys[used] // n_values, keys[used] % n_values, texts.dictionary.to_pylist())
+    pairs = np.unique(np.column_stack([carriers.astype(np.int64), tags]), axis=0)
+    table_indptr = np.zeros(len(linking.entities) + 1, dtype=np.int64)
+    np.cumsum(np.bincount(pairs[:, 0], minlength=len(linking.entities)), out=table_indptr[1:])
+    table = NeighbourTable(
+        table_indptr, pairs[:, 1].astype(np.int32), np.ones(len(pairs), np.float32), n_columns=len(names)
+    )
+    return ItemTags(Vocabulary(names), table)
+
+
+def _tag_names(kg: KnowledgeGraph, predicates: Int64, values: Int64, texts: Sequence[str]) -> list[str]:
+    n = len(kg.entities)
+    plain = [entity_label(kg, v) if v < n else texts[v - n] for v in values.tolist()]
+    kinds = [short_name(kg.relations[p]).replace("_", " ") for p in predicates.tolist()]
+    names = _parted(plain, [f"{name} ({kind})" for name, kind in zip(plain, kinds, strict=True)])
+    full = [kg.entities[v] if v < n else f"text, {kg.relations[p]}" for p, v in zip(predicates, values, strict=True)]
+    names = _parted(names, [f"{name} ({extra})" for name, extra in zip(names, full, strict=True)])
+    return _parted(names, [f"{name} [{position}]" for position, name in enumerate(names)])
+
+
+def _parted(names: Sequence[str], longer: Sequence[str]) -> list[str]:
+    """Return ``names`` with those that stand twice replaced by their longer form."""
+    seen: dict[str, int] = {}
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+    return [long if seen[name] > 1 else name for name, long in zip(names, longer, strict=True)]
+
+
+def literal_column(kg: KnowledgeGraph, linking: Linking, predicate: str) -> list[str | None]:
+    """Return (n_items,) the first text, in order, that each item has under ``predicate``; None where it has none."""
+    chosen = np.isin(kg.literals.statements[:, 1], relation_rows(kg, [predicate]))
+    facts = kg.literals.statements[chosen]
+    value = np.full(len(kg.entities), -1, dtype=np.int64)
+    value[facts[::-1, 0]] = facts[::-1, 2]
+    rows = np.where(linking.entities >= 0, value[linking.entities], -1)
+    return list(kg.literals.texts.take(pa.array(rows, mask=rows < 0)).to_pylist())
+
+

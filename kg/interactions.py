@@ -1,0 +1,217 @@
+"""Interactions that stand in an RDF graph -> a table of user_id, item_id, weight, timestamp, event."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pyarrow as pa
+
+from graphrec.errors import ConfigError, DataError
+from kg.knowledge_graph import KnowledgeGraph, relation_rows
+from kg.terms import EVENT, GRAPHREC, INTERACTED, ITEM, TIME, USER, WEIGHT
+
+
+@dataclass(frozen=True, slots=True)
+class InteractionMapping:
+    """Which predicates say who took what. The defaults are our own vocabulary (docs/rdf-interactions.md).
+
+    Parameters
+    ----------
+    direct : sequence of str
+        Predicates from a user straight to an item; the last part of the IRI is the event.
+    user, item : str
+        Predicates from an event node to its user and to its item.
+    weight, time, event : str
+        Predicates from an event node to a number, to a time (xsd:dateTime, xsd:date, or seconds since 1970) and to
+        a name (a literal, or an IRI whose last part is taken).
+    user_template, item_template : str or None
+        Such as ``"http://example.org/user/{id}"``: the id is what stands in the place of ``{id}``, percent-decoded.
+        None keeps the whole IRI as the id, as does an IRI that does not fit.
+    """
+
+    direct: tuple[str, ...] = (INTERACTED,)
+    user: str = USER
+    item: str = ITEM
+    weight: str = WEIGHT
+    time: str = TIME
+    event: str = EVENT
+    user_template: str | None = None
+    item_template: str | None = None
+
+    def __post_init__(self) -> None:
+        for template in (self.user_template, self.item_template):
+            if template is not None and template.count("{id}") != 1:
+                raise ConfigError(f"template {template!r} must hold {{id}} exactly once")
+
+
+SCHEMA = {
+    "user_id": pl.String(),
+    "item_id": pl.String(),
+    "weight": pl.Float32(),
+    "timestamp": pl.Int64(),
+    "event": pl.String(),
+}
+
+
+def interactions_from_rdf(kg: KnowledgeGraph, mapping: InteractionMapping | None = None) -> pl.DataFrame:
+    """Return the events of ``kg``: user_id, item_id, weight (1 where none), timestamp (seconds UTC, null), event.
+
+    Event nodes come first, sorted by time, then direct statements; ties go by node. RDF is a set: a direct statement that is made twice
+    is one event, so repeated events need nodes of their own.
+
+    Raises
+    ------
+    DataError
+        If there is no interaction at all, an event node lacks its user or item, or a weight or time cannot be read;
+        the sentence names the node.
+    """
+    chosen = mapping if mapping is not None else InteractionMapping()
+    found = pl.concat([_events(kg, chosen), _direct(kg, chosen)])
+    if not found.height:
+        wanted = ", ".join((*chosen.direct, chosen.user))
+        raise DataError(f"the graph holds no interaction: none of its {len(kg.relations)} predicates is {wanted}")
+    return found
+
+
+def interaction_candidates(kg: KnowledgeGraph, *, n: int = 5) -> pl.DataFrame:
+    """Return the ``n`` predicates most like "a user took an item": predicate, statements, subjects, objects.
+
+    Ranked by how many statements there are for each subject-or-object involved: a dense two-sided relation.
+    """
+    rows = []
+    for relation in np.unique(kg.triples[:, 1]).tolist():
+        triples = kg.triples[kg.triples[:, 1] == relation]
+        n_subjects, n_objects = len(np.unique(triples[:, 0])), len(np.unique(triples[:, 2]))
+        # Few objects (a class, a country) or one object a subject (an author) is not an interaction.
+        density = len(triples) / n_subjects * min(1.0, n_objects / n_subjects)
+        rows.append((kg.relations[relation], len(triples), n_subjects, n_objects, density))
+    columns = ["predicate", "statements", "subjects", "objects", "density"]
+    table = pl.DataFrame(rows, schema=columns, orient="row")
+    return table.sort(["density", "statements", "predicate"], descending=[True, True, False]).head(n).drop("density")
+
+
+def _direct(kg: KnowledgeGraph, mapping: InteractionMapping) -> pl.DataFrame:
+    rows = _known(kg, mapping.direct)
+    triples = kg.triples[np.isin(kg.triples[:, 1], rows)]
+    names = pl.Series([kg.relations[int(r)] for r in rows], dtype=pl.String)
+    order = np.searchsorted(rows, triples[:, 1])
+    return pl.DataFrame(
+        {
+            "user_id": _ids(kg, triples[:, 0], mapping.user_template),
+            "item_id": _ids(kg, triples[:, 2], mapping.item_template),
+            "weight": pl.repeat(1.0, len(triples), dtype=pl.Float32, eager=True),
+            "timestamp": pl.repeat(None, len(triples), dtype=pl.Int64, eager=True),
+            "event": names.str.replace(r"^.*[#/:]", "").gather(order),
+        },
+        schema=SCHEMA,
+    )
+
+
+def _known(kg: KnowledgeGraph, names: Sequence[str]) -> npt.NDArray[np.int32]:
+    """Return the rows of those predicates that the graph holds; an unknown foreign name is an error."""
+    present = [name for name in names if name in kg.relations or not name.startswith(GRAPHREC)]
+    return relation_rows(kg, present)
+
+
+def _events(kg: KnowledgeGraph, mapping: InteractionMapping) -> pl.DataFrame:
+    users, items = _pairs(kg, mapping.user, "user"), _pairs(kg, mapping.item, "item")
+    if not users.height and not items.height:
+        return pl.DataFrame(schema=SCHEMA)
+    joined = users.join(items, on="node", how="full", coalesce=True)
+    for column, predicate in (("user", mapping.user), ("item", mapping.item)):
+        lacking = joined.filter(pl.col(column).is_null())
+        if lacking.height:
+            node = kg.entities[int(lacking["node"].sort()[0])]
+            raise DataError(f"interaction {node} has no {predicate}; each needs a user and an item")
+    weights = _numbers(kg, mapping.weight, _parsed_weight, "weight", "a finite number")
+    times = _numbers(kg, mapping.time, _parsed_time, "timestamp", "an xsd:dateTime, an xsd:date or seconds since 1970")
+    table = joined
+    for part in (weights, times, _names(kg, mapping.event)):
+        table = table.join(part, on="node", how="left")
+    table = table.with_columns(pl.col("weight").fill_null(1.0).cast(pl.Float32))
+    table = table.sort(["timestamp", "node", "user", "item"], nulls_last=True)
+    return pl.DataFrame(
+        {
+            "user_id": _ids(kg, table["user"].to_numpy(), mapping.user_template),
+            "item_id": _ids(kg, table["item"].to_numpy(), mapping.item_template),
+            "weight": table["weight"],
+            "timestamp": table["timestamp"],
+            "event": table["event"],
+        },
+        schema=SCHEMA,
+    )
+
+
+def _pairs(kg: KnowledgeGraph, predicate: str, column: str) -> pl.DataFrame:
+    triples = kg.triples[np.isin(kg.triples[:, 1], _known(kg, [predicate]))]
+    return pl.DataFrame({"node": triples[:, 0], column: triples[:, 2]})
+
+
+def _facts(kg: KnowledgeGraph, predicate: str, column: str) -> pl.DataFrame:
+    """Return (node, text) of one literal predicate, the first text in order where a node has several."""
+    facts = kg.literals.statements[np.isin(kg.literals.statements[:, 1], _known(kg, [predicate]))]
+    texts = pl.Series(column, kg.literals.texts.take(facts[:, 2]).cast(pa.large_string()), dtype=pl.String)
+    return pl.DataFrame({"node": facts[:, 0], column: texts}).unique("node", keep="first", maintain_order=True)
+
+
+def _numbers(
+    kg: KnowledgeGraph, predicate: str, parsed: object, column: str, legal: str
+) -> pl.DataFrame:
+    table = _facts(kg, predicate, column)
+    numbers = table.with_columns(value=parsed(pl.col(column).str.strip_chars()))  # type: ignore[operator]
+    bad = numbers.filter(pl.col("value").is_null())
+    if bad.height:
+        node = kg.entities[int(bad["node"][0])]
+        raise DataError(f"interaction {node} has the {column} {bad[column][0]!r}; it must be {legal}")
+    return numbers.select("node", pl.col("value").alias(column))
+
+
+def _parsed_weight(text: pl.Expr) -> pl.Expr:
+    number = text.cast(pl.Float64, strict=False)
+    return pl.when(number.is_finite()).then(number)
+
+
+def _parsed_time(text: pl.Expr) -> pl.Expr:
+    zoned = text.str.replace(r"Z$", "+00:00")
+    utc = text.str.replace(r"(\d)$", "${1}+00:00")  # xsd:dateTime without a zone is taken as UTC
+    moments = [
+        value.str.to_datetime(form, time_unit="us", time_zone="UTC", strict=False)
+        for value in (zoned, utc)
+        for form in ("%Y-%m-%dT%H:%M:%S%.f%:z", "%Y-%m-%dT%H:%M:%S%:z")
+    ]
+    date = text.str.slice(0, 10).str.to_datetime("%Y-%m-%d", time_unit="us", time_zone="UTC", strict=False)
+    is_date = text.str.contains(r"^\d{4}-\d\d-\d\d(Z|[+-]\d\d:\d\d)?$")
+    whole = text.str.contains(r"^[+-]?\d+(\.\d*)?$")
+    seconds = text.cast(pl.Float64, strict=False).floor().cast(pl.Int64, strict=False)
+    moment = pl.coalesce(pl.when(is_date).then(date), *moments)
+    return pl.when(whole).then(seconds).otherwise(moment.dt.epoch("s"))
+
+
+def _names(kg: KnowledgeGraph, predicate: str) -> pl.DataFrame:
+    """Return (node, event) from literals and from IRIs, the literal first."""
+    rows = _known(kg, [predicate])
+    triples = kg.triples[np.isin(kg.triples[:, 1], rows)]
+    iris = pl.Series("event", kg.entities.ids.take(triples[:, 2]), dtype=pl.String).str.replace(r"^.*[#/:]", "")
+    from_iris = pl.DataFrame({"node": triples[:, 0], "event": iris})
+    both = pl.concat([_facts(kg, predicate, "event"), from_iris])
+    return both.unique("node", keep="first", maintain_order=True)
+
+
+def _ids(kg: KnowledgeGraph, entities: npt.NDArray[np.integer], template: str | None) -> pl.Series:
+    """Return the external ids of entity rows: their IRIs, or the part that the template marks."""
+    distinct, inverse = np.unique(entities, return_inverse=True)
+    iris = kg.entities.take(distinct)
+    if template is not None:
+        before, _, after = template.partition("{id}")
+        iris = [_cut(iri, before, after) for iri in iris]
+    return pl.Series(iris, dtype=pl.String).gather(inverse)
+
+
+def _cut(iri: str, before: str, after: str) -> str:
+    fits = iri.startswith(before) and iri.endswith(after) and len(iri) > len(before) + len(after)
+    return unquote(iri[len(before) : len(iri) - len(after)]) if fits else iri

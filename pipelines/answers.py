@@ -1,0 +1,108 @@
+"""What the engine answered, and what a bundle holds, as tables for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from graphrec.bundle import Bundle
+from serve.answer import Answer, Neighbours, Place
+
+
+def answer_table(answer: Answer, *, title: str, explain: bool) -> Table:
+    """Return the candidates, the channels that found them with their ranks, and the reasons where asked for."""
+    notes = [] if answer.user_known else ["user not known"]
+    notes += [f"filled from {answer.fallback}"] if answer.fallback else []
+    notes += [f"{answer.unknown} unknown ids ignored"] if answer.unknown else []
+    notes += [f"{channel} left out: {why}" for channel, why in answer.left_out.items()]
+    notes += [answer.empty_because] if answer.empty_because else []
+    table = Table(title=title, caption="; ".join(notes) or None, title_justify="left", caption_justify="left")
+    table.add_column("#", justify="right")
+    table.add_column("item", overflow="fold")
+    table.add_column("title", overflow="fold", ratio=3)
+    table.add_column("score", justify="right")
+    table.add_column("why" if explain else "found by (rank)", overflow="fold", ratio=5)
+    for position, one in enumerate(answer.items, 1):
+        why = one.explanation or "" if explain else _places(one.channels)
+        table.add_row(str(position), escape(one.item), escape(one.title), f"{one.score:.4f}", escape(why))
+    return table
+
+
+def neighbours_table(found: Neighbours) -> Table:
+    """Return the items near one item with what they share."""
+    along = f" along {found.relation}" if found.relation else ""
+    table = Table(title=f"{len(found)} neighbours of {escape(found.title)}{along}", title_justify="left")
+    table.add_column("#", justify="right")
+    table.add_column("item", overflow="fold")
+    table.add_column("title", overflow="fold", ratio=2)
+    table.add_column("score", justify="right")
+    table.add_column("shared", overflow="fold", ratio=3)
+    for position, one in enumerate(found.items, 1):
+        words = escape(one.explanation)
+        table.add_row(str(position), escape(one.item), escape(one.title), f"{one.score:.4f}", words)
+    return table
+
+
+def bundle_json(bundle: Bundle) -> dict[str, Any]:
+    """Return what a bundle holds as plain JSON values."""
+    manifest, graph = bundle.manifest, bundle.catalogue.adjacency
+    sizes = channel_bytes(bundle)
+    return {
+        "path": str(bundle.path),
+        "created": manifest.created,
+        "graphrec": manifest.graphrec,
+        "libraries": dict(manifest.libraries),
+        "data_fingerprint": manifest.data_fingerprint,
+        "users": len(bundle.users),
+        "items": len(bundle.items),
+        "pool": int(bundle.pool.sum()),
+        "events": len(bundle.history.items),
+        "nodes": graph.n_nodes,
+        "edges": graph.n_edges,
+        "node_types": list(graph.node_types),
+        "relations": list(graph.relation_names),
+        "channels": {
+            name: {"kind": channel.kind, "size_bytes": sizes[name]}
+            | ({"ann_recall": manifest.audits[name]} if name in manifest.audits else {})
+            for name, channel in bundle.channels.items()
+        },
+        "fusion": dict(manifest.fusion),
+        "size_bytes": sum(entry.size_bytes for entry in manifest.files.values()),
+    }
+
+
+def bundle_table(bundle: Bundle) -> Table:
+    """Return what a bundle holds for people."""
+    about = bundle_json(bundle)
+    table = Table(title=f"bundle {escape(about['path'])}", title_justify="left", show_header=False)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    table.add_row("created", f"{about['created']} by graphrec {about['graphrec']}")
+    table.add_row("size", f"{about['size_bytes'] / 1e6:.1f} MB")
+    table.add_row("users", f"{about['users']:,} with {about['events']:,} distinct items seen")
+    table.add_row("items", f"{about['items']:,}, {about['pool']:,} of them in the pool")
+    table.add_row("graph", f"{about['nodes']:,} nodes, {about['edges']:,} edges: {', '.join(about['node_types'])}")
+    table.add_row("relations", escape(", ".join(about["relations"])))
+    for name, channel in about["channels"].items():
+        audit = f", ANN recall {channel['ann_recall']:.4f}" if "ann_recall" in channel else ""
+        table.add_row(f"channel {name}", f"{channel['kind']}, {channel['size_bytes'] / 1e6:.2f} MB{audit}")
+    table.add_row("fusion", escape(str(about["fusion"])))
+    table.add_row("data", about["data_fingerprint"])
+    table.add_row("libraries", escape(", ".join(f"{name} {version}" for name, version in about["libraries"].items())))
+    return table
+
+
+def channel_bytes(bundle: Bundle) -> dict[str, int]:
+    """Return the bytes that each channel takes on disk."""
+    return {
+        name: sum(e.size_bytes for file, e in bundle.manifest.files.items() if file.startswith(f"channels/{name}/"))
+        for name in bundle.channels
+    }
+
+
+def _places(places: Mapping[str, Place]) -> str:
+    best_first = sorted(places.items(), key=lambda one: (one[1].rank, one[0]))
+    return ", ".join(f"{name} ({place.rank})" for name, place in best_first) or "fallback"

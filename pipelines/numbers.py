@@ -1,0 +1,52 @@
+"""Numbers of a report as people read them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+DASH = "–"
+
+
+def percent(value: float | None, digits: int = 2) -> str:
+    """Return a share in hundredths: 0.1234 as ``12.34``."""
+    return DASH if value is None else f"{100 * value:.{digits}f}"
+
+
+def points(value: float | None, digits: int = 2) -> str:
+    """Return a difference of shares in hundredths, with its sign: ``+1.20``, ``−0.31``."""
+    return DASH if value is None else f"{100 * value:+.{digits}f}".replace("-", "−")
+
+
+def points_interval(values: Sequence[float] | None) -> str:
+    """Return ``[estimate, low, high]`` as ``+1.20 [+1.01, +1.39]``."""
+    if values is None:
+        return DASH
+    estimate, low, high = values
+    return f"{points(estimate)} [{points(low)}, {points(high)}]"
+
+
+def seconds(value: float | None) -> str:
+    """Return seconds with two or three figures."""
+    if value is None:
+        return DASH
+    return f"{value:.2f}" if value < 10 else f"{value:,.0f}"
+
+
+def microseconds(value: float | None) -> str:
+    """Return whole microseconds."""
+    return DASH if value is None else f"{value:,.0f}"
+
+
+def size(value: float | None) -> str:
+    """Return bytes as kB or MB."""
+    if value is None:
+        return DASH
+    return f"{value / 1e6:,.1f} MB" if value >= 1e6 else f"{value / 1e3:,.0f} kB"
+
+
+def verdict(values: Sequence[float]) -> str:
+    """Return what an interval says of a difference: ``better``, ``worse`` or ``no clear difference``."""
+    _, low, high = values
+    if low > 0:
+        return "better"
+    return "worse" if high < 0 else "no clear difference"

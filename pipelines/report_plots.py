@@ -1,0 +1,129 @@
+"""Plots of a report as inline SVG whose text and axes take the colour of the page."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from graphrec.errors import MissingExtraError
+
+try:
+    import matplotlib as mpl
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+except ImportError as error:
+    raise MissingExtraError("the HTML report", extra="report") from error
+
+# Readable on white and on near-black alike; the order is that of the channels.
+COLOURS = ("#3b82c4", "#e07b39", "#2f9e6e", "#c2559d", "#9a7d0a", "#7a6fd0", "#c0504d", "#4aa3a8", "#8c8c8c", "#a0693a")
+# Stands for "the colour of the page's text"; no channel has it.
+_INK = "#010203"
+
+_STYLE = {
+    "svg.fonttype": "none",
+    "font.size": 10.0,
+    "text.parse_math": False,
+    "text.color": _INK,
+    "axes.edgecolor": _INK,
+    "axes.labelcolor": _INK,
+    "xtick.color": _INK,
+    "ytick.color": _INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": _INK,
+    "grid.alpha": 0.12,
+    "legend.frameon": False,
+}
+
+
+def colour(position: int) -> str:
+    """Return the colour of the channel at ``position``."""
+    return COLOURS[position % len(COLOURS)]
+
+
+def recall_curves(report: Mapping[str, Any]) -> str:
+    """Return Recall@K over K, a line a channel and a thick one for the merged list."""
+
+    def draw(axes: Axes) -> None:
+        cutoffs = report["k"]
+        for position, (name, row) in enumerate(report["channels"].items()):
+            axes.plot(cutoffs, _recalls(row, cutoffs), marker="o", ms=4, lw=1.6, color=colour(position), label=name)
+        axes.plot(cutoffs, _recalls(report["fused"], cutoffs), marker="D", ms=5, lw=2.6, color=_INK, label="fused")
+        if len(cutoffs) > 1:
+            axes.set_xscale("log")
+        axes.set_xticks(cutoffs, [str(k) for k in cutoffs])
+        axes.minorticks_off()
+        axes.set_ylim(bottom=0)
+        axes.set_xlabel("K")
+        axes.set_ylabel("Recall@K, %")
+        handles, labels = axes.get_legend_handles_labels()
+        # The legend stands in the order of the lines' right ends.
+        heights = [*(row[f"recall@{cutoffs[-1]}"] for row in report["channels"].values())]
+        heights.append(report["fused"][f"recall@{cutoffs[-1]}"])
+        order = sorted(range(len(labels)), key=lambda i: -heights[i])
+        axes.legend(
+            [handles[i] for i in order], [labels[i] for i in order], loc="center left", bbox_to_anchor=(1.01, 0.5)
+        )
+
+    return _svg(draw, "curves", (7.6, 4.0))
+
+
+def marginal_bars(report: Mapping[str, Any]) -> str:
+    """Return a bar a channel: what the merged list loses without it, at the largest K."""
+    k, names = report["k"][-1], list(report["channels"])
+
+    def draw(axes: Axes) -> None:
+        gains = [report["channels"][name][f"marginal_recall@{k}"] for name in names]
+        heights = [100 * estimate for estimate, _, _ in gains]
+        # Rounding may leave an end on the wrong side of its estimate by a hair.
+        below = [max(100 * (estimate - low), 0.0) for estimate, low, _ in gains]
+        above = [max(100 * (high - estimate), 0.0) for estimate, _, high in gains]
+        colours = [colour(position) for position in range(len(names))]
+        axes.barh(names, heights, xerr=[below, above], color=colours, height=0.6, ecolor=_INK, capsize=3)
+        axes.axvline(0, color=_INK, lw=1)
+        axes.invert_yaxis()
+        axes.grid(visible=False, axis="y")
+        axes.set_xlabel(f"marginal Recall@{k}, points")
+
+    return _svg(draw, "marginal", (7.6, 1.1 + 0.36 * len(names)))
+
+
+def latency_scatter(report: Mapping[str, Any]) -> str:
+    """Return Recall at the largest K over the time of one query."""
+    k = report["k"][-1]
+
+    def draw(axes: Axes) -> None:
+        rows = {**report["channels"], "fused": report["fused"]}
+        for position, (name, row) in enumerate(rows.items()):
+            ink = _INK if name == "fused" else colour(position)
+            place = (row["query_us"], 100 * row[f"recall@{k}"])
+            axes.plot(*place, marker="D" if name == "fused" else "o", ms=8, color=ink)
+            axes.annotate(name, place, xytext=(8, -3), textcoords="offset points")
+        axes.set_xscale("log")
+        axes.margins(x=0.25, y=0.15)
+        axes.set_ylim(bottom=0)
+        axes.set_xlabel("median time of one query, µs (log scale)")
+        axes.set_ylabel(f"Recall@{k}, %")
+
+    return _svg(draw, "latency", (7.6, 3.6))
+
+
+def _recalls(row: Mapping[str, Any], cutoffs: list[int]) -> list[float]:
+    return [100 * row[f"recall@{k}"] for k in cutoffs]
+
+
+def _svg(draw: Any, name: str, inches: tuple[float, float]) -> str:
+    """Draw on fresh axes and return an ``<svg>`` element that takes its ink from the page."""
+    with mpl.rc_context({**_STYLE, "svg.hashsalt": name}):
+        figure = Figure(figsize=inches, layout="constrained")
+        draw(figure.add_subplot())
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    text = buffer.getvalue()
+    text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
+    # Several drawings share one page: their ids must differ.
+    text = re.sub(r'(id="|url\(#|xlink:href="#)', rf"\g<1>{name}-", text)
+    return text.replace(_INK, "currentColor")

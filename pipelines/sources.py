@@ -1,0 +1,227 @@
+"""Interactions from files and frames: external ids to rows, every cell checked, nothing dropped in silence."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+
+from graphrec.errors import ConfigError, DataError, nearest_names
+from graphrec.interactions import Interactions
+from graphrec.vocabulary import Vocabulary
+from pipelines.batches import Table, check_file
+from pipelines.cells import UNITS
+from pipelines.events import UNKNOWN_ITEM, UNKNOWN_USER, Events, Rows, Settings, encode, read_batch
+from pipelines.listfiles import list_pairs
+from pipelines.rejects import Rejects
+from pipelines.tables import open_table
+
+OURS = ("user_id", "item_id", "weight", "timestamp", "event")
+
+TimeUnit = Literal["s", "ms", "us", "ns"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """Interactions that were read, with the ids of their rows.
+
+    ``report`` has ``rows``, ``kept``, ``rejected``, ``rejects`` (reason -> count), ``duplicates`` (rows that repeat
+    another in all parts), ``repeats`` (further rows of a (user, item) pair), ``unknown`` (rows left out because a given
+    vocabulary does not hold their id), ``time_range`` ([first, last] in seconds, or None), ``users`` and ``items``.
+    """
+
+    users: Vocabulary
+    items: Vocabulary
+    interactions: Interactions
+    report: dict[str, Any]
+
+    @property
+    def n_rejected(self) -> int:
+        """Rows that could not be used."""
+        return int(self.report["rejected"])
+
+
+def read_interactions(
+    source: object, *, columns: Mapping[str, str] | None = None, rejects: Path | None = None,
+    max_reject_share: float = 0.05, time_unit: TimeUnit = "s", event_weights: Mapping[str, float] | None = None,
+    users: Vocabulary | None = None, items: Vocabulary | None = None, separator: str | None = None,
+    encoding: str = "utf-8", header: Sequence[str] = (), format: Literal["table", "lists"] = "table",  # noqa: A002
+) -> Source:  # fmt: skip
+    """Read interactions from a file or a frame.
+
+    Parameters
+    ----------
+    source : path, Arrow table, polars DataFrame or LazyFrame, pandas DataFrame
+        CSV and TSV (also .gz, .zst), Parquet, Arrow. Read in batches: memory grows with what is kept, not with the
+        text.
+    columns : mapping
+        Our names (user_id, item_id, weight, timestamp, event) to the file's. Those not named are looked for under our
+        names; only user_id and item_id must be there.
+    rejects : Path or None
+        Where rows that cannot be used are written: line, reason, row.
+    max_reject_share : float
+        The run stops when a larger share of the rows cannot be used.
+    time_unit : {"s", "ms", "us", "ns"}
+        Unit of numeric times. ISO 8601 text and date and time columns are understood in any case; without a zone
+        they are UTC.
+    event_weights : mapping or None
+        Weight of each kind of event; multiplied with the weight column where there is one.
+    users, items : Vocabulary or None
+        Given vocabularies do not grow: rows with other ids are left out and counted as unknown, not as faults.
+    separator, encoding, header : str, str, sequence of str
+        Of text files; ``header`` names the columns of a file that has no header line.
+    format : {"table", "lists"}
+        "lists": one user a line, ``user item item …``.
+
+    Returns
+    -------
+    Source
+        Rows of users and items are in the order of their first appearance. Duplicate rows are kept as events.
+
+    Raises
+    ------
+    DataError
+        If the file or a column is missing, empty or broken, times are in another unit, or too many rows are bad.
+    ConfigError
+        If a setting has an illegal value.
+
+    Notes
+    -----
+    Ids are text as it stands: nothing is stripped, "07" and "7" differ. Integer columns become their digits; whole
+    floats (which pandas makes of integers with gaps) become integers, others are rejected.
+    """
+    if not 0 <= max_reject_share <= 1:
+        raise ConfigError(f"max_reject_share is {max_reject_share}; it must lie between 0 and 1")
+    if time_unit not in UNITS:
+        raise ConfigError(f"time_unit is {time_unit!r}; legal: {', '.join(UNITS)}")
+    if format == "lists":
+        return read_lists(Path(str(source)), users=users, items=items)
+    table = open_table(source, separator=separator, encoding=encoding, header=header)
+    names = _columns(table, columns or {})
+    if event_weights and "event" not in names:
+        raise DataError(f"{table.name} has no column 'event', which event_weights needs; found: {_list(table.columns)}")
+    settings = Settings(names, event_weights or {}, time_unit)
+    rows_of = (Rows(users), Rows(items))
+    parts: list[Events] = []
+    n_rows = 0
+    with Rejects(rejects, name=table.name, place=table.place) as bad:
+        for batch in table.read(list(names.values())):
+            n, events = read_batch(batch, table, settings, rows_of, bad)
+            n_rows += n
+            parts.append(events)
+        for line in table.ragged:
+            fault = "too many fields" if line.found > line.expected else "too few fields"
+            bad.add(fault, line.line, (line.text,), found=line.text)
+        n_rows += len(table.ragged)
+    if n_rows == 0:
+        raise DataError(f"{table.name} has columns but no rows; it needs at least one interaction")
+    bad.check(n_rows, max_reject_share, forgiven=(UNKNOWN_USER, UNKNOWN_ITEM))
+    return _source(parts, rows_of, n_rows, bad, timed="timestamp" in names)
+
+
+def _list(names: Sequence[str]) -> str:
+    return ", ".join(map(repr, names))
+
+
+def _columns(table: Table, wanted: Mapping[str, str]) -> dict[str, str]:
+    """Return our names -> the table's, for the columns that are there; raise for one that must be and is not."""
+    for ours in wanted:
+        if ours not in OURS:
+            raise ConfigError(
+                f"columns: {ours!r} is not a name of ours{nearest_names(ours, OURS)}; legal: {_list(OURS)}"
+            )
+    found: dict[str, str] = {}
+    for ours in OURS:
+        theirs = wanted.get(ours, ours)
+        if theirs in table.columns:
+            found[ours] = theirs
+        elif ours in wanted or ours in OURS[:2]:
+            near = nearest_names(theirs, table.columns)
+            raise DataError(
+                f"{table.name} has no column {theirs!r}{near}; found: {_list(table.columns)}; "
+                f'map it with columns = {{ {ours} = "…" }}'
+            )
+    return found
+
+
+def _source(
+    parts: Sequence[Events],
+    rows_of: tuple[Rows, Rows],
+    n_rows: int,
+    bad: Rejects,
+    *,
+    timed: bool,
+) -> Source:
+    users, items = rows_of[0].vocabulary(), rows_of[1].vocabulary()
+    joined = [np.concatenate([part[place] for part in parts]) for place in range(4)]
+    interactions = Interactions(
+        joined[0], joined[1], joined[2], joined[3] if timed else None, n_users=len(users), n_items=len(items)
+    )
+    if len(interactions) == 0 and rows_of[0].given is None:
+        raise DataError(f"{bad.name}: none of its {n_rows:,} rows can be used; see the rejects")
+    return Source(users, items, interactions, _report(interactions, n_rows, bad))
+
+
+def _report(interactions: Interactions, n_rows: int, bad: Rejects) -> dict[str, Any]:
+    times = interactions.times
+    frame = pl.DataFrame({"u": interactions.users, "i": interactions.items, "w": interactions.weights})
+    pairs = frame.select("u", "i").n_unique() if len(frame) else 0
+    whole = (frame if times is None else frame.with_columns(pl.Series("t", times))).n_unique() if len(frame) else 0
+    unknown = sum(bad.reasons[name].count for name in (UNKNOWN_USER, UNKNOWN_ITEM) if name in bad.reasons)
+    return {
+        "name": bad.name,
+        "rows": n_rows,
+        "kept": len(interactions),
+        "rejected": bad.n - unknown,
+        "unknown": unknown,
+        "rejects": {reason: case.count for reason, case in bad.reasons.items()},
+        "duplicates": len(frame) - whole,
+        "repeats": len(frame) - pairs,
+        "time_range": [int(times.min()), int(times.max())] if times is not None and len(times) else None,
+        "users": interactions.n_users,
+        "items": interactions.n_items,
+    }
+
+
+def read_lists(path: Path, *, users: Vocabulary | None = None, items: Vocabulary | None = None) -> Source:
+    """Read ``user item item …``, one user a line (plain, .gz or .zst), as the Gowalla split of LightGCN has it.
+
+    Given vocabularies do not grow; pairs with other ids are left out and counted as unknown. There are no times.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, empty or not UTF-8.
+    """
+    check_file(path)
+    rows_of = (Rows(users), Rows(items))
+    parts: list[Events] = []
+    bad = Rejects(None, name=str(path), place="line")
+    n_rows = 0
+    for lines, owners, taken in list_pairs(path):
+        user_rows, item_rows = encode(rows_of, owners, taken)
+        known = (user_rows >= 0) & (item_rows >= 0)
+        for at in np.flatnonzero(~known):
+            reason = UNKNOWN_USER if user_rows[at] < 0 else UNKNOWN_ITEM
+            bad.add(reason, int(lines[at]), (), found=taken[int(at)].as_py())
+        kept = int(known.sum())
+        parts.append(Events(user_rows[known], item_rows[known], np.ones(kept, np.float32), np.zeros(kept, np.int64)))
+        n_rows += len(known)
+    if n_rows == 0:
+        raise DataError(f"{path} holds no pairs; each line is a user and the items of that user")
+    return _source(parts, rows_of, n_rows, bad, timed=False)
+
+
+def data_fingerprint(paths: Iterable[Path]) -> str:
+    """Return one sha256 (hex) over the names and contents of files, in the order of their names."""
+    digest = hashlib.sha256()
+    for path in sorted(paths, key=lambda p: (p.name, str(p))):
+        check_file(path)
+        with path.open("rb") as file:
+            digest.update(f"{path.name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    return digest.hexdigest()

@@ -1,0 +1,220 @@
+"""Each recipe beside its slow, obvious version, on worlds that a dense matrix holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+import pytest
+
+from graphrec.channels.hot import Hot
+from graphrec.channels.item_cf import ItemCF
+from graphrec.channels.kg_neighbours import KgNeighbours
+from graphrec.channels.registry import RECIPES, recipe_class
+from graphrec.channels.rp3beta import RP3beta
+from graphrec.channels.tag import Tag
+from graphrec.channels.user_cf import UserCF
+from graphrec.errors import ConfigError, DataError
+from graphrec.interactions import Interactions, histories
+from graphrec.lists import item_lists
+from graphrec.recall import Queries, RecallData, known_queries
+from graphrec.recallers.neighbours import NeighbourRecaller
+from graphrec.recallers.profile import profile_weights
+from tests import oracles
+from tests.worlds import LIBRARY, checkerboard, library, skewed, without_knowledge
+
+WORLDS = pytest.mark.parametrize("world", [checkerboard, skewed, library])
+NOT_TABLE = {"last", "half_life"}
+
+
+def _settings(recipe: Any, *without: str) -> dict[str, Any]:
+    return {f.name: getattr(recipe, f.name) for f in fields(recipe) if f.name not in NOT_TABLE | set(without)}
+
+
+def _assert_table(recaller: NeighbourRecaller, dense: oracles.Dense) -> None:
+    table = recaller.tables[0]
+    for row in range(len(dense)):
+        columns, scores = table[row]
+        np.testing.assert_allclose(scores, dense[row, columns], rtol=1e-5)
+        assert len(columns) == np.count_nonzero(dense[row])
+
+
+def _assert_ranked_like(recaller: NeighbourRecaller, query: Queries, expected: oracles.Dense) -> None:
+    items, scores = recaller.recall(query, len(expected))[0]
+    assert len(items) == np.count_nonzero(expected > 0)
+    np.testing.assert_allclose(scores, expected[items], rtol=1e-4)
+
+
+def _profile(recaller: NeighbourRecaller, query: Queries) -> dict[int, float]:
+    weights = profile_weights(query.history, recaller.profile)
+    return {int(i): float(w) for i, w in zip(query.history.items, weights, strict=True) if w > 0}
+
+
+@WORLDS
+@pytest.mark.parametrize(
+    "recipe",
+    [ItemCF(k=100), ItemCF(100, 0.0, 0.5, 0.5), ItemCF(100, 1.0, 0.2, 0.8, shrinkage=2.0, weight_exponent=1.0)],
+)
+def test_item_cf_is_the_sum_over_shared_users(world: Callable[[], RecallData], recipe: ItemCF) -> None:
+    data = world()
+    _assert_table(recipe.fit(data, seed=0), oracles.item_cf_table(data, **_settings(recipe)))
+
+
+@WORLDS
+@pytest.mark.parametrize("recipe", [RP3beta(), RP3beta(1000, 1.0, 0.0), RP3beta(1000, 0.8, 0.6, weight_exponent=1.0)])
+def test_rp3beta_is_the_sum_over_walks(world: Callable[[], RecallData], recipe: RP3beta) -> None:
+    data = world()
+    _assert_table(recipe.fit(data, seed=0), oracles.rp3beta_table(data, **_settings(recipe)))
+
+
+def test_tables_keep_the_best_k() -> None:
+    data = skewed()
+    for recipe, oracle in ((ItemCF(k=3), oracles.item_cf_table), (RP3beta(k=3), oracles.rp3beta_table)):
+        cut = recipe.fit(data, seed=0).tables[0]
+        whole = oracle(data, **_settings(recipe, "k"), k=0)
+        for row in range(len(whole)):
+            _, scores = cut[row]
+            best = np.sort(whole[row][whole[row] > 0])[::-1][:3]
+            np.testing.assert_allclose(scores, best, rtol=1e-5)
+
+
+@WORLDS
+@pytest.mark.parametrize(
+    "recipe", [UserCF(), UserCF(4), UserCF(7, 0.0, 1.0, 0.4, weight_exponent=1.0, half_life=3.0, last=4)]
+)
+def test_user_cf_is_a_vote_of_the_nearest(world: Callable[[], RecallData], recipe: UserCF) -> None:
+    data = world()
+    recaller = recipe.fit(data, seed=0)
+    history = histories(data.interactions)
+    for user in range(0, len(data.users), 5):
+        for asking in (user, -1):
+            query = Queries([asking], item_lists([history[user][0]], [history[user][1]]))
+            expected = oracles.user_cf_scores(data, _profile(recaller, query), user=asking, **_settings(recipe))
+            if world is not checkerboard or recipe.neighbours == 100:  # ties between users are cut by rounding there
+                _assert_ranked_like(recaller, query, expected)
+
+
+@WORLDS
+@pytest.mark.parametrize(
+    "recipe", [Tag(), Tag(tags=2, list_length=7, lift=0.0, idf_exponent=1.0), Tag(0, 0, 0.5, 2.0, 0.0, 0.0, last=3)]
+)
+def test_tag_is_the_lift_of_the_profile(world: Callable[[], RecallData], recipe: Tag) -> None:
+    data = world()
+    recaller = recipe.fit(data, seed=0)
+    history = histories(data.interactions)
+    for user in range(0, len(data.users), 5):
+        query = known_queries(history, [user])
+        if history.lengths[user]:
+            expected = oracles.tag_scores(data, _profile(recaller, query), **_settings(recipe, "weight_exponent"))
+            # A tag that is left with a rounding error may be in or out; scores as small as that are.
+            items, scores = recaller.recall(query, len(data.items))[0]
+            np.testing.assert_allclose(scores, expected[items], rtol=1e-3, atol=1e-5)
+            assert set(np.flatnonzero(expected > 1e-4).tolist()) <= set(items.tolist())
+
+
+@WORLDS
+@pytest.mark.parametrize(
+    "recipe", [KgNeighbours(), KgNeighbours(100, {}, 0.5, 12, 0.0, 0.0), KgNeighbours(100, {}, 2.0, 0, 1.0, 1.0)]
+)
+def test_kg_neighbours_is_the_sum_over_entities(world: Callable[[], RecallData], recipe: KgNeighbours) -> None:
+    data = world()
+    _assert_table(recipe.fit(data, seed=0), oracles.kg_table(data, **_settings(recipe, "weight_exponent")))
+
+
+def test_kg_neighbours_walks_the_relations_named() -> None:
+    data = library()
+    recipe = KgNeighbours(relations={"author": 2.0, "series": 0.5}, popularity_exponent=0.0, link_exponent=0.0)
+    recaller = recipe.fit(data, seed=0)
+    _assert_table(recaller, oracles.kg_table(data, **_settings(recipe, "weight_exponent")))
+    neighbours, _ = recaller.tables[0][0]
+    # Dune: two more of its series and author, then the other book of its author; nothing of its genre.
+    assert [LIBRARY[row][0] for row in neighbours] == ["Dune Messiah", "Children of Dune", "The Dosadi Experiment"]
+    only_edges = KgNeighbours(relations={"followed_by": 1.0}).fit(data, seed=0)
+    assert only_edges.tables[0][0][0].tolist() == [1]
+    assert only_edges.tables[0][2][0].tolist() == []
+
+
+def test_kg_neighbours_reaches_books_that_nobody_read() -> None:
+    data = library()
+    items, _ = KgNeighbours().fit(data, seed=0).recall(Queries([-1], item_lists([[0]])), 12)[0]
+    assert 2 in items  # Children of Dune
+    items, _ = KgNeighbours().fit(data, seed=0).recall(Queries([-1], item_lists([[2]])), 12)[0]
+    assert {0, 1} <= set(items.tolist())  # and may be all that is known of somebody
+
+
+def test_hot_counts_users_and_halves_them_with_age() -> None:
+    data = skewed()
+    recaller = Hot(half_life_days=20.0).fit(data, seed=0)
+    expected = oracles.hot_scores(data, 20.0)
+    np.testing.assert_allclose(recaller.scores, expected[recaller.items], rtol=1e-5)
+    assert sorted(recaller.items.tolist()) == np.flatnonzero(data.pool).tolist()
+    forever = Hot(half_life_days=float("inf")).fit(data, seed=0)
+    np.testing.assert_array_equal(forever.scores, oracles.takers(data)[forever.items])
+
+
+def test_hot_without_times_counts_distinct_users() -> None:
+    data = checkerboard()
+    twice = Interactions(
+        np.tile(data.interactions.users, 2), np.tile(data.interactions.items, 2), n_users=30, n_items=20
+    )
+    recaller = Hot().fit(RecallData(data.users, data.items, twice, data.catalogue), seed=0)
+    np.testing.assert_array_equal(recaller.scores, oracles.takers(data)[recaller.items])
+
+
+def test_hot_of_no_events_is_the_pool_in_row_order() -> None:
+    data = checkerboard()
+    nothing = Interactions([], [], None, np.empty(0, np.int64), n_users=30, n_items=20)
+    recaller = Hot().fit(RecallData(data.users, data.items, nothing, data.catalogue), seed=0)
+    assert recaller.items.tolist() == list(range(20))
+
+
+@pytest.mark.parametrize("recipe", [ItemCF(), UserCF(), Tag(), KgNeighbours(), RP3beta()])
+def test_items_outside_the_pool_are_not_returned(recipe: Any) -> None:
+    data = skewed()
+    queries = known_queries(histories(data.interactions), np.arange(len(data.users)))
+    answer = recipe.fit(data, seed=0).recall(queries, len(data.items))
+    assert len(answer.items) > 0
+    assert data.pool[answer.items].all()
+
+
+@pytest.mark.parametrize("recipe", [ItemCF(), UserCF(), RP3beta(), Tag(), KgNeighbours()])
+def test_a_world_without_events_is_no_error(recipe: Any) -> None:
+    data = checkerboard()
+    quiet = RecallData(
+        data.users, data.items, Interactions([], [], n_users=30, n_items=20), data.catalogue, data.item_tags
+    )
+    answer = recipe.fit(quiet, seed=0).recall(Queries([-1, 3], item_lists([[], [1, 2]])), 5)
+    assert answer.lengths[0] == 0
+
+
+def test_missing_knowledge_is_said_in_one_sentence() -> None:
+    data = without_knowledge(library())
+    with pytest.raises(DataError, match="no item tags"):
+        Tag().fit(data, seed=0)
+    with pytest.raises(DataError, match="no item has an edge"):
+        KgNeighbours().fit(data, seed=0)
+    with pytest.raises(DataError, match=r"relation 'autor' is not among .*nearest: 'author'"):
+        KgNeighbours(relations={"autor": 1.0}).fit(library(), seed=0)
+
+
+@pytest.mark.parametrize("recipe", [Hot, ItemCF, UserCF, Tag, KgNeighbours, RP3beta])
+def test_every_setting_refuses_what_is_illegal(recipe: type[Any]) -> None:
+    for field in fields(recipe):
+        for wrong in (-1, float("nan"), "many", None, True):
+            with pytest.raises(ConfigError, match=field.name):
+                recipe(**{field.name: wrong})
+
+
+def test_weights_of_relations_are_checked() -> None:
+    with pytest.raises(ConfigError, match=r"relations\['author'\] is -1"):
+        KgNeighbours(relations={"author": -1})
+
+
+def test_the_registry_knows_its_channels() -> None:
+    for name in RECIPES:
+        if name != "node2vec":
+            assert callable(recipe_class(name).fit)
+    with pytest.raises(ConfigError, match=r"channel 'item_cf' is not among .*nearest: 'item-cf'"):
+        recipe_class("item_cf")

@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from hypothesis import given
+from hypothesis import strategies as st
+
+from graphrec.errors import ConfigError, DataError
+from graphrec.neighbours import NeighbourTable
+from graphrec.topk import csr_table, push, select_top, top_products
+from tests.oracles import top
+
+
+def _random(shape: tuple[int, int], density: float, seed: int) -> sp.csr_array:
+    rng = np.random.default_rng(seed)
+    # Few distinct values: many ties, and sums that float64 holds exactly.
+    dense = np.where(rng.random(shape) < density, rng.integers(1, 4, shape) / 2, 0.0)
+    return sp.csr_array(dense.astype(np.float32))
+
+
+@given(
+    st.lists(st.integers(-3, 3), min_size=1, max_size=60),
+    st.integers(1, 70),
+)
+def test_selection_is_a_sort_cut_short(values: list[int], k: int) -> None:
+    scores = np.array(values, dtype=np.float64)
+    candidates = np.random.default_rng(0).permutation(len(values)).astype(np.int32)
+    rows, best = np.empty(k, np.int32), np.empty(k, np.float32)
+    n = select_top(scores, candidates, k, rows, best)
+    expected = np.lexsort((np.arange(len(values)), -scores))[:k]
+    assert n == len(expected)
+    np.testing.assert_array_equal(rows[:n], expected)
+    np.testing.assert_array_equal(best[:n], scores[expected])
+
+
+def test_ties_are_decided_after_rounding_to_float32() -> None:
+    # 1 + 1e-12 is 1 in float32: the scores that come back are equal, so the lower row is first.
+    values = np.array([1.0, 1.0 + 1e-12])
+    rows, best = np.empty(2, np.int32), np.empty(2, np.float32)
+    select_top(values, np.array([0, 1], dtype=np.int32), 2, rows, best)
+    assert rows.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("k", [1, 4, 1000])
+@pytest.mark.parametrize("drop_self", [False, True])
+def test_top_products_are_the_best_of_the_dense_product(k: int, drop_self: bool) -> None:
+    a, b = _random((310, 40), 0.1, 1), _random((40, 150), 0.2, 2)
+    table = top_products(a, b, k, drop_self=drop_self)
+    dense = a.toarray().astype(np.float64) @ b.toarray().astype(np.float64)
+    if drop_self:
+        np.fill_diagonal(dense, 0.0)
+    assert (len(table), table.n_columns) == (310, 150)
+    for row in range(310):
+        columns, scores = table[row]
+        assert columns.tolist() == top(dense[row], k)
+        np.testing.assert_array_equal(scores, dense[row, columns].astype(np.float32))
+
+
+def test_top_products_do_not_depend_on_threads() -> None:
+    a, b = _random((700, 60), 0.1, 3), _random((60, 90), 0.2, 4)
+    one, many = top_products(a, b, 9, threads=1), top_products(a, b, 9, threads=4)
+    np.testing.assert_array_equal(one.neighbours, many.neighbours)
+    np.testing.assert_array_equal(one.scores, many.scores)
+
+
+def test_top_products_leave_out_entries_that_are_not_positive() -> None:
+    a = sp.csr_array(np.array([[1.0, -1.0, 2.0]], dtype=np.float32))
+    b = sp.csr_array(np.array([[0.0, 3.0], [5.0, 5.0], [0.0, -1.0]], dtype=np.float32))
+    table = top_products(a, b, 5)
+    assert table.neighbours.tolist() == [1]
+    assert table.scores.tolist() == [3.0]
+
+
+    nothing, nowhere = sp.csr_array(np.zeros((0, 3), np.float32)), sp.csr_array(np.zeros((3, 4), np.float32))
+    table = top_products(nothing, nowhere, 2)
+    assert (len(table), table.n_columns, len(table.neighbours)) == (0, 4, 0)
+
+
+def test_top_products_refuse_what_does_not_fit() -> None:
+    a, b = _random((3, 4), 0.5, 0), _random((5, 6), 0.5, 0)
+    with pytest.raises(DataError, match="a has 4 columns and b 5 rows"):
+        top_products(a, b, 3)
+    with pytest.raises(ConfigError, match="k is 0"):
+        top_products(a, a, 0)
+
+
+def test_push_skips_the_row_asked_for_and_weights_that_are_not_positive() -> None:
+    table = NeighbourTable([0, 2, 4, 5], [0, 2, 1, 2, 0], [2.0, 1.0, 4.0, 1.0, 9.0], n_columns=3)
+    lists = np.array([0, 3, 4]), np.array([0, 1, 2, 0], dtype=np.int32), np.array([1.0, 0.5, -1.0, 1.0])
+    indptr, rows, scores = push(*lists, table, 5, skip=np.array([2, -1], dtype=np.int32))
+    assert indptr.tolist() == [0, 2, 4]
+    assert rows.tolist() == [0, 1, 0, 2]
+    assert scores.tolist() == [2.0, 2.0, 2.0, 1.0]
+
+
+def test_push_subtracts_the_background_of_the_weight_used() -> None:
+    table = NeighbourTable([0, 2, 3], [0, 1, 0], [4.0, 1.0, 2.0], n_columns=2)
+    lists = np.array([0, 3]), np.array([0, 1, 1], dtype=np.int32), np.array([1.0, 2.0, 0.0])
+    # Column 0 gets 4 + 2 * 2 = 8, less 3 units of weight times 2; column 1 gets 1 less 3: it goes.
+    indptr, rows, scores = push(*lists, table, 0, background=np.array([2.0, 1.0], dtype=np.float32))
+    assert (indptr.tolist(), rows.tolist(), scores.tolist()) == ([0, 1], [0], [2.0])
+
+
+def test_push_with_a_background_leaves_nothing_behind_for_the_next_list() -> None:
+    rng = np.random.default_rng(5)
+    table = csr_table(_random((30, 20), 0.3, 6))
+    sources, weights = rng.integers(0, 30, 40).astype(np.int32), rng.random(40)
+    background = rng.random(20).astype(np.float32)
+    bounds = np.arange(0, 41, 5)
+    indptr, rows, scores = push(bounds, sources, weights, table, 4, background=background)
+    for i in range(8):
+        part = slice(5 * i, 5 * i + 5)
+        _, alone, alone_scores = push(np.array([0, 5]), sources[part], weights[part], table, 4, background=background)
+        np.testing.assert_array_equal(rows[indptr[i] : indptr[i + 1]], alone)
+        np.testing.assert_array_equal(scores[indptr[i] : indptr[i + 1]], alone_scores)
+
+
+def test_csr_table_sorts_cuts_and_drops() -> None:
+    matrix = sp.csr_array(
+        np.array([[1.0, 3.0, 0.0, 3.0], [0.0, 0.0, 0.0, 0.0], [-1.0, 0.0, 2.0, 0.5]], dtype=np.float32)
+    )
+    table = csr_table(matrix, k=2)
+    assert table.indptr.tolist() == [0, 2, 2, 4]
+    assert table.neighbours.tolist() == [1, 3, 2, 3]
+    assert table.scores.tolist() == [3.0, 3.0, 2.0, 0.5]
+    assert csr_table(matrix).indptr.tolist() == [0, 3, 3, 5]

@@ -1,0 +1,145 @@
+"""The command as people type it: what is printed, what programs read, and how faults end."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from pipelines.cli import main
+from pipelines.train import Trained
+from tests.pipelines.shelf import write_shelf
+
+
+class Ran(NamedTuple):
+    """What one command did."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Command:
+    """Runs the command in this process."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+
+    def __call__(self, *arguments: object) -> Ran:
+        with pytest.raises(SystemExit) as stopped:
+            main([str(argument) for argument in arguments])
+        captured = self._capsys.readouterr()
+        code = stopped.value.code
+        return Ran(code if isinstance(code, int) else 0, captured.out, " ".join(captured.err.split()))
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    monkeypatch.setenv("COLUMNS", "160")
+    return Command(capsys)
+
+
+@pytest.fixture
+def out(trained: Trained) -> Path:
+    return trained.bundle.parent
+
+
+def test_help_lists_every_command(command: Command) -> None:
+    ran = command("--help")
+    assert ran.code == 0
+    for name in ("demo", "train", "evaluate", "recall", "neighbours", "inspect", "verify", "doctor", "data"):
+        assert name in ran.out
+
+
+def test_recall_for_a_known_user_with_reasons(command: Command, out: Path) -> None:
+    ran = command("recall", out, "--user", "r0", "-k", "3", "--explain", "--json")
+    assert ran.code == 0
+    answer = json.loads(ran.out)
+    assert answer["user_known"] is True
+    assert len(answer["items"]) == 3
+    assert all(one["explanation"] and one["channels"] for one in answer["items"])
+    table = command("recall", out, "--user", "r0", "-k", "3", "--explain")
+    assert "3 items for user r0" in table.out
+    assert "because you read Book" in " ".join(table.out.split())
+
+
+def test_recall_for_nobody_and_for_a_live_history(command: Command, out: Path) -> None:
+    nobody = json.loads(command("recall", out, "--user", "nobody", "--json").out)
+    assert nobody["user_known"] is False
+    assert len(nobody["items"]) == 10
+    live = json.loads(command("recall", out, "-i", "b0", "-i", "b3", "--channel", "item-cf", "-k", "2", "--json").out)
+    assert [list(one["channels"]) for one in live["items"]] == [["item-cf"], ["item-cf"]]
+    assert not {"b0", "b3"} & {one["item"] for one in live["items"]}
+
+
+def test_neighbours_along_a_relation(command: Command, out: Path) -> None:
+    found = json.loads(command("neighbours", out, "--item", "b0", "--relation", "author", "--json").out)
+    assert {one["item"] for one in found["items"]} == {"b6", "b12", "b18", "b24", "b30"}
+    assert "same author, Author 0" in command("neighbours", out, "--item", "b0", "--relation", "author").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("recall", "OUT", "--channel", "itemcf"), "nearest: 'item-cf'"),
+        (("neighbours", "OUT", "--item", "b99"), "item 'b99' is not among the 31 known items; nearest: 'b9'"),
+        (("neighbours", "OUT", "--item", "b1", "--relation", "autor"), "nearest: 'author'"),
+        (("recall", "NOWHERE"), "NOWHERE"),
+        (("train", "NOWHERE.toml", "--out", "x"), "there is no configuration file 'NOWHERE.toml'"),
+        (("data", "fetch", "gowala"), "nearest: 'gowalla'"),
+    ],
+)
+def test_faults_end_in_one_sentence_and_code_2(
+    command: Command, out: Path, arguments: tuple[str, ...], sentence: str
+) -> None:
+    ran = command(*[out if argument == "OUT" else argument for argument in arguments])
+    assert ran.code == 2
+    assert ran.err.startswith("error: ")
+    assert sentence in ran.err
+    assert "Traceback" not in ran.err
+    assert ran.out == ""
+
+
+def test_verify_and_inspect(command: Command, out: Path, tmp_path: Path) -> None:
+    assert "are whole and fit together" in command("verify", out).out
+    about = json.loads(command("inspect", out, "--json").out)
+    assert about["channels"]["node2vec"]["ann_recall"] > 0.9
+    assert "relations" in command("inspect", out).out
+    copy = tmp_path / "copy"
+    shutil.copytree(out / "current", copy)
+    file = copy / "pool.npy"
+    damaged = bytearray(file.read_bytes())
+    damaged[-1] ^= 1
+    file.write_bytes(damaged)
+    ran = command("verify", copy)
+    assert ran.code == 2
+    assert "pool.npy" in ran.err
+    assert json.loads(command("verify", copy, "--json").out)["ok"] is False
+    assert "pool.npy" in command("recall", copy, "--user", "r0").err
+
+
+def test_train_and_evaluate(command: Command, tmp_path: Path) -> None:
+    config = write_shelf(tmp_path)
+    ran = command("evaluate", config, "--out", tmp_path / "report")
+    assert ran.code == 0
+    assert "kg-neighbours" in ran.out
+    assert sorted(path.name for path in (tmp_path / "report").iterdir()) == ["report.html", "report.json"]
+    ran = command("train", config, "--out", tmp_path / "out", "--json")
+    assert ran.code == 0
+    assert json.loads(ran.out)["dataset"] == "shelf"
+    assert (tmp_path / "out" / "current" / "manifest.json").is_file()
+
+
+def test_doctor_and_data(command: Command) -> None:
+    assert json.loads(command("doctor", "--json").out)["parts"]["kg"]["active"] is True
+    assert "node2vec" in command("doctor").out
+    listed = json.loads(command("data", "list", "--json").out)
+    assert listed["goodbooks"]["bundled"] is True
+    assert "gowalla" in command("data", "list").out
+
+
+def test_version(command: Command) -> None:
+    assert command("--version").out.startswith("graphrec ")

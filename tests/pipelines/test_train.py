@@ -1,0 +1,121 @@
+"""The main job from files to a served bundle, on a small shelf of books."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from graphrec.bundle import open_bundle, verify_bundle
+from graphrec.errors import DataError, GraphRecError
+from pipelines.config import Config, load_config
+from pipelines.train import Trained, evaluate_only, train
+from serve.engine import Engine
+from tests.pipelines.shelf import CONFIG, N_BOOKS, N_READERS, write_shelf
+
+CHANNELS = ["hot", "user-cf", "item-cf", "tag", "kg-neighbours", "node2vec"]
+
+
+def test_report_has_the_published_format(trained: Trained) -> None:
+    report = json.loads((trained.bundle.parent / "report.json").read_text(encoding="utf-8"))
+    assert report["dataset"] == "shelf"
+    assert report["seed"] == 7
+    assert report["split"]["kind"] == "ratio"
+    assert list(report["channels"]) == CHANNELS
+    for metrics in report["channels"].values():
+        for key in ("recall", "ndcg", "hit_rate", "coverage", "unique_hits"):
+            assert f"{key}@10" in metrics
+        estimate, low, high = metrics["marginal_recall@10"]
+        assert low <= estimate <= high
+        assert metrics["fit_s"] > 0
+        assert metrics["size_bytes"] > 0
+        assert metrics["query_us"] > 0
+    assert report["overlap@10"]["hot"]["hot"] == pytest.approx(1.0)
+    assert 0 < report["fused"]["recall@10"] <= 1
+
+
+def test_personal_channels_beat_popularity_where_readers_keep_to_a_genre(trained: Trained) -> None:
+    recall = {name: metrics["recall@5"] for name, metrics in trained.report["channels"].items()}
+    assert all(recall[name] > recall["hot"] for name in CHANNELS if name != "hot"), recall
+
+
+def test_inputs_are_reported(trained: Trained) -> None:
+    inputs = trained.report["inputs"]
+    assert inputs["knowledge"]["linking"]["matched"] == N_BOOKS + 1
+    assert inputs["knowledge"]["linking"]["missing"] == 0
+
+
+def test_bundle_is_whole_and_holds_everything(trained: Trained) -> None:
+    assert all(check.ok for check in verify_bundle(trained.bundle))
+    bundle = open_bundle(trained.bundle)
+    assert list(bundle.channels) == CHANNELS
+    assert len(bundle.users) == N_READERS
+    assert len(bundle.items) == N_BOOKS + 1
+    # Published channels know every event; what was measured knew three quarters of them.
+    assert len(bundle.history.items) == N_READERS * 6
+    assert bundle.manifest.audits["node2vec"] > 0.9
+    html = (trained.bundle.parent / "report.html").read_text(encoding="utf-8")
+    assert "<svg" in html
+    assert "http://" not in html.replace("http://www.w3.org", "")
+
+
+def test_a_book_without_readers_is_found_through_the_graph(trained: Trained) -> None:
+    engine = Engine.open(trained.bundle)
+    answer = engine.recall(history=["b0", "b24"], k=N_BOOKS + 1, explain=True)
+    assert f"b{N_BOOKS}" in answer.ids
+    found = next(one for one in answer.items if one.item == f"b{N_BOOKS}")
+    assert "kg-neighbours" in found.channels
+
+
+def test_same_seed_same_bundle(shelf: Path, trained: Trained, tmp_path: Path) -> None:
+    again = train(load_config(shelf), tmp_path / "again")
+    first, second = open_bundle(trained.bundle).manifest, open_bundle(again.bundle).manifest
+    changing = {"report.json"}  # holds seconds
+    assert {name: entry.sha256 for name, entry in first.files.items() if name not in changing} == {
+        name: entry.sha256 for name, entry in second.files.items() if name not in changing
+    }
+
+
+def variant(tmp_path: Path, *changes: tuple[str, str]) -> Config:
+    """Write the shelf with a changed configuration."""
+    path = write_shelf(tmp_path)
+    text = CONFIG
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    path.write_text(text, encoding="utf-8")
+    return load_config(path)
+
+
+def test_fitted_fusion_weights_and_leave_last(tmp_path: Path) -> None:
+    config = variant(
+        tmp_path,
+        ("[evaluate]", '[fusion]\nweights = "fit"\n[evaluate]'),
+        ('kind = "ratio"\ntest_share = 0.25', 'kind = "leave-last"'),
+        ("[channels.node2vec]\ndim = 16\nwalks_per_node = 4\nlength = 10\nepochs = 1\n", ""),
+    )
+    trained = train(config, tmp_path / "out")
+    weights = open_bundle(trained.bundle).fusion["weights"]
+    assert set(weights) == set(CHANNELS) - {"node2vec"}
+    assert trained.report["split"]["kind"] == "leave-last"
+
+
+def test_without_knowledge_the_rest_still_works(tmp_path: Path) -> None:
+    knowledge = CONFIG[CONFIG.index("[data.knowledge]") : CONFIG.index("[split]")]
+    light = CONFIG[CONFIG.index("[channels.tag]") : CONFIG.index("[evaluate]")]
+    report = evaluate_only(variant(tmp_path, (knowledge, ""), (light, "")))
+    assert list(report["channels"]) == ["hot", "user-cf", "item-cf"]
+
+
+def test_a_broken_input_leaves_no_bundle(tmp_path: Path) -> None:
+    config = variant(tmp_path)
+    (tmp_path / "books.ttl").write_text("<a> <b> .", encoding="utf-8")
+    with pytest.raises(DataError, match=r"books\.ttl"):
+        train(config, tmp_path / "out")
+    assert not (tmp_path / "out" / "current").exists()
+
+
+def test_output_that_cannot_be_made(shelf: Path) -> None:
+    with pytest.raises(GraphRecError, match=r"the output directory '.*ratings\.csv/x' cannot be made"):
+        train(load_config(shelf), shelf.parent / "ratings.csv" / "x")

@@ -1,0 +1,123 @@
+"""Sentences for people."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from graphrec.channels.kg_neighbours import KgNeighbours
+from graphrec.recallers.ranked import RankedRecaller
+from serve import Engine
+from serve.paths import Link, edges_of, links, path_words, relation_words
+from tests.graphrec.bundle.make import RECIPES, fit, write
+from tests.worlds import Relation, catalogue, library, vocabulary
+
+
+def sentences(engine: Engine, user: str | None, **settings: object) -> dict[str, str | None]:
+    answer = engine.recall(user, k=12, explain=True, **settings)  # type: ignore[arg-type]
+    return {one.title: one.explanation for one in answer.items}
+
+
+def test_each_channel_in_words(engine: Engine) -> None:
+    assert sentences(engine, None, history=["b0"], channels=["kg-neighbours"])["The Dosadi Experiment"] == (
+        "because you read Dune: same author, Frank Herbert"
+    )
+    assert sentences(engine, "r0", channels=["item-cf"])["The Dosadi Experiment"] == (
+        "because you read Dune Messiah: often read by the same people"
+    )
+    assert (
+        sentences(engine, None, history=["b0"], channels=["tag"])["Dune Messiah"]
+        == "because you like science-fiction, as in Dune"
+    )
+    assert sentences(engine, "r0", channels=["hot"])["The Hobbit"] == "widely read lately"
+    assert sentences(engine, "r0", channels=["user-cf"])["Foundation and Empire"] == (
+        "read by people whose taste is close to yours; Foundation is common ground"
+    )
+
+
+def test_the_series_is_named_because_it_is_what_few_books_share(tmp_path: Path) -> None:
+    data = library()
+    recipes = {"hot": RECIPES["hot"], "kg-neighbours": KgNeighbours(relations={"author": 1.0, "series": 1.0})}
+    config = {"channels": {"hot": {}, "kg-neighbours": {"relations": {"author": 1.0, "series": 1.0}}}}
+    engine = Engine.open(write(tmp_path / "b", data, fit(data, recipes), config=config))
+    told = sentences(engine, None, history=["b1"])
+    # The direct edge to Children of Dune is not among the relations that this channel walks.
+    assert told["Children of Dune"] == "because you read Dune Messiah: same series, Dune Chronicles"
+    assert told["The Hobbit"] == "widely read lately"
+
+
+def test_something_of_the_history_comes_before_what_is_hot(engine: Engine) -> None:
+    told = sentences(engine, "r6")
+    for title in ("The Two Towers", "A Wizard of Earthsea"):
+        assert told[title] is not None
+        assert "widely" not in str(told[title])
+
+
+def test_nothing_is_explained_unless_asked(engine: Engine) -> None:
+    assert {one.explanation for one in engine.recall("r0", k=12).items} == {None}
+
+
+def test_the_verb_has_a_default(tmp_path: Path) -> None:
+    data = library()
+    engine = Engine.open(write(tmp_path / "b", data, fit(data), wording={}))
+    assert sentences(engine, "r0", channels=["item-cf"])["The Dosadi Experiment"] == (
+        "because you picked Dune Messiah: often picked by the same people"
+    )
+
+
+def test_a_reason_with_unknown_places_is_left_as_it_is(tmp_path: Path) -> None:
+    data = library()
+    odd = {"odd": RankedRecaller([3, 2], [2.0, 1.0], reason="{verb} {0} {nobody} {")}
+    engine = Engine.open(write(tmp_path / "b", data, odd))
+    assert sentences(engine, None)["Children of Dune"] == "read {0} {nobody} {"
+
+
+def test_a_channel_that_can_say_nothing_gives_none(tmp_path: Path) -> None:
+    data = library()
+    engine = Engine.open(write(tmp_path / "b", data, {"odd": RankedRecaller([3], [1.0], reason="as in {source}")}))
+    assert engine.recall(k=1, explain=True).items[0].explanation is None
+
+
+@pytest.mark.parametrize(
+    ("relation", "words"),
+    [
+        ("author", "author"),
+        ("hasOriginalAuthor", "original author"),
+        ("has_colour", "colour"),
+        ("in_genre", "genre"),
+        ("made_by", "made by"),
+        ("http://schema.org/isPartOf", "is part of"),
+        ("http://example.org/ns#inLanguage", "language"),
+        ("rev_followed_by", "followed by"),
+        ("rev_http://schema.org/author", "author"),
+        ("hasISBN", "ISBN"),
+        ("publishedByHTTPServer", "published by HTTP server"),
+        ("has", "has"),
+    ],
+)
+def test_relations_in_words(relation: str, words: str) -> None:
+    assert relation_words(relation, {}) == words
+
+
+def test_wording_names_a_relation_otherwise() -> None:
+    assert relation_words("http://x.org/made_by", {"made_by": "maker"}) == "maker"
+    assert relation_words("rev_made_by", {"made_by": "maker"}) == "maker"
+
+
+def test_several_relations_to_one_entity() -> None:
+    items = vocabulary("i", 3)
+    people = [
+        Relation("author", "person", [(0, 0), (1, 0)]),
+        Relation("illustrator", "person", [(0, 0), (1, 0), (2, 0)]),
+    ]
+    graph = catalogue(items, {"person": 1}, people, ["A", "B", "C", "Tove Jansson"])
+    here = edges_of(graph.adjacency, 0)
+    (both,) = links(graph, here, 1)
+    assert path_words(graph, 0, 1, both, {}) == "same author and illustrator, Tove Jansson"
+    (one,) = links(graph, here, 2)
+    assert path_words(graph, 0, 2, one, {}) == "same illustrator, Tove Jansson"
+    assert (
+        path_words(graph, 2, 0, Link(3, (2,), (0,), 5), {})
+        == "Tove Jansson, illustrator of one and author of the other"
+    )
