@@ -2,8 +2,8 @@
 
     python -m benchmarks.goodbooks [--json FILE] [--bootstrap ROUNDS]
 
-The bundled ratings and knowledge graph, the channels and settings of ``datasets/goodbooks/demo.toml``. Their values were
-chosen on validation parts of the training events; the held-out part is read here alone.
+The bundled ratings and knowledge graph, the channels and settings of ``datasets/goodbooks/demo.toml``. Their values
+were chosen on validation parts of the training events; the held-out part is read here alone.
 """
 
 from __future__ import annotations

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
 from graphrec.bootstrap import Interval, percentile_interval, resampled_means
 from graphrec.checks import check_length
 from graphrec.errors import ConfigError
-from graphrec.fusion.stacked import find, stack, table_size
+from graphrec.fusion.kernels import count_shared
+from graphrec.fusion.stacked import stack
 from graphrec.lists import ItemLists
 from graphrec.metrics import hit_mask, rank_metrics, truth_sizes
 
@@ -35,52 +35,6 @@ class Shares:
     common: npt.NDArray[np.int64]
     unique_hits: npt.NDArray[np.int64]
     union_hits: npt.NDArray[np.int64]
-
-
-@nb.njit(nogil=True, cache=True)
-def _share(
-    bounds: npt.NDArray[np.int64],
-    items: npt.NDArray[np.int32],
-    hits: npt.NDArray[np.bool_],
-    k: int,
-    widest: int,
-    common: npt.NDArray[np.int64],
-    unique_hits: npt.NDArray[np.int64],
-    union_hits: npt.NDArray[np.int64],
-) -> None:  # pragma: no cover - compiled
-    n_channels = bounds.shape[0]
-    size = table_size(widest)
-    keys = np.empty(size, dtype=np.int32)
-    slots = np.empty(size, dtype=np.int32)
-    has = np.zeros((widest, n_channels), dtype=np.bool_)
-    is_hit = np.zeros(widest, dtype=np.bool_)
-    for query in range(bounds.shape[1] - 1):
-        keys[:] = -1
-        found = 0
-        for c in range(n_channels):
-            for p in range(bounds[c, query], min(bounds[c, query + 1], bounds[c, query] + k)):
-                place = find(items[p], keys, size - 1)
-                if keys[place] == -1:
-                    keys[place] = items[p]
-                    slots[place] = found
-                    has[found, :] = False
-                    is_hit[found] = False
-                    found += 1
-                has[slots[place], c] = True
-                is_hit[slots[place]] |= hits[p]
-        for slot in range(found):
-            n_having = 0
-            last = -1
-            for a in range(n_channels):
-                if has[slot, a]:
-                    n_having += 1
-                    last = a
-                    for b in range(n_channels):
-                        common[a, b] += has[slot, b]
-            if is_hit[slot]:
-                union_hits[query] += 1
-                if n_having == 1:
-                    unique_hits[last] += 1
 
 
 def shares(lists: Mapping[str, ItemLists], truth: ItemLists, k: int) -> Shares:
@@ -115,7 +69,7 @@ def shares(lists: Mapping[str, ItemLists], truth: ItemLists, k: int) -> Shares:
     c = len(lists)
     common, unique_hits = np.zeros((c, c), dtype=np.int64), np.zeros(c, dtype=np.int64)
     union_hits = np.zeros(stacked.n, dtype=np.int64)
-    _share(stacked.bounds, stacked.items, hits, k, widest, common, unique_hits, union_hits)
+    count_shared(stacked.bounds, stacked.items, hits, k, widest, common, unique_hits, union_hits)
     return Shares(stacked.channels, common, unique_hits, union_hits)
 
 

@@ -50,6 +50,13 @@ def leave_out(lists: ItemLists, k: int, *, exclude: ItemLists, allowed: npt.NDAr
     return ItemLists(indptr, lists.items[kept[:total]], lists.scores[kept[:total]])
 
 
+def _typical_length(lists: ItemLists) -> int:
+    """Return a length that nine lists in ten keep within."""
+    lengths = lists.lengths
+    # One query is what a server asks; a percentile costs as much as some channels.
+    return int(np.percentile(lengths, 90)) if len(lengths) > 1 else int(lengths.sum())
+
+
 def recall_allowed(
     recaller: Recaller,
     queries: Queries,
@@ -83,7 +90,7 @@ def recall_allowed(
     """
     n_items = len(allowed)
     # Most queries are served by one call: room for a typical history.
-    asked = min(n_items, k + (int(np.percentile(exclude.lengths, 90)) if len(exclude) else 0))
+    asked = min(n_items, k + _typical_length(exclude))
     answer = recaller.recall(queries, asked)
     result = leave_out(answer, k, exclude=exclude, allowed=allowed)
     short = np.flatnonzero((result.lengths < k) & (answer.lengths >= asked))

@@ -12,6 +12,8 @@ import numpy.typing as npt
 
 # Candidates refused in a row before a step is drawn exactly; bounds the time of extreme p and q.
 _PATIENCE = 64
+# Walks that one call takes abreast.
+_ABREAST = 32
 
 IntArray = npt.NDArray[np.int64]
 RowArray = npt.NDArray[np.int32]
@@ -34,7 +36,7 @@ def _mix(z: np.uint64) -> np.uint64:  # pragma: no cover - compiled
 
 
 @nb.njit(nogil=True, cache=True, inline="always")
-def _contains(indices: RowArray, low: int, high: int, row: int) -> bool:  # pragma: no cover - compiled
+def _contains(indices: RowArray, low: np.int64, high: np.int64, row: np.int64) -> bool:  # pragma: no cover - compiled
     """Tell whether ``row`` stands in the ascending ``indices[low:high]``."""
     stop = high
     while low < high:
@@ -43,7 +45,7 @@ def _contains(indices: RowArray, low: int, high: int, row: int) -> bool:  # prag
             low = middle + 1
         else:
             high = middle
-    return low < stop and indices[low] == row
+    return bool(low < stop and indices[low] == row)
 
 
 @nb.njit(nogil=True, cache=True)
@@ -85,12 +87,28 @@ def build_alias(
 
 
 @nb.njit(nogil=True, cache=True)
+def goes_both_ways(indptr: IntArray, indices: RowArray) -> bool:  # pragma: no cover - compiled
+    """Tell whether every edge has exactly one twin in the other direction, and no edge stands twice. O(m)."""
+    cursor = indptr[:-1].copy()
+    for node in range(indptr.size - 1):
+        for edge in range(indptr[node], indptr[node + 1]):
+            other = indices[edge]
+            if edge > indptr[node] and indices[edge - 1] == other:
+                return False
+            # Sources come in ascending order, and so do the entries of each row.
+            if cursor[other] == indptr[other + 1] or indices[cursor[other]] != node:
+                return False
+            cursor[other] += 1
+    return True
+
+
+@nb.njit(nogil=True, cache=True)
 def _exact_step(
     indptr: IntArray,
     indices: RowArray,
     weights: FloatArray,
-    before: int,
-    here: int,
+    before: np.int64,
+    here: np.int64,
     biases: npt.NDArray[np.float64],
     unit: float,
 ) -> int:  # pragma: no cover - compiled
@@ -110,9 +128,9 @@ def _exact_step(
             if turn == 1 and bias > 0.0:
                 chosen = edge
                 if running > wanted:
-                    return chosen
+                    return int(chosen)
         total = running
-    return chosen
+    return int(chosen)
 
 
 @nb.njit(nogil=True, cache=True)
@@ -126,68 +144,108 @@ def walk(
     first: int,
     key: np.uint64,
     biases: npt.NDArray[np.float64],
+    fold: bool,
     walks: RowArray,
     lengths: RowArray,
 ) -> None:  # pragma: no cover - compiled
     """Fill ``walks`` (n, length) and ``lengths`` (n,) with the walks ``first..first+n-1``.
 
     ``biases`` are the weights of going back, to a node that the last one is joined to, and to any other.
-    ``weights``, ``thresholds`` and ``aliases`` are empty where every edge weighs the same.
+    ``weights``, ``thresholds`` and ``aliases`` are empty where every edge weighs the same. With ``fold`` (edges of one
+    weight, each with its twin) the part by which going back outweighs all else is drawn first, and costs no refusals.
     """
     length = walks.shape[1]
     weighted = thresholds.size > 0
     # One draw gives 32 bits for the slot and 32 for the verdict; 2^32 accepts always.
-    largest = max(biases[0], max(biases[1], biases[2]))
-    accept_back = np.uint64(biases[0] / largest * 4294967296.0)
+    other = max(biases[1], biases[2])
+    excess = max(0.0, biases[0] - other) if fold else 0.0
+    largest = other if fold else max(biases[0], other)
+    accept_back = np.uint64(min(biases[0] / largest, 1.0) * 4294967296.0)
     accept_near = np.uint64(biases[1] / largest * 4294967296.0)
     accept_far = np.uint64(biases[2] / largest * 4294967296.0)
     surely, possibly = min(accept_near, accept_far), max(accept_near, accept_far)
     near_is_likelier = accept_near > accept_far
-    for w in range(walks.shape[0]):
-        state = _mix(key ^ _mix(np.uint64(first + w) + _GAMMA))
-        before, here = -1, np.int64(starts[(first + w) % starts.size])
-        walks[w, 0] = here
-        done = 1
-        while done < length:
-            start = indptr[here]
-            degree = indptr[here + 1] - start
-            if degree == 0:
-                break
-            edge = start
-            refused = 0
-            while True:
-                state += _GAMMA
-                z = _mix(state)
-                edge = start + np.int64(((z >> _S32) * np.uint64(degree)) >> _S32)
-                verdict = z & _LOW
-                if weighted:
-                    if verdict > np.uint64(thresholds[edge]):
-                        edge = start + np.int64(aliases[edge])
-                    state += _GAMMA
-                    verdict = _mix(state) >> _S32
-                if before < 0:
-                    break
-                row = np.int64(indices[edge])
-                if row == before:
-                    if verdict < accept_back:
-                        break
-                elif verdict < surely:
-                    break
-                elif verdict < possibly:
-                    joined = _contains(indices, indptr[before], indptr[before + 1], row)
-                    if joined == near_is_likelier:
-                        break
-                refused += 1
-                if refused == _PATIENCE:
-                    state += _GAMMA
-                    unit = np.float64(_mix(state) >> _S11) * _TO_UNIT
-                    edge = _exact_step(indptr, indices, weights, before, here, biases, unit)
-                    break
-            before, here = here, np.int64(indices[edge])
-            walks[w, done] = here
-            done += 1
-        lengths[w] = done
-        walks[w, done:] = -1
+    n = walks.shape[0]
+    # Several walks at a time, each a step in turn: while one waits for memory, the others go on.
+    abreast = min(_ABREAST, n)
+    states, number = np.empty(abreast, np.uint64), np.empty(abreast, np.int64)
+    before, here = np.empty(abreast, np.int64), np.empty(abreast, np.int64)
+    begin, degree = np.empty(abreast, np.int64), np.empty(abreast, np.int64)
+    edges, rows = np.empty(abreast, np.int64), np.empty(abreast, np.int64)
+    done, refused = np.empty(abreast, np.int64), np.empty(abreast, np.int64)
+    verdicts = np.empty(abreast, np.uint64)
+    started, active = 0, 0
+    while True:
+        while active < abreast and started < n:
+            states[active] = _mix(key ^ _mix(np.uint64(first + started) + _GAMMA))
+            number[active], before[active], done[active], refused[active] = started, -1, 1, 0
+            here[active] = starts[(first + started) % starts.size]
+            walks[started, 0] = here[active]
+            begin[active] = indptr[here[active]]
+            degree[active] = indptr[here[active] + 1] - begin[active]
+            started += 1
+            active += 1
+        if active == 0:
+            break
+        for a in range(active):  # draw an edge for each
+            states[a] += _GAMMA
+            z = _mix(states[a])
+            edges[a] = begin[a] + np.int64(((z >> _S32) * np.uint64(degree[a])) >> _S32)
+            verdicts[a] = z & _LOW
+        if weighted:
+            for a in range(active):
+                if degree[a] > 0 and verdicts[a] > np.uint64(thresholds[edges[a]]):
+                    edges[a] = begin[a] + np.int64(aliases[edges[a]])
+                states[a] += _GAMMA
+                verdicts[a] = _mix(states[a]) >> _S32
+        for a in range(active):  # see where it leads
+            rows[a] = indices[edges[a]] if degree[a] > 0 else -1
+        if excess > 0.0:
+            for a in range(active):
+                if before[a] >= 0:
+                    states[a] += _GAMMA
+                    unit = np.float64(_mix(states[a]) >> _S11) * _TO_UNIT
+                    if unit * (largest * degree[a] + excess) < excess:
+                        rows[a], verdicts[a] = before[a], np.uint64(0)
+        for a in range(active):  # take it or leave it
+            if degree[a] == 0 or before[a] < 0:
+                continue
+            accepted = False
+            if rows[a] == before[a]:
+                accepted = verdicts[a] < accept_back
+            elif verdicts[a] < surely:
+                accepted = True
+            elif verdicts[a] < possibly:
+                joined = _contains(indices, indptr[before[a]], indptr[before[a] + 1], rows[a])
+                accepted = joined == near_is_likelier
+            if not accepted:
+                refused[a] += 1
+                if refused[a] == _PATIENCE:
+                    states[a] += _GAMMA
+                    unit = np.float64(_mix(states[a]) >> _S11) * _TO_UNIT
+                    edge = _exact_step(indptr, indices, weights, before[a], here[a], biases, unit)
+                    rows[a] = indices[edge]
+                else:
+                    rows[a] = -2
+        for a in range(active):  # go
+            if rows[a] >= 0 and done[a] < length:
+                walks[number[a], done[a]] = rows[a]
+                done[a] += 1
+                refused[a] = 0
+                before[a], here[a] = here[a], rows[a]
+                begin[a] = indptr[here[a]]
+                degree[a] = indptr[here[a] + 1] - begin[a]
+        a = 0
+        while a < active:  # let those at their end give their place to the last
+            if done[a] < length and degree[a] > 0:
+                a += 1
+                continue
+            lengths[number[a]] = done[a]
+            walks[number[a], done[a] :] = -1
+            active -= 1
+            states[a], number[a], before[a], here[a] = states[active], number[active], before[active], here[active]
+            begin[a], degree[a], done[a] = begin[active], degree[active], done[active]
+            refused[a] = refused[active]
 
 
 @nb.njit(nogil=True, cache=True)

@@ -6,8 +6,9 @@ A walk that came from t to v goes on to x with
     \begin{cases} 1/p & x = t \\ 1 & (t, x) \text{ is an edge} \\ 1/q & \text{otherwise} \end{cases}
 
 Candidates are drawn by edge weight and accepted or refused [2]_, so that nothing is stored beyond the graph (and an
-alias table where edges have weights). Where the node types admit no triangle (users - items - authors), "(t, x) is an
-edge" never holds: it is not looked for, and only the ratio p / q matters.
+alias table where edges have weights). Where going back is the likeliest, that excess is drawn apart (the "outliers" of
+[2]_). Where the node types admit no triangle (users - items - authors), "(t, x) is an edge" never holds: it is not
+looked for, and only the ratio p / q matters.
 
 A walk visits nodes about in proportion to their degree: hubs are seen most often, whatever the starts are.
 
@@ -31,7 +32,7 @@ from graphrec.adjacency import Adjacency, relation_number
 from graphrec.checks import as_array, check_rows
 from graphrec.errors import ConfigError, DataError
 from graphrec.threads import default_threads, map_chunks
-from graphrec.walk_kernels import build_alias, walk, write_text
+from graphrec.walk_kernels import build_alias, goes_both_ways, walk, write_text
 
 # Walks that one thread takes at a time, and nodes held at once by the streaming form.
 _CHUNK = 2048
@@ -64,6 +65,7 @@ class _Walker:
     aliases: npt.NDArray[np.int32]
     starts: npt.NDArray[np.int32]
     biases: npt.NDArray[np.float64]
+    fold: bool
     key: np.uint64
     n_walks: int
     length: int
@@ -71,7 +73,7 @@ class _Walker:
     def fill(self, first: int, nodes: npt.NDArray[np.int32], lengths: npt.NDArray[np.int32]) -> None:
         """Write the walks from number ``first`` on."""
         arrays = (self.indptr, self.indices, self.weights, self.thresholds, self.aliases, self.starts)
-        walk(*arrays, first, self.key, self.biases, nodes, lengths)
+        walk(*arrays, first, self.key, self.biases, self.fold, nodes, lengths)
 
 
 def generate_walks(
@@ -208,7 +210,10 @@ def _prepare(
     near = 1.0 if _may_have_triangles(adjacency) else 1 / q
     key = np.uint64(seed & 0xFFFFFFFFFFFFFFFF)
     biases = np.array([1 / p, near, 1 / q])
-    return _Walker(indptr, indices, weights, thresholds, aliases, rows, biases, key, walks_per_node * len(rows), length)
+    fold = len(weights) == 0 and 1 / p > max(near, 1 / q) and bool(goes_both_ways(indptr, indices))
+    return _Walker(
+        indptr, indices, weights, thresholds, aliases, rows, biases, fold, key, walks_per_node * len(rows), length
+    )
 
 
 def check_walk_settings(walks_per_node: int, length: int, p: float, q: float) -> None:

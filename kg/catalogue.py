@@ -80,9 +80,9 @@ def catalogue_graph(
     CatalogueGraph
         Items come first, in item order; an entity that is linked to an item is that item's row, and an entity that
         several items are linked to gives its edges to each of them. Then the types in order of their names, inside
-        one the entities in order of their IRIs, called by their labels or else by what the IRI says. Each predicate gives a relation and its reverse ``rev_…``; rdf:type
-        and rdfs:subClassOf give none. Only what is connected to an item, by any number of edges in either
-        direction, is kept; items without a link are there without edges.
+        one the entities in order of their IRIs, called by their labels or else by what the IRI says. Each predicate
+        gives a relation and its reverse ``rev_…``; rdf:type and rdfs:subClassOf give none. Only what is connected to
+        an item, by any number of edges in either direction, is kept; items without a link are there without edges.
 
     Raises
     ------
@@ -100,14 +100,16 @@ def catalogue_graph(
     names = unique_names(kg.relations.take(used), reserved=(INTERACTS, REVERSE_INTERACTS))
     kinds = np.searchsorted(used, kinds).astype(np.int32)
     if 2 * len(used) > _MAX_RELATIONS:
-        raise DataError(f"{len(used):,} predicates would be edges; at most {_MAX_RELATIONS // 2:,} fit: name relations=")
+        raise DataError(
+            f"{len(used):,} predicates would be edges; at most {_MAX_RELATIONS // 2:,} fit: name relations="
+        )
     kept = _reachable(len(nodes.kinds), heads, tails, linking.entities)
     order, offsets, node_types = _ordered(nodes, kept, linking.entities)
     places = _places(len(nodes.kinds), linking.entities, order, len(items))
     heads, kinds, tails = _placed(places, heads, kinds, tails)
     adjacency = _adjacency(heads, kinds, tails, names, np.append(0, offsets + len(items)), [ITEM, *node_types])
     own = pa.array(order)
-    prefixed = pc.binary_join_element_wise(pa.scalar("item:", pa.large_string()), items.ids, "")
+    prefixed = pc.binary_join_element_wise(pa.scalar("item:", pa.large_string()), items.ids, pa.scalar("", pa.large_string()))
     names_of_items = _item_labels(nodes, linking.entities, labels)
     return CatalogueGraph(
         adjacency,
@@ -142,7 +144,9 @@ def _nodes(kg: KnowledgeGraph, valued: Int32, *, max_types: int) -> tuple[_Nodes
     predicate, text = np.divmod(distinct_keys, max(len(texts.dictionary), 1))
     words = texts.dictionary.take(pa.array(text))
     relation_names = kg.relations.take(used)
-    ids = [f"{relation_names[p]}#{quote(w, safe='')}" for p, w in zip(predicate.tolist(), words.to_pylist(), strict=True)]
+    ids = [
+        f"{relation_names[p]}#{quote(w, safe='')}" for p, w in zip(predicate.tolist(), words.to_pylist(), strict=True)
+    ]
     facts[:, 2] = inverse + len(kinds)
     return (
         _Nodes(
@@ -157,7 +161,7 @@ def _nodes(kg: KnowledgeGraph, valued: Int32, *, max_types: int) -> tuple[_Nodes
 
 def _reachable(n: int, heads: Int32, tails: Int32, linked: Int32) -> npt.NDArray[np.bool_]:
     """Return (n,) bool: nodes in one component with an item."""
-    graph = sp.coo_array((np.ones(len(heads), np.bool_), (heads, tails)), shape=(n, n))
+    graph = sp.coo_array((np.ones(len(heads), np.int8), (heads, tails)), shape=(n, n))
     _, component = connected_components(graph, directed=False)
     wanted = np.zeros(n, dtype=np.bool_)
     wanted[component[linked[linked >= 0]]] = True
@@ -232,13 +236,13 @@ def _entity_labels(ids: pa.LargeStringArray, labels: pa.LargeStringArray) -> pa.
     return pc.replace_with_mask(labels, nameless, pa.array(names, pa.large_string()))
 
 
-def _item_labels(
-    nodes: _Nodes, linked: Int32, labels: Sequence[str | None] | pa.Array | None
-) -> pa.LargeStringArray:
+def _item_labels(nodes: _Nodes, linked: Int32, labels: Sequence[str | None] | pa.Array | None) -> pa.LargeStringArray:
     known = nodes.labels.take(pa.array(linked, mask=linked < 0))
     if labels is None:
         return known
-    given = (labels if isinstance(labels, pa.Array) else pa.array(list(labels), pa.large_string())).cast(pa.large_string())
+    given = (labels if isinstance(labels, pa.Array) else pa.array(list(labels), pa.large_string())).cast(
+        pa.large_string()
+    )
     if len(given) != len(linked):
         raise DataError(f"there are {len(given)} labels for {len(linked)} items; give one each, None where unknown")
     return pc.coalesce(given, known)
@@ -303,5 +307,3 @@ def literal_column(kg: KnowledgeGraph, linking: Linking, predicate: str) -> list
     value[facts[::-1, 0]] = facts[::-1, 2]
     rows = np.where(linking.entities >= 0, value[linking.entities], -1)
     return list(kg.literals.texts.take(pa.array(rows, mask=rows < 0)).to_pylist())
-
-

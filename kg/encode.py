@@ -1,11 +1,13 @@
 """Canonical N-Quads bytes -> int32 term numbers: one open-addressing table of byte strings, filled by a kernel.
 
-A term is the token as the serialiser wrote it: ``<iri>``, ``_:label``, ``"text"@en``. Numbers are given in order of first
+A term is the token as the serialiser wrote it: ``<iri>``, ``_:label``, ``"text"@en``. Numbers follow the order of first
 appearance; a blank node of one file is never that of another. The kernel frees the GIL, so that parsing and encoding
 run side by side.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numba as nb
 import numpy as np
@@ -161,9 +163,9 @@ class TermTable:
     """
 
     def __init__(self) -> None:
-        self.arena = np.empty(1 << 16, dtype=np.uint8)
-        self.offsets = np.zeros(1025, dtype=np.int64)
-        self._hashes = np.empty(1024, dtype=np.uint64)
+        self.arena: npt.NDArray[np.uint8] = np.empty(1 << 16, dtype=np.uint8)
+        self.offsets: npt.NDArray[np.int64] = np.zeros(1025, dtype=np.int64)
+        self._hashes: npt.NDArray[np.uint64] = np.empty(1024, dtype=np.uint64)
         self._slots = np.full(2048, -1, dtype=np.int32)
         self._counts = np.zeros(1, dtype=np.int64)
         self.n_nested = 0
@@ -217,7 +219,7 @@ class TermTable:
             _refill(self._hashes, len(self), self._slots)
 
 
-def _grown(array: npt.NDArray[np.generic], used: int, needed: int) -> npt.NDArray[np.generic]:  # type: ignore[misc]
+def _grown(array: npt.NDArray[Any], used: int, needed: int) -> npt.NDArray[Any]:
     """Return a larger array with the first ``used`` entries copied; pages never touched cost nothing."""
     larger = np.empty(max(needed, len(array) * 3 // 2), dtype=array.dtype)
     larger[:used] = array[:used]

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-import networkx as nx
+import networkx as nx  # type: ignore[import-untyped]
 import numpy as np
 
 from graphrec.catalogue import CatalogueGraph
 from graphrec.errors import ConfigError, DataError
 
-if TYPE_CHECKING:
-    Graph = nx.MultiDiGraph[int]
 
-
-def to_networkx(catalogue: CatalogueGraph, node: int, *, hops: int = 1, max_nodes: int = 100) -> Graph:
+def to_networkx(catalogue: CatalogueGraph, node: int, *, hops: int = 1, max_nodes: int = 100) -> nx.MultiDiGraph:
     """Return the neighbourhood of ``node``: everything within ``hops`` edges, and all edges among it.
 
     Parameters
@@ -46,7 +41,7 @@ def to_networkx(catalogue: CatalogueGraph, node: int, *, hops: int = 1, max_node
     if hops < 0 or max_nodes < 1:
         raise ConfigError(f"hops is {hops} and max_nodes {max_nodes}; hops must be >= 0 and max_nodes >= 1")
     distances, n_left_out = _within(catalogue, node, hops, max_nodes)
-    graph: Graph = nx.MultiDiGraph(n_left_out=n_left_out)
+    graph = nx.MultiDiGraph(n_left_out=n_left_out)
     for row, distance in distances.items():
         kind = int(np.searchsorted(adjacency.type_offsets, row, side="right")) - 1
         graph.add_node(
@@ -66,7 +61,11 @@ def _within(catalogue: CatalogueGraph, node: int, hops: int, max_nodes: int) -> 
     adjacency = catalogue.adjacency
     distances, front, n_left_out = {node: 0}, [node], 0
     for distance in range(1, hops + 1):
-        reached = {int(other) for row in front for other in adjacency.indices[adjacency.indptr[row] : adjacency.indptr[row + 1]]}
+        reached = {
+            int(other)
+            for row in front
+            for other in adjacency.indices[adjacency.indptr[row] : adjacency.indptr[row + 1]]
+        }
         fresh = sorted(reached - distances.keys(), key=lambda row: (int(adjacency.degrees[row]), row))
         front = fresh[: max_nodes - len(distances)]
         n_left_out += len(fresh) - len(front)

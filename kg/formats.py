@@ -62,7 +62,9 @@ def rdf_file(path: str | Path, format: str | None = None) -> RdfFile:  # noqa: A
     """
     where = Path(path)
     if format is not None and format not in FORMATS:
-        raise ConfigError(f"RDF format {format!r} is unknown; legal: {', '.join(FORMATS)}{nearest_names(format, FORMATS)}")
+        raise ConfigError(
+            f"RDF format {format!r} is unknown; legal: {', '.join(FORMATS)}{nearest_names(format, FORMATS)}"
+        )
     if where.is_dir():
         raise DataError(f"{where} is a directory; name RDF files ({', '.join(EXTENSIONS)})")
     if not where.exists():

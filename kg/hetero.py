@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch_geometric.data import HeteroData
+from torch_geometric.data import HeteroData  # type: ignore[import-untyped]
 
 from graphrec.adjacency import Adjacency, adjacency_from_edges
 from graphrec.catalogue import INTERACTS, ITEM, REVERSE_INTERACTS, USER, CatalogueGraph
@@ -72,13 +72,15 @@ def to_hetero(
 
 def _add_edges(data: HeteroData, adjacency: Adjacency) -> None:
     """Part the edges of the catalogue by (relation, source type, destination type)."""
+    if not adjacency.n_edges:
+        return
     n_types = len(adjacency.node_types)
     kind = np.repeat(np.arange(n_types, dtype=np.int16), np.diff(adjacency.type_offsets))
     sources = np.repeat(np.arange(adjacency.n_nodes, dtype=np.int32), adjacency.degrees)
     group = (adjacency.relations.astype(np.int64) * n_types + kind[sources]) * n_types + kind[adjacency.indices]
     order = np.argsort(group, kind="stable").astype(np.int32 if len(group) < 1 << 31 else np.int64)
     group = group[order]
-    starts = np.flatnonzero(np.append(True, group[1:] != group[:-1])[: len(group)])
+    starts = np.flatnonzero(np.append(True, group[1:] != group[:-1]))
     for start, stop in zip(starts, np.append(starts[1:], len(group)), strict=True):
         rest, destination_type = divmod(int(group[start]), n_types)
         relation, source_type = divmod(rest, n_types)
@@ -87,7 +89,9 @@ def _add_edges(data: HeteroData, adjacency: Adjacency) -> None:
         edge_index[0] = sources[edges] - adjacency.type_offsets[source_type]
         edge_index[1] = adjacency.indices[edges] - adjacency.type_offsets[destination_type]
         store = data[
-            adjacency.node_types[source_type], adjacency.relation_names[relation], adjacency.node_types[destination_type]
+            adjacency.node_types[source_type],
+            adjacency.relation_names[relation],
+            adjacency.node_types[destination_type],
         ]
         store.edge_index = torch.from_numpy(edge_index)
         if adjacency.weights is not None:

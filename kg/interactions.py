@@ -61,8 +61,8 @@ SCHEMA = {
 def interactions_from_rdf(kg: KnowledgeGraph, mapping: InteractionMapping | None = None) -> pl.DataFrame:
     """Return the events of ``kg``: user_id, item_id, weight (1 where none), timestamp (seconds UTC, null), event.
 
-    Event nodes come first, sorted by time, then direct statements; ties go by node. RDF is a set: a direct statement that is made twice
-    is one event, so repeated events need nodes of their own.
+    Event nodes come first, sorted by time, then direct statements; ties go by node. RDF is a set: a direct statement
+    that is made twice is one event, so repeated events need nodes of their own.
 
     Raises
     ------
@@ -159,9 +159,7 @@ def _facts(kg: KnowledgeGraph, predicate: str, column: str) -> pl.DataFrame:
     return pl.DataFrame({"node": facts[:, 0], column: texts}).unique("node", keep="first", maintain_order=True)
 
 
-def _numbers(
-    kg: KnowledgeGraph, predicate: str, parsed: object, column: str, legal: str
-) -> pl.DataFrame:
+def _numbers(kg: KnowledgeGraph, predicate: str, parsed: object, column: str, legal: str) -> pl.DataFrame:
     table = _facts(kg, predicate, column)
     numbers = table.with_columns(value=parsed(pl.col(column).str.strip_chars()))  # type: ignore[operator]
     bad = numbers.filter(pl.col("value").is_null())

@@ -89,7 +89,9 @@ class Linking:
             raise DataError(f"entity row {int(self.entities.min())} is below -1; -1 stands for an item without a link")
 
 
-def link_by_template(items: Vocabulary, kg: KnowledgeGraph, template: str, *, ambiguous: Ambiguous = "first") -> Linking:
+def link_by_template(
+    items: Vocabulary, kg: KnowledgeGraph, template: str, *, ambiguous: Ambiguous = "first"
+) -> Linking:
     """Return the links of items whose id is part of their entity's IRI.
 
     Parameters
@@ -104,7 +106,9 @@ def link_by_template(items: Vocabulary, kg: KnowledgeGraph, template: str, *, am
         If the template does not hold ``{id}`` exactly once.
     """
     if template.count("{id}") != 1:
-        raise ConfigError(f"template {template!r} must hold {{id}} exactly once, as in 'http://example.org/book/{{id}}'")
+        raise ConfigError(
+            f"template {template!r} must hold {{id}} exactly once, as in 'http://example.org/book/{{id}}'"
+        )
     if template == "{id}":
         hits = kg.entities.rows(items.ids, missing="mark")
         return _linking(items, kg, np.flatnonzero(hits >= 0), hits[hits >= 0], ambiguous=ambiguous)
@@ -183,7 +187,7 @@ def link_by_literal(
     items: Vocabulary,
     kg: KnowledgeGraph,
     predicate: str | Sequence[str],
-    values: Sequence[str | None | Sequence[str]],
+    values: Sequence[str | Sequence[str] | None],
     *,
     normalise: Normaliser = "exact",
     ambiguous: Ambiguous = "first",
@@ -294,7 +298,7 @@ def _linking(
     shared = (linked >= 0) & (taken[linked] > 1)
     groups = {"matched": linked >= 0, "ambiguous": choices > 1, "missing": linked < 0, "shared": shared}
     strange = unknown or {}
-    examples = {name: _examples(items, kg, np.flatnonzero(mask), linked, pairs) for name, mask in groups.items()}
+    examples = {name: _examples(items, kg, np.flatnonzero(mask), pairs) for name, mask in groups.items()}
     examples |= {name: tuple(series.head(_EXAMPLES).to_list()) for name, series in strange.items()}
     counts = {name: int(mask.sum()) for name, mask in groups.items()}
     counts |= {name: len(strange.get(name, ())) for name in ("unknown_items", "unknown_iris")}
@@ -305,7 +309,6 @@ def _examples(
     items: Vocabulary,
     kg: KnowledgeGraph,
     rows: npt.NDArray[np.int64],
-    linked: npt.NDArray[np.int32],
     pairs: npt.NDArray[np.int64],
 ) -> tuple[str, ...]:
     shown = []

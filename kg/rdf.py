@@ -126,7 +126,9 @@ class Encoder:
             self._n += len(part)
             self._parts.append(part)
             if strict and table.n_nested > nested:
-                raise DataError(f"{file.path} holds RDF 1.2 triple terms, which have no place here: {table.first_nested}")
+                raise DataError(
+                    f"{file.path} holds RDF 1.2 triple terms, which have no place here: {table.first_nested}"
+                )
             if progress is not None:
                 progress(file.path.name, self._n)
         if self._n == n_before and table.n_nested == nested:
@@ -148,7 +150,12 @@ class Encoder:
         return self._table.arena[start:stop].tobytes().decode().strip("<>")
 
     def finish(
-        self, *, languages: Sequence[str] = ("en",), files: tuple[str, ...] = (), n_rejected: int = 0, first_reject: str = ""
+        self,
+        *,
+        languages: Sequence[str] = ("en",),
+        files: tuple[str, ...] = (),
+        n_rejected: int = 0,
+        first_reject: str = "",
     ) -> KnowledgeGraph:
         """Return the graph of everything added; the encoder is spent."""
         rows = np.concatenate([*self._parts, np.empty((0, 3), np.int32)])

@@ -10,6 +10,7 @@ import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO, cast
 
 import pyoxigraph as ox
 
@@ -19,8 +20,10 @@ from kg.rejects import Rejects
 
 BLOCK_BYTES = 1 << 23
 CHUNK_TRIPLES = 1 << 16
-_PLACE = re.compile(r"^Parser error (?:at line \d+ (?:column \d+|between columns \d+ and \d+)"
-                    r"|between line \d+ column \d+ and line \d+ column \d+): ?")
+_PLACE = re.compile(
+    r"^Parser error (?:at line \d+ (?:column \d+|between columns \d+ and \d+)"
+    r"|between line \d+ column \d+ and line \d+ column \d+): ?"
+)
 _TAIL = re.compile(r" \(line \d+\)$")
 
 
@@ -45,14 +48,14 @@ def quads(file: RdfFile, *, base: str | None = None) -> Iterator[ox.Quad]:
     """Yield the quads of ``file`` as objects; the first fault raises DataError."""
     with Source(file) as source:
         try:
-            yield from ox.parse(source, FORMATS[file.format], base_iri=base)  # type: ignore[call-overload]
+            yield from ox.parse(cast("IO[bytes]", source), FORMATS[file.format], base_iri=base)
         except (SyntaxError, ValueError, OSError) as error:
             raise _translated(file, error) from error
 
 
 def _document_chunks(file: RdfFile, source: Source, base: str | None) -> Iterator[bytes]:
     try:
-        parsed = ox.parse(source, FORMATS[file.format], base_iri=base)  # type: ignore[call-overload]
+        parsed = ox.parse(cast("IO[bytes]", source), FORMATS[file.format], base_iri=base)
         while chunk := ox.serialize(itertools.islice(parsed, CHUNK_TRIPLES), format=ox.RdfFormat.N_QUADS):
             yield chunk
     except (SyntaxError, ValueError, OSError) as error:

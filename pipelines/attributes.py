@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -140,24 +139,3 @@ def _item_tags(tags: list[str | None], place_of: Mapping[int, int], n_items: int
     neighbours = pc.index_in(flat, value_set=vocabulary.ids).to_numpy().astype(np.int32)
     scores = np.ones(len(neighbours), dtype=np.float32)
     return ItemTags(vocabulary, NeighbourTable(indptr, neighbours, scores, n_columns=len(vocabulary)))
-
-
-def read_table_pairs(path: Path, first: str, second: str) -> tuple[list[str], list[str]]:
-    """Return two columns of a table as text, row by row: a link table, for instance.
-
-    Raises
-    ------
-    DataError
-        If the file or a column is missing.
-    """
-    table = open_table(path)
-    for name in (first, second):
-        if name not in table.columns:
-            found = ", ".join(map(repr, table.columns))
-            raise DataError(f"{path} has no column {name!r}{nearest_names(name, table.columns)}; found: {found}")
-    left: list[str] = []
-    right: list[str] = []
-    for batch in table.read([first, second]):
-        left += id_cells(batch.rows.column(first), first, table.name).values.to_pylist()
-        right += [text or "" for text in batch.rows.column(second).cast(pa.large_string()).to_pylist()]
-    return left, right

@@ -72,6 +72,16 @@ def id_cells(column: pa.Array, name: str, where: str) -> Cells:
     )
 
 
+def check_type(column: pa.Array, name: str, where: str, *, what: str, times: bool = False) -> None:
+    """Raise DataError unless a column holds numbers or text (or, with ``times``, dates or times)."""
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+    dated = times and (pa.types.is_timestamp(kind) or pa.types.is_date(kind))
+    if not (text or number or dated or pa.types.is_null(kind)):
+        raise DataError(f"{where}: column {name!r} holds {kind}; {what}")
+
+
 def _numbers(column: pa.Array) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
     """Return (n,) float64 values, which cells are empty, and which are no numbers."""
     series = pl.Series(values=column)
@@ -86,8 +96,15 @@ def _numbers(column: pa.Array) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.
     return parsed.fill_null(0.0).to_numpy().astype(np.float64), empty, bad
 
 
-def weight_cells(column: pa.Array, name: str) -> Cells:
-    """Return weights as (n,) float32."""
+def weight_cells(column: pa.Array, name: str, where: str) -> Cells:
+    """Return weights as (n,) float32.
+
+    Raises
+    ------
+    DataError
+        If the column holds neither numbers nor text.
+    """
+    check_type(column, name, where, what="weights are numbers")
     values, empty, bad = _numbers(column)
     with np.errstate(over="ignore"):
         small = values.astype(np.float32)
@@ -108,8 +125,9 @@ def time_cells(column: pa.Array, name: str, unit: str, where: str, place: str, p
     Raises
     ------
     DataError
-        If most numbers make sense in another unit only; the sentence names it.
+        If most numbers make sense in another unit only (the sentence names it), or the column holds no times.
     """
+    check_type(column, name, where, what="times are numbers, ISO 8601 text, or dates and times", times=True)
     if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
         null = _mask(column.is_null())
         stamped = column.cast(pa.timestamp("us", tz="UTC") if getattr(column.type, "tz", None) else pa.timestamp("us"))

@@ -6,7 +6,7 @@ import dataclasses
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -15,6 +15,7 @@ from graphrec.channels.registry import recipe_class
 from graphrec.errors import ConfigError, nearest_names
 from graphrec.recall import Recipe
 
+T = TypeVar("T")
 Share = Annotated[float, Field(gt=0.0, lt=1.0)]
 
 
@@ -25,11 +26,11 @@ class Section(BaseModel):
 
 
 class InteractionsSource(Section):
-    """Where the events come from.
+    """Where the events come from: a table, or RDF.
 
-    ``columns`` maps ours (user_id, item_id, weight, timestamp, event) to the file's names. ``predicate`` reads events
-    from RDF, where users and items are joined by that IRI; without it, RDF files use the vocabulary of
-    ``docs/rdf-interactions.md``.
+    ``columns`` maps ours (user_id, item_id, weight, timestamp, event) to the file's names. ``rdf`` maps the terms of
+    an RDF file (the fields of ``kg.interactions.InteractionMapping``); without it they are those of
+    ``docs/rdf-interactions.md``. ``format = "lists"`` is one user a line: ``user item item …``.
     """
 
     path: Path
@@ -37,7 +38,8 @@ class InteractionsSource(Section):
     event_weights: dict[str, float] = {}
     time_unit: Literal["s", "ms", "us", "ns"] = "s"
     max_reject_share: Annotated[float, Field(ge=0.0, le=1.0)] = 0.05
-    predicate: str | None = None
+    format: Literal["table", "lists"] = "table"
+    rdf: dict[str, Any] = {}
     test_path: Path | None = None
 
 
@@ -209,17 +211,26 @@ def _recipe(channel: str, table: Mapping[str, Any], *, name: str) -> Recipe:
         made_by = recipe_class(kind)
     except ConfigError as error:
         raise ConfigError(f"{place}: {error}") from error
-    fields = [field.name for field in dataclasses.fields(made_by)]
+    recipe: Recipe = from_table(made_by, values, place=place)
+    return recipe
+
+
+def from_table(made: type[T], values: Mapping[str, Any], *, place: str) -> T:
+    """Make the dataclass ``made`` of a TOML table; ``place`` names the table in errors.
+
+    Raises
+    ------
+    ConfigError
+        If a key is none of its fields, or a value is illegal.
+    """
+    names = [field.name for field in dataclasses.fields(made)]  # type: ignore[arg-type]
     for key in values:
-        if key not in fields:
-            raise ConfigError(
-                f"{place}.{key} is not a setting of {kind}{nearest_names(key, fields)}; legal: {', '.join(fields)}"
-            )
+        if key not in names:
+            raise ConfigError(f"{place}.{key} is not a known key{nearest_names(key, names)}; legal: {', '.join(names)}")
     try:
-        recipe: Recipe = TypeAdapter(made_by).validate_python(values)
+        return TypeAdapter(made).validate_python(values)
     except ValidationError as error:
         raise ConfigError(_complaint(error, place)) from error
-    return recipe
 
 
 def _sentence(error: ValidationError, model: type[BaseModel]) -> str:

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from graphrec.vocabulary import Vocabulary
 from pipelines.batches import Batch, Table
-from pipelines.cells import Cells, id_cells, time_cells, weight_cells
+from pipelines.cells import Cells, check_type, id_cells, time_cells, weight_cells
 from pipelines.rejects import Rejects
 
 UNKNOWN_USER, UNKNOWN_ITEM = "user is not among the given ones", "item is not among the given ones"
@@ -83,13 +83,14 @@ def read_batch(
     weights = np.ones(n, dtype=np.float32)
     times = np.zeros(n, dtype=np.int64)
     if "weight" in column:
-        checked.append(weight_cells(column["weight"], settings.names["weight"]))
+        checked.append(weight_cells(column["weight"], settings.names["weight"], table.name))
         weights = checked[-1].values
     if "timestamp" in column:
         name = settings.names["timestamp"]
         checked.append(time_cells(column["timestamp"], name, settings.time_unit, table.name, table.place, batch.places))
         times = checked[-1].values
     if settings.event_weights:
+        check_type(column["event"], settings.names["event"], table.name, what="events are text")
         checked.append(_event_cells(column["event"], settings))
         weights = weights * checked[-1].values
     blank = _blank(batch) if table.place == "line" else np.zeros(n, dtype=np.bool_)

@@ -5,15 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+import polars as pl
+import pyarrow.compute as pc
 
 from graphrec.catalogue import CatalogueGraph, items_only
 from graphrec.errors import ConfigError, MissingExtraError
 from graphrec.interactions import Interactions
 from graphrec.recall import ItemTags, RecallData
 from graphrec.vocabulary import Vocabulary
-from pipelines.config import Config, KnowledgeSource, Link
+from pipelines.attributes import read_attributes
+from pipelines.config import Config, KnowledgeSource, Link, from_table
 from pipelines.progress import Steps
-from pipelines.sources import Source, data_fingerprint, read_attributes, read_interactions
+from pipelines.sources import Source, data_fingerprint, read_interactions
 
 if TYPE_CHECKING:
     from kg.knowledge_graph import KnowledgeGraph
@@ -66,12 +71,12 @@ def load_inputs(config: Config, *, rejects: Path | None, steps: Steps) -> Inputs
     if sections.items is not None:
         attributes = read_attributes(
             config.resolve(sections.items.path),
-            items,
+            items=items,
             columns=sections.items.columns,
-            separator=sections.items.separator,
+            tag_separator=sections.items.separator,
         )
         catalogue = catalogue or items_only(items, attributes.labels)
-        tags = tags or attributes.tags
+        tags = tags or attributes.item_tags
         report["items"] = dict(attributes.report)
     test = None
     if sections.interactions.test_path is not None:
@@ -91,14 +96,8 @@ def _read_events(
     section = config.settings.data.interactions
     file = config.resolve(path)
     users, items = fixed or (None, None)
-    table: Any = file
-    if _is_rdf(file):
-        from kg.interactions import InteractionMapping, read_rdf_interactions
-
-        mapping = None if section.predicate is None else InteractionMapping(predicate=section.predicate)
-        table = read_rdf_interactions(file, mapping=mapping)
     return read_interactions(
-        table,
+        _rdf_events(file, section.rdf) if _is_rdf(file) else file,
         columns=section.columns,
         event_weights=section.event_weights,
         rejects=None if rejects is None else rejects / f"{file.name}.csv",
@@ -106,7 +105,20 @@ def _read_events(
         time_unit=section.time_unit,
         users=users,
         items=items,
+        format=section.format,
     )
+
+
+def _rdf_events(file: Path, mapping: dict[str, Any]) -> pl.DataFrame:
+    """Read events from RDF; a column of times that is wholly empty is left out."""
+    try:
+        from kg.interactions import InteractionMapping, interactions_from_rdf
+        from kg.rdf import read_rdf
+    except ImportError as error:
+        raise MissingExtraError("reading interactions from RDF", extra="kg") from error
+    terms = from_table(InteractionMapping, mapping, place="data.interactions.rdf")
+    events = interactions_from_rdf(read_rdf(file), terms)
+    return events.drop([name for name in ("timestamp", "event") if events[name].null_count() == events.height])
 
 
 def _read_knowledge(
@@ -138,10 +150,10 @@ def _read_knowledge(
 
 def _link(config: Config, link: Link, items: Vocabulary, graph: KnowledgeGraph) -> tuple[Vocabulary, Linking]:
     """Return the items, with those appended that only the graph knows (by template), and their entities."""
-    from kg.linking import items_by_template, link_by_literal, link_by_table, link_by_template
+    from kg.linking import link_by_literal, link_by_table, link_by_template
 
     if link.template is not None:
-        items = items.extend(items_by_template(graph, link.template))
+        items = items.extend(_ids_by_template(graph, link.template))
         return items, link_by_template(items, graph, link.template)
     if link.table is not None:
         table = config.resolve(link.table)
@@ -150,9 +162,17 @@ def _link(config: Config, link: Link, items: Vocabulary, graph: KnowledgeGraph) 
         raise ConfigError("data.knowledge.link: give exactly one of template, table, predicate")
     values = list(items)
     if link.values is not None:
-        labels = read_attributes(config.resolve(link.values), items, columns=link.columns).labels
+        labels = read_attributes(config.resolve(link.values), items=items, columns=link.columns).labels
         values = labels.to_pylist()
     return items, link_by_literal(items, graph, link.predicate, values, normalise=link.normalise)
+
+
+def _ids_by_template(graph: KnowledgeGraph, template: str) -> list[str]:
+    """Return the ids of all entities whose IRI fits the template, in order of IRI."""
+    before, _, after = template.partition("{id}")
+    iris = graph.entities.ids
+    fits = pc.and_(pc.starts_with(iris, before), pc.ends_with(iris, after))
+    return [unquote(iri[len(before) : len(iri) - len(after)]) for iri in iris.filter(fits).to_pylist()]
 
 
 def _item_vocabulary(catalogue: CatalogueGraph) -> Vocabulary:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-DASH = "–"
+DASH = "\N{EN DASH}"
 
 
 def percent(value: float | None, digits: int = 2) -> str:
@@ -14,7 +14,7 @@ def percent(value: float | None, digits: int = 2) -> str:
 
 def points(value: float | None, digits: int = 2) -> str:
     """Return a difference of shares in hundredths, with its sign: ``+1.20``, ``−0.31``."""
-    return DASH if value is None else f"{100 * value:+.{digits}f}".replace("-", "−")
+    return DASH if value is None else f"{100 * value:+.{digits}f}".replace("-", "\N{MINUS SIGN}")
 
 
 def points_interval(values: Sequence[float] | None) -> str:

@@ -43,13 +43,15 @@ class Shown:
     def step(self, title: str) -> Iterator[Advance]:
         """Show ``title`` with a spinner, or with a bar once ``advance`` is called."""
         started = time.perf_counter()
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=30), TimeElapsedColumn())
-        with Progress(*columns, console=self._console, transient=True) as progress:
-            task = progress.add_task(title, total=None)
-
-            def advance(done: int, total: int) -> None:
-                progress.update(task, completed=done, total=total)
-
+        # Where nobody watches, a moving bar is only noise.
+        with self._bar(title) if self._console.is_terminal else Silent().step(title) as advance:
             yield advance
         took = time.perf_counter() - started
         self._console.print(f"[green]✓[/green] {title} [dim]{took:.1f} s[/dim]", highlight=False)
+
+    @contextmanager
+    def _bar(self, title: str) -> Iterator[Advance]:
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=30), TimeElapsedColumn())
+        with Progress(*columns, console=self._console, transient=True) as progress:
+            task = progress.add_task(title, total=None)
+            yield lambda done, total: progress.update(task, completed=done, total=total)

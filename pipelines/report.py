@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from rich import box
+from rich.markup import escape
 from rich.table import Table
 
-from pipelines.numbers import microseconds, percent, points_interval, seconds, size, verdict
+from pipelines.numbers import DASH, microseconds, percent, points_interval, seconds, size, verdict
 
 _DIGITS = 6
 # Cut-offs that fit beside the other columns.
@@ -46,7 +47,7 @@ def _replace(path: Path, text: str) -> None:
     """Write a file under a temporary name and rename it."""
     part = path.with_name(path.name + ".part")
     part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
+    part.replace(path)
 
 
 def rounded_values(value: Any) -> Any:
@@ -62,7 +63,9 @@ def rounded_values(value: Any) -> Any:
 
 def report_tables(report: Mapping[str, Any]) -> list[Table]:
     """Return the tables for a terminal of 100 columns: how good each channel is, and what it brings to the set."""
-    return [_quality(report), _contribution(report)]
+    # Rounded like the files, so that a number reads the same everywhere.
+    rounded = rounded_values(report)
+    return [_quality(rounded), _contribution(rounded)]
 
 
 def sentence(report: Mapping[str, Any]) -> str:
@@ -88,7 +91,9 @@ def protocol(report: Mapping[str, Any]) -> str:
 
 
 def _table(title: str, names: list[str]) -> Table:
-    table = Table(title=title, title_justify="left", caption_justify="left", pad_edge=False)
+    table = Table(
+        title=escape(title), title_justify="left", caption_justify="left", box=box.SIMPLE_HEAD, pad_edge=False
+    )
     table.add_column("channel", no_wrap=True, max_width=22)
     for name in names:
         table.add_column(name, justify="right", no_wrap=True)
@@ -110,10 +115,10 @@ def _quality(report: Mapping[str, Any]) -> Table:
         ]
         novelty = row[f"novelty@{k}"]
         others = [percent(row[f"{metric}@{k}"], 1) for metric in ("ndcg", "hit_rate", "coverage")]
-        table.add_row(_plain(name), *recalls, *others, "–" if novelty is None else f"{novelty:.1f}")
+        table.add_row(escape(name), *recalls, *others, DASH if novelty is None else f"{novelty:.1f}")
         if name == list(report["channels"])[-1]:
             table.add_section()
-    table.caption = protocol(report)
+    table.caption = escape(protocol(report))
     return table
 
 
@@ -125,17 +130,12 @@ def _contribution(report: Mapping[str, Any]) -> Table:
     )
     for name, row in report["channels"].items():
         told = [f"{row[f'unique_hits@{k}']:,}", points_interval(row[f"marginal_recall@{k}"])]
-        table.add_row(_plain(name), *told, *_costs(row))
+        table.add_row(escape(name), *told, *_costs(row))
     table.add_section()
     table.add_row("fused", "", "", *_costs(report["fused"]))
-    table.caption = sentence(report)
+    table.caption = escape(sentence(report))
     return table
 
 
 def _costs(row: Mapping[str, Any]) -> tuple[str, str, str]:
     return seconds(row["fit_s"]), size(row["size_bytes"]), microseconds(row["query_us"])
-
-
-def _plain(name: str) -> str:
-    """Return a name without what rich would read as markup."""
-    return name.replace("[", "\\[")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -21,7 +22,7 @@ COLOURS = ("#3b82c4", "#e07b39", "#2f9e6e", "#c2559d", "#9a7d0a", "#7a6fd0", "#c
 # Stands for "the colour of the page's text"; no channel has it.
 _INK = "#010203"
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "font.size": 10.0,
     "text.parse_math": False,
@@ -32,6 +33,7 @@ _STYLE = {
     "ytick.color": _INK,
     "axes.spines.top": False,
     "axes.spines.right": False,
+    "axes.axisbelow": True,
     "axes.grid": True,
     "grid.color": _INK,
     "grid.alpha": 0.12,
@@ -103,12 +105,20 @@ def latency_scatter(report: Mapping[str, Any]) -> str:
             axes.plot(*place, marker="D" if name == "fused" else "o", ms=8, color=ink)
             axes.annotate(name, place, xytext=(8, -3), textcoords="offset points")
         axes.set_xscale("log")
+        # Plain numbers: powers of ten would need mathematical text.
+        axes.xaxis.set_major_formatter(lambda value, _position: f"{value:,.0f}")
+        axes.xaxis.set_minor_formatter(lambda value, _position: f"{value:,.0f}" if _leads(value, (2, 5)) else "")
         axes.margins(x=0.25, y=0.15)
         axes.set_ylim(bottom=0)
         axes.set_xlabel("median time of one query, µs (log scale)")
         axes.set_ylabel(f"Recall@{k}, %")
 
     return _svg(draw, "latency", (7.6, 3.6))
+
+
+def _leads(value: float, digits: tuple[int, ...]) -> bool:
+    """Say whether a number is one of ``digits`` times a power of ten."""
+    return any(math.isclose(value, digit * 10 ** math.floor(math.log10(value))) for digit in digits)
 
 
 def _recalls(row: Mapping[str, Any], cutoffs: list[int]) -> list[float]:

@@ -142,9 +142,11 @@ def _columns(table: Table, wanted: Mapping[str, str]) -> dict[str, str]:
             found[ours] = theirs
         elif ours in wanted or ours in OURS[:2]:
             near = nearest_names(theirs, table.columns)
+            other = [mark for mark in ";\t|" if len(table.columns) == 1 and mark in table.columns[0]]
+            remedy = f"separator = {other[0]!r}" if other else f'columns = {{ {ours} = "…" }}'
             raise DataError(
                 f"{table.name} has no column {theirs!r}{near}; found: {_list(table.columns)}; "
-                f'map it with columns = {{ {ours} = "…" }}'
+                f"{'perhaps it needs' if other else 'map it with'} {remedy}"
             )
     return found
 
@@ -169,9 +171,7 @@ def _source(
 
 def _report(interactions: Interactions, n_rows: int, bad: Rejects) -> dict[str, Any]:
     times = interactions.times
-    frame = pl.DataFrame({"u": interactions.users, "i": interactions.items, "w": interactions.weights})
-    pairs = frame.select("u", "i").n_unique() if len(frame) else 0
-    whole = (frame if times is None else frame.with_columns(pl.Series("t", times))).n_unique() if len(frame) else 0
+    duplicates, repeats = _count_repeats(interactions)
     unknown = sum(bad.reasons[name].count for name in (UNKNOWN_USER, UNKNOWN_ITEM) if name in bad.reasons)
     return {
         "name": bad.name,
@@ -180,12 +180,27 @@ def _report(interactions: Interactions, n_rows: int, bad: Rejects) -> dict[str, 
         "rejected": bad.n - unknown,
         "unknown": unknown,
         "rejects": {reason: case.count for reason, case in bad.reasons.items()},
-        "duplicates": len(frame) - whole,
-        "repeats": len(frame) - pairs,
+        "duplicates": duplicates,
+        "repeats": repeats,
         "time_range": [int(times.min()), int(times.max())] if times is not None and len(times) else None,
         "users": interactions.n_users,
         "items": interactions.n_items,
     }
+
+
+def _count_repeats(interactions: Interactions) -> tuple[int, int]:
+    """Return how many rows repeat another in all parts, and how many repeat its (user, item) pair."""
+    key = interactions.users.astype(np.int64) * interactions.n_items + interactions.items
+    order = np.argsort(key, kind="stable")
+    same = np.diff(key[order]) == 0
+    if not same.any():
+        return 0, 0
+    # Only rows that share their pair with another can repeat it whole; they are compared in all parts.
+    shared = order[np.append(same, False) | np.append(False, same)]
+    frame = pl.DataFrame({"pair": key[shared], "weight": interactions.weights[shared]})
+    if interactions.times is not None:
+        frame = frame.with_columns(pl.Series("time", interactions.times[shared]))
+    return len(frame) - frame.n_unique(), int(same.sum())
 
 
 def read_lists(path: Path, *, users: Vocabulary | None = None, items: Vocabulary | None = None) -> Source:

@@ -103,12 +103,18 @@ def _as_arrow(source: object) -> pa.Table | pl.LazyFrame:
 
 
 def _frame(data: pa.Table | pl.LazyFrame, name: str) -> Table:
-    columns = data.collect_schema().names() if isinstance(data, pl.LazyFrame) else data.column_names
+    try:
+        columns = data.collect_schema().names() if isinstance(data, pl.LazyFrame) else data.column_names
+    except pl.exceptions.PolarsError as error:
+        raise DataError(f"{name} cannot be computed ({first_line(error)})") from error
 
     def read(wanted: Sequence[str]) -> Iterator[Batch]:
         # Only the columns that are needed are ever computed or copied.
         if isinstance(data, pl.LazyFrame):
-            chosen = data.select(wanted).collect(engine="streaming").to_arrow()
+            try:
+                chosen = data.select(wanted).collect(engine="streaming").to_arrow()
+            except pl.exceptions.PolarsError as error:
+                raise DataError(f"{name} cannot be computed ({first_line(error)})") from error
         else:
             chosen = data.select(list(wanted))
         yield from _numbered(chosen.to_batches(max_chunksize=1 << 20))

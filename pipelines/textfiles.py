@@ -39,12 +39,14 @@ def text_table(path: Path, compression: str | None, *, separator: str, encoding:
         raw = pa.input_stream(str(path), compression=compression)
         single = len(separator) == 1
         source = raw if single else pa.PythonFile(_Separated(raw, separator.encode(encoding)), "r")
+        # The decoder of Python stops at a bad byte, wherever it stands; Arrow's own would let it into ragged lines.
+        strict = "utf-8-sig" if encoding.lower().replace("_", "-") in {"utf-8", "utf8"} else encoding
         types = {} if wanted is None else {name: pa.large_string() for name in wanted}
         return pa_csv.open_csv(
             source,
             # One thread, or the numbers of bad lines are not known.
             read_options=pa_csv.ReadOptions(
-                use_threads=False, block_size=_BLOCK_BYTES, encoding=encoding, column_names=list(header) or None
+                use_threads=False, block_size=_BLOCK_BYTES, encoding=strict, column_names=list(header) or None
             ),
             parse_options=pa_csv.ParseOptions(
                 delimiter=separator if single else _UNIT_SEPARATOR, invalid_row_handler=skip, ignore_empty_lines=False
@@ -103,7 +105,9 @@ def _text_error(path: Path, compression: str | None, encoding: str, error: Excep
     """Return the sentence for what the text reader could not read."""
     message = first_line(error)
     if "Empty CSV" in message:
-        return DataError(f"{path} holds no text; it needs a header line and rows")
+        return DataError(f"{path} holds no rows; it needs a header line and rows")
+    if "straddling" in message:
+        return DataError(f"{path} has a line of more than {_BLOCK_BYTES:,} bytes; perhaps a quote is not closed")
     if "UTF8" in message or "utf-8" in message.lower() or isinstance(error, UnicodeError):
         line, found = _undecodable(path, compression, encoding)
         return DataError(

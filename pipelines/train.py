@@ -9,8 +9,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from graphrec.recallers.vector import VectorRecaller
-
 from graphrec.bundle import publish, write_bundle
 from graphrec.errors import ConfigError
 from graphrec.filtering import recall_allowed
@@ -19,6 +17,7 @@ from graphrec.fusion.settings import Fusion, Quota, Rrf
 from graphrec.interactions import Interactions, histories
 from graphrec.lists import take_lists
 from graphrec.recall import RecallData, Recaller, known_queries
+from graphrec.recallers.vector import VectorRecaller
 from graphrec.splits import Split, held_out, split_by_ratio, split_by_time, split_given, split_leave_last
 from pipelines.config import Config, SplitSection
 from pipelines.evaluate import evaluate
@@ -135,7 +134,7 @@ def choose_fusion(config: Config, data: RecallData, steps: Steps) -> Fusion:
     part = dataclasses.replace(data, interactions=split.train)
     fitted = fit_channels(config, part, steps, note=" for validation")
     with steps.step("choose fusion weights on validation"):
-        truth = held_out(split)
+        truth = held_out(split.train, split.test)
         users = (truth.lengths > 0).nonzero()[0]
         history = histories(split.train)
         queries, k = known_queries(history, users), max(config.settings.evaluate.k)

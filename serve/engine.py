@@ -20,7 +20,7 @@ from graphrec.lists import empty_lists
 from serve.answer import Answer, Neighbour, Neighbours, Place, Recalled, Shared
 from serve.ask import Asked, ask_channels
 from serve.explain import explain, explain_fallback
-from serve.paths import edges_of, find_relation, links, near, path_words
+from serve.paths import Link, edges_of, find_relation, links, near, path_words
 from serve.request import History, Request, read_request
 from serve.state import POPULARITY, State, load_state
 
@@ -28,6 +28,8 @@ from serve.state import POPULARITY, State, load_state
 _DEPTH = 200
 # Items that the fallback looks at in one step.
 _STEP = 4096
+# Shared entities that the sentence of a neighbour names.
+_TOLD = 3
 
 
 class Engine:
@@ -310,10 +312,9 @@ def _places(fused: FusedLists) -> list[dict[str, Place]]:
     for column, name in enumerate(fused.channels):
         ranks, scores = fused.ranks[:, column], fused.scores[:, column]
         present = np.flatnonzero(ranks)
-        for position, rank, score in zip(
-            present.tolist(), ranks[present].tolist(), scores[present].tolist(), strict=True
-        ):
-            result[position][name] = Place(rank, score)
+        told = map(Place, ranks[present].tolist(), scores[present].tolist())
+        for position, place in zip(present.tolist(), told, strict=True):
+            result[position][name] = place
     return result
 
 
@@ -339,24 +340,28 @@ def _neighbours(
     state: State, row: int, rows: npt.NDArray[np.int32], scores: npt.NDArray[np.float64], relation: int | None
 ) -> tuple[Neighbour, ...]:
     """Return near items with what they share, in words."""
-    bundle = state.bundle
-    graph, wording = bundle.catalogue, bundle.wording
-    names, here = graph.adjacency.relation_names, edges_of(graph.adjacency, row)
+    bundle, graph = state.bundle, state.bundle.catalogue
+    here = edges_of(graph.adjacency, row)
     found = []
     for other, external, title, score in zip(
         rows.tolist(), bundle.items.take(rows), titles(state, rows), scores.tolist(), strict=True
     ):
         common = links(graph, here, other, relation=relation)
-        shared = tuple(
-            Shared(
-                names[number],
-                None if link.node < 0 else graph.nodes[link.node],
-                None if link.node < 0 else graph.label(link.node),
-            )
-            for link in common
-            for number in link.relations
-            if link.node < 0 or number in link.others
-        )
-        words = "; ".join(path_words(graph, row, other, link, wording) for link in common)
-        found.append(Neighbour(external, title, score, shared, words))
+        told = [path_words(graph, row, other, link, state.words) for link in common[:_TOLD]]
+        told += [f"{len(common) - _TOLD} more"] if len(common) > _TOLD else []
+        found.append(Neighbour(external, title, score, _shared(state, common), "; ".join(told)))
     return tuple(found)
+
+
+def _shared(state: State, common: list[Link]) -> tuple[Shared, ...]:
+    """Return links as values on external ids."""
+    graph = state.bundle.catalogue
+    names = graph.adjacency.relation_names
+    return tuple(
+        Shared(names[number], graph.nodes[link.node], graph.label(link.node))
+        if link.node >= 0
+        else Shared(names[number], None, None)
+        for link in common
+        for number in link.relations
+        if link.node < 0 or number in link.others
+    )

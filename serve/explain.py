@@ -11,25 +11,29 @@ import numpy.typing as npt
 
 from graphrec.fusion.settings import Rrf
 from graphrec.recall import Queries, Recaller
-from serve.paths import Link, edges_of, links, path_words
+from serve.paths import Edges, closest, edges_of, link_through, path_words
 from serve.state import State
 
 # Reads well both ways: "you picked it", "often picked by".
 VERB = "picked"
 _PLACE = re.compile(r"\{(source|via|path|verb)\}")
-# A path is telling where few items share the entity; it then counts for twice what its channel gave.
+# A path is telling where few items share the entity; its channel then counts for twice what it gave.
 _TELLING, _TELLING_SHARE = 50, 100
 
 
-@dataclass(frozen=True, slots=True)
-class Hint:
-    """What one channel can say of one item: the history item, the tag, and how much the channel gave."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Hints:
+    """What C channels can say of m items; each array is (m, C).
 
-    channel: str
-    template: str
-    source: int
-    via: str | None
-    gain: float
+    ``sources`` int32: the history item, -1 where there is none. ``vias`` int32: the middle row, likewise.
+    ``nodes`` int32: the node that source and item share, the item itself where they are joined directly, -1 where the
+    channel shows no path. ``worth`` float64: how good a reason it is; -inf where the channel did not return the item.
+    """
+
+    sources: npt.NDArray[np.int32]
+    vias: npt.NDArray[np.int32]
+    nodes: npt.NDArray[np.int32]
+    worth: npt.NDArray[np.float64]
 
 
 def explain(
@@ -42,134 +46,130 @@ def explain(
     """Return a sentence for each of ``rows`` (m,), or None where no channel can say anything.
 
     Of the channels that returned an item, those that can name an item of the history come before those that cannot;
-    among them the one that gave the item most.
+    among them the one that gave the item most, where a telling path counts twice.
 
     Parameters
     ----------
     ranks : ndarray
         (m, C) int32: 1-based ranks, 0 where the channel did not return the item.
     """
-    hints: list[list[Hint]] = [[] for _ in rows]
-    for column, name in enumerate(channels):
-        positions = np.flatnonzero(ranks[:, column])
-        if len(positions):
-            for position, hint in _hints(state, queries, name, rows[positions], ranks[positions, column]):
-                hints[positions[position]].append(hint)
-    writer = Writer(state)
-    return [writer.best(row, found) for row, found in zip(rows.tolist(), hints, strict=True)]
+    hints = _hints(state, queries, rows, channels, ranks)
+    writer = Writer(state, channels)
+    order = np.argsort(-hints.worth, axis=1, kind="stable").tolist()
+    returned = np.count_nonzero(ranks, axis=1).tolist()
+    sources, vias, nodes = hints.sources.tolist(), hints.vias.tolist(), hints.nodes.tolist()
+    sentences: list[str | None] = []
+    for position, row in enumerate(rows.tolist()):
+        best = order[position][: returned[position]]
+        told = (writer.sentence(row, c, sources[position][c], vias[position][c], nodes[position][c]) for c in best)
+        sentences.append(next((one for one in told if one is not None), None))
+    return sentences
 
 
 def explain_fallback(state: State, rows: npt.NDArray[np.int32]) -> list[str | None]:
     """Return a sentence for each of ``rows`` (m,) of the fallback: the ranked channel's for the items that it knows."""
-    writer, recaller = Writer(state), state.bundle.channels.get(state.ranked)
+    verb = state.bundle.wording.get("verb", VERB)
+    recaller = state.bundle.channels.get(state.ranked)
+    template = "" if recaller is None else recaller.reason
     known = np.isin(rows, state.popular[: state.n_ranked])
-    ranked = writer.plain("" if recaller is None else recaller.reason)
-    popular = writer.plain("widely {verb}")
-    return [ranked or popular if one else popular for one in known.tolist()]
+    popular = f"widely {verb}"
+    ranked = template.replace("{verb}", verb) if set(_PLACE.findall(template)) <= {"verb"} else popular
+    return [ranked if one else popular for one in known.tolist()]
 
 
 def _hints(
-    state: State, queries: Queries, name: str, rows: npt.NDArray[np.int32], ranks: npt.NDArray[np.int32]
-) -> list[tuple[int, Hint]]:
-    """Return (position, hint) for the items that one channel returned."""
-    recaller = state.bundle.channels[name]
-    evidence = recaller.evidence(queries, rows)
-    sources, vias = evidence.sources.tolist(), evidence.via.tolist()
-    return [
-        (position, Hint(name, recaller.reason, source, _via(recaller, via), gain(state, name, rank)))
-        for position, (source, via, rank) in enumerate(zip(sources, vias, ranks.tolist(), strict=True))
-    ]
+    state: State,
+    queries: Queries,
+    rows: npt.NDArray[np.int32],
+    channels: tuple[str, ...],
+    ranks: npt.NDArray[np.int32],
+) -> Hints:
+    """Ask each channel about the items that it returned."""
+    sources, vias, nodes = (np.full(ranks.shape, -1, dtype=np.int32) for _ in range(3))
+    worth = np.full(ranks.shape, -np.inf)
+    walked = walked_relations(state)
+    degrees = state.bundle.catalogue.adjacency.indptr
+    limit = max(5, min(_TELLING, len(state.bundle.items) // _TELLING_SHARE))
+    for column, name in enumerate(channels):
+        returned = np.flatnonzero(ranks[:, column])
+        if len(returned) == 0:
+            continue
+        recaller, found = state.bundle.channels[name], rows[returned]
+        evidence = recaller.evidence(queries, found)
+        value = gains(state, name, ranks[returned, column])
+        if "{path}" in recaller.reason:
+            shared = closest(state.bundle.catalogue, evidence.sources, found, walked.get(name))
+            degree = np.where(shared == found, 0, degrees[shared + 1] - degrees[shared])
+            value = np.where((shared >= 0) & (degree <= limit), 2.0 * value, value)
+            nodes[returned, column] = shared
+        sources[returned, column], vias[returned, column] = evidence.sources, evidence.via
+        # Any channel that names a source stands above all that name none: gains are at most 2 * weight.
+        worth[returned, column] = np.where(evidence.sources >= 0, 1e9 + value, value)
+    return Hints(sources, vias, nodes, worth)
 
 
-def gain(state: State, channel: str, rank: int) -> float:
-    """Return what a rank in a channel is worth under the bundle's fusion; without weights, 1 / rank."""
+def gains(state: State, channel: str, ranks: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
+    """Return what ranks in a channel are worth under the bundle's fusion; without weights, 1 / rank."""
     fusion = state.fusion
-    return fusion.weights.get(channel, 1.0) / (fusion.c + rank) if isinstance(fusion, Rrf) else 1.0 / rank
+    if isinstance(fusion, Rrf):
+        return np.asarray(fusion.weights.get(channel, 1.0) / (fusion.c + ranks), dtype=np.float64)
+    return np.asarray(1.0 / ranks, dtype=np.float64)
 
 
-def _via(recaller: Recaller, row: int) -> str | None:
-    """Return the name of a middle row, where the channel has names for them."""
-    names = getattr(recaller, "via", None)
-    return None if names is None or row < 0 else str(names[row])
-
-
-def walked_relations(state: State) -> dict[str, set[int]]:
-    """Return, by channel, the relations that the configuration lets it walk; channels that walk all are not named."""
+def walked_relations(state: State) -> dict[str, npt.NDArray[np.bool_]]:
+    """Return, by channel, which relations the configuration lets it walk; channels that walk all are not named."""
     config = state.bundle.manifest.config.get("channels")
     names = state.bundle.catalogue.adjacency.relation_names
-    found: dict[str, set[int]] = {}
+    found: dict[str, npt.NDArray[np.bool_]] = {}
     for channel, settings in config.items() if isinstance(config, Mapping) else ():
         relations = settings.get("relations") if isinstance(settings, Mapping) else None
         if relations:
-            found[channel] = {number for number, name in enumerate(names) if name in relations}
+            found[channel] = np.array([name in relations for name in names], dtype=np.bool_)
     return found
 
 
 class Writer:
     """Writes the sentences of one answer; what is looked up for one item serves the next."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, channels: tuple[str, ...]) -> None:
+        self._state = state
         self._graph = state.bundle.catalogue
-        self._wording = state.bundle.wording
-        self._edges: dict[int, list[tuple[int, int]]] = {}
-        self._links: dict[tuple[int, int], list[Link]] = {}
-        self._walked = walked_relations(state)
+        self._recallers = [state.bundle.channels[name] for name in channels]
+        self._wanted = [set(_PLACE.findall(recaller.reason)) for recaller in self._recallers]
+        self._verb = state.bundle.wording.get("verb", VERB)
+        self._edges: dict[int, Edges] = {}
         self._titles: dict[int, str] = {}
 
-    def best(self, row: int, hints: list[Hint]) -> str | None:
-        """Return the sentence of the hint that says most, or None."""
-        for hint in sorted(hints, key=lambda one: (one.source < 0, -self._worth(row, one))):
-            sentence = self._sentence(row, hint)
-            if sentence is not None:
-                return sentence
-        return None
-
-    def plain(self, template: str) -> str | None:
-        """Fill a template that speaks of nobody's history."""
-        return self._sentence(-1, Hint("", template, -1, None, 0.0))
-
-    def _worth(self, row: int, hint: Hint) -> float:
-        """Return what a hint's channel gave, doubled where its path leads through something that few items share."""
-        if "{path}" not in hint.template:
-            return hint.gain
-        link = self._link(hint, row)
-        n_items = self._graph.n_items
-        telling = link is not None and link.degree <= max(5, min(_TELLING, n_items // _TELLING_SHARE))
-        return 2.0 * hint.gain if telling else hint.gain
-
-    def _sentence(self, row: int, hint: Hint) -> str | None:
-        """Fill the template; None where a place cannot be filled."""
-        wanted = set(_PLACE.findall(hint.template))
-        values: Mapping[str, str | None] = {
-            "verb": self._wording.get("verb", VERB),
-            "via": hint.via,
-            "source": self._title(hint.source) if hint.source >= 0 else None,
-            "path": self._path(hint, row) if "path" in wanted else None,
+    def sentence(self, row: int, column: int, source: int, via: int, node: int) -> str | None:
+        """Fill the template of one channel; None where a place cannot be filled."""
+        recaller, wanted = self._recallers[column], self._wanted[column]
+        values = {
+            "verb": self._verb,
+            "via": _via(recaller, via) if "via" in wanted else None,
+            "source": self._title(source) if "source" in wanted else None,
+            "path": self._path(source, row, node) if "path" in wanted else None,
         }
         if any(values[name] is None for name in wanted):
             return None
-        return _PLACE.sub(lambda match: str(values[match[1]]), hint.template)
+        return _PLACE.sub(lambda match: str(values[match[1]]), recaller.reason)
 
-    def _path(self, hint: Hint, row: int) -> str | None:
-        link = self._link(hint, row)
-        return None if link is None else path_words(self._graph, hint.source, row, link, self._wording)
-
-    def _link(self, hint: Hint, row: int) -> Link | None:
-        """Return the most specific thing that an item shares with its source, by what the channel walks if it can."""
-        source = hint.source
-        if source < 0:
+    def _path(self, source: int, row: int, node: int) -> str | None:
+        if node < 0:
             return None
-        if (source, row) not in self._links:
-            if source not in self._edges:
-                self._edges[source] = edges_of(self._graph.adjacency, source)
-            self._links[source, row] = links(self._graph, self._edges[source], row)
-        found = self._links[source, row]
-        walked = self._walked.get(hint.channel)
-        if walked:
-            found = [link for link in found if not walked.isdisjoint(link.relations)] or found
-        return found[0] if found else None
+        if source not in self._edges:
+            self._edges[source] = edges_of(self._graph.adjacency, source)
+        link = link_through(self._graph, self._edges[source], row, node)
+        return path_words(self._graph, source, row, link, self._state.words)
 
-    def _title(self, row: int) -> str:
+    def _title(self, row: int) -> str | None:
+        if row < 0:
+            return None
         if row not in self._titles:
             self._titles[row] = self._graph.label(row)
         return self._titles[row]
+
+
+def _via(recaller: Recaller, row: int) -> str | None:
+    """Return the name of a middle row, where the channel has names for them."""
+    names = getattr(recaller, "via", None)
+    return None if names is None or row < 0 else str(names[row])

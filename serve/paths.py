@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numba as nb
 import numpy as np
 import numpy.typing as npt
 
@@ -14,6 +15,9 @@ from graphrec.catalogue import CatalogueGraph
 from graphrec.errors import DataError, nearest_names
 
 REVERSE = "rev_"
+
+
+Edges = dict[int, list[int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,33 +30,110 @@ class Link:
     degree: int
 
 
-def edges_of(graph: Adjacency, node: int) -> list[tuple[int, int]]:
-    """Return (destination, relation) of each edge that leaves ``node``."""
+def edges_of(graph: Adjacency, node: int) -> Edges:
+    """Return the relations that lead from ``node`` to each of the nodes it is joined to."""
     start, stop = graph.indptr[node], graph.indptr[node + 1]
-    return list(zip(graph.indices[start:stop].tolist(), graph.relations[start:stop].tolist(), strict=True))
+    found: Edges = {}
+    for other, relation in zip(graph.indices[start:stop].tolist(), graph.relations[start:stop].tolist(), strict=True):
+        found.setdefault(other, []).append(relation)
+    return found
 
 
-def links(graph: CatalogueGraph, here: list[tuple[int, int]], there: int, *, relation: int | None = None) -> list[Link]:
-    """Return what an item with the edges ``here`` shares with the item ``there``, the most specific first.
+def links(graph: CatalogueGraph, here: Edges, item: int, *, relation: int | None = None) -> list[Link]:
+    """Return what an item with the edges ``here`` shares with ``item``, the most specific first.
 
     A direct edge comes before all; then shared entities by rising degree, ties by row. With ``relation``, both items
     must be joined to the entity by that one.
     """
-    adjacency, n_items = graph.adjacency, graph.n_items
-    mine: dict[int, list[int]] = {}
-    for node, number in here:
-        if relation is None or number == relation:
-            mine.setdefault(node, []).append(number)
-    theirs: dict[int, list[int]] = {}
-    for node, number in edges_of(adjacency, there):
-        if node >= n_items and node in mine and (relation is None or number == relation):
-            theirs.setdefault(node, []).append(number)
-    found = [
-        Link(node, tuple(mine[node]), tuple(numbers), int(adjacency.indptr[node + 1] - adjacency.indptr[node]))
-        for node, numbers in theirs.items()
-    ]
+    there = edges_of(graph.adjacency, item)
+    n_items = graph.n_items
+    common = [node for node in there if node >= n_items and node in here]
+    found = [Link(node, tuple(here[node]), tuple(there[node]), _degree(graph.adjacency, node)) for node in common]
     found.sort(key=lambda link: (link.degree, link.node))
-    return [Link(-1, tuple(mine[there]), (), 0), *found] if there in mine else found
+    if item in here:
+        found.insert(0, Link(-1, tuple(here[item]), (), 0))
+    if relation is None:
+        return found
+    only = (relation,)
+    return [
+        Link(link.node, only, only if link.node >= 0 else (), link.degree)
+        for link in found
+        if relation in link.relations and (link.node < 0 or relation in link.others)
+    ]
+
+
+def link_through(graph: CatalogueGraph, here: Edges, item: int, node: int) -> Link:
+    """Return the link of an item with the edges ``here`` to ``item`` through ``node``, as :func:`closest` found it."""
+    if node == item:
+        return Link(-1, tuple(here[item]), (), 0)
+    start, stop = graph.adjacency.indptr[item], graph.adjacency.indptr[item + 1]
+    at = graph.adjacency.indices[start:stop] == node
+    others = graph.adjacency.relations[start:stop][at].tolist()
+    return Link(node, tuple(here[node]), tuple(others), _degree(graph.adjacency, node))
+
+
+def closest(
+    graph: CatalogueGraph,
+    sources: npt.NDArray[np.int32],
+    items: npt.NDArray[np.int32],
+    walked: npt.NDArray[np.bool_] | None = None,
+) -> npt.NDArray[np.int32]:
+    """Return the most specific node that each source (m,) shares with its item (m,).
+
+    Parameters
+    ----------
+    walked : ndarray or None
+        (n_relations,) bool: edges of the source that come first; others count only where these lead nowhere.
+
+    Returns
+    -------
+    ndarray
+        (m,) int32: the item itself where an edge joins it to its source, else the shared entity of the lowest degree
+        (ties to the lower row), -1 where there is none or the source is -1.
+    """
+    adjacency = graph.adjacency
+    first = np.ones(len(adjacency.relation_names), dtype=np.bool_) if walked is None else walked
+    found: npt.NDArray[np.int32] = _closest(
+        adjacency.indptr, adjacency.indices, adjacency.relations, first, graph.n_items, sources, items
+    )
+    return found
+
+
+@nb.njit(nogil=True, cache=True)
+def _closest(
+    indptr: npt.NDArray[np.int64],
+    indices: npt.NDArray[np.int32],
+    relations: npt.NDArray[np.int16],
+    walked: npt.NDArray[np.bool_],
+    n_items: int,
+    sources: npt.NDArray[np.int32],
+    items: npt.NDArray[np.int32],
+) -> npt.NDArray[np.int32]:  # pragma: no cover - compiled
+    """Walk the two sorted lists of neighbours side by side."""
+    found = np.full(sources.size, -1, dtype=np.int32)
+    for i in range(sources.size):
+        if sources[i] < 0:
+            continue
+        best = np.int64(0)
+        p, q = indptr[sources[i]], indptr[items[i]]
+        last = indptr[items[i] + 1]
+        while p < indptr[sources[i] + 1]:
+            node = indices[p]
+            while q < last and indices[q] < node:
+                q += 1
+            joined = node == items[i]
+            if joined or (node >= n_items and q < last and indices[q] == node):
+                cost = np.int64(0) if joined else indptr[node + 1] - indptr[node]
+                if not walked[relations[p]]:
+                    cost += indices.size + 1
+                if found[i] < 0 or cost < best:
+                    best, found[i] = cost, node
+            p += 1
+    return found
+
+
+def _degree(graph: Adjacency, node: int) -> int:
+    return int(graph.indptr[node + 1]) - int(graph.indptr[node])
 
 
 def near(
@@ -67,19 +148,39 @@ def near(
     """
     adjacency, n_items = graph.adjacency, graph.n_items
     parts: list[npt.NDArray[np.int32]] = []
-    amounts: list[npt.NDArray[np.float64]] = []
-    for node, number in edges_of(adjacency, item):
-        if relation is not None and number != relation:
-            continue
-        reached = np.array([node], dtype=np.int32) if node < n_items else _joined_to(adjacency, node, number, n_items)
-        parts.append(reached)
-        amounts.append(np.full(len(reached), 1.0 / max(len(reached), 1)))
+    for node, numbers in edges_of(adjacency, item).items():
+        for number in numbers:
+            if relation is None or number == relation:
+                direct = node < n_items
+                parts.append(np.array([node], np.int32) if direct else _joined_to(adjacency, node, number, n_items))
     if not parts:
         return np.empty(0, dtype=np.int32), np.empty(0)
-    rows, place = np.unique(np.concatenate(parts), return_inverse=True)
-    scores = np.bincount(place, weights=np.concatenate(amounts), minlength=len(rows))
+    sizes = np.array([len(part) for part in parts])
+    rows, scores = _summed(np.concatenate(parts), np.repeat(1.0 / np.maximum(sizes, 1), sizes), n_items)
     legal = pool[rows] & (rows != item)
-    rows, scores = rows[legal], scores[legal]
+    return _best(rows[legal], scores[legal], k)
+
+
+def _summed(
+    rows: npt.NDArray[np.int32], amounts: npt.NDArray[np.float64], n_items: int
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]:
+    """Return each row once, with the sum of its amounts."""
+    if len(rows) * 4 < n_items:
+        once, place = np.unique(rows, return_inverse=True)
+        return once, np.bincount(place, weights=amounts, minlength=len(once)).astype(np.float64, copy=False)
+    # Where much of the catalogue is reached, counting into all of it is quicker than sorting.
+    sums = np.bincount(rows, weights=amounts, minlength=n_items).astype(np.float64, copy=False)
+    once = np.flatnonzero(sums).astype(np.int32)
+    return once, sums[once]
+
+
+def _best(
+    rows: npt.NDArray[np.int32], scores: npt.NDArray[np.float64], k: int
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]:
+    """Return the k rows of the highest scores, best first, ties by row."""
+    if len(rows) > k:
+        high = scores >= np.partition(scores, len(scores) - k)[len(scores) - k]
+        rows, scores = rows[high], scores[high]
     order = np.lexsort((rows, -scores))[:k]
     return rows[order], scores[order]
 
@@ -145,17 +246,25 @@ def relation_words(relation: str, wording: Mapping[str, str]) -> str:
     return " ".join(words[1:] if len(words) > 1 and words[0] in ("has", "in") else words) or name
 
 
-def path_words(graph: CatalogueGraph, here: int, there: int, link: Link, wording: Mapping[str, str]) -> str:
-    """Return a link of two items in words: "same series, Dune Chronicles", or "Dune → followed by → Dune Messiah"."""
-    names = graph.adjacency.relation_names
-    mine = list(dict.fromkeys(relation_words(names[number], wording) for number in link.relations))
+def all_relation_words(graph: CatalogueGraph, wording: Mapping[str, str]) -> tuple[str, ...]:
+    """Return every relation of a graph in words, by number."""
+    return tuple(relation_words(name, wording) for name in graph.adjacency.relation_names)
+
+
+def path_words(graph: CatalogueGraph, here: int, there: int, link: Link, words: Sequence[str]) -> str:
+    """Return a link of two items in words: "same series, Dune Chronicles", or "Dune → followed by → Dune Messiah".
+
+    ``words`` are those of every relation, by number (:func:`all_relation_words`).
+    """
+    mine = list(dict.fromkeys(words[number] for number in link.relations))
     if link.node < 0:
-        ends = (there, here) if is_reverse(names[link.relations[0]]) else (here, there)
+        backwards = is_reverse(graph.adjacency.relation_names[link.relations[0]])
+        ends = (there, here) if backwards else (here, there)
         first, last = (graph.label(end) for end in ends)
         return f"{first} → {' and '.join(mine)} → {last}"
-    theirs = list(dict.fromkeys(relation_words(names[number], wording) for number in link.others))
+    theirs = list(dict.fromkeys(words[number] for number in link.others))
     label = graph.label(link.node)
-    both = [words for words in mine if words in theirs]
+    both = [one for one in mine if one in theirs]
     if both:
         return f"same {' and '.join(both)}, {label}"
     return f"{label}, {' and '.join(mine)} of one and {' and '.join(theirs)} of the other"

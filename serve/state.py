@@ -13,6 +13,7 @@ from graphrec.errors import BundleError, ConfigError
 from graphrec.fusion.settings import Quota, Rrf, fusion_from_dict
 from graphrec.lists import empty_lists
 from graphrec.recall import Queries
+from serve.paths import all_relation_words
 
 POPULARITY = "popularity"
 
@@ -33,6 +34,8 @@ class State:
         How many of them come from the ranked channel.
     ranked : str
         The name of that channel; "popularity" where the bundle has none.
+    words : tuple of str
+        Every relation of the catalogue graph in words, by number.
     """
 
     bundle: Bundle
@@ -40,6 +43,7 @@ class State:
     popular: npt.NDArray[np.int32]
     n_ranked: int
     ranked: str
+    words: tuple[str, ...]
 
     @property
     def version(self) -> str:
@@ -68,7 +72,9 @@ def load_state(path: str | Path, *, verify: bool = True) -> State:
     by_count = np.lexsort((np.arange(len(counts)), -counts)).astype(np.int32)
     rest = np.ones(len(counts), dtype=np.bool_)
     rest[first] = False
-    return State(bundle, fusion, np.concatenate([first, by_count[rest[by_count]]]), len(first), ranked)
+    popular = np.concatenate([first, by_count[rest[by_count]]])
+    words = all_relation_words(bundle.catalogue, bundle.wording)
+    return State(bundle, fusion, popular, len(first), ranked, words)
 
 
 def _ranked(bundle: Bundle) -> tuple[str, npt.NDArray[np.int32]]:

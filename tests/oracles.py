@@ -51,6 +51,12 @@ def keep_top(matrix: Dense, k: int) -> Dense:
     return kept
 
 
+def shares(matrix: Dense, normalise: bool) -> Dense:
+    """Return the matrix with rows that sum to 1, where that is wanted and there is anything to sum."""
+    sums = matrix.sum(axis=1, keepdims=True)
+    return matrix / np.where(sums > 0, sums, 1.0) if normalise else matrix
+
+
 def hot_scores(data: RecallData, half_life_days: float) -> Dense:
     """Return (n_items,): each user's last event with the item, halved with every half-life that has passed."""
     events = data.interactions
@@ -69,8 +75,8 @@ def item_cf_table(
     *,
     k: int,
     user_exponent: float,
-    source_exponent: float,
-    target_exponent: float,
+    item_exponent: float,
+    normalise: bool,
     shrinkage: float,
     weight_exponent: float,
 ) -> Dense:
@@ -85,12 +91,14 @@ def item_cf_table(
             if i == j or not shared or not data.pool[j]:
                 continue
             overlap = sum(taste[u, i] * taste[u, j] / activity[u] ** user_exponent for u in shared)
-            norm = (counts[i] + shrinkage) ** source_exponent * (counts[j] + shrinkage) ** target_exponent
+            norm = ((counts[i] + shrinkage) * (counts[j] + shrinkage)) ** item_exponent
             table[i, j] = overlap / norm
-    return keep_top(table, k)
+    return shares(keep_top(table, k), normalise)
 
 
-def rp3beta_table(data: RecallData, *, k: int, alpha: float, beta: float, weight_exponent: float) -> Dense:
+def rp3beta_table(
+    data: RecallData, *, k: int, alpha: float, beta: float, normalise: bool, weight_exponent: float
+) -> Dense:
     """Return (n_items, n_items): the k best walk scores a row, summed over every walk item -> user -> item."""
     taste = dense_taste(data, weight_exponent)
     counts, activity = (taste > 0).sum(axis=0), (taste > 0).sum(axis=1)
@@ -101,7 +109,7 @@ def rp3beta_table(data: RecallData, *, k: int, alpha: float, beta: float, weight
                 if i != j and data.pool[j]:
                     step = (row[i] / counts[i]) ** alpha * (row[j] / activity[user]) ** alpha
                     table[i, j] += step / counts[j] ** beta
-    return keep_top(table, k)
+    return shares(keep_top(table, k), normalise)
 
 
 def user_cf_scores(
@@ -176,6 +184,7 @@ def kg_table(
     hub_cap: int,
     popularity_exponent: float,
     link_exponent: float,
+    normalise: bool,
 ) -> Dense:
     """Return (n_items, n_items): the k best neighbours a row, walk by walk over the catalogue's edges."""
     graph, n = data.catalogue.adjacency, len(data.items)
@@ -202,7 +211,7 @@ def kg_table(
     np.fill_diagonal(table, 0.0)
     sizes = np.maximum(links, 1) ** -float(link_exponent)
     ends = (1 + takers(data)) ** popularity_exponent * sizes * data.pool
-    return keep_top(table * sizes[:, None] * ends, k)
+    return shares(keep_top(table * sizes[:, None] * ends, k), normalise)
 
 
 def pushed(history: Mapping[int, float], tables: Sequence[Dense], keep: Sequence[int]) -> Dense:

@@ -109,7 +109,7 @@ def _load(directory: Path, manifest: Manifest, *, verify: bool) -> Bundle:
     pool = read_array(directory / "pool.npy", np.bool_)
     if len(pool) != len(items):
         raise BundleError(f"pool.npy speaks of {len(pool)} items, the vocabulary has {len(items)}")
-    channels = {name: _channel(directory, name, entry, items) for name, entry in manifest.channels.items()}
+    channels = {name: _channel(directory, name, entry, users, items) for name, entry in manifest.channels.items()}
     # A plain view: a memmap object costs more in every slice.
     return Bundle(directory, manifest, users, items, catalogue, history, np.asarray(pool), channels, _report(directory))
 
@@ -176,7 +176,7 @@ def _history(directory: Path, n_users: int, n_items: int) -> ItemLists:
     return history
 
 
-def _channel(directory: Path, name: str, entry: Mapping[str, Any], items: Vocabulary) -> Recaller:
+def _channel(directory: Path, name: str, entry: Mapping[str, Any], users: Vocabulary, items: Vocabulary) -> Recaller:
     """Return one channel, of the kind that the manifest says."""
     try:
         recaller = load_recaller(directory / "channels" / name, items)
@@ -186,6 +186,9 @@ def _channel(directory: Path, name: str, entry: Mapping[str, Any], items: Vocabu
         raise BundleError(f"channel {name} cannot be loaded: {type(error).__name__}: {error}") from error
     if recaller.kind != entry.get("kind"):
         raise BundleError(f"channel {name} is of kind {recaller.kind!r}, the manifest says {entry.get('kind')!r}")
+    vectors = getattr(recaller, "users", None)
+    if vectors is not None and len(vectors) != len(users):
+        raise BundleError(f"channel {name} speaks of {len(vectors)} users, the vocabulary has {len(users)}")
     return recaller
 
 

@@ -26,6 +26,12 @@ def check_count(name: str, value: int, least: int) -> None:
         raise ConfigError(f"{name} is {value!r}; it must be a whole number of {least} or more")
 
 
+def check_flag(name: str, value: bool) -> None:
+    """Raise ConfigError unless ``value`` is true or false."""
+    if not isinstance(value, bool):
+        raise ConfigError(f"{name} is {value!r}; it must be true or false")
+
+
 def taste_matrix(data: RecallData, exponent: float = 0.0) -> sp.csr_array:
     """Return (n_users, n_items) float32: each pair's summed weight to the power ``exponent``.
 
@@ -68,6 +74,14 @@ def scaled(matrix: sp.csr_array, *, rows: Scale | None = None, columns: Scale | 
 def popularity(data: RecallData) -> Scale:
     """Return (n_items,) float64: distinct users who took each item, whatever the weight."""
     return np.bincount(coalesce(data.interactions).items, minlength=len(data.items)).astype(np.float64)
+
+
+def rows_sum_to_one(table: NeighbourTable) -> NeighbourTable:
+    """Return the table with each row's scores divided by their sum; rows without a positive sum stay as they are."""
+    sources = np.repeat(np.arange(len(table)), np.diff(table.indptr))
+    sums = np.bincount(sources, weights=table.scores, minlength=len(table))
+    shares = table.scores / np.where(sums > 0, sums, 1.0)[sources]
+    return NeighbourTable(table.indptr, table.neighbours, shares.astype(np.float32), n_columns=table.n_columns)
 
 
 def as_matrix(table: NeighbourTable) -> sp.csr_array:

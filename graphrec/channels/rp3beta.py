@@ -6,7 +6,16 @@ from dataclasses import dataclass
 
 import scipy.sparse as sp
 
-from graphrec.channels.matrices import check_at_least, check_count, degrees, inverse_power, scaled, taste_matrix
+from graphrec.channels.matrices import (
+    check_at_least,
+    check_count,
+    check_flag,
+    degrees,
+    inverse_power,
+    rows_sum_to_one,
+    scaled,
+    taste_matrix,
+)
 from graphrec.recall import RecallData
 from graphrec.recallers.neighbours import NeighbourRecaller
 from graphrec.recallers.profile import Profile
@@ -31,10 +40,13 @@ class RP3beta:
     beta : float, default 0.4
         How much the popularity of the end is divided out. It depends on the data: goodbooks is best at 0.6, Gowalla
         at 0.3 or below.
+    normalise : bool, default True
+        Let each item's k scores sum to 1, so that every history item has one vote to give, popular or not.
+        Lifts Recall@50 on goodbooks (validation) by 7-13 %, and Recall@20 on Gowalla from .173 to .176.
     last : int, default 0
         Newest history items used; 0 uses all.
     half_life : float, default 100.0
-        Positions after which a history item counts half; 0 means that age does not matter. 100 costs at most 1 % of
+        Positions after which a history item counts half; 0 means that age does not matter. 100 costs about 1 % of
         Recall@50 where the held-out items are random, and adds a tenth to a third where they are the newest
         (goodbooks, validation).
     weight_exponent : float, default 0.0
@@ -55,6 +67,7 @@ class RP3beta:
     k: int = 400
     alpha: float = 0.5
     beta: float = 0.4
+    normalise: bool = True
     last: int = 0
     half_life: float = 100.0
     weight_exponent: float = 0.0
@@ -62,6 +75,7 @@ class RP3beta:
     def __post_init__(self) -> None:
         check_count("k", self.k, 1)
         check_count("last", self.last, 0)
+        check_flag("normalise", self.normalise)
         for name in ("alpha", "beta", "half_life", "weight_exponent"):
             check_at_least(name, getattr(self, name), 0)
 
@@ -77,4 +91,4 @@ class RP3beta:
         table = top_products(sp.csr_array(left.T), right, self.k, drop_self=True)
         profile = Profile(self.last, self.half_life, self.weight_exponent)
         reason = "because you {verb} {source}: paths through others who {verb} it lead here"
-        return NeighbourRecaller([table], profile=profile, reason=reason)
+        return NeighbourRecaller([rows_sum_to_one(table) if self.normalise else table], profile=profile, reason=reason)

@@ -37,7 +37,7 @@ class UserCF:
     last : int, default 0
         Newest history items used; 0 uses all.
     half_life : float, default 100.0
-        Positions after which a history item counts half; 0 means that age does not matter. 100 costs at most 1 % of
+        Positions after which a history item counts half; 0 means that age does not matter. 100 costs about 1 % of
         Recall@50 where the held-out items are random, and adds a tenth to a third where they are the newest
         (goodbooks, validation).
     weight_exponent : float, default 0.0

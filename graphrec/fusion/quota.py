@@ -4,93 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numba as nb
 import numpy as np
-import numpy.typing as npt
 
 from graphrec.errors import ConfigError, nearest_names
 from graphrec.fusion.fused import FusedLists, assemble
+from graphrec.fusion.kernels import merge_by_turns
 from graphrec.fusion.rrf import check_settings
-from graphrec.fusion.stacked import find, gather, room, stack, table_size
+from graphrec.fusion.stacked import room, stack
 from graphrec.lists import ItemLists
-
-
-@nb.njit(nogil=True, cache=True)
-def _next_free(
-    pointer: int,
-    stop: int,
-    items: npt.NDArray[np.int32],
-    keys: npt.NDArray[np.int32],
-    slots: npt.NDArray[np.int32],
-    placed: npt.NDArray[np.bool_],
-) -> int:  # pragma: no cover - compiled
-    """Return the first entry from ``pointer`` on whose item has no place yet, or ``stop``."""
-    while pointer < stop and placed[slots[find(items[pointer], keys, keys.size - 1)]]:
-        pointer += 1
-    return pointer
-
-
-@nb.njit(nogil=True, cache=True)
-def _merge(
-    bounds: npt.NDArray[np.int64],
-    items: npt.NDArray[np.int32],
-    quotas: npt.NDArray[np.int64],
-    order: npt.NDArray[np.int64],
-    k: int,
-    widest: int,
-    counts: npt.NDArray[np.int64],
-    out_items: npt.NDArray[np.int32],
-    out_scores: npt.NDArray[np.float32],
-    out_ranks: npt.NDArray[np.int32],
-) -> int:  # pragma: no cover - compiled
-    """Let channels take turns for each query; return how many entries were written."""
-    n_channels = bounds.shape[0]
-    size = table_size(widest)
-    keys = np.empty(size, dtype=np.int32)
-    slots = np.empty(size, dtype=np.int32)
-    rows = np.empty(widest, dtype=np.int32)
-    ranks = np.empty((widest, n_channels), dtype=np.int32)
-    placed = np.empty(widest, dtype=np.bool_)
-    pointers = np.empty(n_channels, dtype=np.int64)
-    left = np.empty(n_channels, dtype=np.int64)
-    total = 0
-    for query in range(bounds.shape[1] - 1):
-        found = gather(query, 0, bounds, items, keys, slots, rows, ranks)
-        placed[:found] = False
-        pointers[:] = bounds[:, query]
-        taken = 0
-        # First the quotas, then whatever room is left, shared evenly.
-        for fill in range(2):
-            if fill:
-                left[:] = k
-            else:
-                left[:] = quotas
-            turn = 0
-            moved = True
-            while moved and taken < k:
-                moved = False
-                for step in range(n_channels):
-                    # Snake: whoever chose last in one round chooses first in the next.
-                    channel = order[step if turn % 2 == 0 else n_channels - 1 - step]
-                    if left[channel] == 0 or taken == k:
-                        continue
-                    stop = bounds[channel, query + 1]
-                    pointer = _next_free(pointers[channel], stop, items, keys, slots, placed)
-                    pointers[channel] = pointer
-                    if pointer == stop:
-                        continue
-                    slot = slots[find(items[pointer], keys, size - 1)]
-                    placed[slot] = True
-                    left[channel] -= 1
-                    out_items[total] = items[pointer]
-                    out_scores[total] = 1.0 - taken / k
-                    out_ranks[total, :] = ranks[slot, :]
-                    total += 1
-                    taken += 1
-                    moved = True
-                turn += 1
-        counts[query] = taken
-    return total
 
 
 def scale_quotas(quotas: Mapping[str, int], k: int) -> dict[str, int]:
@@ -185,7 +106,7 @@ def place(
     items = np.empty(most, dtype=np.int32)
     scores = np.empty(most, dtype=np.float32)
     ranks = np.empty((most, len(channels)), dtype=np.int32)
-    total = _merge(
+    total = merge_by_turns(
         stacked.bounds,
         stacked.items,
         np.array([quotas.get(name, 0) for name in channels], dtype=np.int64),

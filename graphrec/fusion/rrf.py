@@ -4,66 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
 from graphrec.errors import ConfigError, nearest_names
 from graphrec.fusion.fused import FusedLists, assemble
-from graphrec.fusion.stacked import find, gather, room, stack, table_size
+from graphrec.fusion.kernels import merge_by_rank
+from graphrec.fusion.stacked import room, stack
 from graphrec.lists import ItemLists
-
-
-@nb.njit(nogil=True, cache=True)
-def _merge(
-    bounds: npt.NDArray[np.int64],
-    items: npt.NDArray[np.int32],
-    weights: npt.NDArray[np.float64],
-    c: float,
-    depth: int,
-    k: int,
-    widest: int,
-    counts: npt.NDArray[np.int64],
-    out_items: npt.NDArray[np.int32],
-    out_scores: npt.NDArray[np.float32],
-    out_ranks: npt.NDArray[np.int32],
-) -> int:  # pragma: no cover - compiled
-    """Merge each query's lists into the ``out`` arrays; return how many entries were written."""
-    n_channels = bounds.shape[0]
-    size = table_size(widest)
-    keys = np.empty(size, dtype=np.int32)
-    slots = np.empty(size, dtype=np.int32)
-    rows = np.empty(widest, dtype=np.int32)
-    ranks = np.empty((widest, n_channels), dtype=np.int32)
-    scores = np.empty(widest, dtype=np.float32)
-    bits = scores.view(np.int32)
-    order = np.empty(widest, dtype=np.int64)
-    total = 0
-    for query in range(bounds.shape[1] - 1):
-        found = gather(query, depth, bounds, items, keys, slots, rows, ranks)
-        n_scored = 0
-        for slot in range(found):
-            score = 0.0
-            for channel in range(n_channels):
-                if ranks[slot, channel] > 0:
-                    score += weights[channel] / (c + ranks[slot, channel])
-            scores[slot] = score
-            if score > 0.0:
-                # Positive floats sort like their bits, so one integer sorts by falling score, then by rising row.
-                falling = np.int64(0x7FFFFFFF) - np.int64(bits[slot])
-                order[n_scored] = (falling << np.int64(32)) | np.int64(rows[slot])
-                n_scored += 1
-        order[:n_scored].sort()
-        taken = min(k, n_scored)
-        for position in range(taken):
-            row = order[position] & np.int64(0x7FFFFFFF)
-            slot = slots[find(row, keys, size - 1)]
-            out_items[total] = row
-            out_scores[total] = scores[slot]
-            out_ranks[total, :] = ranks[slot, :]
-            total += 1
-        counts[query] = taken
-    return total
 
 
 def check_weights(weights: Mapping[str, float], channels: tuple[str, ...]) -> npt.NDArray[np.float64]:
@@ -143,7 +91,7 @@ def merge_rrf(
     items = np.empty(most, dtype=np.int32)
     scores = np.empty(most, dtype=np.float32)
     ranks = np.empty((most, len(column)), dtype=np.int32)
-    total = _merge(
+    total = merge_by_rank(
         stacked.bounds, stacked.items, column, float(c), depth, k, widest, counts, items, scores, ranks
     )  # fmt: skip
     return assemble(stacked, counts, items[:total], scores[:total], ranks[:total])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
@@ -55,64 +54,6 @@ def stack(lists: Mapping[str, ItemLists]) -> StackedLists:
     items = np.concatenate([part.items for part in parts])
     scores = np.concatenate([part.scores for part in parts])
     return StackedLists(tuple(lists), bounds, items, scores)
-
-
-@nb.njit(nogil=True, cache=True)
-def table_size(n: int) -> int:  # pragma: no cover - compiled
-    """Return the power of two that holds n entries at most half full."""
-    size = 16
-    while size < 2 * n:
-        size *= 2
-    return size
-
-
-@nb.njit(nogil=True, cache=True)
-def find(item: int, keys: npt.NDArray[np.int32], mask: int) -> int:  # pragma: no cover - compiled
-    """Return the place of ``item`` in an open-addressing table (-1 = free), or the free place where it belongs."""
-    # Fibonacci hashing: neighbouring rows are spread over the table.
-    place = ((np.int64(item) * np.int64(2654435769)) >> np.int64(8)) & mask
-    while keys[place] != -1 and keys[place] != item:
-        place = (place + 1) & mask
-    return int(place)
-
-
-@nb.njit(nogil=True, cache=True)
-def gather(
-    query: int,
-    depth: int,
-    bounds: npt.NDArray[np.int64],
-    items: npt.NDArray[np.int32],
-    keys: npt.NDArray[np.int32],
-    slots: npt.NDArray[np.int32],
-    rows: npt.NDArray[np.int32],
-    ranks: npt.NDArray[np.int32],
-) -> int:  # pragma: no cover - compiled
-    """Collect the distinct candidates of one query and their 1-based rank by channel; return how many there are.
-
-    ``keys`` and ``slots`` are the scratch hash table, ``rows`` (m,) and ``ranks`` (m, C) take the candidates in
-    order of appearance. An item that a channel returns twice keeps its better rank.
-    """
-    keys[:] = -1
-    mask = keys.size - 1
-    found = 0
-    for c in range(bounds.shape[0]):
-        start = bounds[c, query]
-        stop = bounds[c, query + 1]
-        if depth > 0:
-            stop = min(stop, start + depth)
-        for p in range(start, stop):
-            item = items[p]
-            place = find(item, keys, mask)
-            if keys[place] == -1:
-                keys[place] = item
-                slots[place] = found
-                rows[found] = item
-                ranks[found, :] = 0
-                found += 1
-            slot = slots[place]
-            if ranks[slot, c] == 0:
-                ranks[slot, c] = p - start + 1
-    return found
 
 
 def room(stacked: StackedLists, k: int) -> tuple[int, int]:

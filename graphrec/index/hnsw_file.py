@@ -100,12 +100,7 @@ def _header(path: Path, data: npt.NDArray[np.uint8]) -> Header:
 @nb.njit(nogil=True, cache=True, inline="always")
 def _number(data: npt.NDArray[np.uint8], place: int) -> int:  # pragma: no cover - compiled
     """Return the uint32 at ``place``."""
-    return (
-        np.int64(data[place])
-        | np.int64(data[place + 1]) << 8
-        | np.int64(data[place + 2]) << 16
-        | np.int64(data[place + 3]) << 24
-    )
+    return int(data[place]) | int(data[place + 1]) << 8 | int(data[place + 2]) << 16 | int(data[place + 3]) << 24
 
 
 @nb.njit(nogil=True, cache=True)
@@ -113,7 +108,7 @@ def _check_list(
     data: npt.NDArray[np.uint8], place: int, longest: int, levels: npt.NDArray[np.int64], level: int
 ) -> int:  # pragma: no cover - compiled
     """Return the number of the problem that one list of links has; 0 for none."""
-    size = np.int64(data[place]) | np.int64(data[place + 1]) << 8
+    size = int(data[place]) | int(data[place + 1]) << 8
     if size > longest:
         return 1
     if data[place + 2] & 1:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import reduce
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
@@ -19,6 +17,7 @@ from graphrec.errors import BundleError, ConfigError, DataError
 from graphrec.lists import ItemLists
 from graphrec.neighbours import NeighbourTable
 from graphrec.recall import Evidence, Queries
+from graphrec.recallers.attribution import strongest
 from graphrec.recallers.files import (
     counts_setting,
     read_array,
@@ -29,51 +28,8 @@ from graphrec.recallers.files import (
 )
 from graphrec.recallers.profile import Profile, profile_weights
 from graphrec.threads import map_chunks
-from graphrec.topk import FloatArray, Pushed, RowArray, chunk_rows, join, push
+from graphrec.topk import FloatArray, Pushed, chunk_rows, join, push
 from graphrec.vocabulary import Vocabulary
-
-
-@nb.njit(nogil=True, cache=True)
-def _restrict(
-    indptr: npt.NDArray[np.int64],
-    neighbours: RowArray,
-    scores: FloatArray,
-    rows: RowArray,
-    columns: RowArray,
-    n_columns: int,
-) -> npt.NDArray[np.float64]:  # pragma: no cover - compiled
-    """Return the dense (rows, columns) part of a table; entries <= 0 become 0."""
-    position = np.full(n_columns, -1, dtype=np.int32)
-    for j in range(columns.size):
-        position[columns[j]] = j
-    part = np.zeros((rows.size, columns.size))
-    for i in range(rows.size):
-        for p in range(indptr[rows[i]], indptr[rows[i] + 1]):
-            j = position[neighbours[p]]
-            if j >= 0 and scores[p] > 0.0:
-                part[i, j] = scores[p]
-    return part
-
-
-@nb.njit(nogil=True, cache=True)
-def _product(
-    a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:  # pragma: no cover - compiled
-    """Return ``a @ b``, skipping zeros of ``a``: both are mostly zeros, and a BLAS would wake its own threads."""
-    result = np.zeros((a.shape[0], b.shape[1]))
-    for i in range(a.shape[0]):
-        for h in range(a.shape[1]):
-            if a[i, h] != 0.0:
-                for j in range(b.shape[1]):
-                    result[i, j] += a[i, h] * b[h, j]
-    return result
-
-
-def _restricted(table: NeighbourTable, rows: RowArray, columns: RowArray) -> npt.NDArray[np.float64]:
-    part: npt.NDArray[np.float64] = _restrict(
-        table.indptr, table.neighbours, table.scores, rows, columns, table.n_columns
-    )
-    return part
 
 
 def _readonly(table: NeighbourTable) -> NeighbourTable:
@@ -215,15 +171,10 @@ class NeighbourRecaller:
         asked, place = np.unique(targets, return_inverse=True)
         kept = [np.sort(rows) for _, rows, _ in self._chain(query, weights, 0, 1, self.keep)]
         spaces = [sources, *kept, asked.astype(np.int32)]
-        parts = [_restricted(t, a, b) for t, a, b in zip(self.tables, spaces, spaces[1:], strict=False)]
-        parts[0] *= weights[used][:, None]
-        before = reduce(_product, parts[:-1]) if len(parts) > 1 else None  # (h, middle)
-        given = parts[0] if before is None else _product(before, parts[-1])  # (h, asked)
-        best = given.argmax(axis=0)
-        known = given[best, np.arange(len(asked))] > 0
+        best, through = strongest(self.tables, spaces, weights[used])
+        known = best >= 0
         via = np.full(len(asked), -1, dtype=np.int32)
-        if self.via is not None and before is not None:
-            through = (before[best].T * parts[-1]).argmax(axis=0)  # (middle, asked) -> (asked,)
+        if self.via is not None:
             via[known] = kept[-1][through[known]]
         return Evidence(np.where(known, sources[best], -1)[place].astype(np.int32), via[place])
 

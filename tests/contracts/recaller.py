@@ -95,13 +95,12 @@ class RecallerContract:
         assert len(recaller.recall(Queries(np.empty(0, np.int32), empty_lists(0)), 5)) == 0
 
     def test_weights_of_zero_and_below_say_nothing_of_taste(self, recaller: Recaller) -> None:
-        liked = recaller.recall(Queries([-1], item_lists([[0, 4]], [[2.0, 2.0]])), 6)
-        seen = recaller.recall(Queries([-1], item_lists([[0, 1, 4, 3]], [[2.0, 0.0, 2.0, -1.0]])), 6)
+        liked = recaller.recall(Queries([-1], item_lists([[0]], [[2.0]])), 6)
+        also_seen = recaller.recall(Queries([-1], item_lists([[3, 1, 0]], [[0.0, -1.0, 2.0]])), 6)
+        assert_same(also_seen, liked)
         if self.personalised:
-            # Ages may differ by what stands between, so that scores may; an item never liked must not add any.
             nothing = recaller.recall(Queries([-1], item_lists([[1, 3]], [[0.0, -1.0]])), 6)
             assert nothing.lengths[0] == 0
-        assert len(seen.items) == len(liked.items)
 
     def test_a_live_history_counts(self, data: RecallData, recaller: Recaller, queries: Queries) -> None:
         other = take_lists(queries.history, (np.arange(len(queries)) + 1) % len(queries))

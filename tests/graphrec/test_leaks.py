@@ -64,6 +64,11 @@ def test_event_nodes_but_no_shared_places() -> None:
         refuse_leaks(leaks)
 
 
+def test_a_node_with_a_user_but_no_item_is_no_event() -> None:
+    catalogue = graph([(5, 1, 3), (0, 4, 7)])
+    assert find_leaks(catalogue, nodes(catalogue), TEST).total == 0
+
+
 def test_a_clean_graph_passes() -> None:
     data = library()
     none = user_nodes(data.catalogue, data.users, lambda user: f"http://x/u/{user}")

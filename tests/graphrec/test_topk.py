@@ -71,7 +71,6 @@ def test_top_products_leave_out_entries_that_are_not_positive() -> None:
     assert table.neighbours.tolist() == [1]
     assert table.scores.tolist() == [3.0]
 
-
     nothing, nowhere = sp.csr_array(np.zeros((0, 3), np.float32)), sp.csr_array(np.zeros((3, 4), np.float32))
     table = top_products(nothing, nowhere, 2)
     assert (len(table), table.n_columns, len(table.neighbours)) == (0, 4, 0)

@@ -51,7 +51,7 @@ class TestForms:
             {
                 "user_id": ["ann", "bob", "ann"],
                 "item_id": ["7", "07", "8"],
-                "weight": [1, 2.5, 10],
+                "weight": [1.0, 2.5, 10.0],
                 "timestamp": [1600000000, 1600000001, 1600000002],
             }
         )
@@ -93,7 +93,7 @@ class TestForms:
         self.check(write(tmp_path, text, "ratings.dat"), separator="::", header=names)
 
     def test_a_separator_cut_between_two_pieces(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(textfiles, "_BLOCK_BYTES", 7)
+        monkeypatch.setattr(textfiles, "_BLOCK_BYTES", 24)
         text = "".join(f"u{n}::i{n}\n" for n in range(300))
         found = read_interactions(
             write(tmp_path, text, "r.dat"), separator="::", header=("user_id", "item_id"), encoding="latin-1"
@@ -161,7 +161,7 @@ class TestTimes:
         frame = pl.DataFrame({"user_id": ["a"] * len(values), "item_id": ["b"] * len(values), "timestamp": values})
         times = read_interactions(frame, **settings).interactions.times
         assert times is not None
-        return times.tolist()
+        return [int(t) for t in times]
 
     @pytest.mark.parametrize(("unit", "size"), [("ms", 10**3), ("us", 10**6), ("ns", 10**9)])
     def test_other_units(self, tmp_path: Path, unit: Any, size: int) -> None:
@@ -220,6 +220,11 @@ class TestFaults:
             'map it with columns = { user_id = "…" }'
         )
 
+    def test_another_separator(self, tmp_path: Path) -> None:
+        path = write(tmp_path, "user_id;item_id\n1;2\n")
+        assert sentence(path).endswith("found: 'user_id;item_id'; perhaps it needs separator = ';'")
+        assert len(read_interactions(path, separator=";").interactions) == 1
+
     def test_a_mapped_column_that_is_not_there(self, tmp_path: Path) -> None:
         assert "has no column 'stars'" in sentence(write(tmp_path, GOOD), columns={"weight": "stars"})
 
@@ -276,6 +281,17 @@ class TestFaults:
         assert found.report["rows"] == 58
         assert sorted(p.name for p in rejects.parent.iterdir()) == ["rejects.csv"]
 
+    def test_rows_next_to_ragged_ones_keep_their_lines(self, tmp_path: Path) -> None:
+        lines = ["a", "b,1,x", "c,1,1", "d", "e", "f,1,x", "g,1,1,1", "h,1,x"]
+        rejects = tmp_path / "rejects.csv"
+        for header, first in ((True, 2), (False, 1)):
+            names = ["user_id", "item_id", "weight"]
+            text = "\n".join(([",".join(names)] if header else []) + lines)
+            path = write(tmp_path, text)
+            read_interactions(path, rejects=rejects, max_reject_share=1, header=() if header else names)
+            places = [line.split(",")[0] for line in rejects.read_text().splitlines()[1:]]
+            assert [int(place) - first for place in places] == [1, 5, 7, 0, 3, 4, 6]
+
     def test_blank_lines_are_no_fault(self, tmp_path: Path) -> None:
         found = read_interactions(write(tmp_path, "user_id,item_id\na,b\n\nc,d\n\n\n"))
         assert found.report["rows"] == len(found.interactions) == 2
@@ -301,7 +317,7 @@ class TestFaults:
         assert sentence(path) == f"{path} is empty (0 bytes); it needs rows"
         assert sentence(write(tmp_path, HEADER)) == f"{path} has columns but no rows; it needs at least one interaction"
         packed = write(tmp_path, gzip.compress(b""), "e.csv.gz")
-        assert sentence(packed) == f"{packed} holds no text; it needs a header line and rows"
+        assert sentence(packed) == f"{packed} holds no rows; it needs a header line and rows"
         assert "no rows" in sentence(pl.DataFrame({"user_id": [], "item_id": []}))
 
     def test_an_unknown_extension(self, tmp_path: Path) -> None:
@@ -323,6 +339,27 @@ class TestFaults:
         assert sentence(path) == f"{path} line 3: {expected}"
         packed = write(tmp_path, gzip.compress(path.read_bytes()), "e.csv.gz")
         assert sentence(packed) == f"{packed} line 3: {expected}"
+
+    def test_a_bad_byte_in_a_ragged_line(self, tmp_path: Path) -> None:
+        path = write(tmp_path, b"user_id,item_id\na,b,\xe9\nc,d\n")
+        assert f"{path} line 2: byte 0xe9 is not utf-8" in sentence(path)
+
+    def test_a_line_without_end(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(textfiles, "_BLOCK_BYTES", 64)
+        path = write(tmp_path, "user_id,item_id\na,b\n" + "x" * 500 + ",c\n")
+        assert sentence(path) == f"{path} has a line of more than 64 bytes; perhaps a quote is not closed"
+
+    @pytest.mark.parametrize(
+        ("name", "value"), [("weight", [1]), ("weight", True), ("timestamp", True), ("event", [1])]
+    )
+    def test_columns_of_the_wrong_kind(self, name: str, value: object) -> None:
+        frame = pl.DataFrame({"user_id": ["a"], "item_id": ["b"], name: [value]})
+        assert f"the frame: column '{name}' holds" in sentence(frame, event_weights={"x": 1} if name == "event" else {})
+
+    def test_a_frame_that_cannot_be_computed(self) -> None:
+        frame = pl.LazyFrame({"user_id": ["a"], "item_id": ["b"]})
+        assert "cannot be computed" in sentence(frame.with_columns(pl.col("user_id").cast(pl.Int64)))
+        assert "cannot be computed" in sentence(frame.with_columns(pl.col("nothing")))
 
     def test_broken_files(self, tmp_path: Path) -> None:
         assert "is not a sound gzip file" in sentence(write(tmp_path, GOOD, "e.csv.gz"))

@@ -391,6 +391,7 @@ def test_neighbours_share_entities_weighted_by_inverse_degree(engine: Engine) ->
     ]
     assert found.items[1].shared[0].entity == "http://example.org/series/0"
     assert found.items[0].explanation.startswith("Dune → followed by → Dune Messiah; same series, Dune Chronicles; ")
+    assert found.items[0].explanation.endswith("; same author, Frank Herbert; 1 more")
     assert len(engine.neighbours("b0", k=2)) == 2
 
 

@@ -9,7 +9,7 @@ import pytest
 from graphrec.channels.kg_neighbours import KgNeighbours
 from graphrec.recallers.ranked import RankedRecaller
 from serve import Engine
-from serve.paths import Link, edges_of, links, path_words, relation_words
+from serve.paths import Link, all_relation_words, edges_of, links, path_words, relation_words
 from tests.graphrec.bundle.make import RECIPES, fit, write
 from tests.worlds import Relation, catalogue, library, vocabulary
 
@@ -112,12 +112,12 @@ def test_several_relations_to_one_entity() -> None:
         Relation("illustrator", "person", [(0, 0), (1, 0), (2, 0)]),
     ]
     graph = catalogue(items, {"person": 1}, people, ["A", "B", "C", "Tove Jansson"])
-    here = edges_of(graph.adjacency, 0)
+    here, words = edges_of(graph.adjacency, 0), all_relation_words(graph, {})
     (both,) = links(graph, here, 1)
-    assert path_words(graph, 0, 1, both, {}) == "same author and illustrator, Tove Jansson"
+    assert path_words(graph, 0, 1, both, words) == "same author and illustrator, Tove Jansson"
     (one,) = links(graph, here, 2)
-    assert path_words(graph, 0, 2, one, {}) == "same illustrator, Tove Jansson"
+    assert path_words(graph, 0, 2, one, words) == "same illustrator, Tove Jansson"
     assert (
-        path_words(graph, 2, 0, Link(3, (2,), (0,), 5), {})
+        path_words(graph, 2, 0, Link(3, (2,), (0,), 5), words)
         == "Tove Jansson, illustrator of one and author of the other"
     )

@@ -55,7 +55,7 @@ def _profile(recaller: NeighbourRecaller, query: Queries) -> dict[int, float]:
 @WORLDS
 @pytest.mark.parametrize(
     "recipe",
-    [ItemCF(k=100), ItemCF(100, 0.0, 0.5, 0.5), ItemCF(100, 1.0, 0.2, 0.8, shrinkage=2.0, weight_exponent=1.0)],
+    [ItemCF(), ItemCF(100, 0.0, 0.5, False), ItemCF(100, 1.0, 0.2, shrinkage=2.0, weight_exponent=1.0)],
 )
 def test_item_cf_is_the_sum_over_shared_users(world: Callable[[], RecallData], recipe: ItemCF) -> None:
     data = world()
@@ -63,7 +63,9 @@ def test_item_cf_is_the_sum_over_shared_users(world: Callable[[], RecallData], r
 
 
 @WORLDS
-@pytest.mark.parametrize("recipe", [RP3beta(), RP3beta(1000, 1.0, 0.0), RP3beta(1000, 0.8, 0.6, weight_exponent=1.0)])
+@pytest.mark.parametrize(
+    "recipe", [RP3beta(), RP3beta(1000, 1.0, 0.0, False), RP3beta(1000, 0.8, 0.6, weight_exponent=1.0)]
+)
 def test_rp3beta_is_the_sum_over_walks(world: Callable[[], RecallData], recipe: RP3beta) -> None:
     data = world()
     _assert_table(recipe.fit(data, seed=0), oracles.rp3beta_table(data, **_settings(recipe)))
@@ -71,7 +73,10 @@ def test_rp3beta_is_the_sum_over_walks(world: Callable[[], RecallData], recipe: 
 
 def test_tables_keep_the_best_k() -> None:
     data = skewed()
-    for recipe, oracle in ((ItemCF(k=3), oracles.item_cf_table), (RP3beta(k=3), oracles.rp3beta_table)):
+    for recipe, oracle in (
+        (ItemCF(k=3, normalise=False), oracles.item_cf_table),
+        (RP3beta(k=3, normalise=False), oracles.rp3beta_table),
+    ):
         cut = recipe.fit(data, seed=0).tables[0]
         whole = oracle(data, **_settings(recipe, "k"), k=0)
         for row in range(len(whole)):
@@ -116,7 +121,7 @@ def test_tag_is_the_lift_of_the_profile(world: Callable[[], RecallData], recipe:
 
 @WORLDS
 @pytest.mark.parametrize(
-    "recipe", [KgNeighbours(), KgNeighbours(100, {}, 0.5, 12, 0.0, 0.0), KgNeighbours(100, {}, 2.0, 0, 1.0, 1.0)]
+    "recipe", [KgNeighbours(), KgNeighbours(100, {}, 0.5, 12, 0.0, 0.0, False), KgNeighbours(100, {}, 2.0, 0, 1.0, 1.0)]
 )
 def test_kg_neighbours_is_the_sum_over_entities(world: Callable[[], RecallData], recipe: KgNeighbours) -> None:
     data = world()
@@ -142,6 +147,32 @@ def test_kg_neighbours_reaches_books_that_nobody_read() -> None:
     assert 2 in items  # Children of Dune
     items, _ = KgNeighbours().fit(data, seed=0).recall(Queries([-1], item_lists([[2]])), 12)[0]
     assert {0, 1} <= set(items.tolist())  # and may be all that is known of somebody
+
+
+def test_an_entity_of_just_the_cap_is_walked_through() -> None:
+    # Science fiction holds seven of the library's books.
+    for cap, reached in ((6, 0), (7, 6)):
+        recaller = KgNeighbours(relations={"genre": 1.0}, hub_cap=cap).fit(library(), seed=0)
+        assert len(recaller.tables[0][0][0]) == reached
+
+
+@pytest.mark.parametrize("recipe", [ItemCF(), UserCF(), RP3beta()])
+def test_events_whose_weights_sum_to_nothing_say_nothing_of_taste(recipe: Any) -> None:
+    data = library()
+    events = data.interactions
+    disliked = Interactions(
+        np.append(events.users, [0, 1, 1]),
+        np.append(events.items, [11, 11, 11]),
+        np.append(events.weights, np.array([-1.0, 2.0, -2.0], dtype=np.float32)),
+        n_users=events.n_users,
+        n_items=events.n_items,
+    )
+    history = item_lists([[0, 4]])
+    before = recipe.fit(data, seed=0).recall(Queries([-1], history), 12)
+    after = recipe.fit(RecallData(data.users, data.items, disliked, data.catalogue), seed=0)
+    answer = after.recall(Queries([-1], history), 12)
+    np.testing.assert_array_equal(answer.items, before.items)
+    np.testing.assert_array_equal(answer.scores, before.scores)
 
 
 def test_hot_counts_users_and_halves_them_with_age() -> None:
@@ -202,7 +233,7 @@ def test_missing_knowledge_is_said_in_one_sentence() -> None:
 @pytest.mark.parametrize("recipe", [Hot, ItemCF, UserCF, Tag, KgNeighbours, RP3beta])
 def test_every_setting_refuses_what_is_illegal(recipe: type[Any]) -> None:
     for field in fields(recipe):
-        for wrong in (-1, float("nan"), "many", None, True):
+        for wrong in (-1, float("nan"), "many", None, 1 if field.name == "normalise" else True):
             with pytest.raises(ConfigError, match=field.name):
                 recipe(**{field.name: wrong})
 

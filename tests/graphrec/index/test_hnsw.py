@@ -156,9 +156,7 @@ SPOILED: dict[str, Callable[[bytes], bytes]] = {
 
 
 @pytest.mark.parametrize("how", SPOILED)
-def test_a_truncated_empty_or_random_file_is_refused(
-    saved: tuple[Path, npt.NDArray[np.float32]], how: str
-) -> None:
+def test_a_truncated_empty_or_random_file_is_refused(saved: tuple[Path, npt.NDArray[np.float32]], how: str) -> None:
     directory, matrix = saved
     path = directory / "index.hnsw"
     path.write_bytes(SPOILED[how](path.read_bytes()))
@@ -209,9 +207,7 @@ def test_the_metric_is_kept_and_decides_the_space(tmp_path: Path) -> None:
         ('{"format": "hnsw/2"}', "'dim'"),
     ],
 )
-def test_a_broken_sidecar_is_refused(
-    saved: tuple[Path, npt.NDArray[np.float32]], text: str, problem: str
-) -> None:
+def test_a_broken_sidecar_is_refused(saved: tuple[Path, npt.NDArray[np.float32]], text: str, problem: str) -> None:
     directory, matrix = saved
     (directory / "index.json").write_text(text)
     with pytest.raises(BundleError, match=problem):
@@ -301,7 +297,7 @@ def test_duplicates_on_disk_are_checked(tmp_path: Path) -> None:
     matrix = clustered_world()
     make(matrix, "cosine").save(tmp_path)
     path = tmp_path / "duplicates.npy"
-    rows, firsts = np.load(path)
+    rows, _ = np.load(path)
     np.save(path, np.stack([rows, rows + 1]))
     with pytest.raises(BundleError, match=r"duplicates\.npy has sha256"):
         load_index(tmp_path, matrix)
@@ -332,9 +328,11 @@ def test_two_building_threads_are_allowed_and_find_as_much() -> None:
 def test_a_wide_search_does_not_widen_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     """The library's ef is shared by all threads: it is never set."""
     index = make(random_world(), "cosine")
-    before = index._graph.ef
+    graph = index._graph
+    assert graph is not None
+    before = graph.ef
     index.search(random_world()[:3], 150)
-    assert index._graph.ef == before
+    assert graph.ef == before
     source = inspect.getsource(inspect.getmodule(HnswIndex) or hnswlib)
     assert ".set_ef(" not in source
 

@@ -1,0 +1,144 @@
+"""Speed of the engine in process: known users, strangers with a history, nobody; each channel alone.
+
+    python -m benchmarks.engine [BUNDLE] [--queries N] [--k K] [--json FILE]
+
+Without BUNDLE the demonstration on goodbooks is trained first, in a temporary directory. One thread asks, one request
+after the other; the engine has one thread.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.harness import write_json
+from graphrec.filtering import recall_allowed
+from graphrec.recall import known_queries
+from serve import Engine
+
+Ask = Callable[[int], Any]
+
+
+@contextmanager
+def demo_bundle() -> Iterator[Path]:
+    """Train the demonstration and yield where its bundle lies."""
+    from pipelines.config import load_config
+    from pipelines.datasets import datasets_directory
+    from pipelines.train import train
+
+    with TemporaryDirectory() as directory:
+        train(load_config(datasets_directory() / "goodbooks" / "demo.toml"), directory)
+        yield Path(directory)
+
+
+def measure(ask: Ask, n: int) -> dict[str, float]:
+    """Return the spread of the wall time of ``ask(0) .. ask(n - 1)`` in ms, and requests a second."""
+    times = np.empty(n)
+    for number in range(n):
+        started = time.perf_counter_ns()
+        ask(number)
+        times[number] = time.perf_counter_ns() - started
+    times /= 1e6
+    p50, p95, p99 = np.percentile(times, [50, 95, 99]).tolist()
+    return {"median_ms": p50, "p95_ms": p95, "p99_ms": p99, "max_ms": float(times.max()), "qps": 1e3 / times.mean()}
+
+
+def requests(engine: Engine, users: npt.NDArray[np.int64], k: int) -> dict[str, Ask]:
+    """Return the sorts of requests, by name."""
+    bundle = engine.bundle
+    ids = bundle.users.take(users)
+    histories = [bundle.items.take(bundle.history[row][0]) for row in users.tolist()]
+    return {
+        "known user": lambda i: engine.recall(ids[i], k=k),
+        "known user, explained": lambda i: engine.recall(ids[i], k=k, explain=True),
+        "stranger with a history": lambda i: engine.recall("stranger", histories[i], k=k),
+        "stranger with 5 items": lambda i: engine.recall("stranger", histories[i][-5:], k=k),
+        "nobody": lambda _: engine.recall(k=k),
+        "known user, k=10": lambda i: engine.recall(ids[i], k=10),
+        "neighbours, k=20": lambda i: engine.neighbours(histories[i][-1], k=20),
+    }
+
+
+def channel_requests(engine: Engine, users: npt.NDArray[np.int64], k: int) -> dict[str, Ask]:
+    """Return one sort of request a channel: the channel itself, filter included, without the engine around it."""
+    bundle = engine.bundle
+    queries = [known_queries(bundle.history, [row]) for row in users.tolist()]
+
+    def ask(name: str) -> Ask:
+        recaller = bundle.channels[name]
+        return lambda i: recall_allowed(recaller, queries[i], k, exclude=queries[i].history, allowed=bundle.pool)
+
+    return {f"channel {name}": ask(name) for name in bundle.channels}
+
+
+def run(path: Path, *, n: int, k: int, seed: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Return the settings and one row a sort of request."""
+    started = time.perf_counter()
+    engine = Engine.open(path)
+    open_s = time.perf_counter() - started
+    bundle = engine.bundle
+    busy = np.flatnonzero(bundle.history.lengths)
+    users = np.random.default_rng(seed).choice(busy, size=n)
+    sorts = requests(engine, users, k) | channel_requests(engine, users, k)
+    results = [{"name": name, **measure(ask, n)} for name, ask in sorts.items()]
+    settings = {
+        "queries": n,
+        "k": k,
+        "seed": seed,
+        "threads": 1,
+        "users": len(bundle.users),
+        "items": len(bundle.items),
+        "mean_history": statistics.fmean(bundle.history.lengths.tolist()),
+        "channels": list(bundle.channels),
+        "fusion": dict(bundle.fusion),
+        "bundle_bytes": bundle.manifest.size_bytes,
+        "open_s": open_s,
+    }
+    return settings, results
+
+
+def show(settings: dict[str, Any], results: list[dict[str, Any]]) -> None:
+    """Print the results as a table."""
+    columns = ("median_ms", "p95_ms", "p99_ms", "max_ms", "qps")
+    size = f"{settings['items']:,} items, {settings['users']:,} users"
+    title = f"{size}, k={settings['k']}, {settings['queries']} requests each"
+    table = Table("request", title=title, caption=f"opened and warmed in {settings['open_s']:.2f} s")
+    for column in columns:
+        table.add_column(column, justify="right")
+    for row in results:
+        table.add_row(row["name"], *(f"{row[column]:,.3f}" for column in columns[:-1]), f"{row['qps']:,.0f}")
+    Console(width=110).print(table)
+
+
+def main() -> None:
+    """Read the arguments, measure, print, write."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.engine", description=__doc__.splitlines()[0])
+    parser.add_argument("bundle", nargs="?", type=Path, help="a bundle, or a directory with 'current' in it")
+    parser.add_argument("--queries", type=int, default=2000)
+    parser.add_argument("-k", "--k", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", type=Path, help="where the results are written")
+    given = parser.parse_args()
+    if given.bundle is not None:
+        settings, results = run(given.bundle, n=given.queries, k=given.k, seed=given.seed)
+    else:
+        with demo_bundle() as path:
+            settings, results = run(path, n=given.queries, k=given.k, seed=given.seed)
+    show(settings, results)
+    if given.json:
+        write_json(given.json, "engine", settings, results)
+
+
+if __name__ == "__main__":
+    main()

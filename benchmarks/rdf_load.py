@@ -1,0 +1,201 @@
+"""RDF to HeteroData: triples a second and bytes of memory a triple, beside rdflib and bare oxigraph.
+
+    python -m benchmarks.rdf_load [FILE] [--json FILE] [--data DIR] [--rounds N] [--rdflib-triples N]
+
+FILE (by default ``rdf/bookcrossing.nt.xz`` of the test data) is decompressed to a temporary N-Triples file first. Every
+measurement is a process of its own; memory is its peak less that of a process which makes the same imports and no
+more. Ours reads a file of one triple before the clock starts, since kernels are compiled once for all runs; rdflib
+parses only the first lines (it slows down as it fills, so that favours it).
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.harness import write_json
+
+# Who took what, in Book-Crossing; a file without these predicates is loaded without users.
+EVENTS = ("http://example.org/bx/rated", "http://example.org/bx/interacted")
+_ONE = '<http://a> <http://b> <http://c> .\n<http://a> <http://b> "c" .\n'
+
+
+def rdflib_parse(path: Path, n: int) -> tuple[Callable[[], int], None]:
+    """Prepare rdflib's parse of the first ``n`` lines into a Graph."""
+    import rdflib
+
+    with path.open("rb") as stream:
+        data = b"".join(itertools.islice(stream, n))
+    return lambda: len(rdflib.Graph().parse(data=data, format="nt")), None
+
+
+def pyoxigraph_parse(path: Path, _: int) -> tuple[Callable[[], int], None]:
+    """Prepare oxigraph's parse of the whole file, keeping nothing."""
+    import pyoxigraph
+
+    return lambda: sum(1 for _ in pyoxigraph.parse(path=path, format=pyoxigraph.RdfFormat.N_TRIPLES)), None
+
+
+def our_read(path: Path, _: int) -> tuple[Callable[[], int], Callable[[Path], object]]:
+    """Prepare the file's KnowledgeGraph."""
+    from kg.rdf import read_rdf
+
+    return lambda: read_rdf(path).report.n_statements, read_rdf
+
+
+def our_hetero(path: Path, _: int) -> tuple[Callable[[], int], Callable[[Path], object]]:
+    """Prepare the whole way: file, KnowledgeGraph, interactions, linking, catalogue, HeteroData."""
+    import polars as pl
+
+    from graphrec.interactions import Interactions
+    from graphrec.vocabulary import Vocabulary
+    from kg.catalogue import catalogue_graph
+    from kg.hetero import to_hetero
+    from kg.interactions import InteractionMapping, interactions_from_rdf
+    from kg.linking import link_by_template
+    from kg.rdf import read_rdf
+
+    def load(file: Path) -> int:
+        kg = read_rdf(file)
+        present = tuple(iri for iri in EVENTS if iri in kg.relations)
+        if present:
+            events = interactions_from_rdf(kg, InteractionMapping(direct=present)).select("user_id", "item_id")
+            users, items = (Vocabulary(events[c].unique(maintain_order=True).to_arrow()) for c in events.columns)
+            rows = (users.rows(events["user_id"].to_arrow()), items.rows(events["item_id"].to_arrow()))
+            interactions = Interactions(*rows, n_users=len(users), n_items=len(items))
+            del events
+        else:
+            heads = pl.Series(kg.triples[:, 0]).unique(maintain_order=True).to_numpy()
+            items, interactions = Vocabulary(kg.entities.ids.take(heads)), None
+        linking = link_by_template(items, kg, "{id}")
+        data = to_hetero(catalogue_graph(kg, linking, items, exclude=present), interactions)
+        data.validate(raise_on_error=True)
+        return kg.report.n_statements
+
+    return lambda: load(path), load
+
+
+STAGES: dict[str, Callable[[Path, int], tuple[Callable[[], int], Callable[[Path], object] | None]]] = {
+    "rdflib parse into Graph": rdflib_parse,
+    "pyoxigraph parse alone": pyoxigraph_parse,
+    "graphrec read_rdf": our_read,
+    "graphrec RDF to HeteroData": our_hetero,
+}
+
+
+def run_stage(name: str, path: Path, n: int, *, only_import: bool) -> None:
+    """Measure one stage in this process and print the figures as JSON."""
+    work, warm_up = STAGES[name](path, n)
+    figures: dict[str, float] = {"base_bytes": _peak_bytes()}
+    if not only_import:
+        if warm_up is not None:
+            with TemporaryDirectory() as directory:
+                one = Path(directory) / "one.nt"
+                one.write_text(_ONE, encoding="utf-8")
+                warm_up(one)
+        started = time.perf_counter()
+        figures["triples"] = work()
+        figures["seconds"] = time.perf_counter() - started
+        figures["peak_bytes"] = _peak_bytes()
+    print(json.dumps(figures))
+
+
+def _peak_bytes() -> int:
+    scale = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
+
+
+def in_process(name: str, path: Path, n: int, *, only_import: bool = False) -> dict[str, float]:
+    """Return the figures of one stage, measured in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.rdf_load", str(path), "--stage", name, "--rdflib-triples", str(n)]
+    command += ["--only-import"] if only_import else []
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    figures: dict[str, float] = json.loads(done.stdout)
+    return figures
+
+
+def measure(name: str, path: Path, n: int, rounds: int) -> dict[str, Any]:
+    """Return the row of one stage: medians over ``rounds`` processes."""
+    runs = [in_process(name, path, n) for _ in range(rounds)]
+    base = in_process(name, path, n, only_import=True)["base_bytes"]
+    triples = int(runs[0]["triples"])
+    seconds = statistics.median(run["seconds"] for run in runs)
+    peak = statistics.median(run["peak_bytes"] for run in runs)
+    return {
+        "name": name,
+        "triples": triples,
+        "seconds": round(seconds, 3),
+        "triples_per_s": round(triples / seconds),
+        "peak_bytes_per_triple": round((peak - base) / triples, 1),
+    }
+
+
+@contextmanager
+def plain_file(source: Path) -> Iterator[Path]:
+    """Yield ``source`` as a plain N-Triples file, decompressed into a temporary one where it is not."""
+    from kg.formats import Source, rdf_file
+
+    file = rdf_file(source)
+    if file.format != "n-triples":
+        raise SystemExit(f"{source} is {file.format}; this benchmark reads N-Triples, plain or compressed")
+    if not file.compression:
+        yield source
+        return
+    with TemporaryDirectory() as directory:
+        target = Path(directory) / "graph.nt"
+        with Source(file) as packed, target.open("wb") as stream:
+            shutil.copyfileobj(packed, stream, 1 << 20)
+        yield target
+
+
+def main() -> None:
+    """Run all stages, print the table and write the JSON."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("file", nargs="?", type=Path, help="N-Triples; default rdf/bookcrossing.nt.xz of the data")
+    parser.add_argument("--data", type=Path, default=os.environ.get("GRAPHREC_DATA"), help="folder of test data")
+    parser.add_argument("--json", type=Path, help="write the results here")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rdflib-triples", type=int, default=300_000)
+    parser.add_argument("--stage", choices=STAGES, help=argparse.SUPPRESS)
+    parser.add_argument("--only-import", action="store_true", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.stage:
+        run_stage(args.stage, args.file, args.rdflib_triples, only_import=args.only_import)
+        return
+    if args.file is None and args.data is None:
+        parser.error("name a file, or the folder of test data with --data or GRAPHREC_DATA")
+    source = args.file or Path(args.data) / "rdf" / "bookcrossing.nt.xz"
+    console = Console()
+    with plain_file(source) as path, console.status("measuring …"):
+        rows = [measure(name, path, args.rdflib_triples, args.rounds) for name in STAGES]
+    for row in rows[1:]:
+        row["ratio_vs_rdflib"] = round(row["triples_per_s"] / rows[0]["triples_per_s"], 2)
+    table = Table(*(key.replace("_", " ") for key in rows[-1]), title=f"RDF loading, {source.name}")
+    for row in rows:
+        table.add_row(
+            *(f"{row[key]:,}" if not isinstance(row.get(key, ""), str) else row.get(key, "") for key in rows[-1])
+        )
+    console.print(table)
+    if args.json:
+        settings = {"file": source.name, "rounds": args.rounds, "rdflib_triples": args.rdflib_triples}
+        write_json(args.json, "rdf_load", settings, rows, packages=("rdflib", "pyoxigraph", "torch", "torch-geometric"))
+
+
+if __name__ == "__main__":
+    main()

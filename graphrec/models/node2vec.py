@@ -1,0 +1,229 @@
+"""Node2Vec: skip-gram over random walks through users, items and entities."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from graphrec.catalogue import with_users
+from graphrec.errors import ConfigError, MissingExtraError
+from graphrec.index import ExactIndex, Index, build_hnsw
+from graphrec.index.hnsw import HnswSettings
+from graphrec.recall import RecallData
+from graphrec.recallers.profile import Profile
+from graphrec.recallers.vector import QueryMode, VectorRecaller
+from graphrec.walks import Corpus, check_walk_settings, write_corpus
+
+FloatArray = npt.NDArray[np.float32]
+
+# gensim cuts longer sentences off without a word.
+_LONGEST_WALK = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Node2Vec:
+    r"""Node2Vec over the graph of users, items and catalogue entities.
+
+    Walks (:mod:`graphrec.walks`) become sentences; skip-gram with negative sampling learns for each node a vector
+    ``in`` (as centre) and ``out`` (as context) by raising :math:`\sigma(in_a \cdot out_b)` for b near a.
+    Items whose ``in`` vectors are close have like neighbourhoods; that answers item to item. A user's or history's
+    ``in`` vector times an item's ``out`` vector is the trained quantity; that answers user to item.
+
+    Cold users are answered from their history; cold items by their entities, where the catalogue has any edges for
+    them. Items that no walk reached have no vector and are never returned.
+
+    Parameters
+    ----------
+    dim : int, default 64
+        Width of the vectors.
+    walks_per_node, length : int
+        Walks from each node, and nodes in a walk (at most 10,000).
+    window : int, default 5
+        Nodes on either side that count as context.
+    p, q : float, default 1.0
+        Return and in-out parameters of the walk [1]_. Without triangles (users and items alone) only p / q matters.
+    negative : int, default 5
+        Negative samples a pair.
+    epochs : int
+        Passes over the walks.
+    ns_exponent : float, default 0.75
+        Negatives are drawn by (count of the node in the walks) to this power.
+    lr : float
+        First learning rate; falls linearly.
+    workers : int, default 1
+        Training threads. One worker gives the same vectors on every run; more are faster and give that up.
+    relation_weights : mapping of str to float
+        Share of steps along each relation (see :func:`graphrec.walks.generate_walks`); empty goes by edges alone.
+    weighted : bool, default False
+        Step in proportion to interaction weights (ratings).
+    query : {"items", "history", "user", "blend"}
+        How a user's request is turned into searches; see :class:`graphrec.recallers.vector.VectorRecaller`.
+    neighbours, power : int, float
+        For ``query="items"``: votes of each history item, and the power of the cosine that a vote weighs.
+    last, half_life, weight_exponent : int, float, float
+        Which items of a history count: see :class:`graphrec.recallers.profile.Profile`.
+    index : {"hnsw", "exact"}
+        How the nearest vectors are found.
+    m, ef_construction, ef_search : int
+        HNSW: links a node, width while building, least width of a search.
+
+    Raises
+    ------
+    ConfigError
+        If a setting is out of range.
+
+    Notes
+    -----
+    gensim trains about 100,000 nodes of a walk a second on each worker (dim 64, window 5). ``out`` vectors are
+    searched by inner product, ``in`` vectors by cosine.
+
+    References
+    ----------
+    .. [1] A. Grover, J. Leskovec, "node2vec: Scalable feature learning for networks", KDD 2016.
+    .. [2] O. Barkan, N. Koenigstein, "Item2vec: neural item embedding for collaborative filtering", MLSP 2016.
+    """
+
+    dim: int = 64
+    walks_per_node: int = 10
+    length: int = 40
+    window: int = 5
+    p: float = 1.0
+    q: float = 1.0
+    negative: int = 5
+    epochs: int = 1
+    ns_exponent: float = 0.75
+    lr: float = 0.1
+    workers: int = 1
+    relation_weights: Mapping[str, float] = field(default_factory=dict)
+    weighted: bool = False
+    query: QueryMode = "items"
+    neighbours: int = 20
+    power: float = 1.0
+    last: int = 0
+    half_life: float = 0.0
+    weight_exponent: float = 0.0
+    index: Literal["hnsw", "exact"] = "hnsw"
+    m: int = 16
+    ef_construction: int = 200
+    ef_search: int = 100
+
+    def __post_init__(self) -> None:
+        check_walk_settings(self.walks_per_node, self.length, self.p, self.q)
+        if self.length > _LONGEST_WALK:
+            raise ConfigError(f"length is {self.length}; skip-gram takes walks of at most {_LONGEST_WALK:,} nodes")
+        for name in ("dim", "window", "negative", "epochs", "workers", "neighbours"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        for name in ("lr", "power"):
+            if not 0 < getattr(self, name) < np.inf:
+                raise ConfigError(f"{name} is {getattr(self, name)}; it must be above 0 and finite")
+        if not -5 <= self.ns_exponent <= 5:
+            raise ConfigError(f"ns_exponent is {self.ns_exponent}; legal are -5 to 5")
+        for name, legal in (("query", get_args(QueryMode)), ("index", ("hnsw", "exact"))):
+            if getattr(self, name) not in legal:
+                raise ConfigError(f"{name} is {getattr(self, name)!r}; legal are {', '.join(map(repr, legal))}")
+        HnswSettings(self.m, self.ef_construction, self.ef_search)
+        self._profile()
+
+    def _profile(self) -> Profile:
+        return Profile(self.last, self.half_life, self.weight_exponent)
+
+    def fit(self, data: RecallData, *, seed: int) -> VectorRecaller:
+        """Return the channel: walks, skip-gram, index. Same data, seed and ``workers=1`` give the same answers.
+
+        Raises
+        ------
+        MissingExtraError
+            If gensim is not installed.
+        DataError
+            If ``relation_weights`` names a relation that the graph does not have.
+        """
+        model = _word2vec()
+        graph = with_users(data.catalogue, data.interactions, weighted=self.weighted)
+        with tempfile.TemporaryDirectory(prefix="graphrec-walks-") as folder:
+            path = Path(folder) / "walks.txt"
+            corpus = write_corpus(
+                graph,
+                path,
+                walks_per_node=self.walks_per_node,
+                length=self.length,
+                p=self.p,
+                q=self.q,
+                seed=seed,
+                relation_weights=self.relation_weights,
+            )
+            centres, contexts = self._train(model, path, corpus, seed)
+        n_users = len(data.users)
+        # A node that stands alone is "walked", but learns nothing.
+        joined = graph.degrees[n_users : n_users + len(data.items)] > 0
+        rows = np.flatnonzero(joined & data.pool).astype(np.int32)
+        sources, targets = centres[n_users + rows], contexts[n_users + rows]
+        return VectorRecaller(
+            rows=rows,
+            sources=sources,
+            targets=targets,
+            near_targets=self._index(targets, "ip", seed),
+            near_sources=self._index(sources, "cosine", seed),
+            users=np.where(graph.degrees[:n_users, None] > 0, centres[:n_users], np.float32(0)),
+            n_items=len(data.items),
+            query=self.query,
+            neighbours=self.neighbours,
+            power=self.power,
+            profile=self._profile(),
+        )
+
+    def _index(self, matrix: FloatArray, metric: str, seed: int) -> Index:
+        if self.index == "exact":
+            return ExactIndex(matrix, metric)
+        settings = {"m": self.m, "ef_construction": self.ef_construction, "ef_search": self.ef_search}
+        return build_hnsw(matrix, metric=metric, seed=seed, **settings)
+
+    def _train(self, model: Any, path: Path, corpus: Corpus, seed: int) -> tuple[FloatArray, FloatArray]:
+        """Return in and out vectors (n_nodes, dim) of the walks in ``path``; zero for nodes that are not in them."""
+        trained = model(
+            vector_size=self.dim,
+            window=self.window,
+            sg=1,
+            hs=0,
+            negative=self.negative,
+            ns_exponent=self.ns_exponent,
+            min_count=0,  # the default drops rare nodes without a word
+            sample=0,  # the default thins out hubs
+            alpha=self.lr,
+            min_alpha=min(1e-4, self.lr),
+            epochs=self.epochs,
+            workers=self.workers,
+            seed=seed & 0x7FFFFFFF,
+            hashfxn=_stable_hash,
+        )
+        counts = {str(node): int(count) for node, count in enumerate(corpus.counts) if count}
+        centres = np.zeros((len(corpus.counts), self.dim), dtype=np.float32)
+        contexts = np.zeros_like(centres)
+        if not counts:
+            return centres, contexts
+        trained.build_vocab_from_freq(counts, corpus_count=corpus.n_walks)
+        words = int(corpus.counts.sum())
+        trained.train(corpus_file=str(path), total_words=words, total_examples=corpus.n_walks, epochs=self.epochs)
+        nodes = np.array([int(word) for word in trained.wv.index_to_key])
+        centres[nodes], contexts[nodes] = trained.wv.vectors, trained.syn1neg
+        return centres, contexts
+
+
+def _word2vec() -> Any:
+    """Return gensim's Word2Vec."""
+    try:
+        from gensim.models import Word2Vec
+    except ImportError as error:
+        raise MissingExtraError("Node2Vec (gensim)", extra="train") from error
+    return Word2Vec
+
+
+def _stable_hash(word: str) -> int:
+    """Return a hash that, unlike Python's own, is the same in every process."""
+    return int(word)

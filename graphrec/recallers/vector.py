@@ -1,0 +1,321 @@
+"""Recall by nearest vectors: a user, a history or single items become queries to an index."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from graphrec.checks import as_array, check_finite, check_rows
+from graphrec.errors import BundleError, ConfigError, DataError
+from graphrec.index import Index, audit, load_index
+from graphrec.index.order import ordered_lists
+from graphrec.lists import ItemLists, empty_lists, take_lists
+from graphrec.recall import Evidence, Queries
+from graphrec.recallers.files import read_array, read_settings, setting, write_array, write_settings
+from graphrec.recallers.profile import Profile, profile_weights
+from graphrec.vocabulary import Vocabulary
+
+QueryMode = Literal["history", "user", "blend", "items"]
+FloatArray = npt.NDArray[np.float32]
+
+# Queries answered at a time, so that memory does not grow with the batch.
+_CHUNK = 1024
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VectorRecaller:
+    r"""Items whose vectors are nearest to a query made of vectors.
+
+    How a query is made (``query``):
+
+    ============= =====================================================================================
+    ``"history"`` :math:`\sum_p w_p x_p` over the history's items, searched among ``targets``
+    ``"user"``    the user's own vector, searched among ``targets``; the history where there is none
+    ``"blend"``   the two above, each of length 1, added
+    ``"items"``   each history item's nearest ``neighbours`` among ``sources``; their scores, cosines
+                  to the power ``power``, are summed with the weights :math:`w_p` (an item-CF by vectors);
+                  a history of h items has at least 2 k / h votes an item
+    ============= =====================================================================================
+
+    All but ``"user"`` follow a live history. A query without anything trained gets an empty list.
+
+    Parameters
+    ----------
+    rows : ndarray
+        (t,) int32, ascending: the items that have a vector. No other item is ever returned.
+    sources : ndarray
+        (t, dim) float32: what an item says as part of a history.
+    targets : ndarray
+        (t, dim) float32: what an item is found by; may be the same array as ``sources``.
+    near_targets, near_sources : Index
+        Over ``targets``, and (cosine) over ``sources``.
+    users : ndarray or None
+        (n_users, dim) float32; zero rows have no vector.
+    n_items : int
+        Size of the item vocabulary.
+    profile : Profile
+        Which items of a history count, and how much.
+    reason : str
+        Template of the sentence for people.
+
+    Raises
+    ------
+    DataError
+        If shapes disagree or rows are out of range, not ascending or repeated.
+    ConfigError
+        On an unknown ``query``, or ``neighbours`` or ``power`` out of range.
+    """
+
+    kind: ClassVar[str] = "vector"
+
+    rows: npt.NDArray[np.int32]
+    sources: FloatArray
+    targets: FloatArray
+    near_targets: Index
+    near_sources: Index
+    users: FloatArray | None
+    n_items: int
+    query: QueryMode = "history"
+    neighbours: int = 20
+    power: float = 1.0
+    profile: Profile = field(default_factory=Profile)
+    reason: str = "because you {verb} {source}: close to it in the graph"
+
+    def __post_init__(self) -> None:
+        if self.query not in get_args(QueryMode):
+            raise ConfigError(f"query is {self.query!r}; legal are {', '.join(map(repr, get_args(QueryMode)))}")
+        if self.neighbours < 1 or not self.power > 0:
+            raise ConfigError(f"neighbours is {self.neighbours} and power {self.power}; both must be above 0")
+        check_rows(self.rows, self.n_items, name="rows")
+        if (np.diff(self.rows) <= 0).any():
+            raise DataError("rows of items with a vector must ascend without repetition")
+        widths = {self.sources.shape, self.targets.shape}
+        sizes = {(len(index), index.dim) for index in (self.near_targets, self.near_sources)}
+        if widths | sizes != {(len(self.rows), self.sources.shape[1])}:
+            raise DataError(f"{len(self.rows)} items, vectors {widths} and indexes {sizes} do not fit each other")
+        if self.users is not None and self.users.shape[1] != self.sources.shape[1]:
+            raise DataError(f"user vectors have dim {self.users.shape[1]}, item vectors {self.sources.shape[1]}")
+
+    def recall(self, queries: Queries, k: int) -> ItemLists:
+        """Return at most k items a query, nearest first, ties by row."""
+        if k < 1:
+            raise ConfigError(f"k is {k}; recall asks for at least 1 item")
+        check_rows(queries.history.items, self.n_items, name="history items")
+        parts = []
+        for start in range(0, len(queries), _CHUNK):
+            chosen = np.arange(start, min(start + _CHUNK, len(queries)))
+            part = Queries(queries.users[chosen], take_lists(queries.history, chosen))
+            parts.append(self._by_items(part, k) if self.query == "items" else self._by_vector(part, k))
+        return _join(parts)
+
+    def similar(self, items: npt.ArrayLike, k: int) -> ItemLists:
+        """Return each of ``items``' (n,) k nearest others by cosine of ``sources``; empty where it has no vector."""
+        asked = as_array(items, np.int32, name="items")
+        check_rows(asked, self.n_items, name="items")
+        positions = self._positions(asked)
+        found = self.near_sources.search(self.sources[np.maximum(positions, 0)], k + 1)
+        lists = np.repeat(np.arange(len(asked)), found.lengths)
+        kept = (found.items != positions[lists]) & (positions[lists] >= 0)
+        return ordered_lists(lists[kept], self.rows[found.items[kept]], found.scores[kept], n=len(asked), k=k)
+
+    def evidence(self, query: Queries, items: npt.NDArray[np.int32]) -> Evidence:
+        """Return for each of ``items`` (m,) the history item whose weighted similarity to it is greatest."""
+        weights = profile_weights(query.history, self.profile)
+        sources = self._positions(query.history.items)
+        usable = np.flatnonzero((weights > 0) & (sources >= 0))
+        positions = self._positions(items)
+        nothing = np.full(len(items), -1, dtype=np.int32)
+        if len(usable) == 0 or len(items) == 0:
+            return Evidence(nothing, nothing.copy())
+        space = self.sources if self.query == "items" else self.targets
+        # (m, dim) by (dim, h): how near each item is to each of the history
+        near = _unit(space[np.maximum(positions, 0)]) @ _unit(self.sources[sources[usable]]).T
+        best = np.argmax(near * weights[usable], axis=1)
+        chosen = np.where(positions >= 0, query.history.items[usable[best]], -1).astype(np.int32)
+        return Evidence(chosen, nothing)
+
+    def audit(self, *, k: int = 100, seed: int = 0, n_queries: int = 200) -> float:
+        """Return the least ANN recall at ``k`` of the indexes, on queries drawn from the items."""
+        if len(self.rows) == 0:
+            return 1.0
+        drawn = np.random.default_rng(seed).choice(len(self.rows), size=min(n_queries, len(self.rows)), replace=False)
+        queries = self.sources[np.sort(drawn)]
+        by_item = audit(self.near_sources, queries, k, matrix=self.sources)
+        if self.near_targets is self.near_sources:
+            return by_item
+        return min(by_item, audit(self.near_targets, queries, k, matrix=self.targets))
+
+    def _positions(self, items: npt.NDArray[np.int32]) -> npt.NDArray[np.int64]:
+        """Return where each item stands among ``rows``; -1 for those without a vector."""
+        if len(self.rows) == 0:
+            return np.full(len(items), -1, dtype=np.int64)
+        place = np.minimum(np.searchsorted(self.rows, items), len(self.rows) - 1)
+        return np.where(self.rows[place] == items, place, -1)
+
+    def _by_vector(self, queries: Queries, k: int) -> ItemLists:
+        """Search once a query, with one vector each."""
+        vectors = self._query_vectors(queries)
+        asked = np.flatnonzero((vectors != 0).any(axis=1))
+        if len(asked) == 0:
+            return empty_lists(len(queries))
+        found = self.near_targets.search(vectors[asked], k)
+        lists = np.repeat(asked, found.lengths)
+        return ordered_lists(lists, self.rows[found.items], found.scores, n=len(queries), k=k)
+
+    def _query_vectors(self, queries: Queries) -> FloatArray:
+        """Return (n, dim) query vectors; zero where nothing is known."""
+        history = self._history_vectors(queries.history)
+        if self.query == "history" or self.users is None:
+            return history
+        known = (queries.users >= 0) & (queries.users < len(self.users))
+        own = np.where(known[:, None], self.users[np.where(known, queries.users, 0)], np.float32(0))
+        if self.query == "blend":
+            return _unit(own) + _unit(history)
+        return np.where((own != 0).any(axis=1)[:, None], own, history)
+
+    def _history_vectors(self, history: ItemLists) -> FloatArray:
+        """Return (n, dim): each history's weighted mean of ``sources``."""
+        lists, positions, weights = self._usable(history)
+        sums = np.zeros((len(history), self.sources.shape[1]))
+        # One list after the other, so that a list's sum does not depend on what stands beside it.
+        np.add.at(sums, lists, self.sources[positions] * weights[:, None])
+        mass = np.bincount(lists, weights=weights, minlength=len(history))
+        return (sums / np.where(mass > 0, mass, 1)[:, None]).astype(np.float32)
+
+    def _usable(
+        self, history: ItemLists
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+        """Return list, position among ``rows`` and weight of the entries that have a vector and a weight > 0."""
+        weights, positions = profile_weights(history, self.profile), self._positions(history.items)
+        kept = (weights > 0) & (positions >= 0)
+        lists = np.repeat(np.arange(len(history)), history.lengths)
+        return lists[kept], positions[kept], weights[kept]
+
+    def _by_items(self, queries: Queries, k: int) -> ItemLists:
+        """Search once for each distinct history item, then sum what they vote for."""
+        lists, positions, weights = self._usable(queries.history)
+        if len(lists) == 0:
+            return empty_lists(len(queries))
+        distinct, which = np.unique(positions, return_inverse=True)
+        # A short history has longer votes, or it could not fill k places.
+        wanted = np.maximum(self.neighbours, -(-2 * k // np.bincount(lists, minlength=len(queries))[lists]))
+        near = self.near_sources.search(self.sources[distinct], int(wanted.max()) + 1)
+        cast = take_lists(ItemLists(near.indptr, np.arange(len(near.items), dtype=np.int32)), which)
+        voters = np.repeat(np.arange(len(which)), cast.lengths)
+        ranks = np.arange(len(voters)) - cast.indptr[voters]
+        itself = near.items[cast.items] == positions[voters]
+        cast_items, voters = (
+            cast.items[~itself & (ranks <= wanted[voters])],
+            voters[~itself & (ranks <= wanted[voters])],
+        )
+        votes = np.maximum(near.scores[cast_items].astype(np.float64), 0.0) ** self.power * weights[voters]
+        pairs, place = np.unique(lists[voters] * len(self.rows) + near.items[cast_items], return_inverse=True)
+        sums = np.bincount(place, weights=votes, minlength=len(pairs))
+        kept = sums > 0
+        owners, rows = np.divmod(pairs[kept], len(self.rows))
+        return ordered_lists(owners, self.rows[rows], sums[kept].astype(np.float32), n=len(queries), k=k)
+
+    def save(self, directory: Path) -> None:
+        """Write ``recaller.json``, the matrices as ``.npy``, and the indexes in ``targets/`` and ``sources/``."""
+        one = self.near_targets is self.near_sources
+        settings = {
+            "n_items": self.n_items,
+            "dim": int(self.sources.shape[1]),
+            "query": self.query,
+            "neighbours": self.neighbours,
+            "power": float(self.power),
+            "profile": asdict(self.profile),
+            "reason": self.reason,
+            "one_space": one,
+            "has_users": self.users is not None,
+        }
+        write_settings(directory, self.kind, settings)
+        write_array(directory, "rows", self.rows)
+        _write_matrix(directory, "sources", self.sources)
+        (directory / "sources").mkdir()
+        self.near_sources.save(directory / "sources")
+        if not one:
+            _write_matrix(directory, "targets", self.targets)
+            (directory / "targets").mkdir()
+            self.near_targets.save(directory / "targets")
+        if self.users is not None:
+            _write_matrix(directory, "users", self.users)
+
+    @classmethod
+    def load(cls, directory: Path, items: Vocabulary) -> Self:
+        """Read what :meth:`save` wrote; matrices stay on disk, memory-mapped.
+
+        Raises
+        ------
+        BundleError
+            If a file is missing or damaged, the parts do not fit, or the recaller was made for other items.
+        """
+        settings = read_settings(directory, kind=cls.kind)
+        try:
+            recaller = cls(**_read(directory, settings))
+        except (DataError, ConfigError, TypeError) as error:
+            raise BundleError(f"{directory} is damaged: {error}") from error
+        if recaller.n_items != len(items):
+            raise BundleError(f"{directory} speaks of {recaller.n_items} items; the bundle has {len(items)}")
+        return recaller
+
+
+def _unit(vectors: FloatArray) -> FloatArray:
+    """Return vectors of length 1; zero stays zero."""
+    norms = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    unit: FloatArray = (vectors / np.where(norms > 0, norms, 1)).astype(np.float32)
+    return unit
+
+
+def _join(parts: list[ItemLists]) -> ItemLists:
+    """Return the lists of all parts, one after the other."""
+    if not parts:
+        return empty_lists(0)
+    indptr = np.zeros(sum(map(len, parts)) + 1, dtype=np.int64)
+    np.cumsum(np.concatenate([part.lengths for part in parts]), out=indptr[1:])
+    return ItemLists(
+        indptr, np.concatenate([part.items for part in parts]), np.concatenate([part.scores for part in parts])
+    )
+
+
+def _write_matrix(directory: Path, name: str, matrix: FloatArray) -> None:
+    write_array(directory, name, np.ascontiguousarray(matrix).reshape(-1))
+
+
+def _read_matrix(directory: Path, name: str, dim: int) -> FloatArray:
+    flat = read_array(directory, name, np.float32)
+    if dim < 1 or len(flat) % dim:
+        raise BundleError(f"{directory / name}.npy holds {len(flat)} values, no multiple of dim {dim}")
+    matrix: FloatArray = flat.reshape(-1, dim)
+    check_finite(matrix, name=name)
+    return matrix
+
+
+def _read(directory: Path, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the constructor's arguments from the files of ``directory``."""
+    dim = setting(settings, "dim", int, directory=directory)
+    sources = _read_matrix(directory, "sources", dim)
+    near_sources = load_index(directory / "sources", sources)
+    targets, near_targets = sources, near_sources
+    if not setting(settings, "one_space", bool, directory=directory):
+        targets = _read_matrix(directory, "targets", dim)
+        near_targets = load_index(directory / "targets", targets)
+    has_users = setting(settings, "has_users", bool, directory=directory)
+    return {
+        "rows": read_array(directory, "rows", np.int32),
+        "sources": sources,
+        "targets": targets,
+        "near_targets": near_targets,
+        "near_sources": near_sources,
+        "users": _read_matrix(directory, "users", dim) if has_users else None,
+        "n_items": setting(settings, "n_items", int, directory=directory),
+        "query": setting(settings, "query", str, directory=directory),
+        "neighbours": setting(settings, "neighbours", int, directory=directory),
+        "power": setting(settings, "power", float, directory=directory),
+        "profile": Profile(**setting(settings, "profile", dict, directory=directory)),
+        "reason": setting(settings, "reason", str, directory=directory),
+    }

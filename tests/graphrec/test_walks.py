@@ -1,0 +1,220 @@
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import networkx as nx
+import numpy as np
+import numpy.typing as npt
+import pytest
+from scipy.stats import chisquare
+
+from graphrec.adjacency import Adjacency, adjacency_from_edges
+from graphrec.errors import ConfigError, DataError
+from graphrec.walks import generate_walks, write_corpus
+
+
+def graph_of(
+    edges: list[tuple[int, int, float]],
+    n: int,
+    *,
+    weighted: bool = False,
+    relations: list[int] | None = None,
+    split: int | None = None,
+) -> Adjacency:
+    """Return the undirected graph of ``edges``; ``split`` makes two node types, the second from that row on."""
+    numbers = relations or [0] * len(edges)
+    both = [(a, b, w, r) for (a, b, w), r in zip(edges, numbers, strict=True)]
+    both += [(b, a, w, r) for a, b, w, r in both]
+    a, b, w, r = (np.array(column) for column in zip(*both, strict=True))
+    names = ["knows", "likes"]
+    offsets, types = ([0, n], ["person"]) if split is None else ([0, split, n], ["user", "item"])
+    weights = w.astype(np.float32) if weighted else None
+    return adjacency_from_edges(a, b, r, weights, type_offsets=offsets, node_types=types, relation_names=names)
+
+
+def unit(graph: nx.Graph) -> list[tuple[int, int, float]]:
+    return [(a, b, 1.0) for a, b in graph.edges]
+
+
+HOUSE = [(0, 1, 1.0), (1, 2, 3.0), (2, 3, 1.0), (3, 0, 2.0), (0, 4, 0.5), (1, 4, 1.0)]
+BIPARTITE = [(0, 3, 1.0), (0, 4, 1.0), (1, 3, 1.0), (1, 5, 1.0), (2, 4, 1.0), (2, 5, 1.0), (0, 6, 1.0), (2, 6, 1.0)]
+GRAPHS: dict[str, Adjacency] = {
+    "K5": graph_of(unit(nx.complete_graph(5)), 5),
+    "path": graph_of(unit(nx.path_graph(4)), 4),
+    "star": graph_of(unit(nx.star_graph(4)), 5),
+    "house": graph_of(HOUSE, 5),
+    "bipartite": graph_of(BIPARTITE, 7, split=3),
+    "weighted house": graph_of(HOUSE, 5, weighted=True),
+    "house with parallel edges": graph_of([*HOUSE, (0, 1, 1.0), (1, 4, 1.0)], 5, relations=[0] * 6 + [1, 1]),
+    "weighted, parallel": graph_of([*HOUSE, (0, 1, 4.0)], 5, relations=[0] * 6 + [1], weighted=True),
+    "directed": adjacency_from_edges(
+        [0, 0, 1, 1, 2, 2, 3], [1, 2, 2, 3, 0, 3, 0], [0] * 7,
+        type_offsets=[0, 4], node_types=["n"], relation_names=["to"],
+    ),
+}  # fmt: skip
+
+
+def exact(graph: Adjacency, before: int, here: int, p: float, q: float) -> dict[int, float]:
+    """Return the probabilities of the next node, written out by the formula."""
+    mass: dict[int, float] = defaultdict(float)
+    row = slice(int(graph.indptr[here]), int(graph.indptr[here + 1]))
+    weights = np.ones(graph.n_edges) if graph.weights is None else graph.weights
+    joined = set(graph.indices[graph.indptr[before] : graph.indptr[before + 1]].tolist()) if before >= 0 else set()
+    for node, weight in zip(graph.indices[row].tolist(), weights[row].tolist(), strict=True):
+        bias = 1.0 if before < 0 else 1 / p if node == before else 1.0 if node in joined else 1 / q
+        mass[node] += weight * bias
+    total = sum(mass.values())
+    return {node: value / total for node, value in mass.items()}
+
+
+def check_frequencies(graph: Adjacency, nodes: npt.NDArray[np.int32], p: float, q: float) -> None:
+    """Compare the steps that walks took with the exact probabilities, by a chi-square test a state."""
+    counts: dict[tuple[int, int], Counter[int]] = defaultdict(Counter)
+    for walk in nodes.tolist():
+        taken = [node for node in walk if node >= 0]
+        for before, (here, after) in zip([-1, *taken], pairwise(taken), strict=False):
+            counts[before, here][after] += 1
+    values = []
+    for (before, here), found in counts.items():
+        wanted = exact(graph, before, here, p, q)
+        assert set(found) <= set(wanted)
+        total = sum(found.values())
+        if len(wanted) > 1 and total * min(wanted.values()) > 5:
+            observed = [found[node] for node in wanted]
+            values.append(float(chisquare(observed, [total * share for share in wanted.values()]).pvalue))
+    assert min(values, default=1.0) > 1e-4 / max(len(values), 1)
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+@pytest.mark.parametrize(("p", "q"), [(1, 1), (0.5, 2), (4, 0.25), (0.25, 0.5), (2, 2), (1000, 0.001), (0.01, 50)])
+def test_steps_follow_the_formula(name: str, p: float, q: float) -> None:
+    walks = generate_walks(GRAPHS[name], walks_per_node=600, length=20, p=p, q=q, seed=5)
+    check_frequencies(GRAPHS[name], walks.nodes, p, q)
+
+
+def test_walks_keep_to_the_edges_and_start_where_they_should() -> None:
+    oracle = nx.gnm_random_graph(40, 90, seed=1)
+    walks = generate_walks(graph_of(unit(oracle), 40), walks_per_node=3, length=12, p=0.5, q=2, seed=9)
+    assert walks.nodes.dtype == walks.lengths.dtype == np.int32
+    assert walks.nodes.shape == (120, 12)
+    assert walks.nodes[:, 0].tolist() == list(range(40)) * 3
+    for walk, length in zip(walks.nodes.tolist(), walks.lengths.tolist(), strict=True):
+        assert walk[length:] == [-1] * (12 - length)
+        assert length == (12 if oracle.degree(walk[0]) else 1)
+        assert all(oracle.has_edge(a, b) for a, b in pairwise(walk[:length]))
+
+
+@pytest.mark.parametrize("name", ["house", "weighted house", "bipartite", "house with parallel edges"])
+@pytest.mark.parametrize(("p", "q"), [(1, 1), (0.5, 2), (3, 0.5)])
+def test_the_number_of_threads_plays_no_part(name: str, p: float, q: float) -> None:
+    settings: dict[str, Any] = {"walks_per_node": 2000, "length": 9, "p": p, "q": q}
+    one = generate_walks(GRAPHS[name], **settings, seed=3, threads=1)
+    four = generate_walks(GRAPHS[name], **settings, seed=3, threads=4)
+    assert one.nodes.tobytes() == four.nodes.tobytes()
+    other = generate_walks(GRAPHS[name], **settings, seed=4, threads=1)
+    assert one.nodes.tobytes() != other.nodes.tobytes()
+
+
+def test_a_walk_does_not_depend_on_how_many_there_are() -> None:
+    few = generate_walks(GRAPHS["house"], walks_per_node=2, length=7, p=0.5, seed=3)
+    many = generate_walks(GRAPHS["house"], walks_per_node=50, length=7, p=0.5, seed=3)
+    assert (many.nodes[:10] == few.nodes).all()
+
+
+def test_dead_ends_and_lonely_nodes_end_a_walk() -> None:
+    line = adjacency_from_edges([0, 1], [1, 2], [0, 0], type_offsets=[0, 4], node_types=["n"], relation_names=["to"])
+    walks = generate_walks(line, walks_per_node=2, length=6, q=0.5, seed=0)
+    assert walks.lengths.tolist() == [3, 2, 1, 1] * 2
+    assert walks.nodes[0].tolist() == [0, 1, 2, -1, -1, -1]
+
+
+def test_a_length_of_one_stays_at_the_start() -> None:
+    walks = generate_walks(GRAPHS["K5"], walks_per_node=3, length=1, seed=0)
+    assert walks.nodes.ravel().tolist() == [0, 1, 2, 3, 4] * 3
+    assert walks.lengths.tolist() == [1] * 15
+
+
+def test_starts_may_be_chosen() -> None:
+    walks = generate_walks(GRAPHS["K5"], walks_per_node=2, length=3, seed=0, starts=[4, 1, 1])
+    assert walks.nodes[:, 0].tolist() == [4, 1, 1, 4, 1, 1]
+    assert generate_walks(GRAPHS["K5"], length=3, seed=0, starts=np.empty(0, np.int32)).nodes.shape == (0, 3)
+    with pytest.raises(DataError, match=r"starts\[1\] is 5"):
+        generate_walks(GRAPHS["K5"], seed=0, starts=[0, 5])
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_relation_weights_share_the_steps_out(weighted: bool) -> None:
+    """Node 0 knows 1, 2, 3 and likes 4: by edges one step in four goes to 4, by relations as the weights say."""
+    edges = [(0, 1, 1.0), (0, 2, 2.0), (0, 3, 1.0), (0, 4, 7.0)]
+    graph = graph_of(edges, 5, relations=[0, 0, 0, 1], weighted=weighted)
+
+    def steps(relation_weights: dict[str, float] | None) -> npt.NDArray[np.int64]:
+        walks = generate_walks(
+            graph, walks_per_node=20_000, length=2, seed=1, starts=[0], relation_weights=relation_weights
+        )
+        return np.bincount(walks.nodes[:, 1], minlength=5)
+
+    middle = 0.5 if weighted else 1 / 3
+    side = (1 - middle) / 2
+    for relation_weights, likes in (({"likes": 1.0, "knows": 1.0}, 0.5), ({"likes": 3.0}, 0.75)):
+        rest = 1 - likes
+        wanted = np.array([side * rest, middle * rest, side * rest, likes]) * 20_000
+        assert chisquare(steps(relation_weights)[1:], wanted).pvalue > 1e-3
+    assert steps({"likes": 0.0})[4] == 0
+    by_edges = np.array([1, 2, 1, 7]) / 11 if weighted else np.full(4, 0.25)
+    assert chisquare(steps(None)[1:], by_edges * 20_000).pvalue > 1e-3
+
+
+def test_a_graph_whose_relations_all_weigh_nothing_has_no_steps() -> None:
+    walks = generate_walks(GRAPHS["K5"], length=4, seed=0, relation_weights={"knows": 0.0})
+    assert set(walks.lengths.tolist()) == {1}
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"p": 0.0}, "p is 0"),
+        ({"p": -1.0}, "p is -1"),
+        ({"q": float("nan")}, "q is nan"),
+        ({"q": float("inf")}, "q is inf"),
+        ({"length": 0}, "length is 0"),
+        ({"walks_per_node": 0}, "walks_per_node is 0"),
+        ({"relation_weights": {"knows": -1.0}}, "'knows' is -1"),
+        ({"relation_weights": {"knows": float("nan")}}, "'knows' is nan"),
+    ],
+)
+def test_illegal_settings_are_refused(settings: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ConfigError, match=problem):
+        generate_walks(GRAPHS["K5"], seed=0, **settings)
+
+
+def test_an_unknown_relation_is_refused_with_the_nearest() -> None:
+    with pytest.raises(DataError, match="nearest: 'knows'"):
+        generate_walks(GRAPHS["K5"], seed=0, relation_weights={"know": 1.0})
+
+
+def test_the_corpus_is_the_walks_in_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    oracle = nx.barabasi_albert_graph(130, 2, seed=2)
+    oracle.add_node(130)
+    graph = graph_of(unit(oracle), 131)
+    settings: dict[str, Any] = {"walks_per_node": 3, "length": 8, "p": 0.5, "q": 2.0, "seed": 6}
+    walks = generate_walks(graph, **settings)
+    path = tmp_path / "walks.txt"
+    for block in (1 << 23, 100, 1):  # in one block, in several, one walk at a time
+        monkeypatch.setattr("graphrec.walks._BLOCK_NODES", block)
+        corpus = write_corpus(graph, path, **settings)
+        lines = [list(map(int, line.split())) for line in path.read_text().splitlines()]
+        assert lines == [row[:n] for row, n in zip(walks.nodes.tolist(), walks.lengths.tolist(), strict=True)]
+        assert corpus.n_walks == 393
+        counted = Counter(node for line in lines for node in line)
+        assert corpus.counts.tolist() == [counted[node] for node in range(131)]
+
+
+def test_an_empty_graph_gives_no_walks(tmp_path: Path) -> None:
+    none = np.empty(0, np.int32)
+    graph = adjacency_from_edges(none, none, none, type_offsets=[0, 0], node_types=["n"], relation_names=[])
+    assert generate_walks(graph, length=4, seed=0).nodes.shape == (0, 4)
+    assert write_corpus(graph, tmp_path / "walks.txt", seed=0).n_walks == 0

@@ -1,0 +1,257 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from graphrec.adjacency import node_rows
+from graphrec.catalogue import CatalogueGraph, items_only, with_users
+from graphrec.errors import ConfigError, DataError
+from graphrec.interactions import Interactions
+from graphrec.vocabulary import Vocabulary
+from kg.catalogue import catalogue_graph, item_tags, literal_column
+from kg.entity_types import entity_types
+from kg.export import to_networkx
+from kg.hetero import adjacency_from_hetero, numeric_attributes, to_hetero
+from kg.knowledge_graph import KnowledgeGraph
+from kg.linking import Linking, link_by_table, link_by_template
+from kg.rdf import read_rdf
+from tests.kg.documents import write
+
+WORLD = """
+@prefix : <http://e/> . @prefix o: <http://other/> . @prefix rdfs: <http://www.w3.org/2000/01/rdf-schema#> .
+@prefix owl: <http://www.w3.org/2002/07/owl#> . @prefix gr: <https://graphrec.org/ns#> .
+@prefix xsd: <http://www.w3.org/2001/XMLSchema#> .
+:Novelist rdfs:subClassOf :Person . :Person rdfs:subClassOf :Agent .
+:dune a :Book ; :author :herbert ; :year 1965 ; :genre "Fantasy", "Desert" ; :partOf :cycle ; :genre :fantasy .
+:dune2 a :Book ; :author :herbert ; :year "1969-10-01"^^xsd:date ; :genre "Fantasy"@en ; :partOf :cycle .
+:hobbit a :Book ; o:author :tolkien ; :genre :fantasy .
+:herbert a :Agent, :Person, :Novelist, owl:Thing ; rdfs:label "Frank Herbert" ; :knows :tolkien .
+:tolkien a :Person, :Agent ; rdfs:label "Tolkien" .
+:fantasy rdfs:label "Fantasy" .
+:cycle a :BookSeries .
+:island :author :nobody . :nobody a :Person .
+:ann gr:interacted :dune ; :likes :hobbit .
+"""
+
+
+@pytest.fixture
+def kg(tmp_path: Path) -> KnowledgeGraph:
+    return read_rdf(write(tmp_path / "world.ttl", WORLD))
+
+
+@pytest.fixture
+def items() -> Vocabulary:
+    return Vocabulary(["hobbit", "unlinked", "dune", "dune2"])
+
+
+@pytest.fixture
+def linking(kg: KnowledgeGraph, items: Vocabulary) -> Linking:
+    return link_by_template(items, kg, "http://e/{id}")
+
+
+def edges(graph: CatalogueGraph) -> set[tuple[str, str, str]]:
+    """Return all edges in words."""
+    a = graph.adjacency
+    return {
+        (graph.nodes[h], a.relation_names[a.relations[e]], graph.nodes[int(a.indices[e])])
+        for h in range(a.n_nodes)
+        for e in range(a.indptr[h], a.indptr[h + 1])
+    }
+
+
+def test_entity_types_are_the_most_specific(kg: KnowledgeGraph) -> None:
+    chosen = entity_types(kg)
+    kind = {iri: kg.entities[c] if c >= 0 else None for iri, c in zip(kg.entities, chosen.tolist(), strict=True)}
+    assert kind["http://e/herbert"] == "http://e/Novelist"
+    assert kind["http://e/tolkien"] == "http://e/Person"
+    assert kind["http://e/fantasy"] is None
+    few = entity_types(kg, max_types=1)
+    assert {kg.entities[c] for c in few.tolist() if c >= 0} == {"http://e/Book"}
+
+
+def test_most_frequent_type_wins_without_a_hierarchy(tmp_path: Path) -> None:
+    text = "@prefix : <http://e/> . :a a :Rare, :Often . :b a :Often . :c a :Tie1, :Tie2 ."
+    kg = read_rdf(write(tmp_path / "a.ttl", text))
+    kinds = [kg.entities[c][-4:] if c >= 0 else "" for c in entity_types(kg).tolist()]
+    assert [k for k in kinds if k] == ["ften", "ften", "Tie1"]
+
+
+def test_classes_in_a_cycle_count_as_equal(tmp_path: Path) -> None:
+    text = """@prefix : <http://e/> . @prefix r: <http://www.w3.org/2000/01/rdf-schema#> .
+    :A r:subClassOf :B . :B r:subClassOf :A , :B , :Top . :x a :A, :B, :Top ."""
+    kg = read_rdf(write(tmp_path / "a.ttl", text))
+    assert kg.entities[int(entity_types(kg)[kg.entities.row("http://e/x")])] == "http://e/A"
+
+
+def test_catalogue_in_words(kg: KnowledgeGraph, linking: Linking, items: Vocabulary) -> None:
+    graph = catalogue_graph(kg, linking, items, exclude=["likes"], labels=["The Hobbit", None, None, None])
+    assert graph.nodes.ids.to_pylist() == [
+        "item:hobbit", "item:unlinked", "item:dune", "item:dune2",
+        "http://e/cycle", "http://e/fantasy", "http://e/herbert", "http://e/tolkien",
+    ]  # fmt: skip
+    assert graph.adjacency.node_types == ("item", "book_series", "entity", "novelist", "person")
+    one_way = {
+        ("item:dune", "author", "http://e/herbert"),
+        ("item:dune2", "author", "http://e/herbert"),
+        ("item:hobbit", "author_2", "http://e/tolkien"),
+        ("item:dune", "genre", "http://e/fantasy"),
+        ("item:hobbit", "genre", "http://e/fantasy"),
+        ("item:dune", "part_of", "http://e/cycle"),
+        ("item:dune2", "part_of", "http://e/cycle"),
+        ("http://e/herbert", "knows", "http://e/tolkien"),
+    }
+    assert edges(graph) == one_way | {(t, f"rev_{r}", h) for h, r, t in one_way}
+    assert [graph.label(n) for n in range(8)] == [
+        "The Hobbit", "unlinked", "dune", "dune2", "cycle", "Fantasy", "Frank Herbert", "Tolkien",
+    ]  # fmt: skip
+    assert graph.adjacency.degrees[1] == 0
+
+
+def test_relations_may_be_chosen(kg: KnowledgeGraph, linking: Linking, items: Vocabulary) -> None:
+    graph = catalogue_graph(kg, linking, items, relations=["author"])
+    assert {r for _, r, _ in edges(graph)} == {"author", "rev_author", "author_2", "rev_author_2"}
+    one = catalogue_graph(kg, linking, items, relations=["http://e/author"])
+    assert one.adjacency.relation_names == ("author", "rev_author")
+    assert len(one.nodes) == 5
+    with pytest.raises(DataError, match="relation 'auther' is not among .*nearest: 'author'"):
+        catalogue_graph(kg, linking, items, relations=["auther"])
+
+
+def test_literals_may_be_nodes(kg: KnowledgeGraph, linking: Linking, items: Vocabulary) -> None:
+    graph = catalogue_graph(kg, linking, items, relations=["partOf"], literal_nodes=["genre", "year"])
+    rows = node_rows(graph.adjacency, "genre")
+    assert [graph.label(n) for n in rows] == ["Desert", "Fantasy"]
+    assert ("item:dune2", "genre", graph.nodes[rows[1]]) in edges(graph)
+    assert len(node_rows(graph.adjacency, "year")) == 2
+    assert ("http://e/year#1965", "rev_year", "item:dune") in edges(graph)
+
+
+def test_editions_of_one_entity_share_its_edges(kg: KnowledgeGraph, tmp_path: Path) -> None:
+    items = Vocabulary(["hardcover", "paperback", "hobbit"])
+    path = write(
+        tmp_path / "l.csv",
+        "item_id,iri\nhardcover,http://e/dune\npaperback,http://e/dune\nhobbit,http://e/hobbit\n",
+    )
+    graph = catalogue_graph(kg, link_by_table(path, items, kg), items, relations=["author", "likes"])
+    found = edges(graph)
+    for edition in ("item:hardcover", "item:paperback"):
+        assert (edition, "author", "http://e/herbert") in found
+        assert ("http://e/herbert", "rev_author", edition) in found
+    assert "http://e/dune" not in graph.nodes
+
+
+def test_nothing_linked_leaves_items_alone(kg: KnowledgeGraph) -> None:
+    items = Vocabulary(["x", "y"])
+    graph = catalogue_graph(kg, link_by_template(items, kg, "http://e/{id}"), items)
+    assert len(graph.nodes) == 2
+    assert graph.adjacency.n_edges == 0
+    assert graph.adjacency.relation_names == ()
+
+
+def test_sizes_must_agree(kg: KnowledgeGraph, linking: Linking, items: Vocabulary) -> None:
+    with pytest.raises(DataError, match="speaks of 4 items, the vocabulary has 1"):
+        catalogue_graph(kg, linking, Vocabulary(["a"]))
+    with pytest.raises(DataError, match="1 labels for 4 items"):
+        catalogue_graph(kg, linking, items, labels=["a"])
+
+
+def test_item_tags(kg: KnowledgeGraph, linking: Linking) -> None:
+    tags = item_tags(kg, linking, ["genre", "author"])
+    carried = {i: {tags.tags[int(t)] for t in tags.table[i][0]} for i in range(4)}
+    assert carried == {
+        0: {"Fantasy (http://e/fantasy)", "Tolkien"},
+        1: set(),
+        2: {"Fantasy (http://e/fantasy)", "Fantasy (text, http://e/genre)", "Desert", "Frank Herbert"},
+        3: {"Fantasy (text, http://e/genre)", "Frank Herbert"},
+    } or {k: len(v) for k, v in carried.items()} == {0: 2, 1: 0, 2: 4, 3: 2}
+    assert (tags.table.scores == 1).all()
+
+
+def test_literal_column_and_numbers(kg: KnowledgeGraph, linking: Linking) -> None:
+    assert literal_column(kg, linking, "genre") == [None, None, "Desert", "Fantasy"]
+    years = numeric_attributes(kg, linking, ["year"])["year"]
+    np.testing.assert_array_equal(years, np.asarray([np.nan, np.nan, 1965, 1969], np.float32))
+    assert years.dtype == np.float32
+
+
+@pytest.fixture
+def events() -> Interactions:
+    return Interactions([2, 0, 2, 2], [3, 1, 0, 3], [1.0, 2.0, -1.0, 4.0], n_users=3, n_items=4)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_hetero_round_trip(
+    kg: KnowledgeGraph, linking: Linking, items: Vocabulary, events: Interactions, weighted: bool
+) -> None:
+    graph = catalogue_graph(kg, linking, items, exclude=["likes"], literal_nodes=["year"])
+    data = to_hetero(graph, events, weighted=weighted, attributes=numeric_attributes(kg, linking, ["year"]))
+    assert data.validate(raise_on_error=True)
+    assert data["item"].year.tolist()[2:] == [1965, 1969]
+    assert data["user"].num_nodes == 3
+    wanted, found = with_users(graph, events, weighted=weighted), adjacency_from_hetero(data)
+    assert found.node_types == wanted.node_types
+    assert found.relation_names == wanted.relation_names
+    for name in ("indptr", "indices", "relations", "type_offsets"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(wanted, name))
+    if weighted:
+        assert found.weights is not None
+        assert wanted.weights is not None
+        np.testing.assert_array_equal(found.weights, wanted.weights)
+    for key in data.edge_types:
+        assert data[key].edge_index.dtype == torch.int64
+        reverse = key[1].removeprefix("rev_") if key[1].startswith("rev_") else f"rev_{key[1]}"
+        back = data[key[2], reverse, key[0]].edge_index.flip(0)
+        assert set(map(tuple, back.T.tolist())) == set(map(tuple, data[key].edge_index.T.tolist()))
+
+
+def test_hetero_without_users(kg: KnowledgeGraph, linking: Linking, items: Vocabulary) -> None:
+    graph = catalogue_graph(kg, linking, items)
+    data = to_hetero(graph)
+    assert "user" not in data.node_types
+    found = adjacency_from_hetero(data)
+    np.testing.assert_array_equal(found.indices, graph.adjacency.indices)
+    assert found.relation_names == graph.adjacency.relation_names
+
+
+@pytest.mark.filterwarnings("ignore:The node types:UserWarning")  # PyG remarks on items without any edge
+def test_hetero_of_bare_items() -> None:
+    data = to_hetero(items_only(Vocabulary(["a", "b"])))
+    assert data.validate(raise_on_error=True)
+    assert adjacency_from_hetero(data).n_nodes == 2
+
+
+def test_hetero_errors(kg: KnowledgeGraph, linking: Linking, items: Vocabulary) -> None:
+    graph = catalogue_graph(kg, linking, items)
+    with pytest.raises(DataError, match="interactions speak of 9 items"):
+        to_hetero(graph, Interactions([0], [0], n_users=1, n_items=9))
+    with pytest.raises(DataError, match="attribute 'x' has 1 entries"):
+        to_hetero(graph, attributes={"x": np.zeros(1)})
+    data = to_hetero(graph)
+    data["item"].num_nodes = 1
+    with pytest.raises(DataError, match="outside 0 to 0 of node type 'item'"):
+        adjacency_from_hetero(data)
+
+
+def test_networkx_neighbourhood(kg: KnowledgeGraph, linking: Linking, items: Vocabulary) -> None:
+    graph = catalogue_graph(kg, linking, items, exclude=["likes"])
+    near = to_networkx(graph, 2)
+    assert {d["label"] for _, d in near.nodes(data=True)} == {"dune", "cycle", "Fantasy", "Frank Herbert"}
+    assert {(u, v, k) for u, v, k in near.edges(keys=True) if u == 2} == {
+        (2, 4, "part_of"),
+        (2, 5, "genre"),
+        (2, 6, "author"),
+    }
+    assert near.nodes[6] == {"id": "http://e/herbert", "label": "Frank Herbert", "type": "novelist", "distance": 1}
+    assert len(to_networkx(graph, 2, hops=0)) == 1
+    two = to_networkx(graph, 2, hops=2)
+    assert {d["id"] for _, d in two.nodes(data=True)} >= {"item:dune2", "item:hobbit", "http://e/tolkien"}
+    small = to_networkx(graph, 2, hops=3, max_nodes=2)
+    assert len(small) == 2
+    assert small.graph["n_left_out"] >= 2
+    with pytest.raises(DataError, match="legal rows are 0 to 7"):
+        to_networkx(graph, 99)
+    with pytest.raises(ConfigError, match="max_nodes"):
+        to_networkx(graph, 0, max_nodes=0)

@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from rich.console import Console
+
+from graphrec.errors import ConfigError, DataError
+from graphrec.vocabulary import Vocabulary
+from kg.knowledge_graph import KnowledgeGraph
+from kg.linking import (
+    Linking,
+    LinkingReport,
+    isbn13,
+    items_of_type,
+    levelled_label,
+    link_by_literal,
+    link_by_table,
+    link_by_template,
+)
+from kg.rdf import read_rdf
+from tests.kg.documents import write
+
+BOOKS = """
+@prefix : <http://e/book/> . @prefix s: <http://schema.org/> . @prefix rdfs: <http://www.w3.org/2000/01/rdf-schema#> .
+:1 a s:Book ; s:isbn "0-306-40615-2" ; rdfs:label "The  Hobbit" .
+:2 a s:Book ; s:isbn "9780306406157" ; rdfs:label "Dune" .
+:3 a s:Book ; s:isbn "978-3-16-148410-0", "080442957X" ; rdfs:label "DUNE" .
+<http://e/book/a%20b> a s:Book . <http://e/book/caf\u00e9> a s:Book . <http://e/book/x%2Fy> a s:Book .
+<http://e/book/p+q> a s:Book ; s:author <http://e/ann> .
+"""
+
+
+@pytest.fixture
+def kg(tmp_path: Path) -> KnowledgeGraph:
+    return read_rdf(write(tmp_path / "books.ttl", BOOKS))
+
+
+def iris(kg: KnowledgeGraph, linking: Linking) -> list[str | None]:
+    return [kg.entities[row] if row >= 0 else None for row in linking.entities.tolist()]
+
+
+def test_template_encodes_ids(kg: KnowledgeGraph) -> None:
+    items = Vocabulary(["2", "a b", "x/y", "caf\u00e9", "p+q", "99"])
+    linking = link_by_template(items, kg, "http://e/book/{id}")
+    ends = [iri and iri.removeprefix("http://e/book/") for iri in iris(kg, linking)]
+    assert ends == ["2", "a%20b", "x%2Fy", "caf\u00e9", "p+q", None]
+    assert linking.entities.dtype == np.int32
+    report = linking.report
+    assert (report.matched, report.missing, report.ambiguous, report.shared) == (5, 1, 0, 0)
+    assert report.examples["missing"] == ("99",)
+
+
+def test_template_of_whole_iris(kg: KnowledgeGraph) -> None:
+    linking = link_by_template(Vocabulary(["http://e/book/3", "http://e/none"]), kg, "{id}")
+    assert iris(kg, linking) == ["http://e/book/3", None]
+
+
+@pytest.mark.parametrize("template", ["http://e/book/", "{id}/{id}"])
+def test_template_needs_one_place(kg: KnowledgeGraph, template: str) -> None:
+    with pytest.raises(ConfigError, match="exactly once"):
+        link_by_template(Vocabulary(["1"]), kg, template)
+
+
+@pytest.mark.parametrize("extension", [".csv", ".tsv", ".parquet"])
+def test_table(tmp_path: Path, kg: KnowledgeGraph, extension: str) -> None:
+    table = pl.DataFrame(
+        {
+            "book": ["007", "b", "b", "c", "d", "ghost", "e"],
+            "uri": ["http://e/book/1", "http://e/book/3", "http://e/book/2", "http://e/none", None, "http://e/book/1",
+                    "http://e/book/1"],
+        }
+    )  # fmt: skip
+    path = tmp_path / f"links{extension}"
+    if extension == ".parquet":
+        table.write_parquet(path)
+    else:
+        table.write_csv(path, separator="," if extension == ".csv" else "\t")
+    items = Vocabulary(["007", "b", "c", "d", "e"])
+    linking = link_by_table(path, items, kg, item_column="book", iri_column="uri")
+    assert iris(kg, linking) == ["http://e/book/1", "http://e/book/2", None, None, "http://e/book/1"]
+    report = linking.report
+    assert (report.matched, report.ambiguous, report.missing, report.shared) == (3, 1, 2, 2)
+    assert (report.unknown_items, report.unknown_iris) == (1, 1)
+    assert report.examples["unknown_items"] == ("ghost",)
+    assert report.examples["unknown_iris"] == ("http://e/none",)
+    assert report.examples["ambiguous"] == ("b -> http://e/book/2 | http://e/book/3",)
+    dropped = link_by_table(path, items, kg, item_column="book", iri_column="uri", ambiguous="drop")
+    assert iris(kg, dropped)[1] is None
+    assert dropped.report.missing == 3
+
+
+def test_table_errors(tmp_path: Path, kg: KnowledgeGraph) -> None:
+    items = Vocabulary(["1"])
+    path = write(tmp_path / "links.csv", "item_id,irl\n1,http://e/book/1\n")
+    with pytest.raises(DataError, match=r"links\.csv has no column 'iri'; it has item_id, irl; nearest: 'irl'"):
+        link_by_table(path, items, kg)
+    with pytest.raises(DataError, match=r"none\.csv cannot be read"):
+        link_by_table(tmp_path / "none.csv", items, kg)
+    with pytest.raises(DataError, match=r"'\.txt'; a link table is"):
+        link_by_table(tmp_path / "links.txt", items, kg)
+    with pytest.raises(DataError, match="cannot be read"):
+        link_by_table(write(tmp_path / "links.parquet", "no"), items, kg)
+
+
+def test_isbn_literal(kg: KnowledgeGraph) -> None:
+    items = Vocabulary(list("abcde"))
+    values = ["0306406152", "ISBN 978-0-306-40615-7", ["0000000001", "0-8044-2957-x"], None, "0306406153"]
+    linking = link_by_literal(items, kg, "isbn", values, normalise="isbn")
+    # Entities 1 and 2 carry one ISBN in two spellings: ambiguous, the first in order is taken.
+    assert iris(kg, linking) == ["http://e/book/1", "http://e/book/1", "http://e/book/3", None, None]
+    assert linking.report.ambiguous == 2
+    assert linking.report.shared == 2
+
+
+def test_label_literal(kg: KnowledgeGraph) -> None:
+    items = Vocabulary(["a", "b", "c"])
+    linking = link_by_literal(items, kg, ["label"], ["the hobbit", "\uff24une", "Emma"], normalise="label")
+    assert iris(kg, linking) == ["http://e/book/1", "http://e/book/2", None]
+    exact = link_by_literal(items, kg, "label", ["the hobbit", "DUNE", None])
+    assert iris(kg, exact) == [None, "http://e/book/3", None]
+
+
+def test_literal_errors(kg: KnowledgeGraph) -> None:
+    with pytest.raises(DataError, match="2 values for 1 items"):
+        link_by_literal(Vocabulary(["a"]), kg, "isbn", ["1", "2"])
+    with pytest.raises(DataError, match="relation 'isbm' is not among .*nearest: 'isbn'"):
+        link_by_literal(Vocabulary(["a"]), kg, "isbm", ["1"])
+    with pytest.raises(ConfigError, match="legal: isbn, label, exact"):
+        link_by_literal(Vocabulary(["a"]), kg, "isbn", ["1"], normalise="x")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("0-306-40615-2", "9780306406157"),
+        ("978 0 306 40615 7", "9780306406157"),
+        ("urn:isbn:080442957x", "9780804429573"),
+        ("979-10-90636-07-1", "9791090636071"),
+        ("9780306406158", None),
+        ("0306406153", None),
+        ("hello", None),
+        ("", None),
+    ],
+)
+def test_isbn13(text: str, wanted: str | None) -> None:
+    assert isbn13(text) == wanted
+
+
+def test_levelled_label() -> None:
+    assert levelled_label("  STRASSE\u00a0 \ufb01n ") == levelled_label("stra\u00dfe fin") == "strasse fin"
+
+
+def test_items_of_type(kg: KnowledgeGraph) -> None:
+    items, linking = items_of_type(kg, "http://schema.org/Book")
+    assert len(items) == 7
+    assert iris(kg, linking) == list(items)
+    with pytest.raises(DataError, match="nothing in the graph is of rdf:type"):
+        items_of_type(kg, "http://schema.org/Movie")
+
+
+def test_report_prints_and_serialises(kg: KnowledgeGraph) -> None:
+    report = link_by_template(Vocabulary(["1", "x"]), kg, "http://e/book/{id}").report
+    assert isinstance(report, LinkingReport)
+    assert report.to_dict()["matched"] == 1
+    console = Console(record=True, width=120, file=(Path("/dev/null")).open("w", encoding="utf-8"))
+    with console.file:
+        console.print(report.table())
+        text = console.export_text()
+    assert "Linking of 2 items" in text
+    assert "50.0%" in text
+
+
+def test_linking_refuses_rows_below_minus_one(kg: KnowledgeGraph) -> None:
+    report = link_by_template(Vocabulary(["1"]), kg, "{id}").report
+    with pytest.raises(DataError, match="below -1"):
+        Linking(np.asarray([-2], np.int32), report)
