@@ -24,10 +24,10 @@ DEFINITIONS: dict[str, str] = {
     "overlap@K": "of all entries in the row channel's top K, the share that also stands in the column channel's top K "
     "for the same user",
     "intervals": "percentile intervals of 95 % from a bootstrap over users; differences are paired",
-    "fused": "each channel gives its max(K) best items, the lists are merged once, and every K is a "
-    "prefix of that list",
+    "fused": "each channel is asked for fusion.channel_depth(max(K)) items (twice max(K) for rrf without a set depth), the "
+    "lists are merged once, and every K is a prefix of the merged list",
     "query_us": "median microseconds for one user, max(K) items, seen items left out, one query at a time, after "
-    "warm-up; fused: all channels one after the other, and merging",
+    "warm-up; fused: all channels at the depth of merging, one after the other, and merging",
     "fit_s": "seconds to fit on the training part",
     "size_bytes": "bytes on disk",
 }

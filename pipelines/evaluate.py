@@ -63,7 +63,7 @@ def evaluate(
     test : Interactions
         The held-out part, over the same users and items.
     k : sequence of int
-        Cut-offs, >= 1; lists of ``max(k)`` are asked for.
+        Cut-offs, >= 1; channels are asked for ``fusion.channel_depth(max(k))`` items.
     fit_s, size_bytes : mapping of str
         Seconds and bytes by channel, for the report.
     seed : int
@@ -265,11 +265,12 @@ def _measure(
         {k: np.zeros((c, c), dtype=np.int64) for k in cutoffs},
         {k: np.zeros(c, dtype=np.int64) for k in cutoffs},
     )
+    depth = fusion.channel_depth(cutoffs[-1])
     for start in range(0, n, _CHUNK):
         chunk = users[start : start + _CHUNK]
         queries = known_queries(history, chunk)
         lists = {
-            name: recall_allowed(channel, queries, cutoffs[-1], exclude=queries.history, allowed=measure.pool)
+            name: recall_allowed(channel, queries, depth, exclude=queries.history, allowed=measure.pool)
             for name, channel in channels.items()
         }
         found.add(start, lists, take_lists(truth, chunk), fusion, cutoffs)

@@ -35,14 +35,16 @@ def query_us(
     """
     queries = [known_queries(history, [int(user)]) for user in users]
 
-    def answer(channel: Recaller, query: Queries) -> ItemLists:
-        return recall_allowed(channel, query, k, exclude=query.history, allowed=pool)
+    depth = fusion.channel_depth(k)
+
+    def answer(channel: Recaller, query: Queries, wanted: int) -> ItemLists:
+        return recall_allowed(channel, query, wanted, exclude=query.history, allowed=pool)
 
     def asker(channel: Recaller) -> Callable[[Queries], ItemLists]:
-        return lambda query: answer(channel, query)
+        return lambda query: answer(channel, query, k)
 
     def merged(query: Queries) -> object:
-        return fusion.merge({name: answer(channel, query) for name, channel in channels.items()}, k)
+        return fusion.merge({name: answer(channel, query, depth) for name, channel in channels.items()}, k)
 
     took = {name: _median_us(asker(channel), queries) for name, channel in channels.items()}
     return {**took, FUSED: _median_us(merged, queries)}

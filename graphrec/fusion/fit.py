@@ -49,6 +49,8 @@ def _mean_recall(
             for q in range(start, stop):
                 if scores[q - start] > own or (scores[q - start] == own and items[q] < items[p]):
                     better += 1
+                    if better == k:
+                        break
             found += better < k
         total += found / n_truth[query]
     return total / max(indptr.size - 1, 1)
@@ -63,7 +65,7 @@ def fit_weights(
     rounds: int = 3,
     c: float = 60.0,
     depth: int = 0,
-    max_users: int = 3000,
+    max_users: int = 2000,
 ) -> dict[str, float]:
     """Return the reciprocal-rank weights by channel which maximise Recall@k.
 
@@ -73,7 +75,8 @@ def fit_weights(
     Parameters
     ----------
     lists : mapping of str to ItemLists
-        Each channel's answers to n users, fitted on data without the held-out events.
+        Each channel's answers to n users, fitted on data without the held-out events, as long as those that will
+        be merged: ``fusion.channel_depth(k)``.
     truth : ItemLists
         n lists of held-out items: a validation part, never the test part. Users without any are left out.
     k : int
@@ -84,7 +87,7 @@ def fit_weights(
         Passes over the channels at most.
     c, depth
         As in :func:`graphrec.fusion.rrf.merge_rrf`.
-    max_users : int, default 3000
+    max_users : int, default 2000
         Users looked at.
 
     Returns

@@ -74,10 +74,14 @@ def strongest(
         _restrict(table.indptr, table.neighbours, table.scores, rows, columns, table.n_columns)
         for table, rows, columns in zip(tables, spaces, spaces[1:], strict=False)
     ]
-    parts.insert(0, np.diag(weights))
-    before = reduce(_product, parts[:-1])  # (h, last middle)
-    given = _product(before, parts[-1])  # (h, m)
-    best = given.argmax(axis=0)
-    through = (before[best].T * parts[-1]).argmax(axis=0)  # (last middle, m) -> (m,)
+    parts[0] *= weights[:, None]
+    if len(parts) == 1:
+        given = parts[0]  # (h, m)
+        best = through = given.argmax(axis=0)
+    else:
+        before = reduce(_product, parts[:-1])  # (h, last middle)
+        given = _product(before, parts[-1])  # (h, m)
+        best = given.argmax(axis=0)
+        through = (before[best].T * parts[-1]).argmax(axis=0)  # (last middle, m) -> (m,)
     reached = given[best, np.arange(len(spaces[-1]))] > 0
     return np.where(reached, best, -1), np.where(reached, through, -1)

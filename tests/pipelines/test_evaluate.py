@@ -68,7 +68,7 @@ def test_every_number_against_the_slow_way() -> None:
     data, split, channels = world()
     report = run(data, split, channels)
     truth = truth_sets(data, split)
-    lists = {name: slow_lists(data, channel, list(truth), K[-1]) for name, channel in channels.items()}
+    lists = {name: slow_lists(data, channel, list(truth), len(data.items)) for name, channel in channels.items()}
     lists["fused"] = [
         items.tolist() for items, _ in Rrf().merge({n: item_lists(part) for n, part in lists.items()}, K[-1]).lists
     ]

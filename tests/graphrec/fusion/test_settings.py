@@ -42,6 +42,12 @@ def test_quotas_shrink_to_the_k_asked_for() -> None:
     assert fused.lists.items.tolist() == expected.lists.items.tolist() == [1, 3, 2]
 
 
+def test_how_deep_channels_are_asked() -> None:
+    assert [Rrf().channel_depth(k) for k in (5, 100, 300)] == [200, 200, 600]
+    assert [Rrf(depth=50).channel_depth(k) for k in (5, 100)] == [50, 100]
+    assert Quota({"hot": 1}).channel_depth(7) == 7
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
