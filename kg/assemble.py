@@ -163,7 +163,10 @@ def knowledge_graph(
     literals = Literals(facts, texts, tags, types)
     triples = _sorted_unique(statements, ~to_literal, (*rows, entity_rows), (*sizes, len(entities)))
     labels = choose_labels(literals, relations, len(entities), languages=languages)
-    return KnowledgeGraph(triples, entities, relations, labels, literals, report)
+    del statements, rows, entity_rows, relation_rows, value_rows, to_literal, literal, used
+    graph = KnowledgeGraph(triples, entities, relations, labels, literals, report)
+    pa.default_memory_pool().release_unused()  # Arrow would keep what sorting took, as much again as the graph itself
+    return graph
 
 
 def _named(table: TermTable, terms: npt.NDArray[np.int64], blank_iris: Mapping[int, str]) -> _Terms:

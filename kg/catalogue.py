@@ -109,6 +109,8 @@ def catalogue_graph(
     heads, kinds, tails = _placed(places, heads, kinds, tails)
     adjacency = _adjacency(heads, kinds, tails, names, np.append(0, offsets + len(items)), [ITEM, *node_types])
     own = pa.array(order)
+    del heads, kinds, tails, triples, facts, kept, places
+    pa.default_memory_pool().release_unused()
     prefixed = pc.binary_join_element_wise(pa.scalar("item:", pa.large_string()), items.ids, pa.scalar("", pa.large_string()))
     names_of_items = _item_labels(nodes, linking.entities, labels)
     return CatalogueGraph(

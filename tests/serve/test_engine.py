@@ -216,6 +216,10 @@ def test_only(engine: Engine) -> None:
     assert seen.empty_because == "all 2 items that the filter allows were seen or excluded"
 
 
+def test_only_opens_no_door_to_what_was_taken_down(skewed_engine: Engine) -> None:
+    assert skewed_engine.recall(k=5, only=["i2", "i3"]).ids == ["i3"]
+
+
 def test_nothing_left_is_said(engine: Engine) -> None:
     answer = engine.recall("r0", k=5, exclude=list(engine.bundle.items))
     assert answer.items == ()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from graphrec.channels.kg_neighbours import KgNeighbours
+from graphrec.fusion.settings import Rrf
 from graphrec.recallers.ranked import RankedRecaller
 from serve import Engine
 from serve.paths import Link, all_relation_words, edges_of, links, path_words, relation_words
@@ -52,6 +54,22 @@ def test_something_of_the_history_comes_before_what_is_hot(engine: Engine) -> No
     for title in ("The Two Towers", "A Wizard of Earthsea"):
         assert told[title] is not None
         assert "widely" not in str(told[title])
+
+
+def weighted(engine: Engine, **weights: float) -> Engine:
+    named = {name.replace("_", "-"): weight for name, weight in weights.items()}
+    return Engine(engine.bundle.path, replace(engine._state, fusion=Rrf(named)))
+
+
+def test_a_source_beats_any_weight_of_what_is_hot(engine: Engine) -> None:
+    told = sentences(weighted(engine, hot=100.0), "r6")
+    assert told["The Two Towers"] != "widely read lately"
+
+
+def test_a_telling_path_counts_twice(engine: Engine) -> None:
+    light, heavy = weighted(engine, user_cf=1.5), weighted(engine, user_cf=3.0)
+    assert sentences(light, "r0")["The Dosadi Experiment"] == "because you read Dune: same author, Frank Herbert"
+    assert str(sentences(heavy, "r0")["The Dosadi Experiment"]).startswith("read by people whose taste")
 
 
 def test_nothing_is_explained_unless_asked(engine: Engine) -> None:

@@ -53,6 +53,15 @@ def test_old_versions_go_but_never_what_else_is_there(tmp_path: Path, channels: 
         one(tmp_path, channels, keep=0)
 
 
+def test_what_is_current_stays_even_when_the_clock_went_back(tmp_path: Path, channels: dict[str, Recaller]) -> None:
+    first = one(tmp_path, channels)
+    future = f"20990101T000000.000000Z-{first.name[-8:]}"
+    first.rename(tmp_path / future)
+    second = one(tmp_path, channels, keep=1)
+    assert versions(tmp_path) == [second.name, future]
+    assert open_bundle(tmp_path).path == second.resolve()
+
+
 def test_a_failure_leaves_the_old_version_current(tmp_path: Path, channels: dict[str, Recaller]) -> None:
     first = one(tmp_path, channels)
 
