@@ -146,11 +146,6 @@ def held_out(train: Interactions, test: Interactions) -> ItemLists:
     return ItemLists(kept_before[merged.indptr], merged.items[keep], merged.scores[keep])
 
 
-def truth_lists(split: Split) -> ItemLists:
-    """Return each user's truth in a split; see :func:`held_out`."""
-    return held_out(split.train, split.test)
-
-
 def items_born_after(train: Interactions, test: Interactions) -> npt.NDArray[np.int32]:
     """Return the rows of items, ascending, that have events in ``test`` and none in ``train``.
 

@@ -31,6 +31,7 @@ ENTITY = "entity"
 # Interactions are joined per split: with_users. What is held out must not come in through the back door.
 _INTERACTION_TERMS = (INTERACTED, HAS_USER, HAS_ITEM, WEIGHT, TIME, EVENT)
 _MAX_RELATIONS = (1 << 15) - 1
+_SLICE = 1 << 16  # Python strings held at a time
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
 
@@ -110,14 +111,14 @@ def catalogue_graph(
     adjacency = _adjacency(heads, kinds, tails, names, np.append(0, offsets + len(items)), [ITEM, *node_types])
     own = pa.array(order)
     del heads, kinds, tails, triples, facts, kept, places
-    pa.default_memory_pool().release_unused()
-    prefixed = pc.binary_join_element_wise(pa.scalar("item:", pa.large_string()), items.ids, pa.scalar("", pa.large_string()))
+    pa.default_memory_pool().release_unused()  # before and after the ids are hashed, which takes as much again
     names_of_items = _item_labels(nodes, linking.entities, labels)
-    return CatalogueGraph(
-        adjacency,
-        Vocabulary(pa.concat_arrays([prefixed, nodes.ids.take(own)])),
-        pa.concat_arrays([names_of_items, _entity_labels(nodes.ids.take(own), nodes.labels.take(own))]),
-    )
+    names_of_nodes = pa.concat_arrays([names_of_items, _entity_labels(nodes.ids.take(own), nodes.labels.take(own))])
+    empty = pa.scalar("", pa.large_string())
+    prefixed = pc.binary_join_element_wise(pa.scalar("item:", pa.large_string()), items.ids, empty)
+    ids = Vocabulary(pa.concat_arrays([prefixed, nodes.ids.take(own)]))
+    pa.default_memory_pool().release_unused()
+    return CatalogueGraph(adjacency, ids, names_of_nodes)
 
 
 def _chosen_relations(kg: KnowledgeGraph, relations: Sequence[str] | None, exclude: Sequence[str]) -> Int32:
@@ -234,8 +235,11 @@ def _adjacency(
 def _entity_labels(ids: pa.LargeStringArray, labels: pa.LargeStringArray) -> pa.LargeStringArray:
     """Return ``labels`` with what the IRI says where there is none."""
     nameless = labels.is_null()
-    names = [readable_name(iri) for iri in ids.filter(nameless).to_pylist()]
-    return pc.replace_with_mask(labels, nameless, pa.array(names, pa.large_string()))
+    iris = ids.filter(nameless)
+    names = [pa.array([], pa.large_string())]
+    for start in range(0, len(iris), _SLICE):
+        names.append(pa.array([readable_name(i) for i in iris[start : start + _SLICE].to_pylist()], pa.large_string()))
+    return pc.replace_with_mask(labels, nameless, pa.concat_arrays(names))
 
 
 def _item_labels(nodes: _Nodes, linked: Int32, labels: Sequence[str | None] | pa.Array | None) -> pa.LargeStringArray:

@@ -110,8 +110,8 @@ def link_by_template(
             f"template {template!r} must hold {{id}} exactly once, as in 'http://example.org/book/{{id}}'"
         )
     if template == "{id}":
-        hits = kg.entities.rows(items.ids, missing="mark")
-        return _linking(items, kg, np.flatnonzero(hits >= 0), hits[hits >= 0], ambiguous=ambiguous)
+        of_entity = items.rows(kg.entities.ids, missing="mark")  # this way round the smaller side is hashed
+        return _linking(items, kg, of_entity[of_entity >= 0], np.flatnonzero(of_entity >= 0), ambiguous=ambiguous)
     ids = items.ids.to_pylist()
     rows, found = [], []
     for spell in (_encoded, _segment, str):

@@ -71,12 +71,15 @@ class Link(Section):
 class KnowledgeSource(Section):
     """The knowledge graph: RDF files, how items are linked, which predicates become relations and tags.
 
-    ``relations`` and ``tags`` take whole IRIs or their last part; empty ``relations`` keeps all.
+    Predicates are whole IRIs or their last part; empty ``relations`` keeps all but ``exclude``. Where the files hold
+    users (``user_template``, or ids that are IRIs), no edge may lead from a user to what is held out for him.
     """
 
     paths: list[Path]
     link: Link
     relations: list[str] = []
+    exclude: list[str] = []
+    user_template: str | None = None
     literal_nodes: list[str] = []
     tags: list[str] = []
     languages: list[str] = ["en", ""]
@@ -115,10 +118,10 @@ class FusionSection(Section):
     """
 
     kind: Literal["rrf", "quota"] = "rrf"
-    weights: dict[str, float] | Literal["fit"] = {}
+    weights: dict[str, Annotated[float, Field(ge=0)]] | Literal["fit"] = {}
     c: Annotated[float, Field(gt=0)] = 60.0
     depth: Annotated[int, Field(ge=0)] = 0
-    quotas: dict[str, int] = {}
+    quotas: dict[str, Annotated[int, Field(ge=0)]] = {}
 
 
 class EvaluateSection(Section):
@@ -192,7 +195,9 @@ def check_config(raw: Mapping[str, Any], *, directory: Path, name: str = "config
     if not settings.channels:
         raise ConfigError(f"{name}: [channels] is empty; name at least one, such as [channels.item-cf]")
     recipes = {channel: _recipe(channel, table, name=name) for channel, table in settings.channels.items()}
-    for section, mapping in (("weights", settings.fusion.weights), ("quotas", settings.fusion.quotas)):
+    if isinstance(weights := settings.fusion.weights, dict) and weights and not any(weights.values()):
+        raise ConfigError(f"{name}: fusion.weights are all 0; at least one must be above")
+    for section, mapping in (("weights", weights), ("quotas", settings.fusion.quotas)):
         for channel in mapping if isinstance(mapping, dict) else ():
             if channel not in recipes:
                 raise ConfigError(

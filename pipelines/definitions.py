@@ -24,8 +24,8 @@ DEFINITIONS: dict[str, str] = {
     "overlap@K": "of all entries in the row channel's top K, the share that also stands in the column channel's top K "
     "for the same user",
     "intervals": "percentile intervals of 95 % from a bootstrap over users; differences are paired",
-    "fused": "each channel is asked for fusion.channel_depth(max(K)) items (twice max(K) for rrf without a set depth), the "
-    "lists are merged once, and every K is a prefix of the merged list",
+    "fused": "each channel is asked for fusion.channel_depth(max(K)) items (rrf without a set depth: twice max(K), at "
+    "least 200), the lists are merged once, and every K is a prefix of the merged list",
     "query_us": "median microseconds for one user, max(K) items, seen items left out, one query at a time, after "
     "warm-up; fused: all channels at the depth of merging, one after the other, and merging",
     "fit_s": "seconds to fit on the training part",

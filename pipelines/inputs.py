@@ -141,7 +141,12 @@ def _read_knowledge(
     with steps.step("link items to entities"):
         items, linking = _link(config, section.link, items, graph)
         catalogue = catalogue_graph(
-            graph, linking, items, relations=section.relations or None, literal_nodes=section.literal_nodes
+            graph,
+            linking,
+            items,
+            relations=section.relations or None,
+            exclude=section.exclude,
+            literal_nodes=section.literal_nodes,
         )
         tags = item_tags(graph, linking, section.tags) if section.tags else None
     read = {"triples": len(graph.triples), "entities": len(graph.entities), "rejected": graph.report.n_rejected}

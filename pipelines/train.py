@@ -15,6 +15,7 @@ from graphrec.filtering import recall_allowed
 from graphrec.fusion.fit import fit_weights
 from graphrec.fusion.settings import Fusion, Quota, Rrf
 from graphrec.interactions import Interactions, histories
+from graphrec.leaks import find_leaks, refuse_leaks, user_nodes
 from graphrec.lists import take_lists
 from graphrec.recall import RecallData, Recaller, known_queries
 from graphrec.recallers.vector import VectorRecaller
@@ -68,9 +69,7 @@ def train(config: Config, out: str | Path, *, steps: Steps | None = None) -> Tra
         root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(f"the output directory {str(root)!r} cannot be made: {error.strerror}") from error
-    inputs = load_inputs(config, rejects=root / "rejects", steps=shown)
-    split = make_split(config.settings.split, inputs.data.interactions, inputs.test, seed=config.settings.seed)
-    measured = dataclasses.replace(inputs.data, interactions=split.train)
+    inputs, split, measured = prepare(config, rejects=root / "rejects", steps=shown)
     fusion = choose_fusion(config, measured, shown)
     fitted = fit_channels(config, measured, shown)
     report = measure(config, inputs, split, fitted, fusion, shown)
@@ -84,11 +83,27 @@ def train(config: Config, out: str | Path, *, steps: Steps | None = None) -> Tra
 def evaluate_only(config: Config, *, rejects: Path | None = None, steps: Steps | None = None) -> dict[str, Any]:
     """Fit on the training part, measure, and return the report; nothing is published."""
     shown = steps or Silent()
-    inputs = load_inputs(config, rejects=rejects, steps=shown)
-    split = make_split(config.settings.split, inputs.data.interactions, inputs.test, seed=config.settings.seed)
-    measured = dataclasses.replace(inputs.data, interactions=split.train)
+    inputs, split, measured = prepare(config, rejects=rejects, steps=shown)
     fusion = choose_fusion(config, measured, shown)
     return measure(config, inputs, split, fit_channels(config, measured, shown), fusion, shown)
+
+
+def prepare(config: Config, *, rejects: Path | None, steps: Steps) -> tuple[Inputs, Split, RecallData]:
+    """Return the inputs, the split, and what channels may learn from while they are measured.
+
+    Raises
+    ------
+    LeakError
+        If the knowledge graph holds edges from users to what is held out for them.
+    """
+    inputs = load_inputs(config, rejects=rejects, steps=steps)
+    split = make_split(config.settings.split, inputs.data.interactions, inputs.test, seed=config.settings.seed)
+    knowledge, data = config.settings.data.knowledge, inputs.data
+    if knowledge is not None:
+        template = knowledge.user_template or "{id}"
+        users = user_nodes(data.catalogue, data.users, lambda user: template.replace("{id}", user))
+        refuse_leaks(find_leaks(data.catalogue, users, split.test))
+    return inputs, split, dataclasses.replace(data, interactions=split.train)
 
 
 def make_split(section: SplitSection, interactions: Interactions, test: Interactions | None, *, seed: int) -> Split:
@@ -123,27 +138,26 @@ def choose_fusion(config: Config, data: RecallData, steps: Steps) -> Fusion:
     section = config.settings.fusion
     if section.kind == "quota":
         return Quota(quotas=dict(section.quotas))
+    given = {} if section.weights == "fit" else dict(section.weights)
+    fusion = Rrf(weights=given, c=section.c, depth=section.depth)
     if section.weights != "fit":
-        return Rrf(weights=dict(section.weights), c=section.c, depth=section.depth)
-    # A given test file says nothing of how to cut train again: a ratio does.
+        return fusion
+    # A given test file, or a cut in time, says nothing of how to divide train again.
     inner = config.settings.split
-    inner = SplitSection(kind="ratio") if inner.kind == "given" else inner
-    if inner.cut is not None:
-        inner = inner.model_copy(update={"cut": None})
+    inner = SplitSection(kind="ratio") if inner.kind == "given" else inner.model_copy(update={"cut": None})
     split = make_split(inner, data.interactions, None, seed=config.settings.seed)
-    part = dataclasses.replace(data, interactions=split.train)
-    fitted = fit_channels(config, part, steps, note=" for validation")
+    fitted = fit_channels(config, dataclasses.replace(data, interactions=split.train), steps, note=" for validation")
     with steps.step("choose fusion weights on validation"):
-        truth = held_out(split.train, split.test)
+        k, truth = max(config.settings.evaluate.k), held_out(split.train, split.test)
         users = (truth.lengths > 0).nonzero()[0]
-        history = histories(split.train)
-        queries, k = known_queries(history, users), max(config.settings.evaluate.k)
+        queries = known_queries(histories(split.train), users)
         lists = {
-            name: recall_allowed(channel, queries, k, exclude=queries.history, allowed=data.pool)
+            name: recall_allowed(channel, queries, fusion.channel_depth(k), exclude=queries.history, allowed=data.pool)
             for name, channel in fitted.channels.items()
         }
-        weights = fit_weights(lists, take_lists(truth, users), k=k, seed=config.settings.seed)
-    return Rrf(weights=weights, c=section.c, depth=section.depth)
+        truth = take_lists(truth, users)
+        weights = fit_weights(lists, truth, k=k, seed=config.settings.seed, c=fusion.c, depth=fusion.depth)
+    return dataclasses.replace(fusion, weights=weights)
 
 
 def measure(

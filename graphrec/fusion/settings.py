@@ -12,7 +12,6 @@ from graphrec.fusion.quota import check_quotas, place, scale_quotas
 from graphrec.fusion.rrf import check_settings, check_weights, merge_rrf
 from graphrec.lists import ItemLists
 
-
 # Reciprocal ranks gain from a second look below place k. On goodbooks (Item-CF, User-CF, hot; fitted weights) 400
 # entries a channel in place of 200 lift the gain over the best channel at 200 from nothing to 0.4 points.
 _OVERSAMPLE = 2

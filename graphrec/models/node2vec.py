@@ -17,7 +17,7 @@ from graphrec.index import ExactIndex, Index, build_hnsw
 from graphrec.index.hnsw import HnswSettings
 from graphrec.recall import RecallData
 from graphrec.recallers.profile import Profile
-from graphrec.recallers.vector import QueryMode, VectorRecaller
+from graphrec.recallers.vector import QueryMode, VectorRecaller, vote_table
 from graphrec.walks import Corpus, check_walk_settings, write_corpus
 
 FloatArray = npt.NDArray[np.float32]
@@ -104,7 +104,7 @@ class Node2Vec:
     weighted: bool = False
     query: QueryMode = "items"
     neighbours: int = 20
-    power: float = 1.0
+    power: float = 4.0
     last: int = 0
     half_life: float = 0.0
     weight_exponent: float = 0.0
@@ -164,18 +164,21 @@ class Node2Vec:
         joined = graph.degrees[n_users : n_users + len(data.items)] > 0
         rows = np.flatnonzero(joined & data.pool).astype(np.int32)
         sources, targets = centres[n_users + rows], contexts[n_users + rows]
+        near_sources = self._index(sources, "cosine", seed)
+        votes = vote_table(near_sources, sources, self.neighbours, self.power) if self.query == "items" else None
         return VectorRecaller(
             rows=rows,
             sources=sources,
             targets=targets,
             near_targets=self._index(targets, "ip", seed),
-            near_sources=self._index(sources, "cosine", seed),
+            near_sources=near_sources,
             users=np.where(graph.degrees[:n_users, None] > 0, centres[:n_users], np.float32(0)),
             n_items=len(data.items),
             query=self.query,
             neighbours=self.neighbours,
             power=self.power,
             profile=self._profile(),
+            votes=votes,
         )
 
     def _index(self, matrix: FloatArray, metric: str, seed: int) -> Index:

@@ -14,9 +14,11 @@ from graphrec.errors import BundleError, ConfigError, DataError
 from graphrec.index import Index, audit, load_index
 from graphrec.index.order import ordered_lists
 from graphrec.lists import ItemLists, empty_lists, take_lists
+from graphrec.neighbours import NeighbourTable
 from graphrec.recall import Evidence, Queries
 from graphrec.recallers.files import read_array, read_settings, setting, write_array, write_settings
 from graphrec.recallers.profile import Profile, profile_weights
+from graphrec.topk import push
 from graphrec.vocabulary import Vocabulary
 
 QueryMode = Literal["history", "user", "blend", "items"]
@@ -24,6 +26,8 @@ FloatArray = npt.NDArray[np.float32]
 
 # Queries answered at a time, so that memory does not grow with the batch.
 _CHUNK = 1024
+
+_VOTES = {"indptr": np.int64, "neighbours": np.int32, "scores": np.float32}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,6 +65,8 @@ class VectorRecaller:
         Which items of a history count, and how much.
     reason : str
         Template of the sentence for people.
+    votes : NeighbourTable or None
+        (t, t) what ``vote_table`` gives for ``neighbours`` and ``power``: spares ``"items"`` a search a history item.
 
     Raises
     ------
@@ -84,6 +90,7 @@ class VectorRecaller:
     power: float = 1.0
     profile: Profile = field(default_factory=Profile)
     reason: str = "because you {verb} {source}: close to it in the graph"
+    votes: NeighbourTable | None = None
 
     def __post_init__(self) -> None:
         if self.query not in get_args(QueryMode):
@@ -97,6 +104,8 @@ class VectorRecaller:
         sizes = {(len(index), index.dim) for index in (self.near_targets, self.near_sources)}
         if widths | sizes != {(len(self.rows), self.sources.shape[1])}:
             raise DataError(f"{len(self.rows)} items, vectors {widths} and indexes {sizes} do not fit each other")
+        if self.votes is not None and {len(self.votes), self.votes.n_columns} != {len(self.rows)}:
+            raise DataError(f"the votes are of {len(self.votes)} items; {len(self.rows)} have vectors")
         if self.users is not None and self.users.shape[1] != self.sources.shape[1]:
             raise DataError(f"user vectors have dim {self.users.shape[1]}, item vectors {self.sources.shape[1]}")
 
@@ -196,28 +205,44 @@ class VectorRecaller:
         return lists[kept], positions[kept], weights[kept]
 
     def _by_items(self, queries: Queries, k: int) -> ItemLists:
-        """Search once for each distinct history item, then sum what they vote for."""
+        """Sum the votes of each history: from the stored table, or by searching where a history needs longer votes."""
         lists, positions, weights = self._usable(queries.history)
-        if len(lists) == 0:
+        sizes = np.bincount(lists, minlength=len(queries))
+        wanted = np.maximum(self.neighbours, -(-2 * k // np.maximum(sizes, 1)))  # (n,) votes an item
+        stored = (wanted == self.neighbours)[lists] if self.votes is not None else np.zeros(len(lists), dtype=np.bool_)
+        found = []
+        if self.votes is not None and stored.any():
+            indptr = np.zeros(len(queries) + 1, dtype=np.int64)
+            np.cumsum(np.bincount(lists[stored], minlength=len(queries)), out=indptr[1:])
+            bounds, rows, scores = push(indptr, positions[stored].astype(np.int32), weights[stored], self.votes, k)
+            found.append((np.repeat(np.arange(len(queries)), np.diff(bounds)), rows, scores))
+        if not stored.all():
+            found.append(self._search_votes(lists[~stored], positions[~stored], weights[~stored], wanted))
+        if not found:
             return empty_lists(len(queries))
+        owners, rows, scores = (np.concatenate(column) for column in zip(*found, strict=True))
+        return ordered_lists(owners, self.rows[rows], scores, n=len(queries), k=k)
+
+    def _search_votes(
+        self,
+        lists: npt.NDArray[np.int64],
+        positions: npt.NDArray[np.int64],
+        weights: npt.NDArray[np.float64],
+        wanted: npt.NDArray[np.int64],
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], FloatArray]:
+        """Return (list, row, score) of every vote: one search for each distinct item, ``wanted`` votes for its list."""
         distinct, which = np.unique(positions, return_inverse=True)
-        # A short history has longer votes, or it could not fill k places.
-        wanted = np.maximum(self.neighbours, -(-2 * k // np.bincount(lists, minlength=len(queries))[lists]))
-        near = self.near_sources.search(self.sources[distinct], int(wanted.max()) + 1)
-        cast = take_lists(ItemLists(near.indptr, np.arange(len(near.items), dtype=np.int32)), which)
-        voters = np.repeat(np.arange(len(which)), cast.lengths)
-        ranks = np.arange(len(voters)) - cast.indptr[voters]
-        itself = near.items[cast.items] == positions[voters]
-        cast_items, voters = (
-            cast.items[~itself & (ranks <= wanted[voters])],
-            voters[~itself & (ranks <= wanted[voters])],
-        )
-        votes = np.maximum(near.scores[cast_items].astype(np.float64), 0.0) ** self.power * weights[voters]
-        pairs, place = np.unique(lists[voters] * len(self.rows) + near.items[cast_items], return_inverse=True)
-        sums = np.bincount(place, weights=votes, minlength=len(pairs))
-        kept = sums > 0
-        owners, rows = np.divmod(pairs[kept], len(self.rows))
-        return ordered_lists(owners, self.rows[rows], sums[kept].astype(np.float32), n=len(queries), k=k)
+        table = vote_table(self.near_sources, self.sources, int(wanted[lists].max()), self.power, distinct)
+        lengths = np.diff(table.indptr)[which]
+        voters = np.repeat(np.arange(len(which)), lengths)
+        ranks = np.arange(len(voters)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        kept = ranks < wanted[lists[voters]]
+        voters, places = voters[kept], (table.indptr[which][voters] + ranks)[kept]
+        pairs, place = np.unique(lists[voters] * len(self.rows) + table.neighbours[places], return_inverse=True)
+        sums = np.bincount(place, weights=table.scores[places] * weights[voters], minlength=len(pairs))
+        owners, rows = np.divmod(pairs, len(self.rows))
+        positive = sums > 0
+        return owners[positive], rows[positive].astype(np.int32), sums[positive].astype(np.float32)
 
     def save(self, directory: Path) -> None:
         """Write ``recaller.json``, the matrices as ``.npy``, and the indexes in ``targets/`` and ``sources/``."""
@@ -232,6 +257,7 @@ class VectorRecaller:
             "reason": self.reason,
             "one_space": one,
             "has_users": self.users is not None,
+            "has_votes": self.votes is not None,
         }
         write_settings(directory, self.kind, settings)
         write_array(directory, "rows", self.rows)
@@ -244,6 +270,9 @@ class VectorRecaller:
             self.near_targets.save(directory / "targets")
         if self.users is not None:
             _write_matrix(directory, "users", self.users)
+        if self.votes is not None:
+            for name in _VOTES:
+                write_array(directory, f"votes-{name}", getattr(self.votes, name))
 
     @classmethod
     def load(cls, directory: Path, items: Vocabulary) -> Self:
@@ -262,6 +291,19 @@ class VectorRecaller:
         if recaller.n_items != len(items):
             raise BundleError(f"{directory} speaks of {recaller.n_items} items; the bundle has {len(items)}")
         return recaller
+
+
+def vote_table(
+    near: Index, vectors: FloatArray, neighbours: int, power: float, rows: npt.NDArray[np.integer] | None = None
+) -> NeighbourTable:
+    """Return the ``neighbours`` rows nearest to each of ``rows`` (None: all), but itself; scores to ``power``."""
+    asked = np.arange(len(vectors)) if rows is None else rows
+    found = near.search(vectors[asked], neighbours + 1)
+    lists = np.repeat(np.arange(len(asked)), found.lengths)
+    others = found.items != asked[lists]
+    votes = np.maximum(found.scores[others], np.float32(0)) ** np.float32(power)
+    kept = ordered_lists(lists[others], found.items[others], votes, n=len(asked), k=neighbours)
+    return NeighbourTable(kept.indptr, kept.items, kept.scores, n_columns=len(vectors))
 
 
 def _unit(vectors: FloatArray) -> FloatArray:
@@ -304,6 +346,10 @@ def _read(directory: Path, settings: dict[str, Any]) -> dict[str, Any]:
     if not setting(settings, "one_space", bool, directory=directory):
         targets = _read_matrix(directory, "targets", dim)
         near_targets = load_index(directory / "targets", targets)
+    votes = None
+    if setting(settings, "has_votes", bool, directory=directory):
+        arrays = [read_array(directory, f"votes-{name}", kind) for name, kind in _VOTES.items()]
+        votes = NeighbourTable(*arrays, n_columns=len(sources))
     has_users = setting(settings, "has_users", bool, directory=directory)
     return {
         "rows": read_array(directory, "rows", np.int32),
@@ -318,4 +364,5 @@ def _read(directory: Path, settings: dict[str, Any]) -> dict[str, Any]:
         "power": setting(settings, "power", float, directory=directory),
         "profile": Profile(**setting(settings, "profile", dict, directory=directory)),
         "reason": setting(settings, "reason", str, directory=directory),
+        "votes": votes,
     }

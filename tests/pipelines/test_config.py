@@ -57,6 +57,11 @@ def test_channels_become_recipes_and_paths_start_at_the_file(tmp_path: Path) -> 
         (LEGAL.replace('name = "books"', ""), r"config\.toml: name is missing"),
         (LEGAL.split("[channels")[0] + "[channels]", r"\[channels\] is empty"),
         (LEGAL + "[fusion]\nweights = {itm-cf = 1.0}", r"fusion\.weights names 'itm-cf'.*nearest: 'item-cf'"),
+        (LEGAL + "[fusion]\nweights = {item-cf = 0.0}", r"fusion\.weights are all 0; at least one must be above"),
+        (
+            LEGAL + "[fusion]\nweights = {item-cf = -1.0}",
+            r"fusion\.weights.*-1\.0: input should be greater than or",
+        ),
         (
             LEGAL + "[data.knowledge]\npaths = ['a.ttl']\nlink = {}",
             r"data\.knowledge\.link: give exactly one of template, table, predicate; found none of them",

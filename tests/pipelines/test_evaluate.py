@@ -14,7 +14,7 @@ from graphrec.fusion.settings import Quota, Rrf
 from graphrec.interactions import Interactions, histories
 from graphrec.lists import item_lists
 from graphrec.recall import RecallData, Recaller, Recipe, known_queries
-from graphrec.splits import Split, split_by_ratio, split_by_time, truth_lists
+from graphrec.splits import Split, held_out, split_by_ratio, split_by_time
 from pipelines import evaluate as evaluation
 from pipelines.evaluate import evaluate
 from pipelines.tally import yardstick
@@ -56,7 +56,10 @@ def slow_lists(data: RecallData, channel: Recaller, users: list[int], k: int) ->
 
 
 def truth_sets(data: RecallData, split: Split) -> dict[int, set[int]]:
-    truth = {user: {i for i in items.tolist() if data.pool[i]} for user, (items, _) in enumerate(truth_lists(split))}
+    truth = {
+        user: {i for i in items.tolist() if data.pool[i]}
+        for user, (items, _) in enumerate(held_out(split.train, split.test))
+    }
     return {user: items for user, items in truth.items() if items}
 
 
@@ -179,7 +182,7 @@ def test_users_without_history_are_measured_and_counted() -> None:
     history = histories(split.train)
     assert report["users"]["measured"] == len(truth)
     assert report["users"]["measured_without_history"] == sum(history.lengths[user] == 0 for user in truth) > 0
-    outside = sum(not data.pool[i] for items, _ in truth_lists(split) for i in items)
+    outside = sum(not data.pool[i] for items, _ in held_out(split.train, split.test) for i in items)
     assert report["users"]["true_items_outside_pool"] == outside > 0
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from graphrec.bundle import open_bundle, verify_bundle
-from graphrec.errors import DataError, GraphRecError
+from graphrec.errors import DataError, GraphRecError, LeakError
 from pipelines.config import Config, load_config
 from pipelines.train import Trained, evaluate_only, train
 from serve.engine import Engine
@@ -108,6 +108,40 @@ def test_without_knowledge_the_rest_still_works(tmp_path: Path) -> None:
     light = CONFIG[CONFIG.index("[channels.tag]") : CONFIG.index("[evaluate]")]
     report = evaluate_only(variant(tmp_path, (knowledge, ""), (light, "")))
     assert list(report["channels"]) == ["hot", "user-cf", "item-cf"]
+
+
+RDF = """
+@prefix s: <https://schema.org/> .
+@prefix u: <http://books.example/user/> .
+@prefix b: <http://books.example/book/> .
+"""
+
+
+def _reads() -> str:
+    return RDF + "".join(
+        f"u:r{reader} s:read b:b{book} .\n" for reader in range(9) for book in range(reader % 3, N_BOOKS, 3 + reader)
+    )
+
+
+def test_interactions_from_rdf_that_the_graph_holds_too_are_a_leak(tmp_path: Path) -> None:
+    knowledge = CONFIG[CONFIG.index("[data.knowledge]") : CONFIG.index("[split]")]
+    light = CONFIG[CONFIG.index("[channels.hot]") : CONFIG.index("[evaluate]")]
+    mapping = (
+        'rdf = { direct = ["https://schema.org/read"], user_template = "http://books.example/user/{id}", '
+        'item_template = "http://books.example/book/{id}" }'
+    )
+    shared = knowledge.replace('["books.ttl"]', '["books.ttl", "reads.ttl"]').replace('tags = ["genre"]', "")
+    changes = [
+        ('path = "ratings.csv"', 'path = "reads.ttl"'),
+        (CONFIG[CONFIG.index("columns = ") : CONFIG.index("[data.knowledge]")], mapping + "\n\n"),
+        (light, "[channels.hot]\n[channels.kg-neighbours]\n"),
+    ]
+    (tmp_path / "reads.ttl").write_text(_reads(), encoding="utf-8")
+    template = 'user_template = "http://books.example/user/{id}"\n'
+    with pytest.raises(LeakError, match="gives away held-out interactions through"):
+        evaluate_only(variant(tmp_path, *changes, (knowledge, shared + template)))
+    report = evaluate_only(variant(tmp_path, *changes, (knowledge, shared + template + 'exclude = ["read"]\n')))
+    assert list(report["channels"]) == ["hot", "kg-neighbours"]
 
 
 def test_a_broken_input_leaves_no_bundle(tmp_path: Path) -> None:

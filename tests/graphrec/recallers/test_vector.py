@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from graphrec.lists import empty_lists, item_lists
 from graphrec.recall import Queries
 from graphrec.recallers import load_recaller
 from graphrec.recallers.profile import Profile
-from graphrec.recallers.vector import QueryMode, VectorRecaller
+from graphrec.recallers.vector import QueryMode, VectorRecaller, vote_table
 from tests.worlds import vocabulary
 
 # Items 1, 3, 4, 6, 7 of 9 have vectors, in the plane: two to the east, two to the north, one between.
@@ -95,6 +96,22 @@ def test_large_batches_are_answered_in_parts(monkeypatch: pytest.MonkeyPatch, qu
     parts = plane(query).recall(queries, 4)
     assert parts.indptr.tolist() == whole.indptr.tolist()
     assert parts.items.tolist() == whole.items.tolist()
+
+
+def test_stored_votes_give_the_answers_of_searching() -> None:
+    rng = np.random.default_rng(1)
+    vectors = rng.normal(size=(80, 5)).astype(np.float32)
+    index, rows = ExactIndex(vectors), np.arange(0, 160, 2, dtype=np.int32)
+    searching = VectorRecaller(rows, vectors, vectors, index, index, None, 160, query="items", neighbours=6, power=2.0)
+    stored = replace(searching, votes=vote_table(index, vectors, 6, 2.0))
+    lists = [rng.choice(160, size, replace=False).tolist() for size in (0, 1, 2, 5, 30, 60)]
+    queries = Queries(np.full(6, -1), item_lists(lists))
+    for k in (1, 4, 40):
+        one, two = searching.recall(queries, k), stored.recall(queries, k)
+        assert one.items.tolist() == two.items.tolist()
+        np.testing.assert_allclose(one.scores, two.scores, rtol=1e-5)
+    with pytest.raises(DataError, match="the votes are of 79 items"):
+        replace(searching, votes=vote_table(ExactIndex(vectors[:79]), vectors[:79], 6, 2.0))
 
 
 def test_similar_items_leave_the_item_itself_out() -> None:
