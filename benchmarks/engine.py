@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.harness import write_json
+from graphrec.errors import GraphRecError
 from graphrec.filtering import recall_allowed
 from graphrec.recall import known_queries
 from serve import Engine
@@ -130,14 +131,21 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, help="where the results are written")
     given = parser.parse_args()
-    if given.bundle is not None:
-        settings, results = run(given.bundle, n=given.queries, k=given.k, seed=given.seed)
-    else:
-        with demo_bundle() as path:
-            settings, results = run(path, n=given.queries, k=given.k, seed=given.seed)
+    try:
+        settings, results = measured(given)
+    except GraphRecError as error:
+        parser.exit(2, f"{error}\n")
     show(settings, results)
     if given.json:
         write_json(given.json, "engine", settings, results)
+
+
+def measured(given: argparse.Namespace) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Measure the given bundle, or that of the demonstration."""
+    if given.bundle is not None:
+        return run(given.bundle, n=given.queries, k=given.k, seed=given.seed)
+    with demo_bundle() as path:
+        return run(path, n=given.queries, k=given.k, seed=given.seed)
 
 
 if __name__ == "__main__":

@@ -111,9 +111,9 @@ def catalogue_graph(
     adjacency = _adjacency(heads, kinds, tails, names, np.append(0, offsets + len(items)), [ITEM, *node_types])
     own = pa.array(order)
     del heads, kinds, tails, triples, facts, kept, places
-    pa.default_memory_pool().release_unused()  # before and after the ids are hashed, which takes as much again
     names_of_items = _item_labels(nodes, linking.entities, labels)
     names_of_nodes = pa.concat_arrays([names_of_items, _entity_labels(nodes.ids.take(own), nodes.labels.take(own))])
+    pa.default_memory_pool().release_unused()  # the ids are hashed next, which takes much for a moment
     empty = pa.scalar("", pa.large_string())
     prefixed = pc.binary_join_element_wise(pa.scalar("item:", pa.large_string()), items.ids, empty)
     ids = Vocabulary(pa.concat_arrays([prefixed, nodes.ids.take(own)]))
@@ -293,7 +293,7 @@ def _tag_names(kg: KnowledgeGraph, predicates: Int64, values: Int64, texts: Sequ
     kinds = [short_name(kg.relations[p]).replace("_", " ") for p in predicates.tolist()]
     names = _parted(plain, [f"{name} ({kind})" for name, kind in zip(plain, kinds, strict=True)])
     full = [kg.entities[v] if v < n else f"text, {kg.relations[p]}" for p, v in zip(predicates, values, strict=True)]
-    names = _parted(names, [f"{name} ({extra})" for name, extra in zip(names, full, strict=True)])
+    names = _parted(names, [f"{name} ({extra})" for name, extra in zip(plain, full, strict=True)])
     return _parted(names, [f"{name} [{position}]" for position, name in enumerate(names)])
 
 

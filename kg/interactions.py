@@ -203,10 +203,10 @@ def _names(kg: KnowledgeGraph, predicate: str) -> pl.DataFrame:
 def _ids(kg: KnowledgeGraph, entities: npt.NDArray[np.integer], template: str | None) -> pl.Series:
     """Return the external ids of entity rows: their IRIs, or the part that the template marks."""
     distinct, inverse = np.unique(entities, return_inverse=True)
-    iris = kg.entities.take(distinct)
+    iris = kg.entities.ids.take(pa.array(distinct))
     if template is not None:
         before, _, after = template.partition("{id}")
-        iris = [_cut(iri, before, after) for iri in iris]
+        iris = [_cut(iri, before, after) for iri in iris.to_pylist()]
     return pl.Series(iris, dtype=pl.String).gather(inverse)
 
 

@@ -45,7 +45,8 @@ FORMAT = "hnsw/1"
 _GRAPH = "index.hnsw"
 _DUPLICATES = "duplicates.npy"
 
-# Below this share of allowed rows, exact search among them is faster than searching wide and discarding.
+# Below this share of allowed rows, exact search among them is faster than searching wide and discarding (they cross at
+# 0.28 for 40,000 x 64 and k = 100; the graph gains with size).
 _EXACT_SHARE = 0.2
 # Above this share of all rows asked for, the graph would visit nearly everything.
 _WIDE_SHARE = 0.25

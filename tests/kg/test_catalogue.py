@@ -116,7 +116,7 @@ def test_relations_may_be_chosen(kg: KnowledgeGraph, linking: Linking, items: Vo
     one = catalogue_graph(kg, linking, items, relations=["http://e/author"])
     assert one.adjacency.relation_names == ("author", "rev_author")
     assert len(one.nodes) == 5
-    with pytest.raises(DataError, match="relation 'auther' is not among .*nearest: 'author'"):
+    with pytest.raises(DataError, match=r"relation 'auther' is not among .*nearest: 'author'"):
         catalogue_graph(kg, linking, items, relations=["auther"])
 
 
@@ -166,7 +166,7 @@ def test_item_tags(kg: KnowledgeGraph, linking: Linking) -> None:
         1: set(),
         2: {"Fantasy (http://e/fantasy)", "Fantasy (text, http://e/genre)", "Desert", "Frank Herbert"},
         3: {"Fantasy (text, http://e/genre)", "Frank Herbert"},
-    } or {k: len(v) for k, v in carried.items()} == {0: 2, 1: 0, 2: 4, 3: 2}
+    }
     assert (tags.table.scores == 1).all()
 
 

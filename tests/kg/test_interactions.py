@@ -81,7 +81,7 @@ def test_broken_interactions_name_the_node(tmp_path: Path, case: str) -> None:
 
 
 def test_unknown_predicate_and_template(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="relation 'rates' is not among .*nearest: 'rated'"):
+    with pytest.raises(DataError, match=r"relation 'rates' is not among .*nearest: 'rated'"):
         interactions_from_rdf(graph(tmp_path, ":a :rated :b ."), InteractionMapping(direct=("rates",)))
     with pytest.raises(ConfigError, match="exactly once"):
         InteractionMapping(user_template="http://e/")

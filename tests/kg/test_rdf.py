@@ -238,7 +238,7 @@ def test_good_input_writes_no_rejects_file(tmp_path: Path) -> None:
     assert not (tmp_path / "r.jsonl").exists()
 
 
-SYNTAX_ERRORS = {
+SYNTAX_ERRORS: dict[str, tuple[str, str | bytes, str]] = {
     "bad IRI": ("a.ttl", "@prefix : <http://e/> .\n:a :b <http://x y> .", r"a\.ttl, line 2, column 7: .*IRI"),
     "bad escape": ("a.ttl", '@prefix : <http://e/> .\n:a :b "\\q" .', r"a\.ttl, line 2, column \d+: .*escape"),
     "truncated turtle": ("a.ttl", '@prefix : <http://e/> .\n:a :b "x', r"a\.ttl, line 2.*truncated"),
@@ -310,7 +310,7 @@ def test_missing_file_and_directory(tmp_path: Path) -> None:
 def test_illegal_settings(tmp_path: Path) -> None:
     path = write(tmp_path / "a.dat", TURTLE)
     assert len(read_rdf(path, format="turtle").triples)
-    with pytest.raises(ConfigError, match="'tutle' is unknown.*nearest: 'turtle'"):
+    with pytest.raises(ConfigError, match=r"'tutle' is unknown.*nearest: 'turtle'"):
         read_rdf(path, format="tutle")
     with pytest.raises(ConfigError, match="between 0 and 1"):
         read_rdf(path, max_reject_share=2)

@@ -88,7 +88,7 @@ def test_from_a_plain_rdflib_graph() -> None:
 def test_from_rdflib_refuses_what_is_no_rdf() -> None:
     bad = rdflib.Graph()
     bad.add((rdflib.URIRef("http://a b"), rdflib.URIRef("http://p"), rdflib.Literal(1)))
-    with pytest.raises(DataError, match="http://a b.*no RDF"):
+    with pytest.raises(DataError, match=r"http://a b.*no RDF"):
         from_rdflib(bad)
     with pytest.raises(DataError, match="holds no triples"):
         from_rdflib(rdflib.Graph())

@@ -343,6 +343,19 @@ def test_reload_takes_the_new_version_and_keeps_the_old_on_error(tmp_path: Path)
     assert engine.recall("r0").version == second.name
 
 
+def test_a_grown_bundle_knows_the_new_users_and_items(tmp_path: Path) -> None:
+    worlds = [skewed(40, 30), skewed(60, 45)]
+    first, second = [(data, fit(data, {"item-cf": RECIPES["item-cf"]})) for data in worlds]
+    publish(tmp_path, lambda directory: write(directory, *first))
+    engine = Engine.open(tmp_path)
+    assert not engine.recall("u50").user_known
+    assert engine.recall(history=["i40"]).unknown == 1
+    publish(tmp_path, lambda directory: write(directory, *second))
+    assert engine.reload()
+    assert engine.recall("u50").user_known
+    assert engine.recall(history=["i40"]).unknown == 0
+
+
 def test_reloading_while_threads_ask(tmp_path: Path) -> None:
     channels = fit(library())
     versioned(tmp_path, "0", channels)
