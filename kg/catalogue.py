@@ -109,16 +109,23 @@ def catalogue_graph(
     places = _places(len(nodes.kinds), linking.entities, order, len(items))
     heads, kinds, tails = _placed(places, heads, kinds, tails)
     adjacency = _adjacency(heads, kinds, tails, names, np.append(0, offsets + len(items)), [ITEM, *node_types])
-    own = pa.array(order)
     del heads, kinds, tails, triples, facts, kept, places
-    names_of_items = _item_labels(nodes, linking.entities, labels)
-    names_of_nodes = pa.concat_arrays([names_of_items, _entity_labels(nodes.ids.take(own), nodes.labels.take(own))])
-    pa.default_memory_pool().release_unused()  # the ids are hashed next, which takes much for a moment
+    ids = _node_ids(items, nodes, pa.array(order))
+    own_labels = _entity_labels(ids.ids[len(items) :], nodes.labels.take(pa.array(order)))
+    return CatalogueGraph(adjacency, ids, pa.concat_arrays([_item_labels(nodes, linking.entities, labels), own_labels]))
+
+
+def _node_ids(items: Vocabulary, nodes: _Nodes, order: pa.Array) -> Vocabulary:
+    """Return ``item:ID`` for each item, then the ids of the other nodes."""
     empty = pa.scalar("", pa.large_string())
     prefixed = pc.binary_join_element_wise(pa.scalar("item:", pa.large_string()), items.ids, empty)
-    ids = Vocabulary(pa.concat_arrays([prefixed, nodes.ids.take(own)]))
+    ids = pa.concat_arrays([prefixed, nodes.ids.take(order)])
+    del prefixed
+    # Arrow keeps what it freed; hashing takes much for a moment, so it is given back before and after.
     pa.default_memory_pool().release_unused()
-    return CatalogueGraph(adjacency, ids, names_of_nodes)
+    vocabulary = Vocabulary(ids)
+    pa.default_memory_pool().release_unused()
+    return vocabulary
 
 
 def _chosen_relations(kg: KnowledgeGraph, relations: Sequence[str] | None, exclude: Sequence[str]) -> Int32:

@@ -140,9 +140,8 @@ class XmlGuard:
     """
 
     _FORBIDDEN = re.compile(rb"<!\s*(doctype|entity)", re.IGNORECASE)
-    _PROLOG = re.compile(rb"(?:\s+|<\?.*?\?>|<!--.*?-->)*", re.DOTALL)
+    _PROLOG = re.compile(rb"(?:\s|<\?.*?\?>|<!--.*?-->)*", re.DOTALL)
     _ROOT = re.compile(rb"<([^\s/>!?]+)(?:[^>\"']|\"[^\"]*\"|'[^']*')*?(/?)>")
-    _TRAILER = re.compile(rb"(?:\s+|<\?[^<]*\?>|<!--[^<]*-->)+\Z")
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -175,10 +174,20 @@ class XmlGuard:
         root = self._ROOT.match(self._head, start.end() if start else 0)
         if root is None or root.group(2):
             return  # no element at all is the parser's to report; <root/> is whole
-        tail = self._TRAILER.sub(b"", self._kept)
-        if not re.search(rb"</" + re.escape(root.group(1)) + rb"\s*>\Z", tail):
+        tail = _without_trailer(self._kept)
+        if tail and not re.search(rb"</" + re.escape(root.group(1)) + rb"\s*>\Z", tail):
             name = root.group(1).decode("utf-8", "replace")
             raise DataError(f"{self._path}, line {self._line}: the file ends before </{name}>; it is truncated")
+
+
+def _without_trailer(tail: bytes) -> bytes:
+    """Return ``tail`` without the comments and instructions at its end; empty where one began before it."""
+    tail = tail.rstrip()
+    for opening, closing in ((b"<!--", b"-->"), (b"<?", b"?>")):
+        if tail.endswith(closing):
+            start = tail.rfind(opening)
+            return _without_trailer(tail[:start]) if start >= 0 else b""
+    return tail
 
 
 def _opened(file: RdfFile) -> IO[bytes] | pa.NativeFile:

@@ -53,7 +53,7 @@ class Rejects:
         self._in_file += 1
         if self.path is not None:
             if self._stream is None:
-                self._stream = self.path.open("w", encoding="utf-8")
+                self._stream = _opened(self.path)
             row = {"file": str(file), "line": line, "reason": reason, "text": shown}
             self._stream.write(json.dumps(row, ensure_ascii=False) + "\n")
 
@@ -72,3 +72,10 @@ class Rejects:
         if self._stream is not None:
             self._stream.close()
             self._stream = None
+
+
+def _opened(path: Path) -> IO[str]:
+    try:
+        return path.open("w", encoding="utf-8")
+    except OSError as error:
+        raise DataError(f"the rejects file {path} cannot be written: {error.strerror or error}") from error

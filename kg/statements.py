@@ -19,6 +19,7 @@ from kg.formats import FORMATS, LINE_FORMATS, RdfFile, Source
 from kg.rejects import Rejects
 
 BLOCK_BYTES = 1 << 23
+_LONGEST_LINE = 1 << 28
 CHUNK_TRIPLES = 1 << 16
 _PLACE = re.compile(
     r"^Parser error (?:at line \d+ (?:column \d+|between columns \d+ and \d+)"
@@ -102,6 +103,8 @@ def _line_chunks(file: RdfFile, source: Source, rejects: Rejects) -> Iterator[by
         whole, rest = data[:cut], data[cut:]
         yield from _canonical(file, whole, line, rejects)
         line += _n_lines(whole)
+        if len(rest) > _LONGEST_LINE:
+            raise DataError(f"{file.path}, line {line}: the line is longer than {_LONGEST_LINE >> 20} MB; is it text?")
         rejects.check(file.path, line, at_end=False)
         if not block:
             break

@@ -10,26 +10,21 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
 from graphrec.bundle import Bundle, find_bundle
 from graphrec.errors import ConfigError
 from graphrec.fusion.fused import FusedLists
 from graphrec.fusion.settings import Rrf
 from graphrec.lists import empty_lists
-from serve.answer import Answer, Neighbour, Neighbours, Place, Recalled, Shared
+from serve.answer import Answer, Neighbours
 from serve.ask import Asked, ask_channels
-from serve.explain import explain, explain_fallback
-from serve.paths import Link, edges_of, find_relation, links, near, path_words
-from serve.request import History, Request, read_request
-from serve.state import POPULARITY, State, load_state
+from serve.compose import fill, neighbour_values, recalled, why_empty
+from serve.paths import find_relation, near
+from serve.request import History, read_request
+from serve.state import State, load_state
 
 # Channels are asked for at least so many, so that a short answer is the head of a longer one.
 _DEPTH = 200
-# Items that the fallback looks at in one step.
-_STEP = 4096
-# Shared entities that the sentence of a neighbour names.
-_TOLD = 3
 
 
 class Engine:
@@ -180,7 +175,7 @@ class Engine:
         row = bundle.items.row(item, kind="item")
         number = None if relation is None else find_relation(bundle.catalogue, relation)
         rows, scores = near(bundle.catalogue, row, bundle.pool, k, relation=number)
-        found = _neighbours(state, row, rows, scores, number)
+        found = neighbour_values(state, row, rows, scores, number)
         took_ms = (time.perf_counter() - started) * 1e3
         return Neighbours(item, bundle.catalogue.label(row), relation, found, state.version, took_ms)
 
@@ -241,15 +236,15 @@ class Engine:
         )
         asked = ask_channels(state, request, _depth(state, request.k), started=started, executor=self._executor)
         fused = _merge(state, asked, request.k)
-        fill, fallback = _fill(state, request, fused.lists.items)
-        rows = np.concatenate([fused.lists.items, fill])
+        filled, fallback = fill(state, request, fused.lists.items)
+        rows = np.concatenate([fused.lists.items, filled])
         return Answer(
-            items=_recalled(state, request, fused, rows, explained=explained),
+            items=recalled(state, request, fused, rows, explained=explained),
             user_known=request.user_known,
             fallback=fallback,
             left_out=asked.left_out,
             unknown=request.unknown,
-            empty_because=None if len(rows) else _why_empty(state, request, only=only is not None),
+            empty_because=None if len(rows) else why_empty(state, request, only=only is not None),
             version=state.version,
             took_ms=(time.perf_counter() - started) * 1e3,
         )
@@ -266,102 +261,3 @@ def _merge(state: State, asked: Asked, k: int) -> FusedLists:
     if not asked.lists:
         return FusedLists(empty_lists(1), (), np.empty((0, 0), np.int32), np.empty((0, 0), np.float32))
     return state.fusion.merge(asked.lists, k)
-
-
-def _fill(state: State, request: Request, found: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.int32], str | None]:
-    """Return popular items for the places that are still empty, and where they come from."""
-    missing = request.k - len(found)
-    if missing <= 0 or (request.chosen and len(found)):
-        return np.empty(0, dtype=np.int32), None
-    free = request.allowed.copy()
-    free[request.exclude.items] = False
-    free[found] = False
-    taken: list[npt.NDArray[np.int64]] = []
-    for start in range(0, len(state.popular), _STEP):
-        if missing <= 0:
-            break
-        places = start + np.flatnonzero(free[state.popular[start : start + _STEP]])[:missing]
-        taken.append(places)
-        missing -= len(places)
-    places = np.concatenate(taken) if taken else np.empty(0, dtype=np.int64)
-    if len(places) == 0:
-        return np.empty(0, dtype=np.int32), None
-    sources = ([state.ranked] if places[0] < state.n_ranked else []) + (
-        [POPULARITY] if places[-1] >= state.n_ranked else []
-    )
-    return state.popular[places], ", ".join(dict.fromkeys(sources))
-
-
-def _recalled(
-    state: State, request: Request, fused: FusedLists, rows: npt.NDArray[np.int32], *, explained: bool
-) -> tuple[Recalled, ...]:
-    """Return the answer's items; the rows beyond the merged list come from the fallback."""
-    bundle, merged = state.bundle, len(fused.lists.items)
-    places = _places(fused) + [{} for _ in range(len(rows) - merged)]
-    scores = fused.lists.scores.tolist() + [0.0] * (len(rows) - merged)
-    sentences: list[str | None] = [None] * len(rows)
-    if explained:
-        sentences = explain(state, request.queries, fused.lists.items, fused.channels, fused.ranks)
-        sentences += explain_fallback(state, rows[merged:])
-    return tuple(map(Recalled, bundle.items.take(rows), titles(state, rows), scores, places, sentences))
-
-
-def _places(fused: FusedLists) -> list[dict[str, Place]]:
-    """Return, for each merged item, the place that each channel gave it."""
-    result: list[dict[str, Place]] = [{} for _ in range(len(fused.lists.items))]
-    for column, name in enumerate(fused.channels):
-        ranks, scores = fused.ranks[:, column], fused.scores[:, column]
-        present = np.flatnonzero(ranks)
-        told = map(Place, ranks[present].tolist(), scores[present].tolist())
-        for position, place in zip(present.tolist(), told, strict=True):
-            result[position][name] = place
-    return result
-
-
-def titles(state: State, rows: npt.NDArray[np.int32]) -> list[str]:
-    """Return the titles of items; the id where there is none."""
-    graph = state.bundle.catalogue
-    found = graph.labels.take(rows).to_pylist()
-    return [graph.label(row) if title is None else title for row, title in zip(rows.tolist(), found, strict=True)]
-
-
-def _why_empty(state: State, request: Request, *, only: bool) -> str:
-    """Return why there is nothing left to recall."""
-    pool = int(state.bundle.pool.sum())
-    if pool == 0:
-        return "the pool is empty: no item of this bundle may be recalled"
-    allowed = int(request.allowed.sum())
-    if only and allowed == 0:
-        return "the filter 'only' names no item of the pool"
-    return f"all {allowed:,} items that {'the filter allows' if only else 'are in the pool'} were seen or excluded"
-
-
-def _neighbours(
-    state: State, row: int, rows: npt.NDArray[np.int32], scores: npt.NDArray[np.float64], relation: int | None
-) -> tuple[Neighbour, ...]:
-    """Return near items with what they share, in words."""
-    bundle, graph = state.bundle, state.bundle.catalogue
-    here = edges_of(graph.adjacency, row)
-    found = []
-    for other, external, title, score in zip(
-        rows.tolist(), bundle.items.take(rows), titles(state, rows), scores.tolist(), strict=True
-    ):
-        common = links(graph, here, other, relation=relation)
-        told = [path_words(graph, row, other, link, state.words) for link in common[:_TOLD]]
-        told += [f"{len(common) - _TOLD} more"] if len(common) > _TOLD else []
-        found.append(Neighbour(external, title, score, _shared(state, common), "; ".join(told)))
-    return tuple(found)
-
-
-def _shared(state: State, common: list[Link]) -> tuple[Shared, ...]:
-    """Return links as values on external ids."""
-    graph = state.bundle.catalogue
-    names = graph.adjacency.relation_names
-    return tuple(
-        Shared(names[number], graph.nodes[link.node], graph.label(link.node))
-        if link.node >= 0
-        else Shared(names[number], None, None)
-        for link in common
-        for number in link.relations
-        if link.node < 0 or number in link.others
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,9 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from graphrec.fusion.settings import Rrf
-from graphrec.recall import Queries, Recaller
+from graphrec.recall import Evidence, Queries, Recaller
 from serve.paths import Edges, closest, edges_of, link_through, path_words
 from serve.state import State
+
+log = logging.getLogger(__name__)
 
 # Reads well both ways: "you picked it", "often picked by".
 VERB = "picked"
@@ -95,7 +98,7 @@ def _hints(
         if len(returned) == 0:
             continue
         recaller, found = state.bundle.channels[name], rows[returned]
-        evidence = recaller.evidence(queries, found)
+        evidence = _evidence(recaller, name, queries, found)
         value = gains(state, name, ranks[returned, column])
         if "{path}" in recaller.reason:
             shared = closest(state.bundle.catalogue, evidence.sources, found, walked.get(name))
@@ -106,6 +109,16 @@ def _hints(
         # Any channel that names a source stands above all that name none: gains are at most 2 * weight.
         worth[returned, column] = np.where(evidence.sources >= 0, 1e9 + value, value)
     return Hints(sources, vias, nodes, worth)
+
+
+def _evidence(recaller: Recaller, name: str, queries: Queries, rows: npt.NDArray[np.int32]) -> Evidence:
+    """Ask one channel why; one that fails is logged and has nothing to say, for its items are good all the same."""
+    try:
+        return recaller.evidence(queries, rows)
+    except Exception:
+        log.warning("channel %s cannot explain", name, exc_info=True)
+        nothing = np.full(len(rows), -1, dtype=np.int32)
+        return Evidence(nothing, nothing)
 
 
 def gains(state: State, channel: str, ranks: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:

@@ -205,6 +205,8 @@ def reverse_number(graph: Adjacency, relation: int) -> int | None:
 def find_relation(graph: CatalogueGraph, name: str) -> int:
     """Return the number of a relation that leaves items, by its name or the last part of its IRI.
 
+    ``isPartOf`` finds ``is_part_of``, as long as only one relation is spelt alike.
+
     Raises
     ------
     DataError
@@ -215,9 +217,10 @@ def find_relation(graph: CatalogueGraph, name: str) -> int:
     names = {adjacency.relation_names[number]: number for number in numbers}
     if name in names:
         return int(names[name])
-    short = {local_name(known): number for known, number in names.items()}
-    if name in short:
-        return int(short[name])
+    alike = [number for known, number in names.items() if plain_name(known) == plain_name(name)]
+    if len(alike) == 1:
+        return int(alike[0])
+    short = {local_name(known): known for known in names}
     legal = ", ".join(names) or "none: the bundle has no knowledge graph"
     raise DataError(
         f"relation {name!r} is not among those of items{nearest_names(name, {**names, **short})}; legal: {legal}"
@@ -229,6 +232,12 @@ def local_name(relation: str) -> str:
     return relation.rstrip("/#").rsplit("/", 1)[-1].rsplit("#", 1)[-1]
 
 
+def plain_name(relation: str) -> str:
+    """Return the letters and digits of a relation's local name: the same for isPartOf, is_part_of and is-part-of."""
+    back = REVERSE if is_reverse(relation) else ""
+    return back + re.sub(r"[\W_]+", "", local_name(relation.removeprefix(REVERSE))).lower()
+
+
 def is_reverse(relation: str) -> bool:
     """Tell whether a relation is the reverse of one that the data states."""
     return relation.startswith(REVERSE)
@@ -237,9 +246,9 @@ def is_reverse(relation: str) -> bool:
 def relation_words(relation: str, wording: Mapping[str, str]) -> str:
     """Return a relation in words: ``"hasOriginalAuthor"`` is "original author". ``wording`` may name it otherwise."""
     name = local_name(relation.removeprefix(REVERSE)).removeprefix(REVERSE)
-    for key in (relation, name):
-        if key in wording:
-            return wording[key]
+    named = {plain_name(key): words for key, words in wording.items()}
+    if plain_name(name) in named:
+        return named[plain_name(name)]
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name)
     words = [word if word.isupper() and len(word) > 1 else word.lower() for word in re.split(r"[_\-.\s]+", spaced)]
     words = [word for word in words if word]

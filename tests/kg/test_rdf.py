@@ -331,6 +331,26 @@ def test_progress_is_told(tmp_path: Path) -> None:
     assert seen == [("a.nt", 6)]
 
 
+@pytest.mark.parametrize(
+    "tail", ["\n" * 3000, "<!-- a < b -->\n<?x y?> ", "<!--" + "-\n" * 4000 + "-->", " " * 5000 + "<!-- x -->"]
+)
+def test_xml_may_end_in_comments_and_space(tmp_path: Path, tail: str) -> None:
+    padded = XML.replace("</rdf:RDF>", " " * 3000 + "</rdf:RDF >")
+    assert len(read_rdf(write(tmp_path / "a.rdf", padded + tail)).triples) == 3
+
+
+def test_a_root_that_closes_itself_is_whole(tmp_path: Path) -> None:
+    text = """<r:Description xmlns:r="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns:e="http://e/"
+    r:about="http://a" e:name="x > y"/>"""
+    assert len(read_rdf(write(tmp_path / "a.rdf", text)).literals) == 1
+
+
+def test_rejects_file_that_cannot_be_written(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.nt", GOOD + "nonsense\n")
+    with pytest.raises(DataError, match=r"rejects file .* cannot be written"):
+        read_rdf(path, rejects=tmp_path / "none" / "r.jsonl")
+
+
 BOMB = '<!DOCTYPE r [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>'
 HIDDEN = {
     "plain": BOMB,

@@ -416,7 +416,8 @@ def test_neighbours_along_one_relation(engine: Engine) -> None:
     found = engine.neighbours("b0", "series")
     assert found.ids == ["b1", "b2"]
     assert {shared.relation for one in found.items for shared in one.shared} == {"series"}
-    assert engine.neighbours("b0", "followed_by").ids == ["b1"]
+    for name in ("followed_by", "followedBy", "http://example.org/ns#followed-by"):
+        assert engine.neighbours("b0", name).ids == ["b1"]
     back = engine.neighbours("b1", "rev_followed_by")
     assert back.ids == ["b0"]
     assert back.items[0].explanation == "Dune → followed by → Dune Messiah"

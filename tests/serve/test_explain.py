@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 
 from graphrec.channels.kg_neighbours import KgNeighbours
 from graphrec.fusion.settings import Rrf
+from graphrec.recall import Evidence, Queries
 from graphrec.recallers.ranked import RankedRecaller
 from serve import Engine
 from serve.paths import Link, all_relation_words, edges_of, links, path_words, relation_words
@@ -91,6 +94,21 @@ def test_a_reason_with_unknown_places_is_left_as_it_is(tmp_path: Path) -> None:
     assert sentences(engine, None)["Children of Dune"] == "read {0} {nobody} {"
 
 
+class Mute(RankedRecaller):
+    def evidence(self, query: Queries, items: npt.NDArray[np.int32]) -> Evidence:
+        raise RuntimeError("no words")
+
+
+def test_a_channel_that_cannot_explain_costs_its_sentence_alone(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    bundle = replace(engine.bundle, channels={"mute": Mute([2], [1.0], "as in {source}"), **engine.bundle.channels})
+    answer = Engine(bundle.path, replace(engine._state, bundle=bundle)).recall("r1", k=12, explain=True)
+    told = {one.item: one.explanation for one in answer.items if "mute" in one.channels}
+    assert told == {"b2": "because you read Dune: same series, Dune Chronicles"}
+    assert "channel mute cannot explain" in caplog.text
+
+
 def test_a_channel_that_can_say_nothing_gives_none(tmp_path: Path) -> None:
     data = library()
     engine = Engine.open(write(tmp_path / "b", data, {"odd": RankedRecaller([3], [1.0], reason="as in {source}")}))
@@ -121,6 +139,8 @@ def test_relations_in_words(relation: str, words: str) -> None:
 def test_wording_names_a_relation_otherwise() -> None:
     assert relation_words("http://x.org/made_by", {"made_by": "maker"}) == "maker"
     assert relation_words("rev_made_by", {"made_by": "maker"}) == "maker"
+    assert relation_words("is_part_of", {"isPartOf": "series", "verb": "read"}) == "series"
+    assert relation_words("http://schema.org/isPartOf", {"is_part_of": "series"}) == "series"
 
 
 def test_several_relations_to_one_entity() -> None:
