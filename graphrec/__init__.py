@@ -7,7 +7,7 @@ from graphrec.errors import BundleError, ConfigError, DataError, GraphRecError, 
 from graphrec.interactions import Interactions
 from graphrec.lists import ItemLists
 from graphrec.neighbours import NeighbourTable
-from graphrec.recall import Queries, Recaller, RecallData, Recipe
+from graphrec.recall import Queries, RecallData, Recaller, Recipe
 from graphrec.vocabulary import Vocabulary
 
 __version__ = "0.1.0"

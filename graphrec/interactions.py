@@ -72,7 +72,8 @@ class Interactions:
             check_length(self.times, m, name="times")
             if m and int(self.times.max()) > _LATEST_TIME:
                 raise DataError(
-                    f"time {int(self.times.max())} lies after the year 2100; times are seconds UTC: divide milliseconds by 1000"
+                    f"time {int(self.times.max())} lies after the year 2100; times are seconds UTC: "
+                    "divide milliseconds by 1000"
                 )
 
     def __len__(self) -> int:

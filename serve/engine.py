@@ -14,7 +14,6 @@ import numpy as np
 from graphrec.bundle import Bundle, find_bundle
 from graphrec.errors import ConfigError
 from graphrec.fusion.fused import FusedLists
-from graphrec.fusion.settings import Rrf
 from graphrec.lists import empty_lists
 from serve.answer import Answer, Neighbours
 from serve.ask import Asked, ask_channels
@@ -251,9 +250,8 @@ class Engine:
 
 
 def _depth(state: State, k: int) -> int:
-    """Return how many items each channel is asked for."""
-    wanted = (state.fusion.depth if isinstance(state.fusion, Rrf) else 0) or _DEPTH
-    return min(max(k, wanted), max(len(state.bundle.items), 1))
+    """Return how many items each channel is asked for: as many as when the fused list was measured."""
+    return min(state.fusion.channel_depth(k), max(len(state.bundle.items), 1))
 
 
 def _merge(state: State, asked: Asked, k: int) -> FusedLists:
