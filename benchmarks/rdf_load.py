@@ -63,11 +63,10 @@ def our_hetero(path: Path, _: int) -> tuple[Callable[[], int], Callable[[Path], 
     """Prepare the whole way: file, KnowledgeGraph, interactions, linking, catalogue, HeteroData."""
     import polars as pl
 
-    from graphrec.interactions import Interactions
     from graphrec.vocabulary import Vocabulary
     from kg.catalogue import catalogue_graph
     from kg.hetero import to_hetero
-    from kg.interactions import InteractionMapping, interactions_from_rdf
+    from kg.interactions import InteractionMapping, encoded_interactions
     from kg.linking import link_by_template
     from kg.rdf import read_rdf
 
@@ -75,11 +74,7 @@ def our_hetero(path: Path, _: int) -> tuple[Callable[[], int], Callable[[Path], 
         kg = read_rdf(file)
         present = tuple(iri for iri in EVENTS if iri in kg.relations)
         if present:
-            events = interactions_from_rdf(kg, InteractionMapping(direct=present)).select("user_id", "item_id")
-            users, items = (Vocabulary(events[c].unique(maintain_order=True).to_arrow()) for c in events.columns)
-            rows = (users.rows(events["user_id"].to_arrow()), items.rows(events["item_id"].to_arrow()))
-            interactions = Interactions(*rows, n_users=len(users), n_items=len(items))
-            del events
+            _, items, interactions = encoded_interactions(kg, InteractionMapping(direct=present))
         else:
             heads = pl.Series(kg.triples[:, 0]).unique(maintain_order=True).to_numpy()
             items, interactions = Vocabulary(kg.entities.ids.take(heads)), None
@@ -130,10 +125,8 @@ def in_process(name: str, path: Path, n: int, *, only_import: bool = False) -> d
     return figures
 
 
-def measure(name: str, path: Path, n: int, rounds: int) -> dict[str, Any]:
-    """Return the row of one stage: medians over ``rounds`` processes."""
-    runs = [in_process(name, path, n) for _ in range(rounds)]
-    base = in_process(name, path, n, only_import=True)["base_bytes"]
+def measured(name: str, runs: list[dict[str, float]], base: float) -> dict[str, Any]:
+    """Return the row of one stage: medians over its processes."""
     triples = int(runs[0]["triples"])
     seconds = statistics.median(run["seconds"] for run in runs)
     peak = statistics.median(run["peak_bytes"] for run in runs)
@@ -144,6 +137,16 @@ def measure(name: str, path: Path, n: int, rounds: int) -> dict[str, Any]:
         "triples_per_s": round(triples / seconds),
         "peak_bytes_per_triple": round((peak - base) / triples, 1),
     }
+
+
+def measure_all(path: Path, n: int, rounds: int) -> list[dict[str, Any]]:
+    """Return a row for each stage; rounds are interleaved, so that a busy spell meets all stages alike."""
+    runs: dict[str, list[dict[str, float]]] = {name: [] for name in STAGES}
+    for _ in range(rounds):
+        for name in STAGES:
+            runs[name].append(in_process(name, path, n))
+    bases = {name: in_process(name, path, n, only_import=True)["base_bytes"] for name in STAGES}
+    return [measured(name, runs[name], bases[name]) for name in STAGES]
 
 
 @contextmanager
@@ -183,7 +186,7 @@ def main() -> None:
     source = args.file or Path(args.data) / "rdf" / "bookcrossing.nt.xz"
     console = Console()
     with plain_file(source) as path, console.status("measuring …"):
-        rows = [measure(name, path, args.rdflib_triples, args.rounds) for name in STAGES]
+        rows = measure_all(path, args.rdflib_triples, args.rounds)
     for row in rows[1:]:
         row["ratio_vs_rdflib"] = round(row["triples_per_s"] / rows[0]["triples_per_s"], 2)
     table = Table(*(key.replace("_", " ") for key in rows[-1]), title=f"RDF loading, {source.name}")

@@ -137,7 +137,7 @@ def _chosen_relations(kg: KnowledgeGraph, relations: Sequence[str] | None, exclu
 def _nodes(kg: KnowledgeGraph, valued: Int32, *, max_types: int) -> tuple[_Nodes, Int32]:
     """Return all possible nodes, and the (m, 3) statements that lead to literal nodes."""
     classes = entity_types(kg, max_types=max_types)
-    distinct = np.unique(classes[classes >= 0])
+    distinct = np.flatnonzero(np.bincount(classes[classes >= 0], minlength=1))
     type_names = unique_names(kg.entities.take(distinct), reserved=(ITEM, USER, ENTITY))
     names = [ENTITY, *type_names]
     kinds = np.where(classes >= 0, np.searchsorted(distinct, classes) + 1, 0).astype(np.int32)

@@ -19,7 +19,7 @@ def entity_types(kg: KnowledgeGraph, *, max_types: int = 64) -> npt.NDArray[np.i
     """
     chosen = np.full(len(kg.entities), -1, dtype=np.int32)
     relation = kg.relations.get(TYPE)
-    pairs = kg.triples[kg.triples[:, 1] == relation][:, [0, 2]] if relation >= 0 else np.empty((0, 2), np.int32)
+    pairs = kg.triples[np.flatnonzero(kg.triples[:, 1] == relation)[:, None], [0, 2]]  # (m, 2)
     vague = kg.entities.rows(UNSPECIFIC_TYPES, missing="drop")
     pairs = pairs[~np.isin(pairs[:, 1], vague)]
     if not len(pairs):
@@ -30,9 +30,11 @@ def entity_types(kg: KnowledgeGraph, *, max_types: int = 64) -> npt.NDArray[np.i
     pairs = pairs[order]
     first = np.append(True, pairs[1:, 0] != pairs[:-1, 0])
     chosen[pairs[first, 0]] = pairs[first, 1]
-    classes, counts = np.unique(chosen[chosen >= 0], return_counts=True)
-    kept = classes[np.lexsort((classes, -counts))[:max_types]]
-    chosen[~np.isin(chosen, kept)] = -1
+    counts = np.bincount(chosen[chosen >= 0], minlength=len(kg.entities))
+    classes = np.flatnonzero(counts)
+    kept = np.zeros(len(kg.entities), dtype=np.bool_)
+    kept[classes[np.lexsort((classes, -counts[classes]))[:max_types]]] = True
+    chosen[~kept[chosen]] = -1
     return chosen
 
 

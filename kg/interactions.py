@@ -12,6 +12,8 @@ import polars as pl
 import pyarrow as pa
 
 from graphrec.errors import ConfigError, DataError
+from graphrec.interactions import Interactions
+from graphrec.vocabulary import Vocabulary
 from kg.knowledge_graph import KnowledgeGraph, relation_rows
 from kg.terms import EVENT, GRAPHREC, INTERACTED, ITEM, TIME, USER, WEIGHT
 
@@ -56,6 +58,7 @@ SCHEMA = {
     "timestamp": pl.Int64(),
     "event": pl.String(),
 }
+_ROWS = {"user": pl.Int32(), "item": pl.Int32(), **{name: SCHEMA[name] for name in ("weight", "timestamp", "event")}}
 
 
 def interactions_from_rdf(kg: KnowledgeGraph, mapping: InteractionMapping | None = None) -> pl.DataFrame:
@@ -71,9 +74,54 @@ def interactions_from_rdf(kg: KnowledgeGraph, mapping: InteractionMapping | None
         the sentence names the node.
     """
     chosen = mapping if mapping is not None else InteractionMapping()
-    found = pl.concat([_events(kg, chosen), _direct(kg, chosen)])
+    found = _found(kg, chosen)
+    return pl.DataFrame(
+        {
+            "user_id": _ids(kg, found["user"].to_numpy(), chosen.user_template),
+            "item_id": _ids(kg, found["item"].to_numpy(), chosen.item_template),
+            **{name: found[name] for name in ("weight", "timestamp", "event")},
+        },
+        schema=SCHEMA,
+    )
+
+
+def encoded_interactions(
+    kg: KnowledgeGraph, mapping: InteractionMapping | None = None
+) -> tuple[Vocabulary, Vocabulary, Interactions]:
+    """Return the users, the items and the events of ``kg`` in rows, without a table of strings on the way.
+
+    Users and items are those of the events, in order of their IRIs. Times are kept where every event has one.
+
+    Raises
+    ------
+    DataError
+        As :func:`interactions_from_rdf`, and where a template gives two IRIs one id.
+    """
+    chosen = mapping if mapping is not None else InteractionMapping()
+    found = _found(kg, chosen)
+    users, user_rows = np.unique(found["user"].to_numpy(), return_inverse=True)
+    items, item_rows = np.unique(found["item"].to_numpy(), return_inverse=True)
+    vocabularies = [
+        Vocabulary(_ids(kg, rows, template).to_arrow())
+        for rows, template in ((users, chosen.user_template), (items, chosen.item_template))
+    ]
+    times = None if found["timestamp"].null_count() else found["timestamp"].to_numpy()
+    interactions = Interactions(
+        user_rows.astype(np.int32),
+        item_rows.astype(np.int32),
+        found["weight"].to_numpy(),
+        times,
+        n_users=len(users),
+        n_items=len(items),
+    )
+    return vocabularies[0], vocabularies[1], interactions
+
+
+def _found(kg: KnowledgeGraph, mapping: InteractionMapping) -> pl.DataFrame:
+    """Return all events, users and items still as entity rows."""
+    found = pl.concat([_events(kg, mapping), _direct(kg, mapping)])
     if not found.height:
-        wanted = ", ".join((*chosen.direct, chosen.user))
+        wanted = ", ".join((*mapping.direct, mapping.user))
         raise DataError(f"the graph holds no interaction: none of its {len(kg.relations)} predicates is {wanted}")
     return found
 
@@ -98,17 +146,16 @@ def interaction_candidates(kg: KnowledgeGraph, *, n: int = 5) -> pl.DataFrame:
 def _direct(kg: KnowledgeGraph, mapping: InteractionMapping) -> pl.DataFrame:
     rows = _known(kg, mapping.direct)
     triples = kg.triples[np.isin(kg.triples[:, 1], rows)]
-    names = pl.Series([kg.relations[int(r)] for r in rows], dtype=pl.String)
-    order = np.searchsorted(rows, triples[:, 1])
+    names = pl.Series([kg.relations[int(r)] for r in rows], dtype=pl.String).str.replace(r"^.*[#/:]", "")
     return pl.DataFrame(
         {
-            "user_id": _ids(kg, triples[:, 0], mapping.user_template),
-            "item_id": _ids(kg, triples[:, 2], mapping.item_template),
+            "user": triples[:, 0],
+            "item": triples[:, 2],
             "weight": pl.repeat(1.0, len(triples), dtype=pl.Float32, eager=True),
             "timestamp": pl.repeat(None, len(triples), dtype=pl.Int64, eager=True),
-            "event": names.str.replace(r"^.*[#/:]", "").gather(order),
+            "event": names.gather(np.searchsorted(rows, triples[:, 1])),
         },
-        schema=SCHEMA,
+        schema=_ROWS,
     )
 
 
@@ -121,7 +168,7 @@ def _known(kg: KnowledgeGraph, names: Sequence[str]) -> npt.NDArray[np.int32]:
 def _events(kg: KnowledgeGraph, mapping: InteractionMapping) -> pl.DataFrame:
     users, items = _pairs(kg, mapping.user, "user"), _pairs(kg, mapping.item, "item")
     if not users.height and not items.height:
-        return pl.DataFrame(schema=SCHEMA)
+        return pl.DataFrame(schema=_ROWS)
     joined = users.join(items, on="node", how="full", coalesce=True)
     for column, predicate in (("user", mapping.user), ("item", mapping.item)):
         lacking = joined.filter(pl.col(column).is_null())
@@ -135,16 +182,7 @@ def _events(kg: KnowledgeGraph, mapping: InteractionMapping) -> pl.DataFrame:
         table = table.join(part, on="node", how="left")
     table = table.with_columns(pl.col("weight").fill_null(1.0).cast(pl.Float32))
     table = table.sort(["timestamp", "node", "user", "item"], nulls_last=True)
-    return pl.DataFrame(
-        {
-            "user_id": _ids(kg, table["user"].to_numpy(), mapping.user_template),
-            "item_id": _ids(kg, table["item"].to_numpy(), mapping.item_template),
-            "weight": table["weight"],
-            "timestamp": table["timestamp"],
-            "event": table["event"],
-        },
-        schema=SCHEMA,
-    )
+    return table.select(*_ROWS)
 
 
 def _pairs(kg: KnowledgeGraph, predicate: str, column: str) -> pl.DataFrame:

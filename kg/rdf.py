@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +20,8 @@ from kg.statements import statement_files, statements
 from kg.terms import GENID
 
 Progress = Callable[[str, int], None]
+# Chunks come in bursts, a block of lines at a time; so many may wait before the parser does.
+_BEHIND = 6
 
 
 def read_rdf(
@@ -169,16 +172,15 @@ class Encoder:
 def _pipelined(
     work: Callable[[bytes], npt.NDArray[np.int32]], chunks: Iterable[bytes]
 ) -> Iterator[npt.NDArray[np.int32]]:
-    """Yield ``work(chunk)`` in order, worked on one other thread, one chunk ahead."""
+    """Yield ``work(chunk)`` in order, worked on one other thread, a few chunks behind."""
+    waiting: deque[Future[npt.NDArray[np.int32]]] = deque()
     with ThreadPoolExecutor(1) as pool:
-        ahead: Future[npt.NDArray[np.int32]] | None = None
         for chunk in chunks:
-            following = pool.submit(work, chunk)
-            if ahead is not None:
-                yield ahead.result()
-            ahead = following
-        if ahead is not None:
-            yield ahead.result()
+            waiting.append(pool.submit(work, chunk))
+            if len(waiting) > _BEHIND:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def _skolem(table: TermTable, start: int, *, keep_labels: bool) -> dict[int, str]:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, get_args
 
+import numba as nb
 import numpy as np
 import numpy.typing as npt
 
@@ -141,9 +142,9 @@ class VectorRecaller:
         if len(usable) == 0 or len(items) == 0:
             return Evidence(nothing, nothing.copy())
         space = self.sources if self.query == "items" else self.targets
-        # (m, dim) by (dim, h): how near each item is to each of the history
-        near = _unit(space[np.maximum(positions, 0)]) @ _unit(self.sources[sources[usable]]).T
-        best = np.argmax(near * weights[usable], axis=1)
+        best = _best_source(
+            _unit(space[np.maximum(positions, 0)]), _unit(self.sources[sources[usable]]), weights[usable]
+        )
         chosen = np.where(positions >= 0, query.history.items[usable[best]], -1).astype(np.int32)
         return Evidence(chosen, nothing)
 
@@ -304,6 +305,27 @@ def vote_table(
     votes = np.maximum(found.scores[others], np.float32(0)) ** np.float32(power)
     kept = ordered_lists(lists[others], found.items[others], votes, n=len(asked), k=neighbours)
     return NeighbourTable(kept.indptr, kept.items, kept.scores, n_columns=len(vectors))
+
+
+@nb.njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
+def _best_source(
+    targets: FloatArray, sources: FloatArray, weights: npt.NDArray[np.float64]
+) -> npt.NDArray[np.int64]:  # pragma: no cover - compiled
+    """Return (m,) int64: which of ``sources`` (h, dim), weighted, is nearest to each of ``targets`` (m, dim).
+
+    A matrix product would start BLAS's threads for a product this small, which takes longer than the product.
+    """
+    best = np.zeros(len(targets), dtype=np.int64)
+    for i in range(len(targets)):
+        highest = -np.inf
+        for j in range(len(sources)):
+            near = np.float32(0)
+            for d in range(targets.shape[1]):
+                near += targets[i, d] * sources[j, d]
+            if near * weights[j] > highest:
+                highest = near * weights[j]
+                best[i] = j
+    return best
 
 
 def _unit(vectors: FloatArray) -> FloatArray:

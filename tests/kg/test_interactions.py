@@ -6,7 +6,12 @@ import polars as pl
 import pytest
 
 from graphrec.errors import ConfigError, DataError
-from kg.interactions import InteractionMapping, interaction_candidates, interactions_from_rdf
+from kg.interactions import (
+    InteractionMapping,
+    encoded_interactions,
+    interaction_candidates,
+    interactions_from_rdf,
+)
 from kg.knowledge_graph import KnowledgeGraph
 from kg.rdf import read_rdf
 from tests.kg.documents import write
@@ -93,3 +98,16 @@ def test_candidates_put_the_dense_relation_first(tmp_path: Path) -> None:
     table = interaction_candidates(graph(tmp_path, rated + others), n=2)
     assert table.height == 2
     assert table.row(0) == ("http://e/rated", 24, 6, 8)
+
+
+def test_encoded_events_are_those_of_the_table(tmp_path: Path) -> None:
+    kg = graph(tmp_path, EVENTS)
+    mapping = InteractionMapping(user_template="http://e/{id}", item_template="http://e/{id}")
+    users, items, events = encoded_interactions(kg, mapping)
+    table = interactions_from_rdf(kg, mapping)
+    assert users.take(events.users) == table["user_id"].to_list()
+    assert items.take(events.items) == table["item_id"].to_list()
+    assert events.weights.tolist() == table["weight"].to_list()
+    assert events.times is None
+    timed = graph(tmp_path, ":e gr:user :bob ; gr:item :dune ; gr:time 7 .")
+    assert encoded_interactions(timed)[2].times is not None
