@@ -46,6 +46,32 @@ def neighbours_table(found: Neighbours) -> Table:
     return table
 
 
+def inputs_lines(inputs: Mapping[str, Any]) -> list[str]:
+    """Return what was read, left out and linked, a sentence each."""
+    lines = []
+    for name in ("interactions", "test"):
+        if found := inputs.get(name):
+            reasons = ", ".join(f"{count:,} {reason}" for reason, count in found["rejects"].items())
+            lines.append(
+                f"{found['name']}: {found['kept']:,} of {found['rows']:,} rows, {found['users']:,} users, "
+                f"{found['items']:,} items" + (f"; left out: {reasons} (see the rejects)" if reasons else "")
+            )
+    if knowledge := inputs.get("knowledge"):
+        read, linked = knowledge["read"], knowledge["linking"]
+        lines.append(
+            f"knowledge graph: {read['triples']:,} triples between entities, {read['rejected']:,} lines rejected"
+        )
+        lines.append(
+            f"linking: {linked['matched']:,} of {linked['n_items']:,} items matched, {linked['ambiguous']:,} ambiguous, "
+            f"{linked['missing']:,} missing" + (f", such as {', '.join(shown)}" if (shown := _missing(linked)) else "")
+        )
+    return lines
+
+
+def _missing(linked: Mapping[str, Any]) -> list[str]:
+    return [str(one) for one in linked["examples"].get("missing", [])[:3]]
+
+
 def bundle_json(bundle: Bundle) -> dict[str, Any]:
     """Return what a bundle holds as plain JSON values."""
     manifest, graph = bundle.manifest, bundle.catalogue.adjacency

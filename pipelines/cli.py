@@ -271,11 +271,14 @@ def _train(config: Path, out: Path, *, as_json: bool) -> Path:
 
 
 def _print_report(report: dict[str, Any], *, as_json: bool) -> None:
+    from pipelines.answers import inputs_lines
     from pipelines.report import report_tables
 
     if as_json:
         _print_json(report)
         return
+    for line in inputs_lines(report.get("inputs", {})):
+        out_console.print(escape(line), highlight=False, soft_wrap=True)
     for table in report_tables(report):
         out_console.print(table)
 
