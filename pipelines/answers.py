@@ -58,18 +58,12 @@ def inputs_lines(inputs: Mapping[str, Any]) -> list[str]:
             )
     if knowledge := inputs.get("knowledge"):
         read, linked = knowledge["read"], knowledge["linking"]
-        lines.append(
-            f"knowledge graph: {read['triples']:,} triples between entities, {read['rejected']:,} lines rejected"
-        )
-        lines.append(
-            f"linking: {linked['matched']:,} of {linked['n_items']:,} items matched, {linked['ambiguous']:,} ambiguous, "
-            f"{linked['missing']:,} missing" + (f", such as {', '.join(shown)}" if (shown := _missing(linked)) else "")
-        )
+        lines.append(f"knowledge graph: {read['triples']:,} triples of entities, {read['rejected']:,} lines rejected")
+        counts = ", ".join(f"{linked[name]:,} {name}" for name in ("ambiguous", "missing"))
+        examples = linked["examples"].get("missing", [])[:3]
+        such = f", such as {', '.join(examples)}" if examples else ""
+        lines.append(f"linking: {linked['matched']:,} of {linked['n_items']:,} items matched, {counts}{such}")
     return lines
-
-
-def _missing(linked: Mapping[str, Any]) -> list[str]:
-    return [str(one) for one in linked["examples"].get("missing", [])[:3]]
 
 
 def bundle_json(bundle: Bundle) -> dict[str, Any]:

@@ -63,7 +63,8 @@ def load_inputs(config: Config, *, rejects: Path | None, steps: Steps) -> Inputs
     sections = config.settings.data
     with steps.step("read interactions"):
         source = _read_events(config, sections.interactions.path, None, rejects)
-    report: dict[str, Any] = {"interactions": dict(source.report)}
+    # Named as in the configuration: a report speaks of data, not of the machine that read it.
+    report: dict[str, Any] = {"interactions": {**source.report, "name": str(sections.interactions.path)}}
     items, catalogue, tags = source.items, None, None
     if sections.knowledge is not None:
         catalogue, tags, report["knowledge"] = _read_knowledge(config, sections.knowledge, items, rejects, steps)
@@ -82,7 +83,8 @@ def load_inputs(config: Config, *, rejects: Path | None, steps: Steps) -> Inputs
     if sections.interactions.test_path is not None:
         with steps.step("read test interactions"):
             given = _read_events(config, sections.interactions.test_path, (source.users, items), rejects)
-        test, report["test"] = given.interactions, dict(given.report)
+        test = given.interactions
+        report["test"] = {**given.report, "name": str(sections.interactions.test_path)}
     data = RecallData(
         source.users, items, _widened(source.interactions, len(items)), catalogue or items_only(items), tags
     )
