@@ -148,12 +148,13 @@ def link_by_table(
     Raises
     ------
     DataError
-        If the file is missing, has another extension, or lacks a column.
+        If the file is missing, has another extension, or lacks a column; or if not one row names both an item of ours
+        and an IRI of the graph.
     """
+    where = "the link table" if isinstance(path, pl.DataFrame) else str(path)
     table = path if isinstance(path, pl.DataFrame) else _read_table(Path(path))
     for column in (item_column, iri_column):
         if column not in table.columns:
-            where = "the link table" if isinstance(path, pl.DataFrame) else str(path)
             hint = nearest_names(column, table.columns)
             raise DataError(f"{where} has no column {column!r}; it has {', '.join(table.columns)}{hint}")
     pairs = table.select(item=pl.col(item_column).cast(pl.String), iri=pl.col(iri_column).cast(pl.String))
@@ -165,6 +166,12 @@ def link_by_table(
         "unknown_iris": pairs.filter(pl.Series(entities < 0))["iri"],
     }
     known = (rows >= 0) & (entities >= 0)
+    if not known.any():
+        first = f"; the first is {pairs['item'][0]!r} -> {pairs['iri'][0]!r}" if pairs.height else ""
+        raise DataError(
+            f"{where}: none of its {pairs.height:,} links joins an item of ours to an IRI of the graph "
+            f"({(rows < 0).sum():,} unknown items, {(entities < 0).sum():,} unknown IRIs{first})"
+        )
     return _linking(items, kg, rows[known], entities[known], ambiguous=ambiguous, unknown=strange)
 
 

@@ -11,7 +11,7 @@ import polars as pl
 import pyarrow.compute as pc
 
 from graphrec.catalogue import CatalogueGraph, items_only
-from graphrec.errors import ConfigError, MissingExtraError
+from graphrec.errors import ConfigError, DataError, MissingExtraError
 from graphrec.interactions import Interactions
 from graphrec.recall import ItemTags, RecallData
 from graphrec.vocabulary import Vocabulary
@@ -142,6 +142,11 @@ def _read_knowledge(
         )
     with steps.step("link items to entities"):
         items, linking = _link(config, section.link, items, graph)
+        if linking.report.matched == 0:
+            raise DataError(
+                f"data.knowledge.link joins none of the {len(items):,} items to the knowledge graph; an item is "
+                f"{items[0]!r}, an entity {graph.entities[0]!r}"
+            )
         catalogue = catalogue_graph(
             graph,
             linking,
