@@ -58,6 +58,11 @@ class Engine:
             If the bundle cannot be used; the sentence names the file.
         ConfigError
             If ``threads < 1``.
+
+        Notes
+        -----
+        A process that does little but serve calls ``gc.collect(); gc.freeze()`` afterwards: Python's full collections
+        take tens of milliseconds otherwise (docs/benchmarks.md). It is left to the host, being for the whole process.
         """
         if threads < 1:
             raise ConfigError(f"threads is {threads}; it must be 1 or more")
