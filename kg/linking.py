@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+import pyarrow.compute as pc
 from rich.table import Table
 
 from graphrec.checks import as_array
@@ -119,6 +120,34 @@ def link_by_template(
         rows.append(np.flatnonzero(hits >= 0))
         found.append(hits[hits >= 0])
     return _linking(items, kg, np.concatenate(rows), np.concatenate(found), ambiguous=ambiguous)
+
+
+def ids_by_template(kg: KnowledgeGraph, template: str) -> list[str]:
+    """Return the ids of all entities whose IRI fits ``template``, percent-decoded, in order of IRI.
+
+    Items that only the graph knows enter a catalogue this way. What stands in the place of ``{id}`` must be one part of
+    a path: ``…/book/1/cover`` is no book. The template ``{id}`` alone tells items from nothing, and gives none.
+
+    Raises
+    ------
+    ConfigError
+        If the template does not hold ``{id}`` exactly once.
+    """
+    _check_template(template)
+    before, after = template.split("{id}")
+    if not before and not after:
+        return []
+    iris = kg.entities.ids
+    fits = pc.and_(pc.starts_with(iris, before), pc.ends_with(iris, after))
+    places = [iri[len(before) : len(iri) - len(after)] for iri in iris.filter(fits).to_pylist()]
+    return list(dict.fromkeys(unquote(place) for place in places if place and not re.search("[/?#]", place)))
+
+
+def _check_template(template: str) -> None:
+    if template.count("{id}") != 1:
+        raise ConfigError(
+            f"template {template!r} must hold {{id}} exactly once, as in 'http://example.org/book/{{id}}'"
+        )
 
 
 def _encoded(external: str) -> str:

@@ -13,7 +13,6 @@ import pyoxigraph as ox
 import rdflib
 import rdflib.plugins.sparql
 from oxrdflib import OxigraphStore
-from oxrdflib._converter import to_ox
 from rdflib.graph import DATASET_DEFAULT_GRAPH_ID
 from rdflib.plugins.sparql.parser import expandUnicodeEscapes, parseQuery, parseUpdate
 from rdflib.plugins.sparql.parserutils import CompValue
@@ -114,11 +113,21 @@ def _chunks(graph: rdflib.Graph) -> Iterator[bytes]:
 
 def _triple(subject: Any, predicate: Any, value: Any) -> ox.Quad:
     try:
-        return ox.Quad(to_ox(subject), to_ox(predicate), to_ox(value))  # type: ignore[arg-type]
+        return ox.Quad(_term(subject), _term(predicate), _term(value))  # type: ignore[arg-type]
     except (ValueError, TypeError) as error:
         raise DataError(
             f"the rdflib graph holds ({subject}, {predicate}, {value}), which is no RDF: {error}"
         ) from error
+
+
+def _term(term: Any) -> ox.NamedNode | ox.BlankNode | ox.Literal:
+    if isinstance(term, rdflib.URIRef):
+        return ox.NamedNode(str(term))
+    if isinstance(term, rdflib.BNode):
+        return ox.BlankNode(str(term))
+    if isinstance(term, rdflib.Literal):
+        return _literal(str(term), term.language, str(term.datatype or rdflib.XSD.string))
+    raise TypeError(f"{type(term).__name__} is no RDF term")
 
 
 def select(graph: rdflib.Graph, query: str) -> pl.DataFrame:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
 import polars as pl
-import pyarrow.compute as pc
 
 from graphrec.catalogue import CatalogueGraph, items_only
 from graphrec.errors import ConfigError, DataError, MissingExtraError
@@ -162,10 +160,10 @@ def _read_knowledge(
 
 def _link(config: Config, link: Link, items: Vocabulary, graph: KnowledgeGraph) -> tuple[Vocabulary, Linking]:
     """Return the items, with those appended that only the graph knows (by template), and their entities."""
-    from kg.linking import link_by_literal, link_by_table, link_by_template
+    from kg.linking import ids_by_template, link_by_literal, link_by_table, link_by_template
 
     if link.template is not None:
-        items = items.extend(_ids_by_template(graph, link.template))
+        items = items.extend(ids_by_template(graph, link.template))
         return items, link_by_template(items, graph, link.template)
     if link.table is not None:
         table = config.resolve(link.table)
@@ -177,14 +175,6 @@ def _link(config: Config, link: Link, items: Vocabulary, graph: KnowledgeGraph) 
         labels = read_attributes(config.resolve(link.values), items=items, columns=link.columns).labels
         values = labels.to_pylist()
     return items, link_by_literal(items, graph, link.predicate, values, normalise=link.normalise)
-
-
-def _ids_by_template(graph: KnowledgeGraph, template: str) -> list[str]:
-    """Return the ids of all entities whose IRI fits the template, in order of IRI."""
-    before, _, after = template.partition("{id}")
-    iris = graph.entities.ids
-    fits = pc.and_(pc.starts_with(iris, before), pc.ends_with(iris, after))
-    return [unquote(iri[len(before) : len(iri) - len(after)]) for iri in iris.filter(fits).to_pylist()]
 
 
 def _item_vocabulary(catalogue: CatalogueGraph) -> Vocabulary:

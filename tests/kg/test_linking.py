@@ -14,6 +14,7 @@ from kg.knowledge_graph import KnowledgeGraph
 from kg.linking import (
     Linking,
     LinkingReport,
+    ids_by_template,
     isbn13,
     items_of_type,
     levelled_label,
@@ -57,6 +58,17 @@ def test_template_encodes_ids(kg: KnowledgeGraph) -> None:
 def test_template_of_whole_iris(kg: KnowledgeGraph) -> None:
     linking = link_by_template(Vocabulary(["http://e/book/3", "http://e/none"]), kg, "{id}")
     assert iris(kg, linking) == ["http://e/book/3", None]
+
+
+def test_items_that_only_the_graph_knows(tmp_path: Path) -> None:
+    path = tmp_path / "a.nt"
+    names = ("b2", "b%201", "b2/cover", "b2#me", "")
+    path.write_text("".join(f"<http://e/book/{name}> <http://e/p> <http://e/x> .\n" for name in names))
+    graph = read_rdf(path)
+    assert ids_by_template(graph, "http://e/book/{id}") == ["b 1", "b2"]
+    assert ids_by_template(graph, "{id}") == []
+    with pytest.raises(ConfigError, match="exactly once"):
+        ids_by_template(graph, "http://e/book/")
 
 
 @pytest.mark.parametrize("template", ["http://e/book/", "{id}/{id}"])
