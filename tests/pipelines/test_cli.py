@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -144,3 +146,27 @@ def test_doctor_and_data(command: Command) -> None:
 
 def test_version(command: Command) -> None:
     assert command("--version").out.startswith("graphrec ")
+
+
+BLOCKED = """
+import sys
+
+for name in ("torch", "torch_geometric", "gensim", "rdflib", "oxrdflib", "pyoxigraph", "networkx", "matplotlib"):
+    sys.modules[name] = None  # as if it were not installed
+from pipelines.cli import main
+main(sys.argv[1:])
+"""
+
+
+def test_serving_needs_no_optional_part(out: Path) -> None:
+    asked = ["recall", str(out), "--user", "r0", "--explain", "--json"]
+    ran = subprocess.run([sys.executable, "-c", BLOCKED, *asked], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert len(json.loads(ran.stdout)["items"]) == 10
+
+
+def test_training_without_an_optional_part_says_which(shelf: Path, tmp_path: Path) -> None:
+    asked = ["train", str(shelf), "--out", str(tmp_path / "out")]
+    ran = subprocess.run([sys.executable, "-c", BLOCKED, *asked], capture_output=True, text=True, check=False)
+    assert ran.returncode == 2
+    assert "pip install 'graphrec[kg]'" in ran.stderr
