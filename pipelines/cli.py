@@ -281,6 +281,10 @@ def _print_report(report: dict[str, Any], *, as_json: bool) -> None:
         out_console.print(escape(line), highlight=False, soft_wrap=True)
     for table in report_tables(report):
         out_console.print(table)
+    if report[f"fused_vs_best@{report['k'][-1]}"]["difference"][2] < 0:
+        out_console.print(
+            'Hint: fusion.weights = "fit" chooses the weights on a validation part of train.', highlight=False
+        )
 
 
 def _show_look_ups(out: Path) -> None:

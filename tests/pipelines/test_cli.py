@@ -136,6 +136,15 @@ def test_train_and_evaluate(command: Command, tmp_path: Path) -> None:
     assert (tmp_path / "out" / "current" / "manifest.json").is_file()
 
 
+def test_a_fusion_that_loses_comes_with_a_hint(command: Command, tmp_path: Path) -> None:
+    config = write_shelf(tmp_path)
+    text = config.read_text(encoding="utf-8")
+    text = text.replace(text[text.index("[channels.user-cf]") : text.index("[evaluate]")], "[channels.kg-neighbours]\n")
+    worse = text.replace("[evaluate]", "[fusion]\nweights = { hot = 1.0, kg-neighbours = 0.01 }\n\n[evaluate]")
+    config.write_text(worse, encoding="utf-8")
+    assert 'Hint: fusion.weights = "fit"' in command("evaluate", config).out
+
+
 def test_doctor_and_data(command: Command) -> None:
     assert json.loads(command("doctor", "--json").out)["parts"]["kg"]["active"] is True
     assert "node2vec" in command("doctor").out
