@@ -112,6 +112,48 @@ def rp3beta_table(
     return shares(keep_top(table, k), normalise)
 
 
+def swing_table(
+    data: RecallData,
+    *,
+    k: int,
+    alpha: float,
+    user_shift: float,
+    beta: float,
+    item_exponent: float,
+    max_users_per_item: int,
+    min_common_users: int,
+    normalise: bool,
+) -> Dense:
+    """Return (n_items, n_items): the k best swing scores a row, pair of users by pair of users."""
+    taken = [set(np.flatnonzero(row).tolist()) for row in dense_taste(data)]
+    weight = [(len(items) + user_shift) ** -beta if items else 0.0 for items in taken]
+    n = len(data.items)
+    table = np.zeros((n, n))
+    for i in range(n):
+        users = [u for u, items in enumerate(taken) if i in items and len(items) > 1]
+        if len(users) > max_users_per_item:
+            users = [users[p * len(users) // max_users_per_item] for p in range(max_users_per_item)]
+        for j in range(n):
+            common = [u for u in users if j in taken[u]]
+            if i == j or not data.pool[j] or len(common) < min_common_users:
+                continue
+            for u in common:
+                for v in common:
+                    if u < v:
+                        table[i, j] += weight[u] * weight[v] / (alpha + len(taken[u] & taken[v]))
+            table[i, j] /= sum(j in items for items in taken) ** item_exponent
+    return shares(keep_top(table, k), normalise)
+
+
+def ease_weights(data: RecallData, *, regularisation: float, weight_exponent: float) -> Dense:
+    """Return B (n_items, n_items), negative entries and all."""
+    taste = dense_taste(data, weight_exponent)
+    inverse = np.linalg.inv(taste.T @ taste + regularisation * np.eye(taste.shape[1]))
+    weights = np.eye(taste.shape[1]) - inverse @ np.diag(1.0 / np.diag(inverse))
+    np.fill_diagonal(weights, 0.0)
+    return weights
+
+
 def user_cf_scores(
     data: RecallData,
     history: Mapping[int, float],

@@ -16,6 +16,8 @@ RECIPES: Mapping[str, str] = MappingProxyType(
         "user-cf": "graphrec.channels.user_cf:UserCF",
         "item-cf": "graphrec.channels.item_cf:ItemCF",
         "rp3beta": "graphrec.channels.rp3beta:RP3beta",
+        "swing": "graphrec.channels.swing:Swing",
+        "ease": "graphrec.channels.ease:Ease",
         "tag": "graphrec.channels.tag:Tag",
         "kg-neighbours": "graphrec.channels.kg_neighbours:KgNeighbours",
         "node2vec": "graphrec.models.node2vec:Node2Vec",

@@ -60,8 +60,8 @@ class NeighbourRecaller:
     via : Vocabulary or None
         Names of the middle rows, where they may be named (tags; never users).
     background : ndarray or None
-        (first table's n_columns,) float32: what a middle row gets from the average unit of history; it is
-        subtracted, and rows left with 0 or less go. For chains of two or more tables.
+        (first table's n_columns,) float32: what a column of the first table gets from the average unit of history;
+        it is subtracted, and columns left with 0 or less go.
     middle_is_users : bool, default False
         The first table's columns are user rows: the querying user's own row has no vote.
 
@@ -106,8 +106,6 @@ class NeighbourRecaller:
         if via is not None and (len(self.tables) < 2 or len(via) != len(middle)):
             raise DataError(f"via names {len(via)} middle rows, the last table has {len(middle)}")
         if expected is not None:
-            if len(self.tables) < 2:
-                raise DataError("a background belongs to the middle rows of a chain; one table has none")
             check_length(expected, self.tables[0].n_columns, name="background")
             check_finite(expected, name="background")
 

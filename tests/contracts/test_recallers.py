@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
+from graphrec.channels.ease import Ease
 from graphrec.channels.hot import Hot
 from graphrec.channels.item_cf import ItemCF
 from graphrec.channels.kg_neighbours import KgNeighbours
 from graphrec.channels.registry import RECIPES, recipe_class
 from graphrec.channels.rp3beta import RP3beta
+from graphrec.channels.swing import Swing
 from graphrec.channels.tag import Tag
 from graphrec.channels.user_cf import UserCF
 from graphrec.errors import MissingExtraError
@@ -40,6 +42,22 @@ class TestItemCFWithDecay(RecallerContract):
 
 class TestRP3beta(RecallerContract):
     recipe = RP3beta()
+
+
+class TestSwing(RecallerContract):
+    recipe = Swing()
+
+
+class TestSwingWithCap(RecallerContract):
+    recipe = Swing(k=10, max_users_per_item=12, last=5, half_life=2.0, weight_exponent=1.0)
+
+
+class TestEase(RecallerContract):
+    recipe = Ease(regularisation=2.0)
+
+
+class TestEaseWithDecay(RecallerContract):
+    recipe = Ease(k=10, regularisation=5.0, last=5, half_life=2.0, weight_exponent=0.5)
 
 
 class TestTag(RecallerContract):

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from graphrec.channels.ease import Ease
 from graphrec.channels.hot import Hot
 from graphrec.channels.item_cf import ItemCF
 from graphrec.channels.kg_neighbours import KgNeighbours
 from graphrec.channels.registry import RECIPES, recipe_class
 from graphrec.channels.rp3beta import RP3beta
+from graphrec.channels.swing import Swing
 from graphrec.channels.tag import Tag
 from graphrec.channels.user_cf import UserCF
 from graphrec.errors import ConfigError, DataError
@@ -156,7 +158,7 @@ def test_an_entity_of_just_the_cap_is_walked_through() -> None:
         assert len(recaller.tables[0][0][0]) == reached
 
 
-@pytest.mark.parametrize("recipe", [ItemCF(), UserCF(), RP3beta()])
+@pytest.mark.parametrize("recipe", [ItemCF(), UserCF(), RP3beta(), Swing(), Ease()])
 def test_events_whose_weights_sum_to_nothing_say_nothing_of_taste(recipe: Any) -> None:
     data = library()
     events = data.interactions
@@ -201,7 +203,7 @@ def test_hot_of_no_events_is_the_pool_in_row_order() -> None:
     assert recaller.items.tolist() == list(range(20))
 
 
-@pytest.mark.parametrize("recipe", [ItemCF(), UserCF(), Tag(), KgNeighbours(), RP3beta()])
+@pytest.mark.parametrize("recipe", [ItemCF(), UserCF(), Tag(), KgNeighbours(), RP3beta(), Swing(), Ease()])
 def test_items_outside_the_pool_are_not_returned(recipe: Any) -> None:
     data = skewed()
     queries = known_queries(histories(data.interactions), np.arange(len(data.users)))
@@ -210,7 +212,7 @@ def test_items_outside_the_pool_are_not_returned(recipe: Any) -> None:
     assert data.pool[answer.items].all()
 
 
-@pytest.mark.parametrize("recipe", [ItemCF(), UserCF(), RP3beta(), Tag(), KgNeighbours()])
+@pytest.mark.parametrize("recipe", [ItemCF(), UserCF(), RP3beta(), Swing(), Ease(), Tag(), KgNeighbours()])
 def test_a_world_without_events_is_no_error(recipe: Any) -> None:
     data = checkerboard()
     quiet = RecallData(
@@ -230,7 +232,7 @@ def test_missing_knowledge_is_said_in_one_sentence() -> None:
         KgNeighbours(relations={"autor": 1.0}).fit(library(), seed=0)
 
 
-@pytest.mark.parametrize("recipe", [Hot, ItemCF, UserCF, Tag, KgNeighbours, RP3beta])
+@pytest.mark.parametrize("recipe", [Hot, ItemCF, UserCF, Tag, KgNeighbours, RP3beta, Swing, Ease])
 def test_every_setting_refuses_what_is_illegal(recipe: type[Any]) -> None:
     for field in fields(recipe):
         for wrong in (-1, float("nan"), "many", None, 1 if field.name == "normalise" else True):

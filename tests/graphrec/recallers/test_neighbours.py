@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -100,6 +102,18 @@ def test_the_background_is_what_the_average_history_has() -> None:
     assert (answer.items.tolist(), answer.scores.tolist()) == ([2, 3], [5.0, 1.0])
 
 
+def test_a_single_table_has_a_background_too(tmp_path: Path) -> None:
+    recaller = NeighbourRecaller(
+        [_table(np.array([[0.0, 5.0, 2.0], [1.0, 0.0, 0.0], [0.0, 2.0, 0.0]]))], background=[0, 1, 2]
+    )
+    recaller.save(tmp_path)
+    for one in (recaller, NeighbourRecaller.load(tmp_path, vocabulary("i", 3))):
+        # items of 0 and 2 together: [-, 7, 2] less twice the background: item 2 is gone.
+        answer = one.recall(_one([0, 2]), 5)
+        assert (answer.items.tolist(), answer.scores.tolist()) == ([1], [5.0])
+        assert one.evidence(_one([0, 2]), answer.items).sources.tolist() == [0]
+
+
 def test_profiles_use_the_newest_and_forget() -> None:
     history = item_lists([[0, 1, 2], [3], [4, 5]], [[4.0, 1.0, 9.0], [0.0], [-2.0, 4.0]])
     assert profile_weights(history, Profile()).tolist() == [1, 1, 1, 0, 0, 1]
@@ -133,8 +147,8 @@ def test_chains_that_do_not_fit_are_refused() -> None:
         NeighbourRecaller([square, square], [0], via=vocabulary("t", 3))
     with pytest.raises(DataError, match="background has 3 entries"):
         NeighbourRecaller([square, square], [0], background=[0.0] * 3)
-    with pytest.raises(DataError, match="one table has none"):
-        NeighbourRecaller([square], background=[0.0] * 4)
+    with pytest.raises(DataError, match="background has 3 entries"):
+        NeighbourRecaller([square], background=[0.0] * 3)
 
 
 def test_questions_that_cannot_be_answered_are_refused() -> None:

@@ -1,0 +1,99 @@
+"""EASE beside a dense inverse, its inversion by blocks, and the sentences for what it cannot do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from graphrec.channels import ease
+from graphrec.channels.ease import Ease, invert
+from graphrec.errors import ConfigError
+from graphrec.interactions import histories
+from graphrec.recall import RecallData, known_queries
+from tests import oracles
+from tests.worlds import checkerboard, library, skewed
+
+WORLDS = pytest.mark.parametrize("world", [checkerboard, skewed, library])
+RECIPES = pytest.mark.parametrize(
+    "recipe", [Ease(), Ease(regularisation=0.5), Ease(k=4, regularisation=20.0, weight_exponent=1.0)]
+)
+
+
+def _weights(recipe: Ease, data: RecallData) -> oracles.Dense:
+    exponent, strength = recipe.weight_exponent, recipe.regularisation
+    return oracles.ease_weights(data, regularisation=strength, weight_exponent=exponent)
+
+
+@WORLDS
+@RECIPES
+def test_rows_are_the_largest_positive_weights(world: Callable[[], RecallData], recipe: Ease) -> None:
+    data = world()
+    whole = _weights(recipe, data) * data.pool
+    table = recipe.fit(data, seed=0).tables[0]
+    noise = 1e-5 * whole.max()
+    for row, weights in enumerate(whole):
+        items, scores = table[row]
+        np.testing.assert_allclose(scores, weights[items], rtol=1e-3, atol=noise)
+        best = np.sort(weights[weights > 0])[::-1][: recipe.k]
+        np.testing.assert_allclose(scores, np.pad(best, (0, max(0, len(items) - len(best))))[: len(items)], atol=noise)
+        assert len(items) >= min(recipe.k, int((weights > noise).sum()))
+
+
+@WORLDS
+@pytest.mark.parametrize("recipe", [Ease(k=3, regularisation=3.0, half_life=0.0), Ease(half_life=0.0, remainder=0.0)])
+def test_what_is_left_out_counts_by_its_mean(world: Callable[[], RecallData], recipe: Ease) -> None:
+    data = world()
+    taste, whole = oracles.dense_taste(data), _weights(recipe, data)
+    table = oracles.keep_top(whole * data.pool, recipe.k)
+    taken = taste.sum(axis=0)
+    mean = sum((taken[i] * (whole[i] - table[i]) for i in range(len(whole))), np.zeros(len(whole))) / taken.sum()
+    added = taste @ table
+    expected = added + recipe.remainder * taste.sum(axis=1, keepdims=True) * mean
+    queries = known_queries(histories(data.interactions), np.arange(len(data.users)))
+    answer = recipe.fit(data, seed=0).recall(queries, len(data.items))
+    for (items, scores), row, reached in zip(answer, expected, added, strict=True):
+        assert set(np.flatnonzero((row > 1e-4) & (reached > 1e-4)).tolist()) <= set(items.tolist())
+        np.testing.assert_allclose(scores, row[items], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("n", [1, 5, 8, 9, 37])
+def test_blocks_invert_as_one_piece_does(monkeypatch: pytest.MonkeyPatch, n: int) -> None:
+    monkeypatch.setattr(ease, "_BLOCK", 8)
+    root = np.random.default_rng(n).normal(size=(n, 2 * n))
+    matrix = (root @ root.T + np.eye(n)).astype(np.float32)
+    expected = np.linalg.inv(matrix.astype(np.float64))
+    upper = np.triu_indices(n, 1)
+    matrix[upper] = np.nan  # never read
+    invert(matrix)
+    np.testing.assert_allclose(matrix, expected, atol=2e-4 * np.abs(expected).max())
+    np.testing.assert_array_equal(matrix, matrix.T)
+
+
+def test_more_than_one_block_gives_the_same_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    data, recipe = skewed(), Ease(regularisation=4.0)
+    whole = recipe.fit(data, seed=0).tables[0]
+    monkeypatch.setattr(ease, "_BLOCK", 7)
+    blocks = recipe.fit(data, seed=0).tables[0]
+    np.testing.assert_allclose(blocks.scores.sum(), whole.scores.sum(), rtol=1e-4)
+    for row in range(len(whole)):
+        np.testing.assert_allclose(blocks[row][1][:10], whole[row][1][:10], rtol=1e-3, atol=1e-5)
+
+
+def test_a_matrix_without_inverse_is_said_in_one_sentence() -> None:
+    with pytest.raises(ConfigError, match="too near to singular for float32; raise regularisation"):
+        invert(np.array([[1.0, 2.0], [2.0, 1.0]], dtype=np.float32))
+
+
+def test_too_many_items_are_refused_before_anything_is_inverted() -> None:
+    data = skewed()
+    n = int((oracles.takers(data) > 0).sum())
+    with pytest.raises(ConfigError, match=rf"{n} items have events, and ease takes at most max_items = {n - 1}; raise"):
+        Ease(max_items=n - 1).fit(data, seed=0)
+    assert len(Ease(max_items=n).fit(data, seed=0).tables[0]) == len(data.items)  # items without events do not count
+
+
+def test_no_regularisation_is_refused() -> None:
+    with pytest.raises(ConfigError, match="regularisation is 0; it must be above 0"):
+        Ease(regularisation=0)
