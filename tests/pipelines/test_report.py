@@ -30,6 +30,22 @@ def printed(report: dict[str, Any], width: int = 100) -> str:
     return console.file.getvalue()
 
 
+def test_tables_fit_80_columns_with_every_digit(report: dict[str, Any]) -> None:
+    wide = renamed(report, "hot", "kg-neighbours")
+    # The widest cut-offs and shares that a report of everyday size holds.
+    wide["k"] = [20, 50, 100, 200]
+    rows = [wide["fused"], *wide["channels"].values()]
+    for row in rows:
+        for metric in ("recall", "ndcg", "hit_rate", "coverage", "novelty", "unique_hits", "marginal_recall"):
+            if f"{metric}@8" in row:
+                row.update({f"{metric}@{k}": row[f"{metric}@8"] for k in wide["k"]})
+        row.update({f"hit_rate@{k}": 1.0 for k in wide["k"]})
+    wide["fused_vs_best@200"] = wide["fused_vs_best@8"]
+    text = printed(wide, width=80)
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
 def renamed(report: dict[str, Any], old: str, new: str) -> dict[str, Any]:
     """Return the report with one channel called otherwise, wherever it is named."""
     changed = copy.deepcopy(report)
