@@ -75,15 +75,16 @@ def titles(state: State, rows: npt.NDArray[np.int32]) -> list[str]:
     return [graph.label(row) if title is None else title for row, title in zip(rows.tolist(), found, strict=True)]
 
 
-def why_empty(state: State, request: Request, *, only: bool) -> str:
+def why_empty(state: State, request: Request) -> str:
     """Return why there is nothing left to recall."""
     pool = int(state.bundle.pool.sum())
     if pool == 0:
         return "the pool is empty: no item of this bundle may be recalled"
     allowed = int(request.allowed.sum())
-    if only and allowed == 0:
+    if request.filtered and allowed == 0:
         return "the filter 'only' names no item of the pool"
-    return f"all {allowed:,} items that {'the filter allows' if only else 'are in the pool'} were seen or excluded"
+    which = "the filter allows" if request.filtered else "are in the pool"
+    return f"all {allowed:,} items that {which} were seen or excluded"
 
 
 def neighbour_values(

@@ -19,7 +19,7 @@ from serve.answer import Answer, Neighbours
 from serve.ask import Asked, ask_channels
 from serve.compose import fill, neighbour_values, recalled, why_empty
 from serve.paths import find_relation, near
-from serve.request import History, read_request
+from serve.request import History, Request, read_request
 from serve.state import State, load_state
 
 # Channels are asked for at least so many, so that a short answer is the head of a longer one.
@@ -126,10 +126,9 @@ class Engine:
             On an illegal value or an unknown channel, with the nearest names.
         """
         started = time.perf_counter()
-        return self._answer(
-            self._state,
-            started,
-            explained=explain,
+        state = self._state
+        request = read_request(
+            state,
             user=user,
             history=history,
             k=k,
@@ -138,6 +137,7 @@ class Engine:
             only=only,
             deadline_ms=deadline_ms,
         )
+        return self._answer(state, request, started, explained=explain)
 
     def similar(self, item: str, *, channel: str, k: int = 20) -> Answer:
         """Return the ``k`` items that one channel finds for somebody who knows ``item`` alone.
@@ -211,33 +211,11 @@ class Engine:
         known = state.bundle.users[0] if len(state.bundle.users) else None
         first = state.bundle.items[0] if len(state.bundle.items) else None
         for user, history in ((known, None), (None, None if first is None else [first]), (None, None)):
-            self._answer(state, time.perf_counter(), explained=True, user=user, history=history)
+            request = read_request(state, user=user, history=history, k=_DEPTH)
+            self._answer(state, request, time.perf_counter(), explained=True)
 
-    def _answer(
-        self,
-        state: State,
-        started: float,
-        *,
-        explained: bool,
-        user: str | None,
-        history: History | None,
-        k: int = _DEPTH,
-        channels: Sequence[str] | None = None,
-        exclude: Iterable[str] = (),
-        only: Iterable[str] | None = None,
-        deadline_ms: float | None = None,
-    ) -> Answer:
+    def _answer(self, state: State, request: Request, started: float, *, explained: bool) -> Answer:
         """Answer one request from ``state``."""
-        request = read_request(
-            state,
-            user=user,
-            history=history,
-            k=k,
-            channels=channels,
-            exclude=exclude,
-            only=only,
-            deadline_ms=deadline_ms,
-        )
         asked = ask_channels(state, request, _depth(state, request.k), started=started, executor=self._executor)
         fused = _merge(state, asked, request.k)
         filled, fallback = fill(state, request, fused.lists.items)
@@ -248,7 +226,7 @@ class Engine:
             fallback=fallback,
             left_out=asked.left_out,
             unknown=request.unknown,
-            empty_because=None if len(rows) else why_empty(state, request, only=only is not None),
+            empty_because=None if len(rows) else why_empty(state, request),
             version=state.version,
             took_ms=(time.perf_counter() - started) * 1e3,
         )

@@ -30,6 +30,8 @@ class Request:
         One list: the history and what the caller excludes.
     allowed : ndarray
         (n_items,) bool: the pool, and the caller's filter where there is one.
+    filtered : bool
+        Whether there is one.
     channels : tuple of str
         Names of the channels to ask.
     chosen : bool
@@ -45,6 +47,7 @@ class Request:
     queries: Queries
     exclude: ItemLists
     allowed: npt.NDArray[np.bool_]
+    filtered: bool
     channels: tuple[str, ...]
     chosen: bool
     k: int
@@ -63,10 +66,10 @@ def read_request(
     user: str | None,
     history: History | None,
     k: int,
-    channels: Sequence[str] | None,
-    exclude: Iterable[str],
-    only: Iterable[str] | None,
-    deadline_ms: float | None,
+    channels: Sequence[str] | None = None,
+    exclude: Iterable[str] = (),
+    only: Iterable[str] | None = None,
+    deadline_ms: float | None = None,
 ) -> Request:
     """Check a request and look its ids up.
 
@@ -88,6 +91,7 @@ def read_request(
         queries=Queries(np.array([row], dtype=np.int32), ItemLists([0, len(rows)], rows, scores)),
         exclude=item_lists([np.concatenate([rows, banned])]),
         allowed=_allowed(state, only),
+        filtered=only is not None,
         channels=_channels(state, channels),
         chosen=channels is not None,
         k=min(int(k), max(len(items), 1)),
