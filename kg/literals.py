@@ -68,12 +68,6 @@ def same_literals(left: Literals, right: Literals) -> bool:
     )
 
 
-def of_relation(literals: Literals, relation: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-    """Return the (entity rows, value rows) of one relation, each (m',) int32, in order of the entity."""
-    chosen = literals.statements[:, 1] == relation
-    return literals.statements[chosen, 0], literals.statements[chosen, 2]
-
-
 def as_numbers(texts: pa.LargeStringArray) -> npt.NDArray[np.float64]:
     """Return (n,) float64: the number each text stands for, NaN where it is none.
 

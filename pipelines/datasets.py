@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from graphrec.errors import FetchError
-from pipelines.download import MAX_BYTES, Progress, download, file_sha256, fits
+from graphrec.files import file_sha256
+from pipelines.download import MAX_BYTES, Progress, download, fits
 from pipelines.registry import DataFile, Dataset, Member, datasets_directory, find_dataset, load_registry
 
 __all__ = ["Fetched", "cache_directory", "datasets_directory", "fetch", "find_dataset", "load_registry"]

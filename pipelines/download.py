@@ -13,6 +13,7 @@ from typing import IO
 from urllib.parse import urlsplit
 
 from graphrec.errors import FetchError
+from graphrec.files import file_sha256
 
 CHUNK_BYTES = 1 << 18
 TIMEOUT_S = 30.0
@@ -22,12 +23,6 @@ _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 Progress = Callable[[str, int, int | None], None]
 """Called with (file name, bytes so far, bytes in all or None where the server does not say)."""
-
-
-def file_sha256(path: Path) -> str:
-    """Return the sha256 (hex) of a file, read in pieces."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def fits(path: Path, sha256: str, md5: str = "") -> bool:

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from graphrec.errors import ConfigError, DataError, nearest_names
+from graphrec.files import file_sha256
 from graphrec.interactions import Interactions
 from graphrec.vocabulary import Vocabulary
 from pipelines.batches import Table, check_file
@@ -237,6 +238,5 @@ def data_fingerprint(paths: Iterable[Path]) -> str:
     digest = hashlib.sha256()
     for path in sorted(paths, key=lambda p: (p.name, str(p))):
         check_file(path)
-        with path.open("rb") as file:
-            digest.update(f"{path.name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+        digest.update(f"{path.name}\0{file_sha256(path)}\n".encode())
     return digest.hexdigest()

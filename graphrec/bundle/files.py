@@ -2,50 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from graphrec.errors import BundleError
+from graphrec.files import map_array
 
 _COLUMN = "text"
 
 
-def write_array(path: Path, array: npt.NDArray[Any]) -> None:
-    """Write an array as ``.npy``, C order."""
-    np.save(path, np.ascontiguousarray(array), allow_pickle=False)
-
-
-def read_array(path: Path, dtype: npt.DTypeLike, *, ndim: int = 1) -> npt.NDArray[Any]:
-    """Return an array of ``dtype``, memory-mapped and read-only.
-
-    Raises
-    ------
-    BundleError
-        If the file is missing, no ``.npy`` of plain numbers, or of another dtype or number of dimensions.
-    """
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise BundleError(f"{path.name} cannot be read as an array: {error}") from error
-    if not isinstance(array, np.ndarray) or array.dtype != np.dtype(dtype) or array.ndim != ndim:
-        found = f"{array.dtype} of shape {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
-        raise BundleError(f"{path.name} holds {found}; it must hold {np.dtype(dtype)} of {ndim} dimension(s)")
-    return array
-
-
 def array_header(path: Path) -> tuple[str, tuple[int, ...]]:
     """Return dtype (as ``'<f4'``) and shape of a ``.npy`` file, without reading its data."""
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise BundleError(f"{path.name} cannot be read as an array: {error}") from error
+    array = map_array(path)
     return array.dtype.str, tuple(array.shape)
 
 
@@ -73,12 +44,6 @@ def read_strings(path: Path) -> pa.LargeStringArray:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise BundleError(f"{path.name} cannot be read as Arrow strings: {reason}") from error
     return column
-
-
-def sha256_of(path: Path) -> str:
-    """Return the sha256 (hex) of a file."""
-    with path.open("rb") as source:
-        return hashlib.file_digest(source, "sha256").hexdigest()
 
 
 def walk_files(directory: Path) -> Iterator[str]:

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from graphrec.bundle.files import sha256_of, walk_files
+from graphrec.bundle.files import walk_files
 from graphrec.bundle.manifest import MANIFEST, FileEntry, Manifest, read_manifest
 from graphrec.errors import BundleError
+from graphrec.files import file_sha256
 
 
 class FileCheck(NamedTuple):
@@ -62,7 +63,7 @@ def _problem(path: Path, entry: FileEntry, *, sums: bool) -> str:
         size = path.stat().st_size
         if size != entry.size_bytes:
             return f"is damaged: it has {size:,} bytes, the manifest says {entry.size_bytes:,}"
-        if sums and sha256_of(path) != entry.sha256:
+        if sums and file_sha256(path) != entry.sha256:
             return "is damaged: its sha256 is not the manifest's"
     except OSError as error:
         return f"cannot be read: {error.strerror}"

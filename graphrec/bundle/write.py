@@ -17,12 +17,13 @@ import numpy as np
 import numpy.typing as npt
 
 import graphrec
-from graphrec.bundle.files import array_header, sha256_of, sync, sync_tree, walk_files, write_array, write_strings
+from graphrec.bundle.files import array_header, sync, sync_tree, walk_files, write_strings
 from graphrec.bundle.manifest import MANIFEST, FileEntry, Manifest, encode_manifest, kind_of
 from graphrec.bundle.staging import staging
 from graphrec.catalogue import CatalogueGraph
 from graphrec.checks import as_array, check_length
 from graphrec.errors import BundleError, ConfigError
+from graphrec.files import file_sha256, write_array
 from graphrec.lists import ItemLists
 from graphrec.recall import Recaller
 from graphrec.vocabulary import Vocabulary
@@ -217,7 +218,7 @@ def _entries(directory: Path) -> dict[str, FileEntry]:
     for name in walk_files(directory):
         path, kind = directory / name, kind_of(name)
         dtype, shape = array_header(path) if kind == "array" else (None, None)
-        entries[name] = FileEntry(sha256_of(path), path.stat().st_size, kind, dtype, shape)
+        entries[name] = FileEntry(file_sha256(path), path.stat().st_size, kind, dtype, shape)
     return entries
 
 

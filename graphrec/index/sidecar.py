@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from graphrec import files
 from graphrec.errors import BundleError
 
 NAME = "index.json"
@@ -42,8 +43,7 @@ class Sidecar:
 def file_sha256(path: Path) -> str:
     """Return the sha256 (hex) of a file; raise BundleError where it cannot be read."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return files.file_sha256(path)
     except OSError as error:
         raise BundleError(f"{path} cannot be read ({error.strerror}); rebuild the index") from error
 

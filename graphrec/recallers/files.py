@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
+from graphrec import files
 from graphrec.errors import BundleError
 
 SETTINGS = "recaller.json"
@@ -63,7 +63,7 @@ def counts_setting(settings: Mapping[str, Any], name: str, *, directory: Path) -
 
 def write_array(directory: Path, name: str, array: npt.NDArray[Any]) -> None:
     """Write one array as ``NAME.npy``."""
-    np.save(directory / f"{name}.npy", array, allow_pickle=False)
+    files.write_array(directory / f"{name}.npy", array)
 
 
 def read_array(directory: Path, name: str, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
@@ -74,16 +74,7 @@ def read_array(directory: Path, name: str, dtype: npt.DTypeLike) -> npt.NDArray[
     BundleError
         If it is missing, damaged, or of another dtype or number of dimensions.
     """
-    path = directory / f"{name}.npy"
     try:
-        # An array without entries has no pages to map.
-        array = (
-            np.load(path, allow_pickle=False) if path.stat().st_size < 4096 else np.load(path, "r", allow_pickle=False)
-        )
-    except (OSError, ValueError, EOFError, SyntaxError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise BundleError(f"{path} cannot be read ({reason}); train the channel again") from error
-    if not isinstance(array, np.ndarray) or array.dtype != np.dtype(dtype) or array.ndim != 1:
-        found = f"{getattr(array, 'dtype', type(array).__name__)} of {getattr(array, 'ndim', 0)} dimensions"
-        raise BundleError(f"{path} holds {found}; expected {np.dtype(dtype)} of 1 dimension")
-    return array
+        return files.read_array(directory / f"{name}.npy", dtype)
+    except BundleError as error:
+        raise BundleError(f"{error}; train the channel again") from error

@@ -10,13 +10,14 @@ from typing import Any
 
 import graphrec.bundle.manifest as manifests
 from graphrec.bundle import write_bundle
-from graphrec.bundle.files import array_header, sha256_of, walk_files
+from graphrec.bundle.files import array_header, walk_files
 from graphrec.bundle.manifest import MANIFEST, FileEntry, encode_manifest, kind_of, read_manifest
 from graphrec.channels.hot import Hot
 from graphrec.channels.item_cf import ItemCF
 from graphrec.channels.kg_neighbours import KgNeighbours
 from graphrec.channels.tag import Tag
 from graphrec.channels.user_cf import UserCF
+from graphrec.files import file_sha256
 from graphrec.fusion.settings import Rrf
 from graphrec.interactions import histories
 from graphrec.recall import RecallData, Recaller, Recipe
@@ -63,7 +64,7 @@ def reseal(directory: Path, **changes: Any) -> None:
         if name != MANIFEST:
             path = directory / name
             header = array_header(path) if kind_of(name) == "array" else (None, None)
-            files[name] = FileEntry(sha256_of(path), path.stat().st_size, kind_of(name), *header)
+            files[name] = FileEntry(file_sha256(path), path.stat().st_size, kind_of(name), *header)
     (directory / MANIFEST).write_bytes(encode_manifest(replace(manifest, files=files, **changes)))
 
 
