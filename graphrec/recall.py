@@ -9,9 +9,11 @@ from typing import ClassVar, Protocol, Self, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
+from graphrec.attributes import Attributes
 from graphrec.catalogue import CatalogueGraph
 from graphrec.checks import as_array, check_length, check_rows
 from graphrec.errors import DataError
+from graphrec.exposures import Exposures
 from graphrec.interactions import Interactions
 from graphrec.lists import ItemLists, take_lists
 from graphrec.neighbours import NeighbourTable
@@ -129,6 +131,10 @@ class RecallData:
         Tags of items, for the tag channel.
     pool : ndarray
         (n_items,) bool: items that may be recalled at all.
+    item_attributes, user_attributes : Attributes or None
+        Numbers and labels of items (price, category) and of users (country).
+    exposures : Exposures or None
+        What was shown, and what came of it.
 
     Raises
     ------
@@ -142,23 +148,32 @@ class RecallData:
     catalogue: CatalogueGraph
     item_tags: ItemTags | None = None
     pool: npt.NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, dtype=np.bool_))
+    item_attributes: Attributes | None = None
+    user_attributes: Attributes | None = None
+    exposures: Exposures | None = None
 
     def __post_init__(self) -> None:
         n = len(self.items)
         if self.pool.size == 0:
             object.__setattr__(self, "pool", np.ones(n, dtype=np.bool_))
         for name, found in (
-            ("interactions", self.interactions.n_items),
+            ("the table of interactions", self.interactions.n_items),
             ("the catalogue graph", self.catalogue.n_items),
             ("the pool", len(self.pool)),
             ("the tag table", n if self.item_tags is None else len(self.item_tags.table)),
+            ("the table of item attributes", n if self.item_attributes is None else self.item_attributes.n),
+            ("the table of exposures", n if self.exposures is None else self.exposures.n_items),
         ):
             if found != n:
                 raise DataError(f"{name} speaks of {found} items, the vocabulary has {n}")
-        if self.interactions.n_users != len(self.users):
-            raise DataError(
-                f"interactions speak of {self.interactions.n_users} users, the vocabulary has {len(self.users)}"
-            )
+        n = len(self.users)
+        for name, found in (
+            ("the table of interactions", self.interactions.n_users),
+            ("the table of user attributes", n if self.user_attributes is None else self.user_attributes.n),
+            ("the table of exposures", n if self.exposures is None else self.exposures.n_users),
+        ):
+            if found != n:
+                raise DataError(f"{name} speaks of {found} users, the vocabulary has {n}")
 
 
 class Recipe(Protocol):
