@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 KINDS = {
     "ranked": "graphrec.recallers.ranked:RankedRecaller",
     "neighbours": "graphrec.recallers.neighbours:NeighbourRecaller",
+    "spectral": "graphrec.recallers.spectral:SpectralRecaller",
     "vector": "graphrec.recallers.vector:VectorRecaller",
 }
 

@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
+from graphrec.channels.bspm import Bspm
+from graphrec.channels.cheby_cf import ChebyCf
 from graphrec.channels.ease import Ease
+from graphrec.channels.gf_cf import GfCf
 from graphrec.channels.hot import Hot
 from graphrec.channels.item_cf import ItemCF
 from graphrec.channels.kg_neighbours import KgNeighbours
@@ -14,6 +17,7 @@ from graphrec.channels.registry import RECIPES, recipe_class
 from graphrec.channels.rp3beta import RP3beta
 from graphrec.channels.swing import Swing
 from graphrec.channels.tag import Tag
+from graphrec.channels.turbo_cf import TurboCf
 from graphrec.channels.user_cf import UserCF
 from graphrec.errors import MissingExtraError
 from tests.contracts.recaller import RecallerContract
@@ -58,6 +62,34 @@ class TestEase(RecallerContract):
 
 class TestEaseWithDecay(RecallerContract):
     recipe = Ease(k=10, regularisation=5.0, last=5, half_life=2.0, weight_exponent=0.5)
+
+
+class TestGfCf(RecallerContract):
+    recipe = GfCf(rank=4)
+
+
+class TestGfCfWithDecay(RecallerContract):
+    recipe = GfCf(rank=3, low_pass=1.0, last=5, half_life=2.0, weight_exponent=0.5)
+
+
+class TestTurboCf(RecallerContract):
+    recipe = TurboCf()
+
+
+class TestBspm(RecallerContract):
+    recipe = Bspm(rank=4)
+
+
+class TestBspmWithDecay(RecallerContract):
+    recipe = Bspm(rank=3, low_pass=1.0, sharpening=1.0, last=5, half_life=2.0, weight_exponent=0.5)
+
+
+class TestChebyCf(RecallerContract):
+    recipe = ChebyCf(rank=4)
+
+
+class TestChebyCfWithDecay(RecallerContract):
+    recipe = ChebyCf(rank=3, plateau=3.0, last=5, half_life=2.0, weight_exponent=0.5)
 
 
 class TestTag(RecallerContract):
