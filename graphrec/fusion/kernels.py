@@ -122,6 +122,56 @@ def merge_by_rank(
 
 
 @nb.njit(nogil=True, cache=True)
+def merge_by_value(
+    bounds: npt.NDArray[np.int64],
+    items: npt.NDArray[np.int32],
+    values: npt.NDArray[np.float64],
+    k: int,
+    widest: int,
+    counts: npt.NDArray[np.int64],
+    out_items: npt.NDArray[np.int32],
+    out_scores: npt.NDArray[np.float32],
+    out_ranks: npt.NDArray[np.int32],
+) -> int:  # pragma: no cover - compiled
+    """Merge each query's lists by the sum of their entries' ``values`` (m,); return how many entries were written."""
+    n_channels = bounds.shape[0]
+    size = table_size(widest)
+    keys = np.empty(size, dtype=np.int32)
+    slots = np.empty(size, dtype=np.int32)
+    rows = np.empty(widest, dtype=np.int32)
+    ranks = np.empty((widest, n_channels), dtype=np.int32)
+    scores = np.empty(widest, dtype=np.float32)
+    bits = scores.view(np.int32)
+    order = np.empty(widest, dtype=np.int64)
+    total = 0
+    for query in range(bounds.shape[1] - 1):
+        found = gather(query, 0, bounds, items, keys, slots, rows, ranks)
+        n_scored = 0
+        for slot in range(found):
+            score = 0.0
+            for channel in range(n_channels):
+                if ranks[slot, channel] > 0:
+                    score += values[bounds[channel, query] + ranks[slot, channel] - 1]
+            scores[slot] = score
+            if scores[slot] > 0.0:
+                # As in merge_by_rank: by falling score, then by rising row.
+                falling = np.int64(0x7FFFFFFF) - np.int64(bits[slot])
+                order[n_scored] = (falling << np.int64(32)) | np.int64(rows[slot])
+                n_scored += 1
+        order[:n_scored].sort()
+        taken = min(k, n_scored)
+        for position in range(taken):
+            row = order[position] & np.int64(0x7FFFFFFF)
+            slot = slots[find(row, keys, size - 1)]
+            out_items[total] = row
+            out_scores[total] = scores[slot]
+            out_ranks[total, :] = ranks[slot, :]
+            total += 1
+        counts[query] = taken
+    return total
+
+
+@nb.njit(nogil=True, cache=True)
 def _next_free(
     pointer: int,
     stop: int,

@@ -1,0 +1,338 @@
+"""Calibrated fusion: what a channel's score and rank have meant for held-out hits, weighted and added up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numba as nb
+import numpy as np
+import numpy.typing as npt
+
+from graphrec.errors import ConfigError, DataError, MissingExtraError
+from graphrec.fusion.fit import STEPS
+from graphrec.fusion.fused import FusedLists, assemble
+from graphrec.fusion.kernels import merge_by_value
+from graphrec.fusion.rrf import check_settings, check_weights
+from graphrec.fusion.stacked import StackedLists, room, stack
+from graphrec.lists import ItemLists, take_lists
+from graphrec.metrics import hit_mask, truth_sizes
+
+Method = Literal["isotonic", "logistic"]
+Values = npt.NDArray[np.float64]
+
+# Best entries of a list whose scores sum to one share: they are there in any list that is merged.
+_HEAD = 100
+# Entries asked of each channel: see graphrec.fusion.settings.
+_OVERSAMPLE = 2
+_LEAST_DEPTH = 200
+# A share of 0 has no logarithm.
+_LEAST_SHARE = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    r"""The rate of hits of one channel's entries.
+
+    Parameters
+    ----------
+    shares, rates : tuple of float
+        Isotonic: knots of a rising, piecewise linear function from an entry's share to its rate of hits.
+    intercept, share_slope, rank_slope : float
+        Logistic, where there are no knots: :math:`\sigma(a + b \ln share + c \ln rank)`.
+    """
+
+    shares: tuple[float, ...] = ()
+    rates: tuple[float, ...] = ()
+    intercept: float = 0.0
+    share_slope: float = 0.0
+    rank_slope: float = 0.0
+
+    def __post_init__(self) -> None:
+        # JSON gives lists; tuples compare and hash.
+        object.__setattr__(self, "shares", tuple(self.shares))
+        object.__setattr__(self, "rates", tuple(self.rates))
+        if len(self.shares) != len(self.rates):
+            raise ConfigError(f"a curve has {len(self.shares)} shares and {len(self.rates)} rates; it needs as many")
+        if any(after <= before for before, after in zip(self.shares, self.shares[1:], strict=False)):
+            raise ConfigError("the shares of a curve must rise from knot to knot")
+
+    def __call__(self, shares: Values, ranks: Values) -> Values:
+        """Return the rate of hits, 0 to 1, of (m,) entries with these shares and 1-based ranks."""
+        if self.shares:
+            rates: Values = np.interp(shares, self.shares, self.rates)
+            return rates
+        log_odds = (
+            self.intercept
+            + self.share_slope * np.log(np.maximum(shares, _LEAST_SHARE))
+            + self.rank_slope * np.log(ranks)
+        )
+        odds: Values = np.exp(log_odds)
+        return odds / (1.0 + odds)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as JSON values."""
+        if self.shares:
+            return {"shares": list(self.shares), "rates": list(self.rates)}
+        return {"intercept": self.intercept, "share_slope": self.share_slope, "rank_slope": self.rank_slope}
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrated:
+    r"""The best k items a query by what each channel's score has been worth.
+
+    .. math:: s(i) = \sum_{h:\ i \in h} w_h\, p_h\big(share_h(i), rank_h(i)\big), \qquad
+              share_h(i) = \frac{\max(score_h(i), 0)}{\sum_{j \in top_{100}(h)} \max(score_h(j), 0)}
+
+    with p the rate at which such entries of channel h were hits on held-out events (:class:`Curve`). Shares make the
+    scores of a long and of a short history alike; a channel's own scale does not matter. A channel that is not named
+    has no curve and adds no item of its own.
+
+    Parameters
+    ----------
+    curves : dict of str to Curve
+        By channel.
+    weights : dict of str to float
+        By channel, >= 0; channels that are not named weigh 1.
+    """
+
+    curves: dict[str, Curve]
+    weights: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        made = {name: curve if isinstance(curve, Curve) else Curve(**curve) for name, curve in self.curves.items()}
+        if not made:
+            raise ConfigError("calibrated fusion has no curve; fit it on a validation part of train")
+        object.__setattr__(self, "curves", made)
+        check_weights(self.weights, tuple(made))
+
+    def merge(self, lists: Mapping[str, ItemLists], k: int) -> FusedLists:
+        """Return at most k items a query, best first, ties by row, with what each channel said of them.
+
+        Time O(E log E) for a query with E entries over all channels. Where every channel at hand weighs 0 or has no
+        curve, all are merged alike by share.
+        """
+        check_settings(k=k)
+        stacked = stack(lists)
+        return merge_values(stacked, self._values(stacked), k)
+
+    def _values(self, stacked: StackedLists) -> Values:
+        """Return what each entry adds to its item's score, (m,)."""
+        shares, ranks = shares_and_ranks(stacked)
+        values = np.zeros(len(shares))
+        for c, name in enumerate(stacked.channels):
+            weight = self.weights.get(name, 1.0)
+            if name in self.curves and weight > 0:
+                here = slice(stacked.bounds[c, 0], stacked.bounds[c, -1])
+                values[here] = weight * self.curves[name](shares[here], ranks[here])
+        return values if values.any() else shares
+
+    def channel_depth(self, k: int) -> int:
+        """Return twice k, and 200 at least."""
+        return max(_OVERSAMPLE * k, _LEAST_DEPTH)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as JSON values."""
+        curves = {name: curve.to_dict() for name, curve in self.curves.items()}
+        return {"kind": "calibrated", "curves": curves, "weights": dict(self.weights)}
+
+
+def shares_and_ranks(stacked: StackedLists) -> tuple[Values, Values]:
+    """Return each entry's share of its list's head and its 1-based rank, (m,) float64 both."""
+    starts = stacked.bounds[:, :-1].reshape(-1)  # (C n,): lists of one channel after the other
+    lengths = np.diff(stacked.bounds, axis=1).reshape(-1)
+    owners = np.repeat(np.arange(len(lengths)), lengths)
+    ranks = np.arange(1, len(owners) + 1) - starts[owners]
+    positive = np.maximum(stacked.scores.astype(np.float64), 0.0)
+    heads = np.bincount(owners, weights=np.where(ranks <= _HEAD, positive, 0.0), minlength=len(lengths))
+    return positive / np.where(heads > 0, heads, 1.0)[owners], ranks.astype(np.float64)
+
+
+def merge_values(stacked: StackedLists, values: Values, k: int) -> FusedLists:
+    """Return the best k items a query by the sum of their entries' ``values`` (m,); those with 0 stay out."""
+    widest, most = room(stacked, k)
+    counts = np.empty(stacked.n, dtype=np.int64)
+    items, scores = np.empty(most, dtype=np.int32), np.empty(most, dtype=np.float32)
+    ranks = np.empty((most, len(stacked.channels)), dtype=np.int32)
+    total = merge_by_value(stacked.bounds, stacked.items, values, k, widest, counts, items, scores, ranks)
+    return assemble(stacked, counts, items[:total], scores[:total], ranks[:total])
+
+
+def fit_calibrated(
+    lists: Mapping[str, ItemLists],
+    truth: ItemLists,
+    *,
+    k: int,
+    seed: int,
+    method: Method = "isotonic",
+    rounds: int = 4,
+    max_users: int = 4000,
+) -> Calibrated:
+    """Return the fusion whose curves fit the hits of ``lists``, and whose weights maximise Recall@k + NDCG@k.
+
+    Each channel's curve is fitted on its own entries; then the weights climb, one channel at a time, from equal ones,
+    as in :func:`graphrec.fusion.fit.fit_weights`.
+
+    Parameters
+    ----------
+    lists : mapping of str to ItemLists
+        Each channel's answers to n users, fitted on data without the held-out events, as long as those that will be
+        merged (``channel_depth``).
+    truth : ItemLists
+        n lists of held-out items: a validation part, never the test part. Users without any are left out.
+    k : int
+        Cut-off of what is maximised.
+    seed : int
+        Decides the order of channels, and the sample where there are more than ``max_users`` users with truth.
+    method : {"isotonic", "logistic"}
+        How curves are fitted: isotonic regression on the share, or logistic regression on the logarithms of share and
+        rank.
+    rounds : int, default 4
+        Passes over the channels at most.
+    max_users : int, default 4000
+        Users looked at.
+
+    Raises
+    ------
+    DataError
+        If no user has any truth, or no channel has a hit.
+    ConfigError
+        If ``method`` is unknown, or ``k < 1``.
+    MissingExtraError
+        If scikit-learn is not installed.
+
+    References
+    ----------
+    .. [1] Zadrozny, Elkan, "Transforming classifier scores into accurate multiclass probability estimates", KDD 2002
+       (isotonic). [2] Platt, "Probabilistic outputs for support vector machines", 1999 (logistic). Differs: rates of
+       several channels are added with weights, not multiplied: they find the same items far too often to be taken for
+       independent witnesses.
+    """
+    check_settings(k=k)
+    if method not in ("isotonic", "logistic"):
+        raise ConfigError(f"method is {method!r}; legal: isotonic, logistic")
+    rng = np.random.default_rng(seed)
+    users = np.flatnonzero(truth_sizes(truth) > 0)
+    if len(users) == 0:
+        raise DataError("no user has a held-out item, so scores cannot be calibrated; hold out more events")
+    if len(users) > max_users:
+        users = np.sort(rng.choice(users, size=max_users, replace=False))
+    parts, chosen = {name: take_lists(part, users) for name, part in lists.items()}, take_lists(truth, users)
+    curves = _curves(parts, chosen, method)
+    if not curves:
+        raise DataError("no channel has a single hit among the held-out items, so scores cannot be calibrated")
+    equal = Calibrated(curves)
+    weights = _climb(equal, {name: parts[name] for name in curves}, chosen, k, rounds, rng)
+    return Calibrated(curves, weights)
+
+
+def _curves(lists: Mapping[str, ItemLists], truth: ItemLists, method: Method) -> dict[str, Curve]:
+    """Return a curve for each channel that has a hit."""
+    stacked = stack(lists)
+    shares, ranks = shares_and_ranks(stacked)
+    curves = {}
+    for c, (name, part) in enumerate(lists.items()):
+        hits, here = hit_mask(part, truth), slice(stacked.bounds[c, 0], stacked.bounds[c, -1])
+        if hits.any():
+            fit = _isotonic if method == "isotonic" else _logistic
+            curves[name] = fit(shares[here], ranks[here], hits)
+    return curves
+
+
+def _isotonic(shares: Values, ranks: Values, hits: npt.NDArray[np.bool_]) -> Curve:  # noqa: ARG001 - one signature
+    """Return the rising curve nearest to the hits."""
+    try:
+        from sklearn.isotonic import IsotonicRegression
+    except ImportError as error:
+        raise MissingExtraError("calibrated fusion", extra="train") from error
+    found = IsotonicRegression(y_min=0.0, y_max=1.0).fit(shares, hits.astype(np.float64))
+    return Curve(tuple(map(float, found.X_thresholds_)), tuple(map(float, found.y_thresholds_)))
+
+
+def _logistic(shares: Values, ranks: Values, hits: npt.NDArray[np.bool_]) -> Curve:
+    """Return the logistic curve of the logarithms of share and rank."""
+    try:
+        from sklearn.linear_model import LogisticRegression
+    except ImportError as error:
+        raise MissingExtraError("calibrated fusion", extra="train") from error
+    if hits.all():
+        return Curve((0.0,), (1.0,))
+    columns = np.stack([np.log(np.maximum(shares, _LEAST_SHARE)), np.log(ranks)], axis=1)
+    found = LogisticRegression(C=1e3, max_iter=1000).fit(columns, hits)
+    slopes = found.coef_[0]
+    return Curve((), (), float(found.intercept_[0]), float(slopes[0]), float(slopes[1]))
+
+
+def _climb(
+    fusion: Calibrated,
+    lists: Mapping[str, ItemLists],
+    truth: ItemLists,
+    k: int,
+    rounds: int,
+    rng: np.random.Generator,
+) -> dict[str, float]:
+    """Return the weights, the largest 1, that coordinate ascent reaches from equal ones."""
+    stacked = stack(lists)
+    everything = merge_values(stacked, fusion._values(stacked), max(room(stacked, 1)[0], 1))
+    hits, n_truth = hit_mask(everything.lists, truth), truth_sizes(truth)
+    rates = np.zeros(everything.ranks.shape)  # (m, C): what each channel adds at weight 1
+    shares, ranks = shares_and_ranks(stacked)
+    owners = np.repeat(np.arange(stacked.n), everything.lists.lengths)
+    for c, name in enumerate(stacked.channels):
+        there = np.flatnonzero(everything.ranks[:, c])
+        entries = stacked.bounds[c, owners[there]] + everything.ranks[there, c] - 1
+        rates[there, c] = fusion.curves[name](shares[entries], ranks[entries])
+
+    def value(weights: Values) -> float:
+        if not weights.any():
+            return -1.0
+        return float(_worth(everything.lists.indptr, everything.lists.items, rates @ weights, hits, n_truth, k))
+
+    best = np.ones(len(stacked.channels))
+    reached = value(best)
+    for _ in range(rounds):
+        before = reached
+        for c in rng.permutation(len(best)):
+            start = best[c] or 1.0
+            for step in STEPS if best[c] else (*STEPS, 1.0):
+                trial = best.copy()
+                trial[c] = start * step
+                # Gains below the noise of the last digits are no reason to move.
+                if (gained := value(trial)) > reached + 1e-9:
+                    best, reached = trial, gained
+        if reached <= before:
+            break
+    return {name: round(float(weight), 4) for name, weight in zip(stacked.channels, best / best.max(), strict=True)}
+
+
+@nb.njit(nogil=True, cache=True)
+def _worth(
+    indptr: npt.NDArray[np.int64],
+    items: npt.NDArray[np.int32],
+    scores: Values,
+    hits: npt.NDArray[np.bool_],
+    n_truth: npt.NDArray[np.int64],
+    k: int,
+) -> float:  # pragma: no cover - compiled
+    """Return the mean of Recall@k + NDCG@k of candidates in order of ``scores``, without sorting them."""
+    total = 0.0
+    for query in range(indptr.size - 1):
+        start, stop = indptr[query], indptr[query + 1]
+        found, gain, ideal = 0, 0.0, 0.0
+        for p in range(start, stop):
+            if not hits[p] or scores[p] <= 0.0:
+                continue
+            better = 0
+            for q in range(start, stop):
+                if scores[q] > scores[p] or (scores[q] == scores[p] and items[q] < items[p]):
+                    better += 1
+                    if better == k:
+                        break
+            if better < k:
+                found += 1
+                gain += 1.0 / np.log2(better + 2.0)
+        for place in range(min(k, n_truth[query])):
+            ideal += 1.0 / np.log2(place + 2.0)
+        total += found / n_truth[query] + gain / ideal
+    return total / max(indptr.size - 1, 1)
