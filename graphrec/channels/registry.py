@@ -18,6 +18,7 @@ RECIPES: Mapping[str, str] = MappingProxyType(
         "rp3beta": "graphrec.channels.rp3beta:RP3beta",
         "swing": "graphrec.channels.swing:Swing",
         "ease": "graphrec.channels.ease:Ease",
+        "als": "graphrec.channels.als:Als",
         "tag": "graphrec.channels.tag:Tag",
         "kg-neighbours": "graphrec.channels.kg_neighbours:KgNeighbours",
         "node2vec": "graphrec.models.node2vec:Node2Vec",

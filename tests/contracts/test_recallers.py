@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from graphrec.channels.als import Als
 from graphrec.channels.ease import Ease
 from graphrec.channels.hot import Hot
 from graphrec.channels.item_cf import ItemCF
@@ -58,6 +59,15 @@ class TestEase(RecallerContract):
 
 class TestEaseWithDecay(RecallerContract):
     recipe = Ease(k=10, regularisation=5.0, last=5, half_life=2.0, weight_exponent=0.5)
+
+
+class TestAls(RecallerContract):
+    # Two iterations: items that the board makes alike in all but name would else tie but for the last bit.
+    recipe = Als(dim=8, unobserved_weight=0.1, regularisation=0.05, iterations=2)
+
+
+class TestAlsWithDecay(RecallerContract):
+    recipe = Als(dim=3, block=2, unobserved_weight=0.3, regularisation=0.02, half_life=3.0, weight_exponent=0.5)
 
 
 class TestTag(RecallerContract):
