@@ -303,3 +303,13 @@ def als_objective(
         scale = (masses + unobserved_weight * n_others) ** frequency_exponent
         loss += regularisation * (scale * (vectors**2).sum(axis=1)).sum()
     return float(loss)
+
+
+def propagated(taste: Dense, users: Dense, items: Dense, layers: int) -> Dense:
+    """Return LightGCN's vectors (n_users + n_items, dim) as the mean of dense powers of the normalised adjacency."""
+    n_users = len(taste)
+    whole = np.block([[np.zeros((n_users, n_users)), taste], [taste.T, np.zeros((taste.shape[1], taste.shape[1]))]])
+    scale = _power(whole.sum(axis=1), 0.5)
+    normal = scale[:, None] * whole * scale
+    start = np.concatenate([users, items])
+    return sum((np.linalg.matrix_power(normal, step) @ start for step in range(layers + 1)), 0 * start) / (layers + 1)

@@ -22,6 +22,7 @@ RECIPES: Mapping[str, str] = MappingProxyType(
         "tag": "graphrec.channels.tag:Tag",
         "kg-neighbours": "graphrec.channels.kg_neighbours:KgNeighbours",
         "node2vec": "graphrec.models.node2vec:Node2Vec",
+        "lightgcn": "graphrec.models.lightgcn:LightGCN",
     }
 )
 

@@ -17,6 +17,7 @@ from graphrec.channels.swing import Swing
 from graphrec.channels.tag import Tag
 from graphrec.channels.user_cf import UserCF
 from graphrec.errors import MissingExtraError
+from graphrec.models.lightgcn import LightGCN
 from tests.contracts.recaller import RecallerContract
 
 
@@ -68,6 +69,14 @@ class TestAls(RecallerContract):
 
 class TestAlsWithDecay(RecallerContract):
     recipe = Als(dim=3, block=2, unobserved_weight=0.3, regularisation=0.02, half_life=3.0, weight_exponent=0.5)
+
+
+class TestLightGCN(RecallerContract):
+    recipe = LightGCN(dim=8, steps=40)
+
+
+class TestLightGCNWithDecay(RecallerContract):
+    recipe = LightGCN(dim=5, layers=1, steps=40, half_life=3.0, weight_exponent=0.5)
 
 
 class TestTag(RecallerContract):
