@@ -266,3 +266,50 @@ def pushed(history: Mapping[int, float], tables: Sequence[Dense], keep: Sequence
         if number < len(keep):
             scores = keep_top(scores[None], keep[number])[0]
     return scores
+
+
+def als_half_step(
+    taste: Dense, others: Dense, *, unobserved_weight: float, regularisation: float, frequency_exponent: float
+) -> Dense:
+    """Return the vectors of ``taste``'s rows (n, dim) by the normal equations of each."""
+    active = int((others != 0).any(axis=1).sum())
+    found = np.zeros((len(taste), others.shape[1]))
+    for row, weights in enumerate(taste):
+        if not weights.any():
+            continue
+        mass = weights.sum() + unobserved_weight * active
+        matrix = unobserved_weight * others.T @ others + others.T @ (weights[:, None] * others)
+        matrix += regularisation * mass**frequency_exponent * np.eye(others.shape[1])
+        found[row] = np.linalg.solve(matrix, others.T @ weights)
+    return found
+
+
+def als_objective(
+    taste: Dense,
+    users: Dense,
+    items: Dense,
+    *,
+    unobserved_weight: float,
+    regularisation: float,
+    frequency_exponent: float,
+) -> float:
+    """Return the loss of iALS: the pairs taken, all pairs, and both sides' frequency-scaled norms."""
+    predicted = users @ items.T
+    loss = (taste * (predicted - 1) ** 2).sum() + unobserved_weight * (predicted**2).sum()
+    for vectors, masses, n_others in (
+        (users, taste.sum(axis=1), len(items)),
+        (items, taste.sum(axis=0), len(users)),
+    ):
+        scale = (masses + unobserved_weight * n_others) ** frequency_exponent
+        loss += regularisation * (scale * (vectors**2).sum(axis=1)).sum()
+    return float(loss)
+
+
+def propagated(taste: Dense, users: Dense, items: Dense, layers: int) -> Dense:
+    """Return LightGCN's vectors (n_users + n_items, dim) as the mean of dense powers of the normalised adjacency."""
+    n_users = len(taste)
+    whole = np.block([[np.zeros((n_users, n_users)), taste], [taste.T, np.zeros((taste.shape[1], taste.shape[1]))]])
+    scale = _power(whole.sum(axis=1), 0.5)
+    normal = scale[:, None] * whole * scale
+    start = np.concatenate([users, items])
+    return sum((np.linalg.matrix_power(normal, step) @ start for step in range(layers + 1)), 0 * start) / (layers + 1)

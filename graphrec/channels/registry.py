@@ -22,9 +22,11 @@ RECIPES: Mapping[str, str] = MappingProxyType(
         "turbo-cf": "graphrec.channels.turbo_cf:TurboCf",
         "bspm": "graphrec.channels.bspm:Bspm",
         "cheby-cf": "graphrec.channels.cheby_cf:ChebyCf",
+        "als": "graphrec.channels.als:Als",
         "tag": "graphrec.channels.tag:Tag",
         "kg-neighbours": "graphrec.channels.kg_neighbours:KgNeighbours",
         "node2vec": "graphrec.models.node2vec:Node2Vec",
+        "lightgcn": "graphrec.models.lightgcn:LightGCN",
     }
 )
 

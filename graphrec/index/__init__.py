@@ -1,8 +1,20 @@
 """Nearest rows, exact and by HNSW, behind one protocol."""
 
+from graphrec.index.build import IndexKind, build_index, check_index_kind
 from graphrec.index.exact import ExactIndex
 from graphrec.index.hnsw import HnswIndex, build_hnsw
 from graphrec.index.loading import audit, load_index
 from graphrec.index.protocol import Index, Metric
 
-__all__ = ["ExactIndex", "HnswIndex", "Index", "Metric", "audit", "build_hnsw", "load_index"]
+__all__ = [
+    "ExactIndex",
+    "HnswIndex",
+    "Index",
+    "IndexKind",
+    "Metric",
+    "audit",
+    "build_hnsw",
+    "build_index",
+    "check_index_kind",
+    "load_index",
+]

@@ -6,14 +6,14 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from graphrec.catalogue import with_users
 from graphrec.errors import ConfigError, MissingExtraError
-from graphrec.index import ExactIndex, Index, build_hnsw
+from graphrec.index import Index, IndexKind, build_index, check_index_kind
 from graphrec.index.hnsw import HnswSettings
 from graphrec.recall import RecallData
 from graphrec.recallers.profile import Profile
@@ -108,7 +108,7 @@ class Node2Vec:
     last: int = 0
     half_life: float = 0.0
     weight_exponent: float = 0.0
-    index: Literal["hnsw", "exact"] = "hnsw"
+    index: IndexKind = "hnsw"
     m: int = 16
     ef_construction: int = 200
     ef_search: int = 100
@@ -125,9 +125,9 @@ class Node2Vec:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be above 0 and finite")
         if not -5 <= self.ns_exponent <= 5:
             raise ConfigError(f"ns_exponent is {self.ns_exponent}; legal are -5 to 5")
-        for name, legal in (("query", get_args(QueryMode)), ("index", ("hnsw", "exact"))):
-            if getattr(self, name) not in legal:
-                raise ConfigError(f"{name} is {getattr(self, name)!r}; legal are {', '.join(map(repr, legal))}")
+        if self.query not in get_args(QueryMode):
+            raise ConfigError(f"query is {self.query!r}; legal are {', '.join(map(repr, get_args(QueryMode)))}")
+        check_index_kind(self.index)
         HnswSettings(self.m, self.ef_construction, self.ef_search)
         self._profile()
 
@@ -182,10 +182,8 @@ class Node2Vec:
         )
 
     def _index(self, matrix: FloatArray, metric: str, seed: int) -> Index:
-        if self.index == "exact":
-            return ExactIndex(matrix, metric)
         settings = {"m": self.m, "ef_construction": self.ef_construction, "ef_search": self.ef_search}
-        return build_hnsw(matrix, metric=metric, seed=seed, **settings)
+        return build_index(matrix, self.index, metric, seed=seed, **settings)
 
     def _train(self, model: Any, path: Path, corpus: Corpus, seed: int) -> tuple[FloatArray, FloatArray]:
         """Return in and out vectors (n_nodes, dim) of the walks in ``path``; zero for nodes that are not in them."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import NoneType
 from typing import Any, ClassVar, Literal, Self, get_args
 
 import numba as nb
@@ -18,11 +19,12 @@ from graphrec.lists import ItemLists, empty_lists, take_lists
 from graphrec.neighbours import NeighbourTable
 from graphrec.recall import Evidence, Queries
 from graphrec.recallers.files import read_array, read_settings, setting, write_array, write_settings
+from graphrec.recallers.fold_in import FoldIn
 from graphrec.recallers.profile import Profile, profile_weights
 from graphrec.topk import push
 from graphrec.vocabulary import Vocabulary
 
-QueryMode = Literal["history", "user", "blend", "items"]
+QueryMode = Literal["history", "user", "blend", "sum", "items"]
 FloatArray = npt.NDArray[np.float32]
 
 # Queries answered at a time, so that memory does not grow with the batch.
@@ -38,9 +40,12 @@ class VectorRecaller:
     How a query is made (``query``):
 
     ============= =====================================================================================
-    ``"history"`` :math:`\sum_p w_p x_p` over the history's items, searched among ``targets``
+    ``"history"`` :math:`\sum_p w_p x_p / \sum_p w_p` over the history's items, or what ``fold_in`` makes of them,
+                  searched among ``targets``
     ``"user"``    the user's own vector, searched among ``targets``; the history where there is none
     ``"blend"``   the two above, each of length 1, added
+    ``"sum"``     the user's own vector and :math:`\sum_p w_p x_p / \sqrt{\sum_p w_p}`, as they are: a step of
+                  propagation from the history
     ``"items"``   each history item's nearest ``neighbours`` among ``sources``; their scores, cosines
                   to the power ``power``, are summed with the weights :math:`w_p` (an item-CF by vectors);
                   a history of h items has at least 2 k / h votes an item
@@ -68,6 +73,8 @@ class VectorRecaller:
         Template of the sentence for people.
     votes : NeighbourTable or None
         (t, t) what ``vote_table`` gives for ``neighbours`` and ``power``: spares ``"items"`` a search a history item.
+    fold_in : FoldIn or None
+        Makes a history's vector by least squares over ``sources``, in place of their mean.
 
     Raises
     ------
@@ -92,6 +99,7 @@ class VectorRecaller:
     profile: Profile = field(default_factory=Profile)
     reason: str = "because you {verb} {source}: close to it in the graph"
     votes: NeighbourTable | None = None
+    fold_in: FoldIn | None = None
 
     def __post_init__(self) -> None:
         if self.query not in get_args(QueryMode):
@@ -107,8 +115,13 @@ class VectorRecaller:
             raise DataError(f"{len(self.rows)} items, vectors {widths} and indexes {sizes} do not fit each other")
         if self.votes is not None and {len(self.votes), self.votes.n_columns} != {len(self.rows)}:
             raise DataError(f"the votes are of {len(self.votes)} items; {len(self.rows)} have vectors")
-        if self.users is not None and self.users.shape[1] != self.sources.shape[1]:
-            raise DataError(f"user vectors have dim {self.users.shape[1]}, item vectors {self.sources.shape[1]}")
+        widths_of = {
+            "user vectors have": None if self.users is None else self.users.shape[1],
+            "the fold-in has": None if self.fold_in is None else len(self.fold_in.gram),
+        }
+        for name, width in widths_of.items():
+            if width is not None and width != self.sources.shape[1]:
+                raise DataError(f"{name} dim {width}, item vectors {self.sources.shape[1]}")
 
     def recall(self, queries: Queries, k: int) -> ItemLists:
         """Return at most k items a query, nearest first, ties by row."""
@@ -185,16 +198,18 @@ class VectorRecaller:
         own = np.where(known[:, None], self.users[np.where(known, queries.users, 0)], np.float32(0))
         if self.query == "blend":
             return _unit(own) + _unit(history)
+        if self.query == "sum":
+            return own + history
         return np.where((own != 0).any(axis=1)[:, None], own, history)
 
     def _history_vectors(self, history: ItemLists) -> FloatArray:
-        """Return (n, dim): each history's weighted mean of ``sources``."""
+        """Return (n, dim): what each history says, by the mean, the propagated sum or the fold-in of ``sources``."""
         lists, positions, weights = self._usable(history)
-        sums = np.zeros((len(history), self.sources.shape[1]))
-        # One list after the other, so that a list's sum does not depend on what stands beside it.
-        np.add.at(sums, lists, self.sources[positions] * weights[:, None])
-        mass = np.bincount(lists, weights=weights, minlength=len(history))
-        return (sums / np.where(mass > 0, mass, 1)[:, None]).astype(np.float32)
+        counts = np.bincount(lists, minlength=len(history))
+        indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        if self.fold_in is not None:
+            return self.fold_in.vectors(indptr, positions, weights, self.sources)
+        return _weighted_sums(indptr, positions, weights, self.sources, 0.5 if self.query == "sum" else 1.0)
 
     def _usable(
         self, history: ItemLists
@@ -257,8 +272,10 @@ class VectorRecaller:
             "profile": asdict(self.profile),
             "reason": self.reason,
             "one_space": one,
+            "one_matrix": self.targets is self.sources,
             "has_users": self.users is not None,
             "has_votes": self.votes is not None,
+            "fold_in": None if self.fold_in is None else self.fold_in.settings(),
         }
         write_settings(directory, self.kind, settings)
         write_array(directory, "rows", self.rows)
@@ -266,11 +283,14 @@ class VectorRecaller:
         (directory / "sources").mkdir()
         self.near_sources.save(directory / "sources")
         if not one:
-            _write_matrix(directory, "targets", self.targets)
+            if self.targets is not self.sources:
+                _write_matrix(directory, "targets", self.targets)
             (directory / "targets").mkdir()
             self.near_targets.save(directory / "targets")
         if self.users is not None:
             _write_matrix(directory, "users", self.users)
+        if self.fold_in is not None:
+            write_array(directory, "fold-in-gram", self.fold_in.gram)
         if self.votes is not None:
             for name in _VOTES:
                 write_array(directory, f"votes-{name}", getattr(self.votes, name))
@@ -328,6 +348,34 @@ def _best_source(
     return best
 
 
+@nb.njit(nogil=True, cache=True)
+def _weighted_sums(
+    indptr: npt.NDArray[np.int64],
+    positions: npt.NDArray[np.int64],
+    weights: npt.NDArray[np.float64],
+    vectors: FloatArray,
+    exponent: float,
+) -> FloatArray:  # pragma: no cover - compiled
+    """Return (n, dim): each history's weighted sum of ``vectors`` over its total weight to the power ``exponent``.
+
+    One list after the other, in float64, so that a list's sum does not depend on what stands beside it.
+    """
+    dim = vectors.shape[1]
+    found = np.zeros((indptr.size - 1, dim), dtype=np.float32)
+    total = np.empty(dim)
+    for i in range(indptr.size - 1):
+        total[:] = 0.0
+        mass = 0.0
+        for p in range(indptr[i], indptr[i + 1]):
+            mass += weights[p]
+            for d in range(dim):
+                total[d] += weights[p] * vectors[positions[p], d]
+        if mass > 0.0:
+            for d in range(dim):
+                found[i, d] = total[d] / mass**exponent
+    return found
+
+
 def _unit(vectors: FloatArray) -> FloatArray:
     """Return vectors of length 1; zero stays zero."""
     norms = np.linalg.norm(vectors, axis=-1, keepdims=True)
@@ -366,13 +414,16 @@ def _read(directory: Path, settings: dict[str, Any]) -> dict[str, Any]:
     near_sources = load_index(directory / "sources", sources)
     targets, near_targets = sources, near_sources
     if not setting(settings, "one_space", bool, directory=directory):
-        targets = _read_matrix(directory, "targets", dim)
+        if not setting(settings, "one_matrix", bool, directory=directory):
+            targets = _read_matrix(directory, "targets", dim)
         near_targets = load_index(directory / "targets", targets)
     votes = None
     if setting(settings, "has_votes", bool, directory=directory):
         arrays = [read_array(directory, f"votes-{name}", kind) for name, kind in _VOTES.items()]
         votes = NeighbourTable(*arrays, n_columns=len(sources))
     has_users = setting(settings, "has_users", bool, directory=directory)
+    numbers = setting(settings, "fold_in", (dict, NoneType), directory=directory)
+    fold_in = None if numbers is None else FoldIn(read_array(directory, "fold-in-gram", np.float32), **numbers)
     return {
         "rows": read_array(directory, "rows", np.int32),
         "sources": sources,
@@ -387,4 +438,5 @@ def _read(directory: Path, settings: dict[str, Any]) -> dict[str, Any]:
         "profile": Profile(**setting(settings, "profile", dict, directory=directory)),
         "reason": setting(settings, "reason", str, directory=directory),
         "votes": votes,
+        "fold_in": fold_in,
     }

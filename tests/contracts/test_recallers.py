@@ -8,6 +8,7 @@ import pytest
 
 from graphrec.channels.bspm import Bspm
 from graphrec.channels.cheby_cf import ChebyCf
+from graphrec.channels.als import Als
 from graphrec.channels.ease import Ease
 from graphrec.channels.gf_cf import GfCf
 from graphrec.channels.hot import Hot
@@ -20,6 +21,7 @@ from graphrec.channels.tag import Tag
 from graphrec.channels.turbo_cf import TurboCf
 from graphrec.channels.user_cf import UserCF
 from graphrec.errors import MissingExtraError
+from graphrec.models.lightgcn import LightGCN
 from tests.contracts.recaller import RecallerContract
 
 
@@ -90,6 +92,21 @@ class TestChebyCf(RecallerContract):
 
 class TestChebyCfWithDecay(RecallerContract):
     recipe = ChebyCf(rank=3, plateau=3.0, last=5, half_life=2.0, weight_exponent=0.5)
+class TestAls(RecallerContract):
+    # Two iterations: items that the board makes alike in all but name would else tie but for the last bit.
+    recipe = Als(dim=8, unobserved_weight=0.1, regularisation=0.05, iterations=2)
+
+
+class TestAlsWithDecay(RecallerContract):
+    recipe = Als(dim=3, block=2, unobserved_weight=0.3, regularisation=0.02, half_life=3.0, weight_exponent=0.5)
+
+
+class TestLightGCN(RecallerContract):
+    recipe = LightGCN(dim=8, steps=40)
+
+
+class TestLightGCNWithDecay(RecallerContract):
+    recipe = LightGCN(dim=5, layers=1, steps=40, half_life=3.0, weight_exponent=0.5)
 
 
 class TestTag(RecallerContract):

@@ -12,6 +12,7 @@ from graphrec.index import ExactIndex, build_hnsw
 from graphrec.lists import empty_lists, item_lists
 from graphrec.recall import Queries
 from graphrec.recallers import load_recaller
+from graphrec.recallers.fold_in import FoldIn
 from graphrec.recallers.profile import Profile
 from graphrec.recallers.vector import QueryMode, VectorRecaller, vote_table
 from tests.worlds import vocabulary
@@ -56,6 +57,43 @@ def test_a_blend_lies_between() -> None:
     assert ask(plane("blend"), 2, [1], 2) == [1, 3]
 
 
+def test_a_sum_is_a_step_of_propagation() -> None:
+    recaller = plane("sum")
+    items, scores = recaller.recall(Queries([0], item_lists([[1, 4]])), 2)[0]
+    # (0, 1) + ((1, 0) + (0, 1)) / sqrt(2), by the targets (0, 2) of item 4 and (1, 1) of item 7.
+    assert items.tolist() == [4, 7]
+    np.testing.assert_allclose(scores, [2 + np.sqrt(2), 1 + np.sqrt(2)], rtol=1e-6)
+    assert ask(recaller, 0, [], 2) == [4, 6]
+    assert ask(recaller, -1, [1], 2) == [1, 3]
+
+
+def test_a_fold_in_takes_the_place_of_the_mean(tmp_path: Path) -> None:
+    recaller = plane("history", fold_in=FoldIn(np.array([1, 2], np.float32), 0.5, 0.0, 3.0))
+    scores = recaller.recall(Queries([-1], item_lists([[1]])), 1)[0][1]
+    np.testing.assert_allclose(scores, [3 / (1 + 1 + 0.5)])  # (1, 0) / (v'v + gram + regularisation)
+    recaller.save(tmp_path)
+    again = load_recaller(tmp_path, vocabulary("i", 9))
+    assert isinstance(again, VectorRecaller)
+    assert again.fold_in is not None
+    assert again.fold_in.settings() == {"regularisation": 0.5, "exponent": 0.0, "background": 3.0}
+    assert again.fold_in.gram.tolist() == [1, 2]
+    np.save(tmp_path / "fold-in-gram.npy", -np.ones(2, np.float32))
+    with pytest.raises(BundleError, match="diagonal of a Gram matrix"):
+        load_recaller(tmp_path, vocabulary("i", 9))
+    np.save(tmp_path / "fold-in-gram.npy", np.ones(3, np.float32))
+    with pytest.raises(BundleError, match="the fold-in has dim 3, item vectors 2"):
+        load_recaller(tmp_path, vocabulary("i", 9))
+
+
+def test_one_matrix_under_two_indexes_is_written_once(tmp_path: Path) -> None:
+    by_product, by_angle = ExactIndex(SOURCES, "ip"), ExactIndex(SOURCES, "cosine")
+    recaller = VectorRecaller(ROWS, SOURCES, SOURCES, by_product, by_angle, None, 9)
+    recaller.save(tmp_path)
+    assert not (tmp_path / "targets.npy").exists()
+    again = load_recaller(tmp_path, vocabulary("i", 9))
+    assert ask(again, -1, [1, 4]) == ask(recaller, -1, [1, 4])
+
+
 def test_items_vote_for_their_neighbours_and_not_for_themselves() -> None:
     recaller = plane("items", neighbours=1)
     items, scores = recaller.recall(Queries([-1], item_lists([[1, 3]])), 2)[0]
@@ -78,7 +116,7 @@ def test_a_short_history_still_fills_the_list() -> None:
     assert recaller.recall(Queries([-1, -1], item_lists([[7], [8, 9, 10]])), 120).lengths.tolist() == [120, 120]
 
 
-@pytest.mark.parametrize("query", ["history", "user", "blend", "items"])
+@pytest.mark.parametrize("query", ["history", "user", "blend", "sum", "items"])
 def test_items_without_a_vector_are_never_returned_and_say_nothing(query: QueryMode) -> None:
     recaller = plane(query)
     assert set(ask(recaller, 2, [1, 0, 8, 2])) <= set(ROWS.tolist())

@@ -1,0 +1,154 @@
+"""LightGCN beside dense matrix powers, its gradient beside finite differences, and what it answers."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from graphrec.channels.matrices import taste_matrix
+from graphrec.errors import ConfigError
+from graphrec.interactions import histories
+from graphrec.lists import item_lists
+from graphrec.models import lightgcn
+from graphrec.models.lightgcn import Bipartite, LightGCN, bipartite, propagate
+from graphrec.recall import Queries, RecallData, known_queries
+from tests import oracles
+from tests.worlds import checkerboard, library, skewed, without_knowledge
+
+WORLDS = pytest.mark.parametrize("world", [checkerboard, skewed, library])
+SMALL = LightGCN(dim=6, steps=30, weight_exponent=0.5)
+
+
+def _drawn(data: RecallData, dim: int) -> tuple[Bipartite, npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    graph = bipartite(taste_matrix(data, 0.5))
+    rng = np.random.default_rng(0)
+    users, items = (rng.normal(size=(n, dim)).astype(np.float32) for n in graph.shape)
+    return graph, users, items
+
+
+@WORLDS
+@pytest.mark.parametrize("layers", [0, 1, 4])
+def test_propagation_is_the_mean_of_matrix_powers(world: Callable[[], RecallData], layers: int) -> None:
+    graph, users, items = _drawn(world(), 5)
+    expected = oracles.propagated(graph.taste.toarray().astype(np.float64), users, items, layers)
+    np.testing.assert_allclose(np.concatenate(propagate(graph, users, items, layers)), expected, rtol=1e-4, atol=1e-5)
+
+
+@WORLDS
+def test_the_gradient_is_that_of_finite_differences(world: Callable[[], RecallData]) -> None:
+    graph, users, items = _drawn(world(), 4)
+    recipe = replace(SMALL, unobserved_weight=0.2, regularisation=0.7)
+    gradients = recipe.loss(graph, users, items)[1]
+    rng, step = np.random.default_rng(1), np.float32(1e-2)
+    # Along whole directions, so that float32 has something to measure.
+    for _ in range(3):
+        along = [rng.normal(size=vectors.shape).astype(np.float32) for vectors in (users, items)]
+        ahead = recipe.loss(graph, users + step * along[0], items + step * along[1])[0]
+        behind = recipe.loss(graph, users - step * along[0], items - step * along[1])[0]
+        slope = sum(float(np.vdot(gradient, way)) for gradient, way in zip(gradients, along, strict=True))
+        assert (ahead - behind) / (2 * float(step)) == pytest.approx(slope, rel=1e-2, abs=0.05)
+
+
+@WORLDS
+def test_the_loss_is_over_all_pairs(world: Callable[[], RecallData]) -> None:
+    graph, users, items = _drawn(world(), 4)
+    recipe = replace(SMALL, unobserved_weight=0.2, regularisation=0.7, layers=2)
+    taste = graph.taste.toarray().astype(np.float64)
+    whole = oracles.propagated(taste, users, items, 2)
+    predicted = whole[: len(users)] @ whole[len(users) :].T
+    expected = (taste * (predicted - 1) ** 2).sum() + 0.2 * (predicted**2).sum()
+    expected += 0.7 * ((users**2).sum() + (items**2).sum())
+    assert recipe.loss(graph, users, items)[0] == pytest.approx(expected / 2, rel=1e-4)
+
+
+@WORLDS
+def test_a_trained_user_is_answered_by_his_propagated_vector(world: Callable[[], RecallData]) -> None:
+    data = world()
+    recaller = SMALL.fit(data, seed=2)
+    assert recaller.users is not None
+    taste = taste_matrix(data, SMALL.weight_exponent)[:, recaller.rows].toarray().astype(np.float64)
+    # sources hold the layers below the last over the root of the degree; users their own share.
+    final = recaller.users + taste / np.sqrt(np.maximum(taste.sum(axis=1, keepdims=True), 1e-9)) @ recaller.sources
+    expected = final @ recaller.targets.T
+    answer = recaller.recall(known_queries(histories(data.interactions), np.arange(len(data.users))), len(data.items))
+    for user, (found, scores) in enumerate(answer):
+        np.testing.assert_allclose(scores, expected[user, np.searchsorted(recaller.rows, found)], rtol=1e-3, atol=1e-4)
+
+
+def test_what_is_served_is_what_was_trained() -> None:
+    data = skewed()
+    recaller = SMALL.fit(data, seed=2)
+    graph = bipartite(taste_matrix(data, SMALL.weight_exponent)[:, recaller.rows])
+    users, items = SMALL._train(graph, np.random.default_rng(2))
+    final = propagate(graph, users, items, SMALL.layers)
+    assert recaller.users is not None
+    np.testing.assert_allclose(final[1], recaller.targets, atol=1e-6)
+    np.testing.assert_allclose(recaller.users + graph.taste @ recaller.sources / _roots(graph), final[0], atol=1e-5)
+
+
+def _roots(graph: Bipartite) -> npt.NDArray[np.float64]:
+    return np.sqrt(np.maximum(graph.user_degrees, 1e-9))[:, None]
+
+
+def test_items_off_the_pool_keep_their_say_and_cold_ones_have_none() -> None:
+    data = without_knowledge(skewed())
+    events = np.bincount(data.interactions.items, minlength=len(data.items))
+    recaller = SMALL.fit(data, seed=0)
+    assert recaller.rows.tolist() == np.flatnonzero(events).tolist()
+    assert recaller.recall(Queries([-1], item_lists([[2]])), 5).lengths.tolist() == [5]
+    nothing = item_lists([[len(data.items) - 1], []])
+    assert recaller.recall(Queries([-1, len(data.users) - 1], nothing), 5).lengths.tolist() == [0, 0]
+
+
+def test_no_events_at_all_are_no_error() -> None:
+    data = without_knowledge(library())
+    nothing = replace(data, interactions=type(data.interactions)([], [], n_users=8, n_items=12))
+    assert SMALL.fit(nothing, seed=0).recall(Queries([0], item_lists([[1]])), 4).lengths.tolist() == [0]
+
+
+def test_threads_do_not_change_a_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = SMALL.fit(skewed(), seed=4).sources.tobytes()
+    monkeypatch.setattr(lightgcn, "_ROWS", 7)
+    monkeypatch.setattr("graphrec.threads.default_threads", lambda: 3)
+    assert SMALL.fit(skewed(), seed=4).sources.tobytes() == before
+    assert SMALL.fit(skewed(), seed=5).sources.tobytes() != before
+
+
+def test_the_loss_is_told_and_falls(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, logger="graphrec.models.lightgcn"):
+        SMALL.fit(skewed(), seed=0)
+    losses = [float(record.getMessage().rsplit(" ", 1)[1]) for record in caplog.records]
+    assert len(losses) == 10
+    assert losses[-1] < losses[0]
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_loss_that_runs_away_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"the loss of lightgcn is \w+ at step \d+; lower lr, which is 1e\+30"):
+        replace(SMALL, lr=1e30).fit(library(), seed=0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"dim": 0}, "dim is 0"),
+        ({"layers": 0}, "layers is 0"),
+        ({"steps": 0}, "steps is 0"),
+        ({"lr": 0}, "lr is 0; it must be above 0"),
+        ({"lr": float("nan")}, "lr is nan"),
+        ({"unobserved_weight": 0}, "unobserved_weight is 0"),
+        ({"init_scale": 0}, "init_scale is 0"),
+        ({"regularisation": -1.0}, "regularisation is -1.0"),
+        ({"last": -1}, "last is -1"),
+        ({"index": "faiss"}, "index is 'faiss'"),
+    ],
+)
+def test_illegal_settings_are_refused(settings: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ConfigError, match=problem):
+        LightGCN(**settings)
