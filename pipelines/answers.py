@@ -56,6 +56,14 @@ def inputs_lines(inputs: Mapping[str, Any]) -> list[str]:
                 f"{found['name']}: {found['kept']:,} of {found['rows']:,} rows, {found['users']:,} users, "
                 f"{found['items']:,} items" + (f"; left out: {reasons} (see the rejects)" if reasons else "")
             )
+    for name in ("items", "users"):
+        if (found := inputs.get(name)) and "known" in found:
+            known = ", ".join(f"{attribute} of {count:,}" for attribute, count in found["known"].items())
+            reasons = ", ".join(f"{count:,} {reason}" for reason, count in found["rejects"].items())
+            lines.append(
+                f"{found['name']}: attributes of {found['matched']:,} of {found['matched'] + found['without_row']:,} "
+                f"{name}: {known}" + (f"; not read: {reasons} (see the rejects)" if reasons else "")
+            )
     if knowledge := inputs.get("knowledge"):
         read, linked = knowledge["read"], knowledge["linking"]
         lines.append(f"knowledge graph: {read['triples']:,} triples of entities, {read['rejected']:,} lines rejected")

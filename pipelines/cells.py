@@ -150,8 +150,8 @@ def moment_cells(
     if years.sum() * 2 > (~np.isnan(values)).sum():
         first = int(np.argmax(years))
         raise DataError(
-            f"{where} {place} {places[first]}: {name} {values[first] * UNITS[unit]:.0f} looks like a year, and would be "
-            "a moment of 1970; name the column under numbers, or write dates such as 1999-01-01"
+            f"{where} {place} {places[first]}: {name} {values[first] * UNITS[unit]:.0f} looks like a year, and would "
+            "be a moment of 1970; name the column under numbers, or write dates such as 1999-01-01"
         )
     return Cells(values, ((f"{name} is neither a number nor an ISO 8601 time", bad),))
 
@@ -180,6 +180,7 @@ def label_cells(column: pa.Array, name: str, where: str) -> Cells:
         If the column holds something else than text, whole numbers and truth values.
     """
     column = _plain(column)
+    empty = _mask(column.is_null())
     faults: tuple[tuple[str, npt.NDArray[np.bool_]], ...] = ()
     if not pa.types.is_boolean(column.type):
         check_type(column, name, where, what="labels are text, whole numbers or truth values")
@@ -187,12 +188,12 @@ def label_cells(column: pa.Array, name: str, where: str) -> Cells:
             column = column.cast(pa.float64())
         # Numbers as ids: 7 and 7.0 are one label, 7.5 is none.
         cells = id_cells(column, name, where)
-        column, faults = cells.values, cells.faults[1:]
+        column, empty, faults = cells.values, cells.faults[0][1], cells.faults[1:]
     text = pc.utf8_trim_whitespace(column.cast(pa.large_string()))
-    lost = pc.equal(text, "")
+    lost = empty | _mask(pc.equal(text, ""))
     for _, mask in faults:
-        lost = pc.or_(lost, pa.array(mask))
-    return Cells(pc.if_else(lost, pa.scalar(None, pa.large_string()), text), faults)
+        lost |= mask
+    return Cells(pc.if_else(pa.array(lost), pa.scalar(None, pa.large_string()), text), faults)
 
 
 def _plain(column: pa.Array) -> pa.Array:
@@ -209,7 +210,9 @@ def _seconds(
     check_type(column, name, where, what="times are numbers, ISO 8601 text, or dates and times", times=True)
     if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
         null = _mask(column.is_null())
-        stamped = column.cast(pa.timestamp("us", tz="UTC") if getattr(column.type, "tz", None) else pa.timestamp("us"))
+        kind = pa.timestamp("us", tz="UTC") if getattr(column.type, "tz", None) else pa.timestamp("us")
+        # Nanoseconds are cut, not refused.
+        stamped = column.cast(kind, safe=False)
         seconds = pc.fill_null(stamped.cast(pa.int64()), 0).to_numpy() // UNITS["us"]
         return seconds, null, np.zeros_like(null)
     numbers, empty, bad = _numbers(column)

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from graphrec.channels.registry import recipe_class
 from graphrec.errors import ConfigError, nearest_names
 from graphrec.recall import Recipe
+from pipelines.columns import Columns
 
 T = TypeVar("T")
 Share = Annotated[float, Field(gt=0.0, lt=1.0)]
@@ -86,12 +87,38 @@ class KnowledgeSource(Section):
     max_reject_share: Annotated[float, Field(ge=0.0, le=1.0)] = 0.05
 
 
-class ItemsSource(Section):
-    """A table of items: titles, and tags divided by ``separator``."""
+class Described(Section):
+    """Columns of a table that become attributes, each under its own name; times become numbers, in seconds UTC."""
+
+    numbers: list[str] = []
+    labels: list[str] = []
+    times: list[str] = []
+    time_unit: Literal["s", "ms", "us", "ns"] = "s"
+    max_reject_share: Annotated[float, Field(ge=0.0, le=1.0)] = 0.05
+
+    @pydantic.model_validator(mode="after")
+    def _once(self) -> Described:
+        self.attributes()
+        return self
+
+    def attributes(self) -> Columns:
+        """Return the columns as the readers take them."""
+        return Columns(self.numbers, self.labels, self.times, self.time_unit, self.max_reject_share)
+
+
+class ItemsSource(Described):
+    """A table of items: titles, tags divided by ``separator``, and attributes."""
 
     path: Path
     columns: dict[str, str] = {}
     separator: str = "|"
+
+
+class UsersSource(Described):
+    """A table of users and their attributes; ``columns`` maps our user_id to the file's name."""
+
+    path: Path
+    columns: dict[str, str] = {}
 
 
 class DataSection(Section):
@@ -100,6 +127,7 @@ class DataSection(Section):
     interactions: InteractionsSource
     knowledge: KnowledgeSource | None = None
     items: ItemsSource | None = None
+    users: UsersSource | None = None
 
 
 class SplitSection(Section):

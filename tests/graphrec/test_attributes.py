@@ -69,7 +69,11 @@ def test_recall_data_wants_a_row_for_everybody() -> None:
     n_users, n_items = len(data.users), len(data.items)
     whole = RecallData(*parts, item_attributes=Attributes(n_items), user_attributes=Attributes(n_users))
     assert whole.item_attributes is not None
-    with pytest.raises(DataError, match=f"the table of item attributes speaks of 3 items, the vocabulary has {n_items}"):
+    with pytest.raises(
+        DataError, match=f"the table of item attributes speaks of 3 items, the vocabulary has {n_items}"
+    ):
         RecallData(*parts, item_attributes=Attributes(3))
-    with pytest.raises(DataError, match=f"the table of user attributes speaks of 3 users, the vocabulary has {n_users}"):
+    with pytest.raises(
+        DataError, match=f"the table of user attributes speaks of 3 users, the vocabulary has {n_users}"
+    ):
         RecallData(*parts, user_attributes=Attributes(3))
