@@ -118,6 +118,30 @@ def evaluate(
 
 
 @app.command()
+def pool(
+    config: Annotated[Path, typer.Argument(help="The TOML configuration.")],
+    out: Annotated[Path | None, typer.Option(help="Write the ids of the pool to this file, one a line.")] = None,
+    train: Annotated[bool, typer.Option("--train", help="Look at the training part alone, as when measuring.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show which items may be recalled, and what each rule of the pool removed."""
+    from pipelines.config import load_config
+    from pipelines.pool import write_pool
+    from pipelines.report import pool_lines, pool_table
+    from pipelines.train import pool_only
+
+    pooled = pool_only(load_config(config), events="train" if train else "all", steps=_steps(as_json))
+    if out is not None:
+        write_pool(pooled.data, out)
+    if as_json:
+        _print_json(pooled.report)
+    elif pooled.report["removals"]:
+        out_console.print(pool_table(pooled.report))
+    else:
+        out_console.print(escape("\n".join(pool_lines(pooled.report))), highlight=False, soft_wrap=True)
+
+
+@app.command()
 def recall(
     bundle: BundleArgument,
     user: Annotated[str | None, typer.Option(help="User id; unknown ones are served too.")] = None,

@@ -5,14 +5,16 @@ from __future__ import annotations
 import dataclasses
 import tomllib
 from collections.abc import Mapping
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import pydantic
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from graphrec.channels.registry import recipe_class
 from graphrec.errors import ConfigError, nearest_names
+from graphrec.pool_rules import RULES, Rule
 from graphrec.recall import Recipe
 from pipelines.columns import Columns
 
@@ -152,6 +154,35 @@ class FusionSection(Section):
     quotas: dict[str, Annotated[int, Field(ge=0)]] = {}
 
 
+def _seconds(value: object) -> object:
+    """Return a moment (ISO text, a date or time of TOML, or seconds) as seconds UTC."""
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError as error:
+            raise ValueError(f"{value!r} is no ISO date; write it like 2024-05-01 or 2024-05-01T12:00:00Z") from error
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime(value.year, value.month, value.day, tzinfo=UTC)
+    if isinstance(value, datetime):
+        return int((value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp())
+    return value
+
+
+class PoolSection(Section):
+    """Which items may be recalled: rules (``graphrec.pool_rules``), and ids that they cannot touch or that never pass.
+
+    Each table of ``rules`` has a ``kind`` and the fields of that rule. Files hold one id a line. ``now`` is the moment
+    that days are counted back from; without it the time of the newest event.
+    """
+
+    rules: list[dict[str, Any]] = []
+    allow: list[str] = []
+    allow_file: Path | None = None
+    deny: list[str] = []
+    deny_file: Path | None = None
+    now: Annotated[int | None, BeforeValidator(_seconds)] = None
+
+
 class EvaluateSection(Section):
     """Cut-offs and how sure the intervals are."""
 
@@ -175,6 +206,7 @@ class TrainConfig(Section):
     wording: dict[str, str] = {}
     data: DataSection
     split: SplitSection = SplitSection()
+    pool: PoolSection = PoolSection()
     channels: dict[str, dict[str, Any]]
     fusion: FusionSection = FusionSection()
     evaluate: EvaluateSection = EvaluateSection()
@@ -183,11 +215,12 @@ class TrainConfig(Section):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Config:
-    """A checked configuration with its recipes made, and the directory that relative paths start from."""
+    """A checked configuration with its recipes and rules made, and the directory that relative paths start from."""
 
     settings: TrainConfig
     recipes: Mapping[str, Recipe]
     directory: Path
+    rules: tuple[Rule, ...] = ()
 
     def resolve(self, path: Path) -> Path:
         """Return ``path`` seen from the configuration file."""
@@ -232,7 +265,8 @@ def check_config(raw: Mapping[str, Any], *, directory: Path, name: str = "config
                     f"{name}: fusion.{section} names {channel!r}, which is not among the channels "
                     f"{', '.join(recipes)}{nearest_names(channel, recipes)}"
                 )
-    return Config(settings, recipes, directory)
+    rules = tuple(_rule(table, f"{name}: pool.rules.{place}") for place, table in enumerate(settings.pool.rules))
+    return Config(settings, recipes, directory, rules)
 
 
 def _recipe(channel: str, table: Mapping[str, Any], *, name: str) -> Recipe:
@@ -246,6 +280,16 @@ def _recipe(channel: str, table: Mapping[str, Any], *, name: str) -> Recipe:
         raise ConfigError(f"{place}: {error}") from error
     recipe: Recipe = from_table(made_by, values, place=place)
     return recipe
+
+
+def _rule(table: Mapping[str, Any], place: str) -> Rule:
+    """Make one rule of the pool."""
+    values = dict(table)
+    kind = values.pop("kind", None)
+    if kind not in RULES:
+        near = nearest_names(str(kind), RULES)
+        raise ConfigError(f"{place}.kind is {kind!r}, which is no rule{near}; legal: {', '.join(RULES)}")
+    return from_table(RULES[kind], values, place=place)
 
 
 def from_table(made: type[T], values: Mapping[str, Any], *, place: str) -> T:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from graphrec.recall import ItemTags, RecallData
 from graphrec.vocabulary import Vocabulary
 from pipelines.attributes import UserTable, read_attributes, read_users
 from pipelines.config import Config, KnowledgeSource, Link, UsersSource, from_table
+from pipelines.pool import pool_files
 from pipelines.progress import Steps
 from pipelines.sources import Source, data_fingerprint, read_interactions
 
@@ -32,13 +34,15 @@ class Inputs:
     """All that a configuration names, read and linked.
 
     ``test`` holds the events of a given test file. ``report`` says what was read, rejected and linked;
-    ``fingerprint`` is a sha256 over the input files.
+    ``fingerprint`` is a sha256 over the input files. ``data`` has no pool yet: that depends on the events that are
+    looked at; ``pool`` says what its rules made of the training part (:func:`pipelines.train.prepare`).
     """
 
     data: RecallData
     test: Interactions | None
     report: dict[str, Any]
     fingerprint: str
+    pool: Mapping[str, Any] = field(default_factory=dict)
 
 
 def load_inputs(config: Config, *, rejects: Path | None, steps: Steps) -> Inputs:
@@ -232,4 +236,4 @@ def _files(config: Config) -> list[Path]:
     if data.knowledge is not None:
         named += [*data.knowledge.paths, data.knowledge.link.table, data.knowledge.link.values]
     named += [table.path for table in (data.items, data.users) if table is not None]
-    return [config.resolve(path) for path in named if path is not None]
+    return [config.resolve(path) for path in named if path is not None] + pool_files(config)
