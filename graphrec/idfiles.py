@@ -29,8 +29,8 @@ def id_of_line(line: str) -> str | None:
 
 def line_of_id(external: str) -> str:
     """Return the line, without its end, that :func:`id_of_line` reads as ``external``."""
-    plain = id_of_line(external) == external and external.splitlines() == [external]
-    return external if plain else json.dumps(external, ensure_ascii=True)
+    whole = external.splitlines() == [external] and external.encode("utf-8", "replace").decode() == external
+    return external if whole and id_of_line(external) == external else json.dumps(external)
 
 
 def ids_of_text(text: str) -> list[str]:

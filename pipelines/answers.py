@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.markup import escape
 from rich.table import Table
 
-from graphrec.bundle import Bundle
+from graphrec.bundle import Bundle, open_bundle
+from graphrec.errors import GraphRecError, nearest_names
+from graphrec.vocabulary import Vocabulary
 from serve.answer import Answer, Neighbours, Place
+from serve.taken_down import Edited
+
+# Above this size the nearest ids are not looked for: the search is linear and slow.
+_SUGGEST_LIMIT = 200_000
 
 
 def answer_table(answer: Answer, *, title: str, explain: bool) -> Table:
@@ -72,6 +79,30 @@ def inputs_lines(inputs: Mapping[str, Any]) -> list[str]:
         such = f", such as {', '.join(examples)}" if examples else ""
         lines.append(f"linking: {linked['matched']:,} of {linked['n_items']:,} items matched, {counts}{such}")
     return lines
+
+
+def strange_ids(directory: Path, ids: Sequence[str]) -> dict[str, str]:
+    """Return those of ``ids`` that are no items of the bundle, with what they may have meant."""
+    try:
+        items = open_bundle(directory, verify=False).items if ids else Vocabulary([])
+    except GraphRecError as error:
+        # A take-down is noted all the same.
+        return dict.fromkeys(ids, f"; no bundle to look it up in: {error}")
+    few = len(items) <= _SUGGEST_LIMIT
+    return {one: nearest_names(one, items) if few else "" for one in ids if one not in items}
+
+
+def taken_down_lines(edited: Edited, asked: Sequence[str], strange: Mapping[str, str]) -> list[str]:
+    """Return what an edit of the taken-down items did, a sentence each."""
+    lines = []
+    if asked:
+        changed = ", ".join(edited.changed) or "none, all were so before"
+        lines.append(f"changed: {changed}")
+        lines += [f"{one!r} is no item of the bundle, but may be one of a later{near}" for one, near in strange.items()]
+    lines.append(
+        f"{edited.file}: {len(edited.ids):,} taken down" + (f": {', '.join(edited.ids)}" if edited.ids else "")
+    )
+    return lines + (["Engines that are running read the file when they reload."] if edited.changed else [])
 
 
 def bundle_json(bundle: Bundle) -> dict[str, Any]:
