@@ -14,7 +14,7 @@ import numpy as np
 from graphrec.errors import ConfigError, nearest_names
 from graphrec.idfiles import ids_of_text, text_of_ids
 from graphrec.pool import candidate_pool, newest
-from graphrec.pool_rules import Label
+from graphrec.pool_rules import Label, Tag, absent_names
 from graphrec.recall import RecallData
 from graphrec.vocabulary import Vocabulary
 from pipelines.batches import check_file
@@ -124,10 +124,9 @@ def _notes(config: Config, data: RecallData, lists: dict[str, list[str]]) -> lis
         told = f"{both[0]!r} stands" if len(both) == 1 else f"{both[0]!r} and {len(both) - 1:,} more stand"
         notes.append(f"{told} in the allow list and in the deny list: deny wins; name each in one of them")
     for rule in config.rules:
-        if isinstance(rule, Label) and (absent := rule.absent(data)):
-            names = rule.labels(data).names
-            told = ", ".join(f"{one!r}{nearest_names(one, names)}" for one in absent[:_NAMED])
-            notes.append(f"no item has the {rule.of} {told}")
+        if isinstance(rule, Label | Tag) and (absent := absent_names(rule, data)):
+            told = ", ".join(f"{one!r}{nearest_names(one, rule.known(data))}" for one in absent[:_NAMED])
+            notes.append(f"no item has the {rule.what} {told}")
     return notes
 
 

@@ -96,6 +96,13 @@ def passes_rule(data: RecallData, kind: str, rule: Mapping[str, Any], item: int,
         if name is None:
             return bool(rule["keep_unknown"])
         return bool(name in rule["one_of"] if rule["one_of"] else name not in rule["none_of"])
+    if kind == "tag":
+        assert data.item_tags is not None
+        start, stop = data.item_tags.table.indptr[item : item + 2]
+        tags = {data.item_tags.tags[int(row)] for row in data.item_tags.table.neighbours[start:stop]}
+        if not tags:
+            return bool(rule["keep_unknown"])
+        return bool(tags & set(rule["one_of"])) if rule["one_of"] else not tags & set(rule["none_of"])
     if kind == "rating":
         if len(rows) < rule["events"]:
             return bool(rule["keep_unknown"])

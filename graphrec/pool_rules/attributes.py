@@ -1,4 +1,4 @@
-"""Rules over what is known of an item: its age, a number, a label."""
+"""Rules over what is known of an item: its age, a number."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.attributes import Labels
 from graphrec.channels.matrices import check_flag
 from graphrec.errors import ConfigError
 from graphrec.pool_rules.rule import Verdict, age_days, described, simple_verdict
@@ -92,62 +91,6 @@ class Number:
     def judge(self, data: RecallData, now: int | None) -> Verdict:  # noqa: ARG002 - it is known of no moment
         """Compare numbers."""
         return _within(described(data).number(self.of), self.min, self.max, self.keep_unknown)
-
-
-@dataclass(frozen=True, slots=True)
-class Label:
-    """Items whose label (category, state) is one of some, or none of some.
-
-    Parameters
-    ----------
-    of : str
-        The label attribute.
-    one_of, none_of : tuple of str
-        Labels, of which exactly one list is given.
-    keep_unknown : bool, default False
-        Whether an item whose label is not known passes.
-
-    Raises
-    ------
-    ConfigError
-        If both lists are given, or neither.
-    """
-
-    kind: ClassVar[str] = "label"
-    of: str
-    one_of: tuple[str, ...] = ()
-    none_of: tuple[str, ...] = ()
-    keep_unknown: bool = False
-
-    def __post_init__(self) -> None:
-        if bool(self.one_of) == bool(self.none_of):
-            found = "both" if self.one_of else "neither"
-            raise ConfigError(f"the rule for label {self.of!r} has {found} of one_of and none_of; give exactly one")
-        check_flag("keep_unknown", self.keep_unknown)
-
-    @property
-    def title(self) -> str:
-        """The rule in a few words."""
-        told = ", ".join((self.one_of or self.none_of)[:3]) + (", …" if len(self.one_of or self.none_of) > 3 else "")
-        return f"{self.of}: {'one' if self.one_of else 'none'} of {told}"
-
-    def absent(self, data: RecallData) -> list[str]:
-        """Return the labels of the rule that no item has."""
-        return [name for name in self.one_of or self.none_of if name not in self.labels(data).names]
-
-    def judge(self, data: RecallData, now: int | None) -> Verdict:  # noqa: ARG002 - it is known of no moment
-        """Look the labels up."""
-        labels = self.labels(data)
-        named = labels.names.rows(self.one_of or self.none_of, missing="drop")
-        # One place more, for code -1.
-        chosen = np.zeros(len(labels.names) + 1, dtype=np.bool_)
-        chosen[named] = True
-        passes = chosen[labels.codes] if self.one_of else ~chosen[labels.codes]
-        return simple_verdict(passes, labels.codes < 0, self.keep_unknown)
-
-    def labels(self, data: RecallData) -> Labels:
-        """Return the labels that the rule looks at."""
-        return described(data).label(self.of)
 
 
 def _within(values: npt.NDArray[np.float64], low: float | None, high: float | None, keep_unknown: bool) -> Verdict:

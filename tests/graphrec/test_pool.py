@@ -15,11 +15,11 @@ from graphrec.errors import ConfigError, DataError
 from graphrec.exposures import Exposures
 from graphrec.interactions import Interactions
 from graphrec.pool import candidate_pool, newest
-from graphrec.pool_rules import RULES, Activity, Age, Conversion, Label, Number, Rating, Rule
+from graphrec.pool_rules import RULES, Activity, Age, Conversion, Label, Number, Rating, Rule, Tag
 from graphrec.recall import RecallData
 from graphrec.vocabulary import Vocabulary
 from tests.oracles import passes_rule
-from tests.worlds import DAY, START, skewed
+from tests.worlds import DAY, START, item_tags, skewed
 
 NOW = START + 200 * DAY
 
@@ -49,7 +49,9 @@ def shop() -> RecallData:
     changed = Interactions(
         events.users, events.items, weights, events.times, n_users=events.n_users, n_items=events.n_items
     )
-    return replace(data, interactions=changed, item_attributes=attributes, exposures=shown)
+    pairs = [(item, item % 4) for item in range(n) if item % 6] + [(item, 1) for item in range(0, n, 4)]
+    tags = item_tags(n, ["red", "green", "blue", "even"], pairs)
+    return replace(data, interactions=changed, item_tags=tags, item_attributes=attributes, exposures=shown)
 
 
 SHOP = shop()
@@ -74,6 +76,9 @@ SHOP = shop()
         Label("kind", one_of=("book", "toy")),
         Label("kind", none_of=("game",), keep_unknown=True),
         Label("kind", none_of=("never-seen",)),
+        Tag(one_of=("red", "even")),
+        Tag(none_of=("blue", "never-seen")),
+        Tag(none_of=("even",), keep_unknown=True),
         Rating(min=2.0),
         Rating(min=2.0, events=5, keep_unknown=True),
         Conversion(min=0.3),
@@ -88,7 +93,7 @@ def test_each_rule_is_its_slow_version(rule: Rule, now: int) -> None:
 
 
 def test_the_rules_that_are_tested_are_all() -> None:
-    assert set(RULES) == {"activity", "age", "number", "label", "rating", "conversion"}
+    assert set(RULES) == {"activity", "age", "number", "label", "tag", "rating", "conversion"}
 
 
 def test_numbers_add_up() -> None:
@@ -185,6 +190,8 @@ def test_an_empty_pool_is_told_how() -> None:
         (lambda: Activity(events=1, new_days=3), "activity needs released and new_days together"),
         (lambda: Label("kind"), "the rule for label 'kind' has neither of one_of and none_of; give exactly one"),
         (lambda: Label("kind", ("a",), ("b",)), "has both of one_of and none_of; give exactly one"),
+        (lambda: Label("kind", one_of="book"), "the rule for label 'kind' has the text 'book'; give a list of names"),
+        (lambda: Tag(), "the rule for tags has neither of one_of and none_of"),
         (lambda: Rating(min=float("inf")), "min is inf; it must be a number"),
         (lambda: Rating(min=1, events=0), "events is 0; it must be a whole number of 1 or more"),
         (lambda: Conversion(min=1.5), "min is 1.5; the share of exposures that converted lies between 0 and 1"),
@@ -196,7 +203,9 @@ def test_illegal_rules(make: Any, sentence: str) -> None:
 
 
 def test_what_a_rule_lacks_is_said() -> None:
-    bare = replace(SHOP, item_attributes=None, exposures=None)
+    bare = replace(SHOP, item_attributes=None, exposures=None, item_tags=None)
+    with pytest.raises(ConfigError, match=r"looks at tags, and there are none; data\.items or data\.knowledge"):
+        candidate_pool(bare, [Tag(one_of=("red",))])
     with pytest.raises(ConfigError, match=r"there is no number 'price' among the attributes \(none\)"):
         candidate_pool(bare, [Number("price", min=1)])
     with pytest.raises(ConfigError, match=r"conversion needs exposures, .*name them in \[data\.exposures\]"):

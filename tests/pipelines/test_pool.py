@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from graphrec.bundle import open_bundle
 from graphrec.errors import ConfigError, DataError
 from pipelines.config import load_config
 from pipelines.progress import Silent
+from pipelines.report import pool_lines
 from pipelines.train import evaluate_only, pool_only, prepare, train
 from tests.pipelines.shelf import write_shelf
 from tests.pipelines.test_cli import Command, command
@@ -213,3 +215,21 @@ def test_a_list_in_another_encoding_is_refused(tmp_path: Path) -> None:
     (tmp_path / "deny.txt").write_bytes("Bücher".encode("latin-1"))
     with pytest.raises(ConfigError, match=r"deny\.txt is not UTF-8 text"):
         pool_only(load_config(configured(tmp_path, '[pool]\ndeny_file = "deny.txt"')))
+
+
+def test_the_page_shows_what_is_printed(tmp_path: Path) -> None:
+    root = Path(os.environ.get("GRAPHREC_DATA", "")) / "ml-latest-small"
+    if not (root / "movies.csv").is_file():
+        pytest.skip("GRAPHREC_DATA names no folder with ml-latest-small")
+    page = (Path(__file__).parents[2] / "docs" / "pool.md").read_text(encoding="utf-8")
+    (tmp_path / "ml-latest-small").symlink_to(root.resolve())
+    config = tmp_path / "movies.toml"
+    config.write_text(page.split("```toml\n")[1].split("```")[0], encoding="utf-8")
+    report = pool_only(load_config(config)).report
+    shown = [line.split() for line in page.split("```text\n")[1].split("```")[0].splitlines()]
+    for one in report["removals"]:
+        numbers = [f"{one[name]:,}" for name in ("alone", "only", "in_turn", "left")]
+        assert [*one["rule"].split(), *numbers] in shown
+    for line in pool_lines(report)[1:]:
+        assert line in page
+    assert f"{report['left']:,} of {report['items']:,} items in the pool" in page
