@@ -13,7 +13,7 @@ from graphrec.bundle import Bundle, open_bundle
 from graphrec.errors import GraphRecError, nearest_names
 from graphrec.vocabulary import Vocabulary
 from serve.answer import Answer, Neighbours, Place
-from serve.taken_down import Edited
+from serve.taken_down import Edited, read_taken_down
 
 # Above this size the nearest ids are not looked for: the search is linear and slow.
 _SUGGEST_LIMIT = 200_000
@@ -118,6 +118,7 @@ def bundle_json(bundle: Bundle) -> dict[str, Any]:
         "users": len(bundle.users),
         "items": len(bundle.items),
         "pool": int(bundle.pool.sum()),
+        "taken_down": len(read_taken_down(bundle.path)),
         "events": len(bundle.history.items),
         "nodes": graph.n_nodes,
         "edges": graph.n_edges,
@@ -142,7 +143,9 @@ def bundle_table(bundle: Bundle) -> Table:
     table.add_row("created", f"{about['created']} by graphrec {about['graphrec']}")
     table.add_row("size", f"{about['size_bytes'] / 1e6:.1f} MB")
     table.add_row("users", f"{about['users']:,} with {about['events']:,} distinct items seen")
-    table.add_row("items", f"{about['items']:,}, {about['pool']:,} of them in the pool")
+    table.add_row(
+        "items", f"{about['items']:,}, {about['pool']:,} of them in the pool, {about['taken_down']:,} taken down"
+    )
     table.add_row("graph", f"{about['nodes']:,} nodes, {about['edges']:,} edges: {', '.join(about['node_types'])}")
     table.add_row("relations", escape(", ".join(about["relations"])))
     for name, channel in about["channels"].items():

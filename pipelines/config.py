@@ -16,6 +16,7 @@ from graphrec.channels.registry import recipe_class
 from graphrec.errors import ConfigError, nearest_names
 from graphrec.pool_rules import RULES, Rule
 from graphrec.recall import Recipe
+from pipelines.cells import LATEST_S
 from pipelines.columns import Columns
 
 T = TypeVar("T")
@@ -180,7 +181,7 @@ class PoolSection(Section):
     allow_file: Path | None = None
     deny: list[str] = []
     deny_file: Path | None = None
-    now: Annotated[int | None, BeforeValidator(_seconds)] = None
+    now: Annotated[Annotated[int, Field(ge=0, le=LATEST_S)] | None, BeforeValidator(_seconds)] = None
 
 
 class EvaluateSection(Section):

@@ -154,6 +154,7 @@ def test_take_down_and_put_back(command: Command, out: Path, tmp_path: Path) -> 
     assert len(again) == 2
     assert again[0]["item"] == second
     assert json.loads(command("take-down", copy, "--json").out)["taken_down"] == [first, "b77"]
+    assert "31 of them in the pool, 2 taken down" in command("inspect", copy).out
     assert "changed: none, all were so before" in command("take-down", copy, "b77").out
     back = json.loads(command("put-back", copy / "current", first, "b77", "--json").out)
     assert (back["taken_down"], back["changed"], back["unknown"]) == ([], [first, "b77"], ["b77"])
