@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.markup import escape
 from rich.table import Table
 
-from graphrec.bundle import Bundle
+from graphrec.bundle import Bundle, open_bundle
+from graphrec.errors import GraphRecError, nearest_names
+from graphrec.vocabulary import Vocabulary
 from serve.answer import Answer, Neighbours, Place
+from serve.taken_down import Edited, read_taken_down
+
+# Above this size the nearest ids are not looked for: the search is linear and slow.
+_SUGGEST_LIMIT = 200_000
 
 
 def answer_table(answer: Answer, *, title: str, explain: bool) -> Table:
@@ -56,6 +63,14 @@ def inputs_lines(inputs: Mapping[str, Any]) -> list[str]:
                 f"{found['name']}: {found['kept']:,} of {found['rows']:,} rows, {found['users']:,} users, "
                 f"{found['items']:,} items" + (f"; left out: {reasons} (see the rejects)" if reasons else "")
             )
+    for name in ("items", "users"):
+        if (found := inputs.get(name)) and "known" in found:
+            known = ", ".join(f"{attribute} of {count:,}" for attribute, count in found["known"].items())
+            reasons = ", ".join(f"{count:,} {reason}" for reason, count in found["rejects"].items())
+            lines.append(
+                f"{found['name']}: attributes of {found['matched']:,} of {found['matched'] + found['without_row']:,} "
+                f"{name}: {known}" + (f"; not read: {reasons} (see the rejects)" if reasons else "")
+            )
     if knowledge := inputs.get("knowledge"):
         read, linked = knowledge["read"], knowledge["linking"]
         lines.append(f"knowledge graph: {read['triples']:,} triples of entities, {read['rejected']:,} lines rejected")
@@ -64,6 +79,30 @@ def inputs_lines(inputs: Mapping[str, Any]) -> list[str]:
         such = f", such as {', '.join(examples)}" if examples else ""
         lines.append(f"linking: {linked['matched']:,} of {linked['n_items']:,} items matched, {counts}{such}")
     return lines
+
+
+def strange_ids(directory: Path, ids: Sequence[str]) -> dict[str, str]:
+    """Return those of ``ids`` that are no items of the bundle, with what they may have meant."""
+    try:
+        items = open_bundle(directory, verify=False).items if ids else Vocabulary([])
+    except GraphRecError as error:
+        # A take-down is noted all the same.
+        return dict.fromkeys(ids, f"; no bundle to look it up in: {error}")
+    few = len(items) <= _SUGGEST_LIMIT
+    return {one: nearest_names(one, items) if few else "" for one in ids if one not in items}
+
+
+def taken_down_lines(edited: Edited, asked: Sequence[str], strange: Mapping[str, str]) -> list[str]:
+    """Return what an edit of the taken-down items did, a sentence each."""
+    lines = []
+    if asked:
+        changed = ", ".join(edited.changed) or "none, all were so before"
+        lines.append(f"changed: {changed}")
+        lines += [f"{one!r} is no item of the bundle, but may be one of a later{near}" for one, near in strange.items()]
+    lines.append(
+        f"{edited.file}: {len(edited.ids):,} taken down" + (f": {', '.join(edited.ids)}" if edited.ids else "")
+    )
+    return lines + (["Engines that are running read the file when they reload."] if edited.changed else [])
 
 
 def bundle_json(bundle: Bundle) -> dict[str, Any]:
@@ -79,6 +118,7 @@ def bundle_json(bundle: Bundle) -> dict[str, Any]:
         "users": len(bundle.users),
         "items": len(bundle.items),
         "pool": int(bundle.pool.sum()),
+        "taken_down": len(read_taken_down(bundle.path)),
         "events": len(bundle.history.items),
         "nodes": graph.n_nodes,
         "edges": graph.n_edges,
@@ -103,7 +143,9 @@ def bundle_table(bundle: Bundle) -> Table:
     table.add_row("created", f"{about['created']} by graphrec {about['graphrec']}")
     table.add_row("size", f"{about['size_bytes'] / 1e6:.1f} MB")
     table.add_row("users", f"{about['users']:,} with {about['events']:,} distinct items seen")
-    table.add_row("items", f"{about['items']:,}, {about['pool']:,} of them in the pool")
+    table.add_row(
+        "items", f"{about['items']:,}, {about['pool']:,} of them in the pool, {about['taken_down']:,} taken down"
+    )
     table.add_row("graph", f"{about['nodes']:,} nodes, {about['edges']:,} edges: {', '.join(about['node_types'])}")
     table.add_row("relations", escape(", ".join(about["relations"])))
     for name, channel in about["channels"].items():

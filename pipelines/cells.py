@@ -18,6 +18,8 @@ LATEST_S = 4_102_444_800
 """2100-01-01: anything later was most likely written in another unit."""
 
 _EARLY_S = 631_152_000  # 1990-01-01
+# Numbers within these, taken as moments, were most likely meant as years.
+_YEARS = (1000, 2200)
 UNITS: Mapping[str, int] = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 _WRITTEN = {"ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds", "s": "seconds"}
 _ISO = (
@@ -127,12 +129,92 @@ def time_cells(column: pa.Array, name: str, unit: str, where: str, place: str, p
     DataError
         If most numbers make sense in another unit only (the sentence names it), or the column holds no times.
     """
+    return _in_range(*_seconds(column, name, unit, where, place, places), name)
+
+
+def moment_cells(
+    column: pa.Array, name: str, unit: str, where: str, place: str, places: npt.NDArray[np.int64]
+) -> Cells:
+    """Return moments that describe something as (n,) float64 seconds UTC, NaN where a cell is empty.
+
+    Read as :func:`time_cells` reads the times of events, but no moment is too early or too late: a film may be of 1931.
+
+    Raises
+    ------
+    DataError
+        As :func:`time_cells`; or if most numbers look like years.
+    """
+    seconds, empty, bad = _seconds(_plain(column), name, unit, where, place, places)
+    values = np.where(empty | bad, np.nan, seconds.astype(np.float64))
+    years = (values * UNITS[unit] >= _YEARS[0]) & (values * UNITS[unit] <= _YEARS[1])
+    if years.sum() * 2 > (~np.isnan(values)).sum():
+        first = int(np.argmax(years))
+        raise DataError(
+            f"{where} {place} {places[first]}: {name} {values[first] * UNITS[unit]:.0f} looks like a year, and would "
+            "be a moment of 1970; name the column under numbers, or write dates such as 1999-01-01"
+        )
+    return Cells(values, ((f"{name} is neither a number nor an ISO 8601 time", bad),))
+
+
+def number_cells(column: pa.Array, name: str, where: str) -> Cells:
+    """Return numbers as (n,) float64, NaN where a cell is empty (or says NaN).
+
+    Raises
+    ------
+    DataError
+        If the column holds neither numbers nor text.
+    """
+    check_type(column, name, where, what="numbers are numbers, or text that says them")
+    values, empty, bad = _numbers(_plain(column))
+    infinite = np.isinf(values) & ~empty & ~bad
+    values = np.where(empty | bad | infinite, np.nan, values)
+    return Cells(values, ((f"{name} is no number", bad), (f"{name} is not a finite number", infinite)))
+
+
+def label_cells(column: pa.Array, name: str, where: str) -> Cells:
+    """Return labels as an Arrow array of (n,) text, stripped of white space, null where a cell is empty.
+
+    Raises
+    ------
+    DataError
+        If the column holds something else than text, whole numbers and truth values.
+    """
+    column = _plain(column)
+    empty = _mask(column.is_null())
+    faults: tuple[tuple[str, npt.NDArray[np.bool_]], ...] = ()
+    if not pa.types.is_boolean(column.type):
+        check_type(column, name, where, what="labels are text, whole numbers or truth values")
+        if pa.types.is_decimal(column.type):
+            column = column.cast(pa.float64())
+        # Numbers as ids: 7 and 7.0 are one label, 7.5 is none.
+        cells = id_cells(column, name, where)
+        column, empty, faults = cells.values, cells.faults[0][1], cells.faults[1:]
+    text = pc.utf8_trim_whitespace(column.cast(pa.large_string()))
+    lost = empty | _mask(pc.equal(text, ""))
+    for _, mask in faults:
+        lost |= mask
+    return Cells(pc.if_else(pa.array(lost), pa.scalar(None, pa.large_string()), text), faults)
+
+
+def _plain(column: pa.Array) -> pa.Array:
+    """Return a column without dictionary, text of any sort as large_string."""
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    return column.cast(pa.large_string()) if pa.types.is_string_view(column.type) else column
+
+
+def _seconds(
+    column: pa.Array, name: str, unit: str, where: str, place: str, places: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Return (n,) int64 seconds, which cells are empty, and which are no times."""
     check_type(column, name, where, what="times are numbers, ISO 8601 text, or dates and times", times=True)
     if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
         null = _mask(column.is_null())
-        stamped = column.cast(pa.timestamp("us", tz="UTC") if getattr(column.type, "tz", None) else pa.timestamp("us"))
+        kind = pa.timestamp("us", tz="UTC") if getattr(column.type, "tz", None) else pa.timestamp("us")
+        # Nanoseconds are cut, not refused.
+        stamped = column.cast(kind, safe=False)
         seconds = pc.fill_null(stamped.cast(pa.int64()), 0).to_numpy() // UNITS["us"]
-        return _in_range(seconds, null, np.zeros_like(null), name)
+        return seconds, null, np.zeros_like(null)
     numbers, empty, bad = _numbers(column)
     bad |= ~np.isfinite(numbers)
     _check_unit(numbers, ~(empty | bad), unit, name, where, place, places)
@@ -142,7 +224,7 @@ def time_cells(column: pa.Array, name: str, unit: str, where: str, place: str, p
         dated = _iso_seconds(pl.Series(values=column.filter(pa.array(bad))))
         seconds[bad] = dated.fill_null(0).to_numpy()
         bad[bad] = dated.is_null().to_numpy()
-    return _in_range(seconds, empty, bad, name)
+    return seconds, empty, bad
 
 
 def _whole(column: pa.Array, numbers: npt.NDArray[np.float64], skip: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:

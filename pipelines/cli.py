@@ -18,6 +18,7 @@ from graphrec.errors import ConfigError, GraphRecError
 
 if TYPE_CHECKING:
     from pipelines.progress import Steps
+    from serve.taken_down import Edited
 
 app = typer.Typer(
     name="graphrec",
@@ -33,6 +34,7 @@ out_console = Console()
 err_console = Console(stderr=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+TakenDownArgument = Annotated[Path, typer.Argument(help="The output directory of train, or a bundle in it.")]
 BundleArgument = Annotated[Path, typer.Argument(help="A bundle, or a directory with one behind 'current'.")]
 
 
@@ -118,6 +120,30 @@ def evaluate(
 
 
 @app.command()
+def pool(
+    config: Annotated[Path, typer.Argument(help="The TOML configuration.")],
+    out: Annotated[Path | None, typer.Option(help="Write the ids of the pool to this file, one a line.")] = None,
+    train: Annotated[bool, typer.Option("--train", help="Look at the training part alone, as when measuring.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show which items may be recalled, and what each rule of the pool removed."""
+    from pipelines.config import load_config
+    from pipelines.pool import write_pool
+    from pipelines.report import pool_lines, pool_table
+    from pipelines.train import pool_only
+
+    pooled = pool_only(load_config(config), events="train" if train else "all", steps=_steps(as_json))
+    if out is not None:
+        write_pool(pooled.data, out)
+    if as_json:
+        _print_json(pooled.report)
+    elif pooled.report["removals"]:
+        out_console.print(pool_table(pooled.report))
+    else:
+        out_console.print(escape("\n".join(pool_lines(pooled.report))), highlight=False, soft_wrap=True)
+
+
+@app.command()
 def recall(
     bundle: BundleArgument,
     user: Annotated[str | None, typer.Option(help="User id; unknown ones are served too.")] = None,
@@ -161,6 +187,32 @@ def neighbours(
         _print_json(found.to_dict())
     else:
         out_console.print(neighbours_table(found))
+
+
+@app.command("take-down")
+def take_down(
+    directory: TakenDownArgument,
+    ids: Annotated[
+        list[str] | None, typer.Argument(help="Items to take down; without any, show those that are.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take items down: no channel returns them, from this bundle or a later one."""
+    from serve.taken_down import edit_taken_down
+
+    _show_taken_down(edit_taken_down(directory, add=ids or ()), directory, ids or [], as_json=as_json)
+
+
+@app.command("put-back")
+def put_back(
+    directory: TakenDownArgument,
+    ids: Annotated[list[str], typer.Argument(help="Items to put back.")],
+    as_json: AsJson = False,
+) -> None:
+    """Put back items that were taken down."""
+    from serve.taken_down import edit_taken_down
+
+    _show_taken_down(edit_taken_down(directory, remove=ids), directory, ids, as_json=as_json)
 
 
 @app.command()
@@ -285,6 +337,20 @@ def _print_report(report: dict[str, Any], *, as_json: bool) -> None:
         out_console.print(
             'Hint: fusion.weights = "fit" chooses the weights on a validation part of train.', highlight=False
         )
+
+
+def _show_taken_down(edited: Edited, directory: Path, asked: list[str], *, as_json: bool) -> None:
+    """Print what is taken down now, what changed, and which ids no item of the bundle has."""
+    from pipelines.answers import strange_ids, taken_down_lines
+
+    strange = strange_ids(directory, asked)
+    if as_json:
+        _print_json(
+            {"file": str(edited.file), "taken_down": edited.ids, "changed": edited.changed, "unknown": list(strange)}
+        )
+        return
+    for line in taken_down_lines(edited, asked, strange):
+        out_console.print(escape(line), highlight=False, soft_wrap=True)
 
 
 def _show_look_ups(out: Path) -> None:

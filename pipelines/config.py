@@ -5,15 +5,19 @@ from __future__ import annotations
 import dataclasses
 import tomllib
 from collections.abc import Mapping
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import pydantic
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from graphrec.channels.registry import recipe_class
 from graphrec.errors import ConfigError, nearest_names
+from graphrec.pool_rules import RULES, Rule
 from graphrec.recall import Recipe
+from pipelines.cells import LATEST_S
+from pipelines.columns import Columns
 
 T = TypeVar("T")
 Share = Annotated[float, Field(gt=0.0, lt=1.0)]
@@ -86,12 +90,38 @@ class KnowledgeSource(Section):
     max_reject_share: Annotated[float, Field(ge=0.0, le=1.0)] = 0.05
 
 
-class ItemsSource(Section):
-    """A table of items: titles, and tags divided by ``separator``."""
+class Described(Section):
+    """Columns of a table that become attributes, each under its own name; times become numbers, in seconds UTC."""
+
+    numbers: list[str] = []
+    labels: list[str] = []
+    times: list[str] = []
+    time_unit: Literal["s", "ms", "us", "ns"] = "s"
+    max_reject_share: Annotated[float, Field(ge=0.0, le=1.0)] = 0.05
+
+    @pydantic.model_validator(mode="after")
+    def _once(self) -> Described:
+        self.attributes()
+        return self
+
+    def attributes(self) -> Columns:
+        """Return the columns as the readers take them."""
+        return Columns(self.numbers, self.labels, self.times, self.time_unit, self.max_reject_share)
+
+
+class ItemsSource(Described):
+    """A table of items: titles, tags divided by ``separator``, and attributes."""
 
     path: Path
     columns: dict[str, str] = {}
     separator: str = "|"
+
+
+class UsersSource(Described):
+    """A table of users and their attributes; ``columns`` maps our user_id to the file's name."""
+
+    path: Path
+    columns: dict[str, str] = {}
 
 
 class DataSection(Section):
@@ -100,6 +130,7 @@ class DataSection(Section):
     interactions: InteractionsSource
     knowledge: KnowledgeSource | None = None
     items: ItemsSource | None = None
+    users: UsersSource | None = None
 
 
 class SplitSection(Section):
@@ -122,6 +153,35 @@ class FusionSection(Section):
     c: Annotated[float, Field(gt=0)] = 60.0
     depth: Annotated[int, Field(ge=0)] = 0
     quotas: dict[str, Annotated[int, Field(ge=0)]] = {}
+
+
+def _seconds(value: object) -> object:
+    """Return a moment (ISO text, a date or time of TOML, or seconds) as seconds UTC."""
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError as error:
+            raise ValueError(f"{value!r} is no ISO date; write it like 2024-05-01 or 2024-05-01T12:00:00Z") from error
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime(value.year, value.month, value.day, tzinfo=UTC)
+    if isinstance(value, datetime):
+        return int((value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp())
+    return value
+
+
+class PoolSection(Section):
+    """Which items may be recalled: rules (``graphrec.pool_rules``), and ids that they cannot touch or that never pass.
+
+    Each table of ``rules`` has a ``kind`` and the fields of that rule. Files hold one id a line. ``now`` is the moment
+    that days are counted back from; without it the time of the newest event.
+    """
+
+    rules: list[dict[str, Any]] = []
+    allow: list[str] = []
+    allow_file: Path | None = None
+    deny: list[str] = []
+    deny_file: Path | None = None
+    now: Annotated[Annotated[int, Field(ge=0, le=LATEST_S)] | None, BeforeValidator(_seconds)] = None
 
 
 class EvaluateSection(Section):
@@ -147,6 +207,7 @@ class TrainConfig(Section):
     wording: dict[str, str] = {}
     data: DataSection
     split: SplitSection = SplitSection()
+    pool: PoolSection = PoolSection()
     channels: dict[str, dict[str, Any]]
     fusion: FusionSection = FusionSection()
     evaluate: EvaluateSection = EvaluateSection()
@@ -155,11 +216,12 @@ class TrainConfig(Section):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Config:
-    """A checked configuration with its recipes made, and the directory that relative paths start from."""
+    """A checked configuration with its recipes and rules made, and the directory that relative paths start from."""
 
     settings: TrainConfig
     recipes: Mapping[str, Recipe]
     directory: Path
+    rules: tuple[Rule, ...] = ()
 
     def resolve(self, path: Path) -> Path:
         """Return ``path`` seen from the configuration file."""
@@ -204,7 +266,8 @@ def check_config(raw: Mapping[str, Any], *, directory: Path, name: str = "config
                     f"{name}: fusion.{section} names {channel!r}, which is not among the channels "
                     f"{', '.join(recipes)}{nearest_names(channel, recipes)}"
                 )
-    return Config(settings, recipes, directory)
+    rules = tuple(_rule(table, f"{name}: pool.rules.{place}") for place, table in enumerate(settings.pool.rules))
+    return Config(settings, recipes, directory, rules)
 
 
 def _recipe(channel: str, table: Mapping[str, Any], *, name: str) -> Recipe:
@@ -218,6 +281,16 @@ def _recipe(channel: str, table: Mapping[str, Any], *, name: str) -> Recipe:
         raise ConfigError(f"{place}: {error}") from error
     recipe: Recipe = from_table(made_by, values, place=place)
     return recipe
+
+
+def _rule(table: Mapping[str, Any], place: str) -> Rule:
+    """Make one rule of the pool."""
+    values = dict(table)
+    kind = values.pop("kind", None)
+    if kind not in RULES:
+        near = nearest_names(str(kind), RULES)
+        raise ConfigError(f"{place}.kind is {kind!r}, which is no rule{near}; legal: {', '.join(RULES)}")
+    return from_table(RULES[kind], values, place=place)
 
 
 def from_table(made: type[T], values: Mapping[str, Any], *, place: str) -> T:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,9 @@ from graphrec.errors import ConfigError, DataError, MissingExtraError
 from graphrec.interactions import Interactions
 from graphrec.recall import ItemTags, RecallData
 from graphrec.vocabulary import Vocabulary
-from pipelines.attributes import read_attributes
-from pipelines.config import Config, KnowledgeSource, Link, from_table
+from pipelines.attributes import UserTable, read_attributes, read_users
+from pipelines.config import Config, KnowledgeSource, Link, UsersSource, from_table
+from pipelines.pool import pool_files
 from pipelines.progress import Steps
 from pipelines.sources import Source, data_fingerprint, read_interactions
 
@@ -32,17 +34,19 @@ class Inputs:
     """All that a configuration names, read and linked.
 
     ``test`` holds the events of a given test file. ``report`` says what was read, rejected and linked;
-    ``fingerprint`` is a sha256 over the input files.
+    ``fingerprint`` is a sha256 over the input files. ``data`` has no pool yet: that depends on the events that are
+    looked at; ``pool`` says what its rules made of the training part (:func:`pipelines.train.prepare`).
     """
 
     data: RecallData
     test: Interactions | None
     report: dict[str, Any]
     fingerprint: str
+    pool: Mapping[str, Any] = field(default_factory=dict)
 
 
 def load_inputs(config: Config, *, rejects: Path | None, steps: Steps) -> Inputs:
-    """Read interactions, the knowledge graph and item attributes, and link them.
+    """Read interactions, the knowledge graph and the tables of items and users, and link them.
 
     Parameters
     ----------
@@ -63,7 +67,7 @@ def load_inputs(config: Config, *, rejects: Path | None, steps: Steps) -> Inputs
         source = _read_events(config, sections.interactions.path, None, rejects)
     # Named as in the configuration: a report speaks of data, not of the machine that read it.
     report: dict[str, Any] = {"interactions": {**source.report, "name": str(sections.interactions.path)}}
-    items, catalogue, tags = source.items, None, None
+    items, catalogue, tags, described = source.items, None, None, None
     if sections.knowledge is not None:
         catalogue, tags, report["knowledge"] = _read_knowledge(config, sections.knowledge, items, rejects, steps)
         items = _item_vocabulary(catalogue)
@@ -73,18 +77,31 @@ def load_inputs(config: Config, *, rejects: Path | None, steps: Steps) -> Inputs
             items=items,
             columns=sections.items.columns,
             tag_separator=sections.items.separator,
+            attributes=sections.items.attributes(),
+            rejects=None if rejects is None else rejects / "items.csv",
         )
         catalogue = catalogue or items_only(items, attributes.labels)
         tags = tags or attributes.item_tags
-        report["items"] = dict(attributes.report)
+        described = attributes.attributes
+        report["items"] = {**attributes.report, "name": str(sections.items.path)}
     test = None
     if sections.interactions.test_path is not None:
         with steps.step("read test interactions"):
             given = _read_events(config, sections.interactions.test_path, (source.users, items), rejects)
         test = given.interactions
         report["test"] = {**given.report, "name": str(sections.interactions.test_path)}
+    people = None
+    if sections.users is not None:
+        found = _read_users(config, sections.users, source.users, rejects)
+        people, report["users"] = found.attributes, {**found.report, "name": str(sections.users.path)}
     data = RecallData(
-        source.users, items, _widened(source.interactions, len(items)), catalogue or items_only(items), tags
+        source.users,
+        items,
+        _widened(source.interactions, len(items)),
+        catalogue or items_only(items),
+        tags,
+        item_attributes=described,
+        user_attributes=people,
     )
     return Inputs(data, test, report, data_fingerprint(_files(config)))
 
@@ -106,6 +123,17 @@ def _read_events(
         users=users,
         items=items,
         format=section.format,
+    )
+
+
+def _read_users(config: Config, section: UsersSource, users: Vocabulary, rejects: Path | None) -> UserTable:
+    """Read the attributes of users."""
+    return read_users(
+        config.resolve(section.path),
+        users=users,
+        columns=section.columns,
+        attributes=section.attributes(),
+        rejects=None if rejects is None else rejects / "users.csv",
     )
 
 
@@ -207,5 +235,5 @@ def _files(config: Config) -> list[Path]:
     named = [data.interactions.path, data.interactions.test_path]
     if data.knowledge is not None:
         named += [*data.knowledge.paths, data.knowledge.link.table, data.knowledge.link.values]
-    named += [data.items.path] if data.items is not None else []
-    return [config.resolve(path) for path in named if path is not None]
+    named += [table.path for table in (data.items, data.users) if table is not None]
+    return [config.resolve(path) for path in named if path is not None] + pool_files(config)

@@ -62,10 +62,11 @@ def rounded_values(value: Any) -> Any:
 
 
 def report_tables(report: Mapping[str, Any]) -> list[Table]:
-    """Return the tables for a terminal of 80 columns: how good each channel is, and what it brings to the set."""
+    """Return the tables for a terminal of 80 columns: how good each channel is, what it brings, what the pool lost."""
     # Rounded like the files, so that a number reads the same everywhere.
     rounded = rounded_values(report)
-    return [_quality(rounded), _contribution(rounded)]
+    told = [pool_table(rounded["pool"])] if rounded.get("pool", {}).get("removals") else []
+    return [_quality(rounded), _contribution(rounded), *told]
 
 
 def sentence(report: Mapping[str, Any]) -> str:
@@ -88,6 +89,34 @@ def protocol(report: Mapping[str, Any]) -> str:
         f"split: {' '.join([str(split.get('kind', 'not stated')), *told])}; seed {report['seed']}; "
         f"{users['measured']:,} of {users['with_truth']:,} users with truth; pool {users['pool']:,} items; full ranking"
     )
+
+
+def pool_table(pool: Mapping[str, Any]) -> Table:
+    """Return what each rule of the pool removed."""
+    table = _table(f"What each pool rule removed, of {pool['items']:,} items", ["alone", "only it", "in turn", "left"])
+    for one in pool["removals"]:
+        counts = [f"{one[name]:,}" for name in ("alone", "only", "in_turn", "left")]
+        table.add_row(escape(one["rule"]), *counts)
+    table.columns[0].header, table.columns[0].max_width = "rule", 44
+    table.columns[0].no_wrap = False
+    table.caption = escape("\n".join(pool_lines(pool)))
+    return table
+
+
+def pool_lines(pool: Mapping[str, Any]) -> list[str]:
+    """Return the rest of what there is to say of a pool, a line each."""
+    since = f" as of {pool['now']} ({pool['now_from']})" if pool["now"] else ""
+    lines = [f"{pool['left']:,} of {pool['items']:,} items in the pool, judged on {pool['events']} events{since}"]
+    for name, verb in (("allow", "brought back"), ("deny", "removed")):
+        if (given := pool[name])["given"]:
+            count = pool["brought_back" if name == "allow" else "denied"]
+            strange = f"; {given['unknown']:,} are no items: {', '.join(given['unknown_examples'])}"
+            lines.append(f"{name}: {given['given']:,} ids, {count:,} items {verb}{strange if given['unknown'] else ''}")
+    for one in pool["removals"]:
+        said = [f"{one['unknown']:,} with nothing known"] if one["unknown"] else []
+        said += [f"{one['spared']:,} spared as new"] if one["spared"] else []
+        lines += [f"{one['rule']}: {', '.join(said)}"] if said else []
+    return lines + list(pool["notes"])
 
 
 def _table(title: str, names: list[str]) -> Table:

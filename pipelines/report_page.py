@@ -8,7 +8,7 @@ from typing import Any
 
 from graphrec.errors import MissingExtraError
 from pipelines import numbers
-from pipelines.report import protocol, sentence
+from pipelines.report import pool_lines, protocol, sentence
 from pipelines.report_plots import colour, latency_scatter, marginal_bars, recall_curves
 from pipelines.tally import STRATA
 
@@ -19,7 +19,7 @@ except ImportError as error:
     raise MissingExtraError("the HTML report", extra="report") from error
 
 # What a page tells elsewhere; everything else is shown under "Settings".
-_TOLD = ("channels", "fused", "definitions", "k", "dataset", "seed", "users")
+_TOLD = ("channels", "fused", "definitions", "k", "dataset", "seed", "users", "pool", "pool_published")
 
 
 def page(report: Mapping[str, Any]) -> str:
@@ -33,6 +33,7 @@ def page(report: Mapping[str, Any]) -> str:
         seconds=numbers.seconds,
         size=numbers.size,
         microseconds=numbers.microseconds,
+        pool_lines=pool_lines,
         verdict=numbers.verdict,
     )
     k = report["k"][-1]
@@ -52,6 +53,7 @@ def page(report: Mapping[str, Any]) -> str:
         curves=Markup(recall_curves(report)),  # noqa: S704
         marginal=Markup(marginal_bars(report)),  # noqa: S704
         latency=Markup(latency_scatter(report)),  # noqa: S704
+        pools=[report[name] for name in ("pool", "pool_published") if report.get(name, {}).get("removals")],
         settings=_settings(report),
     )
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Literal
 
 from graphrec.bundle import publish, write_bundle
 from graphrec.errors import ConfigError
@@ -23,6 +23,7 @@ from graphrec.splits import Split, held_out, split_by_ratio, split_by_time, spli
 from pipelines.config import Config, SplitSection
 from pipelines.evaluate import evaluate
 from pipelines.inputs import Inputs, load_inputs
+from pipelines.pool import Pooled, with_pool
 from pipelines.progress import Silent, Steps
 from pipelines.report import write_report
 
@@ -72,10 +73,13 @@ def train(config: Config, out: str | Path, *, steps: Steps | None = None) -> Tra
     inputs, split, measured = prepare(config, rejects=root / "rejects", steps=shown)
     fusion = choose_fusion(config, measured, shown)
     fitted = fit_channels(config, measured, shown)
-    report = measure(config, inputs, split, fitted, fusion, shown)
-    whole = config.settings.publish.data == "all"
-    published = fit_channels(config, inputs.data, shown, note=" on all events") if whole else fitted
-    bundle = publish_bundle(config, inputs.data if whole else measured, inputs, published, fusion, report, root, shown)
+    report = measure(config, inputs, split, measured, fitted, fusion, shown)
+    data, published = measured, fitted
+    if config.settings.publish.data == "all":
+        whole = with_pool(config, inputs.data, events="all")
+        data, report["pool_published"] = whole.data, whole.report
+        published = fit_channels(config, data, shown, note=" on all events")
+    bundle = publish_bundle(config, data, inputs, published, fusion, report, root, shown)
     write_report(report, root)
     return Trained(bundle, report)
 
@@ -85,11 +89,20 @@ def evaluate_only(config: Config, *, rejects: Path | None = None, steps: Steps |
     shown = steps or Silent()
     inputs, split, measured = prepare(config, rejects=rejects, steps=shown)
     fusion = choose_fusion(config, measured, shown)
-    return measure(config, inputs, split, fit_channels(config, measured, shown), fusion, shown)
+    return measure(config, inputs, split, measured, fit_channels(config, measured, shown), fusion, shown)
+
+
+def pool_only(config: Config, *, events: Literal["train", "all"] = "all", steps: Steps | None = None) -> Pooled:
+    """Return the pool of the training part, or of all events, and its report; nothing is fitted."""
+    shown = steps or Silent()
+    if events == "train":
+        inputs, _, measured = prepare(config, rejects=None, steps=shown)
+        return Pooled(measured, dict(inputs.pool))
+    return with_pool(config, load_inputs(config, rejects=None, steps=shown).data, events="all")
 
 
 def prepare(config: Config, *, rejects: Path | None, steps: Steps) -> tuple[Inputs, Split, RecallData]:
-    """Return the inputs, the split, and what channels may learn from while they are measured.
+    """Return the inputs, the split, and what channels may learn from while they are measured, with its pool.
 
     Raises
     ------
@@ -103,7 +116,9 @@ def prepare(config: Config, *, rejects: Path | None, steps: Steps) -> tuple[Inpu
         template = knowledge.user_template or "{id}"
         users = user_nodes(data.catalogue, data.users, lambda user: template.replace("{id}", user))
         refuse_leaks(find_leaks(data.catalogue, users, split.test))
-    return inputs, split, dataclasses.replace(data, interactions=split.train)
+    with steps.step("choose the pool"):
+        pooled = with_pool(config, dataclasses.replace(data, interactions=split.train), events="train")
+    return dataclasses.replace(inputs, pool=pooled.report), split, pooled.data
 
 
 def make_split(section: SplitSection, interactions: Interactions, test: Interactions | None, *, seed: int) -> Split:
@@ -146,7 +161,8 @@ def choose_fusion(config: Config, data: RecallData, steps: Steps) -> Fusion:
     inner = config.settings.split
     inner = SplitSection(kind="ratio") if inner.kind == "given" else inner.model_copy(update={"cut": None})
     split = make_split(inner, data.interactions, None, seed=config.settings.seed)
-    fitted = fit_channels(config, dataclasses.replace(data, interactions=split.train), steps, note=" for validation")
+    data = with_pool(config, dataclasses.replace(data, interactions=split.train), events="train").data
+    fitted = fit_channels(config, data, steps, note=" for validation")
     with steps.step("choose fusion weights on validation"):
         k, truth = max(config.settings.evaluate.k), held_out(split.train, split.test)
         users = (truth.lengths > 0).nonzero()[0]
@@ -161,15 +177,15 @@ def choose_fusion(config: Config, data: RecallData, steps: Steps) -> Fusion:
 
 
 def measure(
-    config: Config, inputs: Inputs, split: Split, fitted: Fitted, fusion: Fusion, steps: Steps
+    config: Config, inputs: Inputs, split: Split, measured: RecallData, fitted: Fitted, fusion: Fusion, steps: Steps
 ) -> dict[str, Any]:
-    """Return the report of the channels fitted on the training part, with what was read and how it was linked."""
+    """Return the report of the channels fitted on ``measured``, with what was read, linked and left out of the pool."""
     settings = config.settings
     with steps.step("measure every channel") as advance:
         report = evaluate(
             fitted.channels,
             fusion,
-            dataclasses.replace(inputs.data, interactions=split.train),
+            measured,
             split.test,
             k=settings.evaluate.k,
             fit_s=fitted.fit_s,
@@ -179,7 +195,8 @@ def measure(
             bootstrap_rounds=settings.evaluate.bootstrap_rounds,
             max_users=settings.evaluate.max_users,
         )
-    return {**report, "dataset": settings.name, "split": split.settings, "seed": settings.seed, "inputs": inputs.report}
+    told = {"dataset": settings.name, "split": split.settings, "seed": settings.seed}
+    return {**report, **told, "inputs": inputs.report, "pool": inputs.pool}
 
 
 def saved_bytes(channel: Recaller) -> int:

@@ -80,6 +80,19 @@ class Answer:
         return document
 
 
+class TakeDown(NamedTuple):
+    """What taking items down, or putting them back, did.
+
+    ``changed`` are down now and were not before (or the other way round); ``unknown`` are not among the items of the
+    bundle in service, and are remembered for a later one; ``in_file`` are named by ``taken-down.txt``, and stay down as
+    long as they are.
+    """
+
+    changed: tuple[str, ...]
+    unknown: tuple[str, ...]
+    in_file: tuple[str, ...]
+
+
 class Shared(NamedTuple):
     """What two items have in common: an entity (its id and name), or None of both where they are joined directly."""
 

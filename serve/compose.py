@@ -77,9 +77,10 @@ def titles(state: State, rows: npt.NDArray[np.int32]) -> list[str]:
 
 def why_empty(state: State, request: Request) -> str:
     """Return why there is nothing left to recall."""
-    pool = int(state.bundle.pool.sum())
-    if pool == 0:
+    if not state.bundle.pool.any():
         return "the pool is empty: no item of this bundle may be recalled"
+    if not state.pool.any():
+        return "every item of the pool is taken down"
     allowed = int(request.allowed.sum())
     if request.filtered and allowed == 0:
         return "the filter 'only' names no item of the pool"

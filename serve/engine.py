@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -15,12 +16,13 @@ from graphrec.bundle import Bundle, find_bundle
 from graphrec.errors import ConfigError
 from graphrec.fusion.fused import FusedLists
 from graphrec.lists import empty_lists
-from serve.answer import Answer, Neighbours
+from serve.answer import Answer, Neighbours, TakeDown
 from serve.ask import Asked, ask_channels
 from serve.compose import fill, neighbour_values, recalled, why_empty
 from serve.paths import find_relation, near
-from serve.request import History, Request, read_request
+from serve.request import History, Request, read_ids, read_request
 from serve.state import State, load_state
+from serve.taken_down import read_taken_down
 
 # Channels are asked for at least so many, so that a short answer is the head of a longer one.
 _DEPTH = 200
@@ -37,11 +39,15 @@ class Engine:
         self._state = state
         self._verify = verify
         self._reloading = threading.Lock()
+        # Held for moments only: taking an item down never waits for a bundle that is being loaded.
+        self._swapping = threading.Lock()
+        self._down_by_call: frozenset[str] = frozenset()
+        self._down_by_file: frozenset[str] = frozenset()
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="recall") if threads > 1 else None
 
     @classmethod
     def open(cls, path: str | Path, *, threads: int = 1, warm: bool = True, verify: bool = True) -> Self:
-        """Open a bundle, or the version that ``path/current`` points at.
+        """Open a bundle, or the version that ``path/current`` points at; ``path/taken-down.txt`` is read too.
 
         Parameters
         ----------
@@ -55,7 +61,7 @@ class Engine:
         Raises
         ------
         BundleError
-            If the bundle cannot be used; the sentence names the file.
+            If the bundle, or ``taken-down.txt``, cannot be used; the sentence names the file.
         ConfigError
             If ``threads < 1``.
 
@@ -68,8 +74,9 @@ class Engine:
             raise ConfigError(f"threads is {threads}; it must be 1 or more")
         state = load_state(path, verify=verify)
         engine = cls(Path(path), state, threads=threads, verify=verify)
+        engine._read_taken_down()
         if warm:
-            engine._warm(state)
+            engine._warm(engine._state)
         return engine
 
     @property
@@ -96,9 +103,10 @@ class Engine:
     ) -> Answer:
         """Return at most ``k`` items for a user, a history, both, or nobody in particular.
 
-        Items that the user has seen (stored or in ``history``), that are not in the pool, excluded or not among
-        ``only`` never come back, whichever channel found them. Where the channels together have fewer than ``k``, the
-        most popular items follow and ``fallback`` says so; with ``channels`` given, only if they find nothing at all.
+        Items that the user has seen (stored or in ``history``), that are not in the pool, taken down, excluded or not
+        among ``only`` never come back, whichever channel found them. Where the channels together have fewer than ``k``,
+        the most popular items follow and ``fallback`` says so; with ``channels`` given, only if they find nothing at
+        all.
 
         Parameters
         ----------
@@ -155,6 +163,7 @@ class Engine:
     def neighbours(self, item: str, relation: str | None = None, k: int = 20) -> Neighbours:
         """Return the ``k`` items of the pool that share most with ``item`` in the catalogue graph, and what they share.
 
+        Items that are taken down are not among them; one may still be asked about.
         An entity counts for the less the more items it is joined to (:func:`serve.paths.near`).
 
         Parameters
@@ -178,33 +187,99 @@ class Engine:
         bundle = state.bundle
         row = bundle.items.row(item, kind="item")
         number = None if relation is None else find_relation(bundle.catalogue, relation)
-        rows, scores = near(bundle.catalogue, row, bundle.pool, k, relation=number)
+        rows, scores = near(bundle.catalogue, row, state.pool, k, relation=number)
         found = neighbour_values(state, row, rows, scores, number)
         took_ms = (time.perf_counter() - started) * 1e3
         return Neighbours(item, bundle.catalogue.label(row), relation, found, state.version, took_ms)
 
+    @property
+    def taken_down(self) -> frozenset[str]:
+        """Ids of the items that are taken down, by :meth:`take_down` or by ``taken-down.txt``."""
+        return self._state.taken_down
+
+    def take_down(self, ids: Iterable[str]) -> TakeDown:
+        """Let items vanish from every channel, the fallback and ``neighbours``, at once and across :meth:`reload`.
+
+        Every request that begins after this returns is without them; its list is filled up with others. In a history
+        they still count, and a reason may still name them: whoever took an item knows it.
+
+        It holds in this engine; ``graphrec take-down DIR ID…`` notes items in ``taken-down.txt`` for all engines and
+        for good.
+
+        Parameters
+        ----------
+        ids : iterable of str
+            Ids that the bundle does not know are no error: they are remembered, and told.
+
+        Raises
+        ------
+        ConfigError
+            If ``ids`` holds something that is no string; nothing is taken down then.
+        """
+        wanted = read_ids(ids)
+        with self._swapping:
+            before = self._state.taken_down
+            self._down_by_call |= wanted.keys()
+            self._swap(self._state)
+            return self._told(wanted, [one for one in wanted if one not in before])
+
+    def put_back(self, ids: Iterable[str]) -> TakeDown:
+        """Let items come back that :meth:`take_down` took; those that ``taken-down.txt`` names stay down, and are told.
+
+        Raises
+        ------
+        ConfigError
+            If ``ids`` holds something that is no string; nothing is put back then.
+        """
+        wanted = read_ids(ids)
+        with self._swapping:
+            before = self._state.taken_down
+            self._down_by_call -= wanted.keys()
+            self._swap(self._state)
+            return self._told(wanted, [one for one in wanted if one in before and one not in self._state.taken_down])
+
     def reload(self) -> bool:
-        """Open the version that is current now; return whether it is another than the one in service.
+        """Read ``taken-down.txt`` and open the version that is current now; return whether it is another one.
 
         Requests under way end on the version on which they began.
 
         Raises
         ------
         BundleError
-            If the new version cannot be used; the engine keeps the one that it has.
+            If the file or the new version cannot be used. The engine keeps the version that it has, without what the
+            file names now.
         """
         with self._reloading:
+            self._read_taken_down()
             if find_bundle(self._path) == self._state.bundle.path:
                 return False
             state = load_state(self._path, verify=self._verify)
             self._warm(state)
-            self._state = state
+            with self._swapping:
+                self._swap(state)
             return True
 
     def close(self) -> None:
         """Let go of the threads, where there are any."""
         if self._executor is not None:
             self._executor.shutdown(wait=False, cancel_futures=True)
+
+    def _read_taken_down(self) -> None:
+        """Take down what the file names now."""
+        named = read_taken_down(self._path)
+        with self._swapping:
+            self._down_by_file = named
+            self._swap(self._state)
+
+    def _swap(self, state: State) -> None:
+        """Put ``state`` into service, without what is taken down. The caller holds the lock."""
+        down = self._down_by_call | self._down_by_file
+        self._state = state if state.taken_down == down else replace(state, taken_down=down)
+
+    def _told(self, ids: Iterable[str], changed: Iterable[str]) -> TakeDown:
+        """Return what became of ``ids``."""
+        unknown = tuple(one for one in ids if one not in self._state.bundle.items)
+        return TakeDown(tuple(changed), unknown, tuple(one for one in ids if one in self._down_by_file))
 
     def _warm(self, state: State) -> None:
         """Send one request of each sort, so that code is compiled and files are in memory."""

@@ -29,7 +29,7 @@ class Request:
     exclude : ItemLists
         One list: the history and what the caller excludes.
     allowed : ndarray
-        (n_items,) bool: the pool, and the caller's filter where there is one.
+        (n_items,) bool: the pool without what is taken down, and the caller's filter where there is one.
     filtered : bool
         Whether there is one.
     channels : tuple of str
@@ -100,6 +100,17 @@ def read_request(
     )
 
 
+def read_ids(ids: Iterable[str], name: str = "ids") -> dict[str, None]:
+    """Return ids, each once and in order, as the keys of a dictionary.
+
+    Raises
+    ------
+    ConfigError
+        If one is no string, or ``ids`` is one string.
+    """
+    return dict.fromkeys(_id(one, name) for one in _sequence(ids, name))
+
+
 def _id(value: object, name: str) -> str:
     if not isinstance(value, str):
         raise ConfigError(f"{name} holds {value!r} ({type(value).__name__}); ids are strings: {str(value)!r}")
@@ -163,7 +174,7 @@ def _joined(
 
 def _allowed(state: State, only: Iterable[str] | None) -> npt.NDArray[np.bool_]:
     """Return the pool, cut down to ``only`` where given. Unknown ids in it allow nothing, so they need no count."""
-    pool = state.bundle.pool
+    pool = state.pool
     if only is None:
         return pool
     rows, _ = _rows(state.bundle.items, only, "only")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +36,10 @@ class State:
         The name of that channel; "popularity" where the bundle has none.
     words : tuple of str
         Every relation of the catalogue graph in words, by number.
+    taken_down : frozenset of str
+        Ids that may not be recalled; the bundle need not know them.
+    pool : ndarray
+        (n_items,) bool: the bundle's pool without what is taken down. Worked out.
     """
 
     bundle: Bundle
@@ -44,6 +48,16 @@ class State:
     n_ranked: int
     ranked: str
     words: tuple[str, ...]
+    taken_down: frozenset[str] = frozenset()
+    pool: npt.NDArray[np.bool_] = field(init=False)
+
+    def __post_init__(self) -> None:
+        pool = self.bundle.pool
+        rows = [row for row in map(self.bundle.items.get, self.taken_down) if row >= 0]
+        if rows:
+            pool = pool.copy()
+            pool[rows] = False
+        object.__setattr__(self, "pool", pool)
 
     @property
     def version(self) -> str:

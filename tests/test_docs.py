@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
 
+from graphrec.pool_rules import RULES
 from pipelines.config import TrainConfig
 from tests.pipelines.shelf import write_shelf
 
@@ -48,3 +50,11 @@ def test_links_between_pages_lead_somewhere(page: str) -> None:
     text = (DOCS / page).read_text(encoding="utf-8")
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", text):
         assert (DOCS / target).exists(), target
+
+
+def test_configuration_page_names_every_key_of_the_pool_rules() -> None:
+    page = (DOCS / "configuration.md").read_text(encoding="utf-8")
+    for kind, rule in RULES.items():
+        (row,) = [line for line in page.splitlines() if line.startswith(f'| `"{kind}"` | ')]
+        names = {field.name for field in fields(rule)}  # type: ignore[arg-type]
+        assert names - set(re.findall(r"\w+", row)) == set(), kind

@@ -52,7 +52,19 @@ def out(trained: Trained) -> Path:
 def test_help_lists_every_command(command: Command) -> None:
     ran = command("--help")
     assert ran.code == 0
-    for name in ("demo", "train", "evaluate", "recall", "neighbours", "inspect", "verify", "doctor", "data"):
+    for name in (
+        "demo",
+        "train",
+        "evaluate",
+        "recall",
+        "neighbours",
+        "inspect",
+        "verify",
+        "doctor",
+        "data",
+        "pool",
+        "take-down",
+    ):
         assert name in ran.out
 
 
@@ -121,6 +133,39 @@ def test_verify_and_inspect(command: Command, out: Path, tmp_path: Path) -> None
     assert "pool.npy" in ran.err
     assert json.loads(command("verify", copy, "--json").out)["ok"] is False
     assert "pool.npy" in command("recall", copy, "--user", "r0").err
+
+
+def test_take_down_and_put_back(command: Command, out: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(out, copy, symlinks=True)
+    best = json.loads(command("recall", copy, "--user", "r0", "-k", "2", "--json").out)["items"]
+    first, second = (one["item"] for one in best)
+    ran = command("take-down", copy, first, "b77")
+    assert ran.code == 0
+    assert f"changed: {first}, b77" in ran.out
+    assert "'b77' is no item of the bundle, but may be one of a later; nearest: 'b7'" in ran.out
+    assert f"2 taken down: {first}, b77" in ran.out
+    assert (copy / "taken-down.txt").read_text(encoding="utf-8") == f"{first}\nb77\n"
+    for channel in (None, "hot", "user-cf", "item-cf", "tag", "kg-neighbours", "node2vec"):
+        asked = () if channel is None else ("--channel", channel)
+        found = json.loads(command("recall", copy, "--user", "r0", *asked, "-k", "31", "--json").out)["items"]
+        assert first not in {one["item"] for one in found}
+    again = json.loads(command("recall", copy, "--user", "r0", "-k", "2", "--json").out)["items"]
+    assert len(again) == 2
+    assert again[0]["item"] == second
+    assert json.loads(command("take-down", copy, "--json").out)["taken_down"] == [first, "b77"]
+    assert "31 of them in the pool, 2 taken down" in command("inspect", copy).out
+    assert "changed: none, all were so before" in command("take-down", copy, "b77").out
+    back = json.loads(command("put-back", copy / "current", first, "b77", "--json").out)
+    assert (back["taken_down"], back["changed"], back["unknown"]) == ([], [first, "b77"], ["b77"])
+    assert json.loads(command("recall", copy, "--user", "r0", "-k", "2", "--json").out)["items"] == best
+
+
+def test_items_can_be_taken_down_before_there_is_a_bundle(command: Command, tmp_path: Path) -> None:
+    ran = command("take-down", tmp_path, "b1")
+    assert ran.code == 0
+    assert "'b1' is no item of the bundle, but may be one of a later; no bundle to look it up in" in ran.out
+    assert command("take-down", tmp_path / "nowhere", "b1").code == 2
 
 
 def test_train_and_evaluate(command: Command, tmp_path: Path) -> None:
