@@ -50,7 +50,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -93,6 +93,8 @@ class Coverage:
         if self.objective not in ("hits", "recall"):
             raise ConfigError(f"the objective is {self.objective!r}; legal: hits, recall")
         check_prices(self.prices)
+        if 0 < self.budget < (cheapest := min([1.0, *self.prices.values()])):
+            raise ConfigError(f"the budget of {self.budget:g} pays for no place: the cheapest costs {cheapest:g}")
 
     def fit(self, lists: Mapping[str, ItemLists], truth: ItemLists, *, k: int, seed: int) -> FitResult:  # noqa: ARG002
         """Return the quota fusion that covers most; nothing is drawn."""
@@ -176,8 +178,8 @@ def choose_quotas(
 
     Notes
     -----
-    Time O(steps * (h + C D)), less as hits are covered, for h hits of all channels within the depth D that the budget pays for; memory O(h + C D)
-    beside the lists. Ties go to the channel that comes first, then to the shorter step. Deterministic.
+    Time O(steps * (h + C D)), less as hits are covered, for h hits of all channels within the depth D that the budget
+    pays for; memory O(h + C D) beside the lists. Ties go to the channel that comes first, then to the shorter step. Deterministic.
     """
     check_prices(prices or {})
     cost = np.array([(prices or {}).get(name, 1.0) for name in lists], dtype=np.float64)
@@ -198,7 +200,7 @@ def choose_quotas(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Hits:
-    """Hits of all channels: ``channel``, ``rank`` (from 1) and ``pair`` (h,), the worth of each pair, and the depths."""
+    """Hits of all channels: ``channel``, ``rank`` (from 1) and ``pair`` (h,); what pairs are worth; (C,) depths."""
 
     channel: npt.NDArray[np.int64]
     rank: npt.NDArray[np.int64]
