@@ -16,7 +16,7 @@ _NOISE = 1e-12
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The channels kept, in the order given; ``steps`` are (channel, value reached), in the order in which they came."""
+    """The channels kept, in the order given; ``steps`` are (channel, value reached), as they came."""
 
     channels: tuple[str, ...]
     steps: tuple[tuple[str, float], ...]

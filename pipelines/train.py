@@ -194,7 +194,7 @@ def validation_part(config: Config, data: RecallData, steps: Steps, *, depth: in
 
 
 def choose_fusion(config: Config, data: RecallData, steps: Steps) -> Chosen:
-    """Return the fusion that the configuration names; one that has to be fitted is, on a validation part of ``data``."""
+    """Return the fusion that the configuration names, fitted on a validation part of ``data`` where it has to be."""
     fusion = make_fusion(config.settings.fusion, list(config.recipes))
     if not isinstance(fusion, FusionRecipe):
         return Chosen(fusion)

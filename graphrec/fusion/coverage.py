@@ -179,7 +179,8 @@ def choose_quotas(
     Notes
     -----
     Time O(steps * (h + C D)), less as hits are covered, for h hits of all channels within the depth D that the budget
-    pays for; memory O(h + C D) beside the lists. Ties go to the channel that comes first, then to the shorter step. Deterministic.
+    pays for; memory O(h + C D) beside the lists. Ties go to the channel that comes first, then to the shorter step.
+    Deterministic.
     """
     check_prices(prices or {})
     cost = np.array([(prices or {}).get(name, 1.0) for name in lists], dtype=np.float64)
