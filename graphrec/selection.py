@@ -16,7 +16,7 @@ _NOISE = 1e-12
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The channels kept, in the order given; ``steps`` are (channel, value reached), as they came."""
+    """The channels kept, in the order given; ``steps`` are (channel, value up to there), as they came."""
 
     channels: tuple[str, ...]
     steps: tuple[tuple[str, float], ...]
@@ -33,7 +33,8 @@ def select_channels(
 
     Twice the channel that fits and gains most is added until none gains: once with gains counted by the share of the
     tightest limit that the channel uses up, once as they are. The better end is kept. The first finds many cheap
-    channels, the second one that is dear and good; together they are the usual rule for a budget.
+    channels, the second one that is dear and good; together they are the usual rule for a budget. A channel that is
+    worth nothing beside those added after it is let go again.
 
     Parameters
     ----------
@@ -41,7 +42,8 @@ def select_channels(
         The channels. Sets are given to ``value`` in this order.
     value : callable
         What a set of channels is worth, such as the Recall@K of its merged list on users that the result is not
-        reported on. It is asked once for each set, at most ``C (C + 1)`` times.
+        reported on. It is asked once for each set, at most ``2 C (C + 1)`` times
+        where no channel is let go.
     costs : mapping of str to mapping
         For each limit what each channel uses up, >= 0.
     limits : mapping of str to float
@@ -65,7 +67,7 @@ def select_channels(
     References
     ----------
     .. [1] J. Leskovec et al., "Cost-effective Outbreak Detection in Networks", KDD 2007 (the better of two greedy
-       selections, for submodular values). Differs: it stops where nothing gains.
+       selections, for submodular values). Differs: it stops where nothing gains, and lets go.
     """
     for limit, most in limits.items():
         if not most > 0:
@@ -82,22 +84,25 @@ def select_channels(
     def fits(chosen: set[str]) -> bool:
         return all(sum(costs[limit][name] for name in chosen) <= most for limit, most in limits.items())
 
-    def climb(by_share: bool) -> list[tuple[str, float]]:
-        steps: list[tuple[str, float]] = []
-        chosen: set[str] = set()
+    def climb(by_share: bool) -> list[str]:
+        order: list[str] = []
         reached = 0.0
-        while affordable := [name for name in names if name not in chosen and fits({*chosen, name})]:
-            gains = [worth({*chosen, name}) - reached for name in affordable]
+        while affordable := [name for name in names if name not in order and fits({*order, name})]:
+            gains = [worth({*order, name}) - reached for name in affordable]
             ranked = [gain / max(share[name], 1e-9) for gain, name in zip(gains, affordable, strict=True)]
             best = int(np.argmax(ranked if by_share else gains))
             if gains[best] <= _NOISE:
                 break
-            chosen.add(affordable[best])
-            reached = worth(chosen)
-            steps.append((affordable[best], reached))
-        return steps
+            order.append(affordable[best])
+            reached = worth({*order})
+            # What came early may be worth nothing beside what came later: its place is free again.
+            for name in order[:-1]:
+                rest = {*order} - {name}
+                if worth(rest) >= reached - _NOISE:
+                    order.remove(name)
+                    reached = worth(rest)
+        return order
 
-    ends = [climb(by_share=True), climb(by_share=False)]
-    steps = max(ends, key=lambda end: end[-1][1] if end else 0.0)
-    kept = {name for name, _ in steps}
-    return Selection(tuple(name for name in names if name in kept), tuple(steps))
+    order = max((climb(by_share=True), climb(by_share=False)), key=lambda end: worth({*end}) if end else 0.0)
+    steps = tuple((name, worth({*order[: place + 1]})) for place, name in enumerate(order))
+    return Selection(tuple(name for name in names if name in order), steps)
