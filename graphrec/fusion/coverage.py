@@ -196,7 +196,7 @@ def choose_quotas(
             "hold out more events"
         )
     quotas = dict(zip(lists, map(int, best.quotas), strict=True))
-    return Choice(quotas, best.covered, hits.held_out, best.bound, best.whole_steps)
+    return Choice(quotas, best.covered, hits.held_out, min(best.bound, hits.held_out), best.whole_steps)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

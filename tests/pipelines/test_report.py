@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from graphrec.neighbours import NeighbourTable
+from graphrec.recallers.neighbours import NeighbourRecaller
 from graphrec.splits import split_by_ratio
-from pipelines.report import report_tables, rounded_values, write_report
+from pipelines.report import report_lines, report_tables, rounded_values, write_report
 from pipelines.report_plots import latency_scatter, marginal_bars, popularity_panels, recall_curves
 from tests.pipelines.test_evaluate import run, world
 from tests.worlds import skewed
@@ -176,6 +178,27 @@ def test_the_tables_fit_a_hundred_columns(report: dict[str, Any]) -> None:
         "a-channel-of-long-name",
     ):
         assert expected in text
+
+
+def test_a_report_with_a_silent_channel_and_a_budget(tmp_path: Path) -> None:
+    data, split, channels = world()
+    n = len(data.items)
+    silent = NeighbourRecaller([NeighbourTable([0] * (n + 1), [], [], n_columns=n)])
+    report = run(data, split, {**channels, "silent": silent}, limits={"channels": 1})
+    write_report(report, tmp_path)
+    words = " ".join(read(tmp_path / "report.html").words)
+    assert "Channel 'silent' returned nothing for any of the" in words
+    assert "Which channels to keep" in words
+    assert report_lines(report)[0] == report["notices"][0]
+    assert len(report_lines(report)) == 2 + 3
+    assert "silent" in printed(report)
+
+
+def test_the_popularity_table_says_who_serves_the_tail(report: dict[str, Any]) -> None:
+    text = printed(report)
+    tail = report["channels"]["tag"]["strata_recall@8"]["tail"]
+    row = next(line for line in text.split("by popularity")[1].splitlines() if line.strip().startswith("tag"))
+    assert f"{100 * tail:.1f}" in row
 
 
 def test_names_are_no_markup(report: dict[str, Any]) -> None:
