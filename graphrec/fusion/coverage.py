@@ -30,8 +30,16 @@ What is guaranteed, with OPT the largest F there is:
    where no channel's hits come more densely further down; ``whole_steps`` says whether it was so. Sviridenko's
    enumeration of all triples of elements would have 1 - 1/e always [2]_, at a cost of (C B)^5, and is not done.
 3. For the instance at hand, ``bound`` is at least OPT: no quotas within the budget gain more upon a state than the
-   fractional knapsack over the concave hulls of the channels' gains there. ``covered / bound`` is therefore a
+   fractional knapsack over the concave hulls of the channels' gains there. ``prefixes_cover / bound`` is therefore a
    certificate, usually far above both numbers.
+
+Places and prefixes. F charges for an entry that another channel's prefix holds too, but a quota fusion that merges the
+lists does not: whoever comes later goes further down. Its list of :math:`\sum_c q_c` places therefore holds all the
+prefixes and, where channels overlap, more. So the climb is done a second time as lists are really merged: a step of p
+places gives each user the channel's next p items *that have no place yet*. That objective depends on the order of
+steps, is not submodular, and has no bound of its own; usually it finds more. Of the two ends the one is returned whose
+merged lists find more, so that they never find less than the first end covers: points 1 and 2 hold for
+what is returned, against the best prefixes. (A guarantee against the best merged lists is not known to us.)
 
 All this holds for the held-out events that the quotas were chosen on. For others it is an estimate.
 
@@ -57,11 +65,12 @@ import numpy.typing as npt
 
 from graphrec.checks import check_length
 from graphrec.errors import ConfigError, DataError
-from graphrec.fusion.quota import Quota
+from graphrec.fusion.kernels import fresh_gains, number_cells, place_fresh
+from graphrec.fusion.quota import Quota, place
 from graphrec.fusion.settings import FitResult
 from graphrec.fusion.stacked import stack
 from graphrec.lists import ItemLists
-from graphrec.metrics import hit_mask, truth_sizes
+from graphrec.metrics import hit_mask, rank_metrics, truth_sizes
 
 Objective = Literal["hits", "recall"]
 # Gains and densities are sums of shares: differences below this are rounding.
@@ -108,7 +117,8 @@ class Coverage:
             "quotas": chosen.quotas,
             "covered": chosen.covered,
             "held_out": chosen.held_out,
-            "best_possible_at_most": chosen.bound,
+            "prefixes_cover": chosen.prefixes_cover,
+            "best_prefixes_at_most": chosen.bound,
             "whole_steps": chosen.whole_steps,
         }
         return FitResult(Quota(chosen.quotas), found)
@@ -122,13 +132,15 @@ class Coverage:
 class Choice:
     """Quotas by channel with what they cover.
 
-    ``covered`` is the objective reached and ``held_out`` the most that any lists could; ``bound`` is what no quotas
-    within the budget exceed on these events; ``whole_steps`` says whether the guarantee of 1 - 1/e holds.
+    ``covered`` is what the merged lists find and ``held_out`` the most that any lists could. ``prefixes_cover`` is what
+    the first climb reached, ``bound`` what no prefixes within the budget exceed on these events; ``whole_steps`` says
+    whether the guarantee of 1 - 1/e holds.
     """
 
     quotas: dict[str, int]
     covered: float
     held_out: float
+    prefixes_cover: float
     bound: float
     whole_steps: bool
 
@@ -178,9 +190,8 @@ def choose_quotas(
 
     Notes
     -----
-    Time O(steps * (h + C D)), less as hits are covered, for h hits of all channels within the depth D that the budget
-    pays for; memory O(h + C D) beside the lists. Ties go to the channel that comes first, then to the shorter step.
-    Deterministic.
+    Time O(steps * E) for E entries of all lists; memory O(E) beside them. Ties go to the channel that comes
+    first, then to the shorter step. Deterministic.
     """
     check_prices(prices or {})
     cost = np.array([(prices or {}).get(name, 1.0) for name in lists], dtype=np.float64)
@@ -195,8 +206,58 @@ def choose_quotas(
             "no channel finds any held-out item within the budget, so quotas cannot be chosen; raise the budget or "
             "hold out more events"
         )
-    quotas = dict(zip(lists, map(int, best.quotas), strict=True))
-    return Choice(quotas, best.covered, hits.held_out, min(best.bound, hits.held_out), best.whole_steps)
+    ends = (best.quotas, _climb_fresh(lists, truth, cost, budget, objective))
+    found = [_found(lists, truth, quotas, objective) for quotas in ends]
+    chosen = int(found[1] > found[0] + _NOISE)
+    return Choice(
+        dict(zip(lists, map(int, ends[chosen]), strict=True)),
+        found[chosen],
+        hits.held_out,
+        best.covered,
+        min(best.bound, hits.held_out),
+        best.whole_steps,
+    )
+
+
+def _found(
+    lists: Mapping[str, ItemLists], truth: ItemLists, quotas: npt.NDArray[np.int64], objective: Objective
+) -> float:
+    """Return the objective of the lists that the quotas merge, as long as the quotas together."""
+    named = dict(zip(lists, map(int, quotas), strict=True))
+    if not any(named.values()):
+        return 0.0
+    metrics = rank_metrics(place(lists, sum(named.values()), quotas=named).lists, truth, sum(named.values()))
+    each = metrics.recall if objective == "recall" else metrics.precision * sum(named.values())
+    return float(np.nansum(each))
+
+
+def _climb_fresh(
+    lists: Mapping[str, ItemLists],
+    truth: ItemLists,
+    cost: npt.NDArray[np.float64],
+    budget: float,
+    objective: Objective,
+) -> npt.NDArray[np.int64]:
+    """Take the densest step of items that have no place yet until nothing gains or the budget is spent."""
+    stacked = stack(lists)
+    cells = np.empty(len(stacked.items), dtype=np.int64)
+    widest = int(np.diff(stacked.bounds, axis=1).sum(axis=0).max(initial=0))
+    worth = np.zeros(number_cells(stacked.bounds, stacked.items, widest, cells))
+    hit = np.concatenate([hit_mask(part, truth) for part in lists.values()])
+    shares = 1.0 / np.maximum(truth_sizes(truth), 1) if objective == "recall" else np.ones(len(truth))
+    worth[cells[hit]] = np.concatenate([np.repeat(shares, part.lengths) for part in lists.values()])[hit]
+    placed, starts = np.zeros(len(worth), dtype=np.bool_), stacked.bounds[:, :-1].copy()
+    longest = np.array([int(part.lengths.max(initial=0)) for part in lists.values()], dtype=np.int64)
+    quotas = np.zeros(len(cost), dtype=np.int64)
+    while True:
+        room = np.minimum(longest, np.floor((budget - float(cost @ quotas)) / cost + 1e-9).astype(np.int64))
+        gains = np.zeros((len(cost), int(room.max(initial=0)) + 1))
+        fresh_gains(stacked.bounds, cells, worth, placed, starts, room, gains)
+        channel, step, density = _densest(gains.cumsum(axis=1), np.zeros_like(quotas), room, cost)
+        if density <= _NOISE:
+            return quotas
+        place_fresh(stacked.bounds, cells, placed, starts, channel, step)
+        quotas[channel] += step
 
 
 @dataclass(frozen=True, slots=True, eq=False)

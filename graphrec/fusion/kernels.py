@@ -254,6 +254,71 @@ def merge_by_turns(
 
 
 @nb.njit(nogil=True, cache=True)
+def number_cells(
+    bounds: npt.NDArray[np.int64], items: npt.NDArray[np.int32], widest: int, cells: npt.NDArray[np.int64]
+) -> int:  # pragma: no cover - compiled
+    """Give every distinct (query, item) a number, written to the entries that name it; return how many there are."""
+    size = table_size(widest)
+    keys = np.empty(size, dtype=np.int32)
+    slots = np.empty(size, dtype=np.int32)
+    rows = np.empty(widest, dtype=np.int32)
+    entries = np.empty(widest, dtype=np.int32)
+    total = 0
+    for query in range(bounds.shape[1] - 1):
+        found = gather(query, 0, bounds, items, keys, slots, rows, entries)
+        entry = 0
+        for channel in range(bounds.shape[0]):
+            for p in range(bounds[channel, query], bounds[channel, query + 1]):
+                cells[p] = total + entries[entry]
+                entry += 1
+        total += found
+    return total
+
+
+@nb.njit(nogil=True, cache=True)
+def fresh_gains(
+    bounds: npt.NDArray[np.int64],
+    cells: npt.NDArray[np.int64],
+    worth: npt.NDArray[np.float64],
+    placed: npt.NDArray[np.bool_],
+    starts: npt.NDArray[np.int64],
+    room: npt.NDArray[np.int64],
+    gains: npt.NDArray[np.float64],
+) -> None:  # pragma: no cover - compiled
+    """Add to ``gains[channel, j]`` what the channel's j-th next entries without a place are worth, over all queries."""
+    for channel in range(bounds.shape[0]):
+        for query in range(bounds.shape[1] - 1):
+            fresh = 0
+            for p in range(starts[channel, query], bounds[channel, query + 1]):
+                if fresh == room[channel]:
+                    break
+                if not placed[cells[p]]:
+                    fresh += 1
+                    gains[channel, fresh] += worth[cells[p]]
+
+
+@nb.njit(nogil=True, cache=True)
+def place_fresh(
+    bounds: npt.NDArray[np.int64],
+    cells: npt.NDArray[np.int64],
+    placed: npt.NDArray[np.bool_],
+    starts: npt.NDArray[np.int64],
+    channel: int,
+    step: int,
+) -> None:  # pragma: no cover - compiled
+    """Place the channel's next ``step`` entries without a place for every query, and move its start behind them."""
+    for query in range(bounds.shape[1] - 1):
+        p = starts[channel, query]
+        fresh = 0
+        while fresh < step and p < bounds[channel, query + 1]:
+            if not placed[cells[p]]:
+                placed[cells[p]] = True
+                fresh += 1
+            p += 1
+        starts[channel, query] = p
+
+
+@nb.njit(nogil=True, cache=True)
 def count_shared(
     bounds: npt.NDArray[np.int64],
     items: npt.NDArray[np.int32],

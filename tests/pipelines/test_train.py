@@ -115,7 +115,7 @@ def test_coverage_is_fitted_on_validation_served_as_quotas_and_channels_are_reco
     fusion, found = open_bundle(trained.bundle).fusion, trained.report["fusion_fit"]
     assert fusion == {"kind": "quota", "quotas": found["quotas"]}
     assert 0 < sum(found["quotas"].values()) <= found["budget"] == found["k"] == 10
-    assert found["covered"] <= found["best_possible_at_most"] <= found["held_out"]
+    assert found["prefixes_cover"] <= found["best_prefixes_at_most"] <= found["held_out"]
     assert trained.report["selection"]["chosen_on"] == f"{found['users']} users of the validation part"
     assert 1 <= len(trained.report["selection"]["kept"]) <= 2
     assert len(Engine.open(trained.bundle).recall(user="r1", k=10).ids) == 10
