@@ -119,10 +119,10 @@ def evaluate(
 
     depth, trials = fusion.channel_depth(cutoffs[-1]), None
     if limits:
-        costs = {
+        costs: dict[str, Mapping[str, float]] = {
             "query_us": {name: took[name] for name in channels},
             "size_bytes": {name: size_bytes.get(name, 0) for name in channels},
-            "channels": dict.fromkeys(channels, 1),
+            "channels": dict.fromkeys(channels, 1.0),
         }
         trials = choose_channels(
             ask, truth, users, fusion, k=cutoffs[-1], limits=limits, costs=costs, names=tuple(channels),

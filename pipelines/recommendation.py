@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pipelines.numbers import microseconds, percent, points_interval, size, verdict
@@ -46,7 +46,7 @@ def _dropped(name: str, row: Mapping[str, Any], selection: Mapping[str, Any]) ->
 
 def amounts(costs: Mapping[str, float], shown: Mapping[str, Any] | list[str]) -> str:
     """Return costs in words: ``3,000 µs a query, 12.0 MB, 4 channels``."""
-    words = {
+    words: dict[str, Callable[[float], str]] = {
         "query_us": lambda value: f"{microseconds(value)} µs a query",
         "size_bytes": size,
         "channels": lambda value: f"{value:,.0f} channel{'s' if value != 1 else ''}",
@@ -60,4 +60,4 @@ def _shown(selection: Mapping[str, Any]) -> list[str]:
 
 
 def _share(row: Mapping[str, Any], budget: Mapping[str, float]) -> float:
-    return max(row["costs"][name] / most for name, most in budget.items())
+    return float(max(row["costs"][name] / most for name, most in budget.items()))
