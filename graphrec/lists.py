@@ -104,3 +104,12 @@ def truncate(lists: ItemLists, k: int) -> ItemLists:
     indptr = np.zeros_like(lists.indptr)
     np.cumsum(np.minimum(lists.lengths, k), out=indptr[1:])
     return ItemLists(indptr, lists.items[keep], lists.scores[keep])
+
+
+def concatenate(parts: Sequence[ItemLists]) -> ItemLists:
+    """Return the lists of all parts, one after the other."""
+    lengths = np.concatenate([np.empty(0, dtype=np.int64), *(part.lengths for part in parts)])
+    indptr = np.zeros(len(lengths) + 1, dtype=np.int64)
+    np.cumsum(lengths, out=indptr[1:])
+    items = np.concatenate([np.empty(0, dtype=np.int32), *(part.items for part in parts)])
+    return ItemLists(indptr, items, np.concatenate([np.empty(0, dtype=np.float32), *(part.scores for part in parts)]))

@@ -88,12 +88,6 @@ def truth_sizes(truth: ItemLists) -> npt.NDArray[np.int64]:
     return _match(empty, truth)[1]
 
 
-def _positions(lists: ItemLists) -> npt.NDArray[np.int64]:
-    """Return (m,) int64: the position of each entry in its own list, from 0."""
-    places: npt.NDArray[np.int64] = np.arange(len(lists.items)) - np.repeat(lists.indptr[:-1], lists.lengths)
-    return places
-
-
 def _sum_by_list(lists: ItemLists, values: Values) -> Values:
     """Return (n,) sums of (m,) values."""
     # Each list is summed by itself, in its order, so that its sum does not depend on its neighbours.
@@ -134,21 +128,42 @@ def metrics_at(lists: ItemLists, truth: ItemLists, cutoffs: list[int]) -> dict[i
     if any(k < 1 for k in cutoffs):
         raise ConfigError(f"the cut-offs are {cutoffs}; each must be 1 or more")
     hits, sizes = _match(lists, truth)
-    positions = _positions(lists)
-    # Integer counts keep recall exact; gains are summed in the order of the list.
-    gains = hits / np.log2(positions + 2.0)
-    ideal = np.cumsum(1.0 / np.log2(np.arange(max([*cutoffs, 1])) + 2.0))
-    missing = sizes == 0
-    safe = np.maximum(sizes, 1)
+    ordered = sorted(set(cutoffs))
+    gains = 1.0 / np.log2(np.arange(max([*cutoffs, 1])) + 2.0)
+    # Integer counts keep recall exact.
+    found = np.zeros((len(ordered), len(lists)), dtype=np.int64)
+    gained = np.zeros((len(ordered), len(lists)), dtype=np.float64)
+    _count(lists.indptr, hits, np.array(ordered, dtype=np.int64), gains, found, gained)
+    ideal, safe = np.cumsum(gains), np.maximum(sizes, 1)
     result = {}
-    for k in cutoffs:
-        within = positions < k
-        found = _sum_by_list(lists, (hits & within).astype(np.float64))
-        gained = _sum_by_list(lists, np.where(within, gains, 0.0))
-        ndcg = np.clip(gained / ideal[np.minimum(safe, k) - 1], 0.0, 1.0)
-        values = (found / safe, np.where(found > 0, ndcg, 0.0), (found > 0).astype(np.float64), found / k)
-        result[k] = RankMetrics(*(np.where(missing, np.nan, value) for value in values))
+    for row, k in enumerate(ordered):
+        ndcg = np.clip(gained[row] / ideal[np.minimum(safe, k) - 1], 0.0, 1.0)
+        values = (found[row] / safe, ndcg, (found[row] > 0).astype(np.float64), found[row] / k)
+        result[k] = RankMetrics(*(np.where(sizes == 0, np.nan, value) for value in values))
     return result
+
+
+@nb.njit(nogil=True, cache=True)
+def _count(
+    indptr: npt.NDArray[np.int64],
+    hits: npt.NDArray[np.bool_],
+    cutoffs: npt.NDArray[np.int64],
+    gains: npt.NDArray[np.float64],
+    found: npt.NDArray[np.int64],
+    gained: npt.NDArray[np.float64],
+) -> None:  # pragma: no cover - compiled
+    """Count the hits of each list within each of the rising cut-offs, and sum what their positions gain."""
+    for query in range(indptr.size - 1):
+        n_found, gain, p = 0, 0.0, indptr[query]
+        for row in range(cutoffs.size):
+            stop = min(indptr[query + 1], indptr[query] + cutoffs[row])
+            while p < stop:
+                if hits[p]:
+                    n_found += 1
+                    gain += gains[p - indptr[query]]
+                p += 1
+            found[row, query] = n_found
+            gained[row, query] = gain
 
 
 def mean(values: Values) -> float:

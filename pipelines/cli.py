@@ -324,7 +324,7 @@ def _train(config: Path, out: Path, *, as_json: bool) -> Path:
 
 def _print_report(report: dict[str, Any], *, as_json: bool) -> None:
     from pipelines.answers import inputs_lines
-    from pipelines.report import report_tables
+    from pipelines.report import report_lines, report_tables
 
     if as_json:
         _print_json(report)
@@ -333,6 +333,8 @@ def _print_report(report: dict[str, Any], *, as_json: bool) -> None:
         out_console.print(escape(line), highlight=False, soft_wrap=True)
     for table in report_tables(report):
         out_console.print(table)
+    for line in report_lines(report):
+        out_console.print(escape(line), highlight=False)
     if report[f"fused_vs_best@{report['k'][-1]}"]["difference"][2] < 0:
         out_console.print(
             'Hint: fusion.weights = "fit" chooses the weights on a validation part of train.', highlight=False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -14,6 +14,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter,
 
 from graphrec.channels.registry import recipe_class
 from graphrec.errors import ConfigError, nearest_names
+from graphrec.fusion.rrf import Rrf
+from graphrec.fusion.settings import Fusion, FusionRecipe, fusion_class
 from graphrec.pool_rules import RULES, Rule
 from graphrec.recall import Recipe
 from pipelines.cells import LATEST_S
@@ -143,16 +145,14 @@ class SplitSection(Section):
 
 
 class FusionSection(Section):
-    """How the channels' lists become one.
+    """How the channels' lists become one: a ``kind``, and the settings of that kind (``graphrec.fusion.settings``).
 
-    ``weights`` (rrf) is a table of channel weights, or "fit": chosen on a validation part of train.
+    ``weights = "fit"`` (rrf) stands for the kind fitted-rrf: weights chosen on a validation part of train.
     """
 
-    kind: Literal["rrf", "quota"] = "rrf"
-    weights: dict[str, Annotated[float, Field(ge=0)]] | Literal["fit"] = {}
-    c: Annotated[float, Field(gt=0)] = 60.0
-    depth: Annotated[int, Field(ge=0)] = 0
-    quotas: dict[str, Annotated[int, Field(ge=0)]] = {}
+    model_config = ConfigDict(extra="allow")
+
+    kind: str = "rrf"
 
 
 def _seconds(value: object) -> object:
@@ -185,11 +185,20 @@ class PoolSection(Section):
 
 
 class EvaluateSection(Section):
-    """Cut-offs and how sure the intervals are."""
+    """Cut-offs, how sure the intervals are, and the budget for which the report recommends channels."""
 
     k: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)] = [20, 50, 100, 200]
     bootstrap_rounds: Annotated[int, Field(ge=100)] = 1000
     max_users: Annotated[int, Field(ge=1)] | None = None
+    budget_us: Annotated[float, Field(gt=0)] | None = None
+    budget_bytes: Annotated[float, Field(gt=0)] | None = None
+    max_channels: Annotated[int, Field(ge=1)] | None = None
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """What channels may use up together, by the name of the cost in the report."""
+        named = {"query_us": self.budget_us, "size_bytes": self.budget_bytes, "channels": self.max_channels}
+        return {name: limit for name, limit in named.items() if limit is not None}
 
 
 class PublishSection(Section):
@@ -257,17 +266,41 @@ def check_config(raw: Mapping[str, Any], *, directory: Path, name: str = "config
     if not settings.channels:
         raise ConfigError(f"{name}: [channels] is empty; name at least one, such as [channels.item-cf]")
     recipes = {channel: _recipe(channel, table, name=name) for channel, table in settings.channels.items()}
-    if isinstance(weights := settings.fusion.weights, dict) and weights and not any(weights.values()):
-        raise ConfigError(f"{name}: fusion.weights are all 0; at least one must be above")
-    for section, mapping in (("weights", weights), ("quotas", settings.fusion.quotas)):
-        for channel in mapping if isinstance(mapping, dict) else ():
-            if channel not in recipes:
-                raise ConfigError(
-                    f"{name}: fusion.{section} names {channel!r}, which is not among the channels "
-                    f"{', '.join(recipes)}{nearest_names(channel, recipes)}"
-                )
+    make_fusion(settings.fusion, list(recipes), name=name)
     rules = tuple(_rule(table, f"{name}: pool.rules.{place}") for place, table in enumerate(settings.pool.rules))
     return Config(settings, recipes, directory, rules)
+
+
+def make_fusion(section: FusionSection, channels: Sequence[str], *, name: str = "config") -> Fusion | FusionRecipe:
+    """Return the fusion that the section describes, or the recipe of one that is to be fitted.
+
+    Raises
+    ------
+    ConfigError
+        If the kind or a key is unknown, a value is illegal, or a channel is named that is not among ``channels``.
+    """
+    place, kind, values = f"{name}: fusion", section.kind, dict(section.model_extra or {})
+    if kind == "rrf" and values.get("weights") == "fit":
+        kind = "fitted-rrf"
+        del values["weights"]
+    if kind == "calibrated" and "curves" not in values:
+        kind = "fitted-calibrated"
+    try:
+        made_by = fusion_class(kind)
+    except ConfigError as error:
+        raise ConfigError(f"{place}.kind: {error}") from error
+    # Every table among the settings is by channel, every list is of channels.
+    for key, value in values.items():
+        for channel in value if isinstance(value, dict | list) else ():
+            if channel not in channels:
+                raise ConfigError(
+                    f"{place}.{key} names {channel!r}, which is not among the channels "
+                    f"{', '.join(channels)}{nearest_names(str(channel), channels)}"
+                )
+    fusion: Fusion | FusionRecipe = from_table(made_by, values, place=place)
+    if isinstance(fusion, Rrf) and not any(fusion.weights.get(channel, 1.0) for channel in channels):
+        raise ConfigError(f"{place}.weights are all 0; at least one must be above")
+    return fusion
 
 
 def _recipe(channel: str, table: Mapping[str, Any], *, name: str) -> Recipe:

@@ -21,11 +21,14 @@ DEFINITIONS: dict[str, str] = {
     "vs_hot@K": "Recall@K of this channel minus that of the channel 'hot': estimate, low, high",
     "fused_vs_best@K": "Recall@K of the merged list minus that of the channel with the highest: estimate, low, high",
     "union_recall@K": "share of the truth in the top K of any channel: the ceiling of merging, from up to C x K items",
+    "returned@K": "items that the channel returned, up to K, mean over users",
     "overlap@K": "of all entries in the row channel's top K, the share that also stands in the column channel's top K "
     "for the same user",
     "intervals": "percentile intervals of 95 % from a bootstrap over users; differences are paired",
     "fused": "each channel is asked for fusion.channel_depth(max(K)) items (rrf without a set depth: twice max(K), at "
     "least 200), the lists are merged once, and every K is a prefix of the merged list",
+    "selection": "channels that greedy forward selection keeps within the budget; chosen on other users than those "
+    "whose Recall@K is told; costs are sums over channels asked one after the other, without merging",
     "query_us": "median microseconds for one user, max(K) items, seen items left out, one query at a time, after "
     "warm-up; fused: all channels at the depth of merging, one after the other, and merging",
     "fit_s": "seconds to fit on the training part",

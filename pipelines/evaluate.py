@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -18,13 +18,14 @@ from graphrec.errors import ConfigError, DataError
 from graphrec.filtering import recall_allowed
 from graphrec.fusion.settings import Fusion
 from graphrec.interactions import Interactions, histories
-from graphrec.lists import ItemLists, take_lists
+from graphrec.lists import ItemLists, concatenate, take_lists
 from graphrec.metrics import metrics_at, truth_sizes
 from graphrec.recall import RecallData, Recaller, known_queries
 from graphrec.splits import held_out
 from pipelines.definitions import DEFINITIONS
 from pipelines.latency import FUSED, query_us
 from pipelines.tally import STRATA, Tally, Yardstick, yardstick
+from pipelines.trials import Trials, choose_channels
 
 # Users measured at once: their top lists of every channel are held together.
 _CHUNK = 2048
@@ -49,6 +50,8 @@ def evaluate(
     max_users: int | None = None,
     dataset: str = "",
     split: Mapping[str, object] | None = None,
+    limits: Mapping[str, float] | None = None,
+    validation: tuple[Mapping[str, ItemLists], ItemLists] | None = None,
 ) -> dict[str, Any]:
     """Return the report of channels that were fitted on ``data``, measured on ``test``.
 
@@ -76,6 +79,12 @@ def evaluate(
         Measure a random sample of so many users with truth.
     dataset, split
         Name and split settings, put into the report as they are.
+    limits : mapping of str to float, optional
+        Limits to the sums of ``query_us``, ``size_bytes`` or ``channels`` (1 each): the report then recommends which
+        channels to keep (:mod:`graphrec.selection`), at the largest cut-off.
+    validation : (lists, truth), optional
+        Where these channels are chosen: each channel's answers on a validation part, as deep as they will be merged.
+        Without it some of the measured users are used up for choosing.
 
     Returns
     -------
@@ -101,9 +110,25 @@ def evaluate(
         raise ConfigError(f"a channel is called {FUSED!r}, which is the name of the merged list; rename it")
     history, truth, users, counts = _subjects(data, test, max_users=max_users, seed=seed)
     measure = yardstick(data.interactions, data.pool, cutoffs)
-    found = _measure(channels, fusion, history, truth, users, measure, progress)
     sample = np.random.default_rng(seed).permutation(users)[:_TIMED_USERS]
     took = query_us(channels, fusion, history, sample, cutoffs[-1], pool=data.pool)
+
+    def ask(some: npt.NDArray[np.int32]) -> dict[str, ItemLists]:
+        parts = [lists for _, lists in ask_in_chunks(channels, history, some, depth, allowed=data.pool)]
+        return {name: concatenate([part[name] for part in parts]) for name in channels}
+
+    depth, trials = fusion.channel_depth(cutoffs[-1]), None
+    if limits:
+        costs: dict[str, Mapping[str, float]] = {
+            "query_us": {name: took[name] for name in channels},
+            "size_bytes": {name: size_bytes.get(name, 0) for name in channels},
+            "channels": dict.fromkeys(channels, 1.0),
+        }
+        trials = choose_channels(
+            ask, truth, users, fusion, k=cutoffs[-1], limits=limits, costs=costs, names=tuple(channels),
+            validation=validation, seed=seed,
+        )  # fmt: skip
+    found = _measure(channels, fusion, history, truth, users, measure, progress, trials)
     report = {
         "dataset": dataset,
         "split": dict(split or {}),
@@ -125,7 +150,18 @@ def evaluate(
         "size_bytes": sum(size_bytes.get(name, 0) for name in channels),
         "query_us": took[FUSED],
     }
+    report["notices"] = _notices(report, counts["measured"])
     return report
+
+
+def _notices(report: Mapping[str, Any], n: int) -> list[str]:
+    """Return what a reader of the numbers should know first, a sentence each."""
+    k = report["k"][-1]
+    return [
+        f"Channel {name!r} returned nothing for any of the {n:,} users measured: see what it was fitted on."
+        for name, row in report["channels"].items()
+        if row[f"returned@{k}"] == 0
+    ]
 
 
 def _cutoffs(k: Sequence[int]) -> list[int]:
@@ -182,6 +218,7 @@ class _Found:
     union: dict[int, npt.NDArray[np.float64]]
     common: dict[int, npt.NDArray[np.int64]]
     unique_hits: dict[int, npt.NDArray[np.int64]]
+    trials: Trials | None = None
 
     def add(
         self, start: int, lists: Mapping[str, ItemLists], truth: ItemLists, fusion: Fusion, cutoffs: list[int]
@@ -193,6 +230,8 @@ class _Found:
 
         for name, part in (*lists.items(), (FUSED, merge(lists, cutoffs[-1]))):
             self.tallies[name].add(start, part, truth)
+        if self.trials is not None:
+            self.trials.add(start, lists, truth, fusion)
         here = slice(start, start + len(truth))
         for name, part in without_each(lists, merge, cutoffs[-1]).items():
             for k, values in metrics_at(part, truth, cutoffs).items():
@@ -212,13 +251,18 @@ class _Found:
         report: dict[str, Any] = {"channels": {name: rows[name] for name in names}, FUSED: rows[FUSED]}
         for k in measure.cutoffs:
             self._compare(report, names, k, rounds=rounds, seed=seed)
+            returned = np.diag(self.common[k]) / len(truth)
             rows[FUSED][f"union_recall@{k}"] = float(self.union[k].mean())
             matrix = overlap(self.common[k])
-            for name, count in zip(names, self.unique_hits[k], strict=True):
+            for name, count, mean in zip(names, self.unique_hits[k], returned, strict=True):
                 rows[name][f"unique_hits@{k}"] = int(count)
+                rows[name][f"returned@{k}"] = float(mean)
             report[f"overlap@{k}"] = {
                 name: dict(zip(names, map(float, row), strict=True)) for name, row in zip(names, matrix, strict=True)
             }
+        if self.trials is not None:
+            full = self.tallies[FUSED].recall[self.trials.k]
+            report["selection"] = self.trials.results(full, rounds=rounds, seed=seed)
         return report
 
     def _compare(self, report: dict[str, Any], names: list[str], k: int, *, rounds: int, seed: int) -> None:
@@ -255,6 +299,7 @@ def _measure(
     users: npt.NDArray[np.int32],
     measure: Yardstick,
     progress: Progress | None,
+    trials: Trials | None,
 ) -> _Found:
     """Ask every channel for every user, chunk by chunk, and account for the answers."""
     n, cutoffs, c = len(users), measure.cutoffs, len(channels)
@@ -264,16 +309,33 @@ def _measure(
         {k: np.zeros(n) for k in cutoffs},
         {k: np.zeros((c, c), dtype=np.int64) for k in cutoffs},
         {k: np.zeros(c, dtype=np.int64) for k in cutoffs},
+        trials,
     )
-    depth = fusion.channel_depth(cutoffs[-1])
-    for start in range(0, n, _CHUNK):
+    depth, done = fusion.channel_depth(cutoffs[-1]), 0
+    for chunk, lists in ask_in_chunks(channels, history, users, depth, allowed=measure.pool):
+        found.add(done, lists, take_lists(truth, chunk), fusion, cutoffs)
+        done += len(chunk)
+        if progress is not None:
+            progress(done, n)
+    return found
+
+
+def ask_in_chunks(
+    channels: Mapping[str, Recaller],
+    history: ItemLists,
+    users: npt.NDArray[np.int32],
+    depth: int,
+    *,
+    allowed: npt.NDArray[np.bool_],
+) -> Iterator[tuple[npt.NDArray[np.int32], dict[str, ItemLists]]]:
+    """Yield chunks of ``users`` with each channel's lists of ``depth`` allowed items that are not in their history."""
+    for start in range(0, len(users), _CHUNK):
         chunk = users[start : start + _CHUNK]
         queries = known_queries(history, chunk)
-        lists = {
-            name: recall_allowed(channel, queries, depth, exclude=queries.history, allowed=measure.pool)
-            for name, channel in channels.items()
-        }
-        found.add(start, lists, take_lists(truth, chunk), fusion, cutoffs)
-        if progress is not None:
-            progress(start + len(chunk), n)
-    return found
+        yield (
+            chunk,
+            {
+                name: recall_allowed(channel, queries, depth, exclude=queries.history, allowed=allowed)
+                for name, channel in channels.items()
+            },
+        )

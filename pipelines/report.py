@@ -13,6 +13,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipelines.numbers import DASH, microseconds, percent, points_interval, seconds, size, verdict
+from pipelines.recommendation import advice
+from pipelines.tally import STRATA
 
 _DIGITS = 6
 # Cut-offs that fit beside the other columns.
@@ -62,11 +64,16 @@ def rounded_values(value: Any) -> Any:
 
 
 def report_tables(report: Mapping[str, Any]) -> list[Table]:
-    """Return the tables for a terminal of 80 columns: how good each channel is, what it brings, what the pool lost."""
+    """Return the tables for a terminal of 80 columns: how good, whom they serve, what they bring, what the pool lost."""
     # Rounded like the files, so that a number reads the same everywhere.
     rounded = rounded_values(report)
     told = [pool_table(rounded["pool"])] if rounded.get("pool", {}).get("removals") else []
-    return [_quality(rounded), _contribution(rounded), *told]
+    return [_quality(rounded), _popularity(rounded), _contribution(rounded), *told]
+
+
+def report_lines(report: Mapping[str, Any]) -> list[str]:
+    """Return what to know before reading the tables, and what to do after: notices and the advice for a budget."""
+    return [*report.get("notices", ()), *advice(rounded_values(report))]
 
 
 def sentence(report: Mapping[str, Any]) -> str:
@@ -169,6 +176,27 @@ def _contribution(report: Mapping[str, Any]) -> Table:
     table.add_section()
     table.add_row("fused", "", "", *_costs(report["fused"]))
     table.caption = escape(sentence(report))
+    return table
+
+
+def _popularity(report: Mapping[str, Any]) -> Table:
+    """Who serves the tail."""
+    k = report["k"][-1]
+    table = _table(
+        f"Recall@{k} by popularity of the true item, in %", [*STRATA, "cover", "Gini", "popular", "returned"]
+    )
+    for name, row in {**report["channels"], "fused": report["fused"]}.items():
+        if name == "fused":
+            table.add_section()
+        strata = [percent(row[f"strata_recall@{k}"][stratum], 1) for stratum in STRATA]
+        spread = [percent(row[f"coverage@{k}"], 1), f"{row[f'gini@{k}']:.2f}"]
+        returned = row.get(f"returned@{k}")
+        told = [percent(row[f"popularity_overlap@{k}"], 0), "" if returned is None else f"{returned:,.0f}"]
+        table.add_row(escape(name), *strata, *spread, *told)
+    table.caption = (
+        "head: the most popular items with a third of all (user, item) pairs; torso: the "
+        f"next third; tail: the rest. popular: share of the list among the top {k} items"
+    )
     return table
 
 

@@ -8,8 +8,9 @@ from typing import Any
 
 from graphrec.errors import MissingExtraError
 from pipelines import numbers
+from pipelines.recommendation import advice, amounts
 from pipelines.report import pool_lines, protocol, sentence
-from pipelines.report_plots import colour, latency_scatter, marginal_bars, recall_curves
+from pipelines.report_plots import colour, latency_scatter, marginal_bars, popularity_panels, recall_curves
 from pipelines.tally import STRATA
 
 try:
@@ -19,7 +20,19 @@ except ImportError as error:
     raise MissingExtraError("the HTML report", extra="report") from error
 
 # What a page tells elsewhere; everything else is shown under "Settings".
-_TOLD = ("channels", "fused", "definitions", "k", "dataset", "seed", "users", "pool", "pool_published")
+_TOLD = (
+    "channels",
+    "fused",
+    "definitions",
+    "k",
+    "dataset",
+    "seed",
+    "users",
+    "pool",
+    "pool_published",
+    "selection",
+    "notices",
+)
 
 
 def page(report: Mapping[str, Any]) -> str:
@@ -35,6 +48,7 @@ def page(report: Mapping[str, Any]) -> str:
         microseconds=numbers.microseconds,
         pool_lines=pool_lines,
         verdict=numbers.verdict,
+        amounts=amounts,
     )
     k = report["k"][-1]
     names = list(report["channels"])
@@ -52,6 +66,11 @@ def page(report: Mapping[str, Any]) -> str:
         # Matplotlib escapes the text that it draws.
         curves=Markup(recall_curves(report)),  # noqa: S704
         marginal=Markup(marginal_bars(report)),  # noqa: S704
+        popularity=Markup(popularity_panels(report)),  # noqa: S704
+        notices=report.get("notices", []),
+        advice=advice(report),
+        selection=report.get("selection"),
+        costs_of=lambda name: {key: report["channels"][name][key] for key in ("query_us", "size_bytes")},
         latency=Markup(latency_scatter(report)),  # noqa: S704
         pools=[report[name] for name in ("pool", "pool_published") if report.get(name, {}).get("removals")],
         settings=_settings(report),

@@ -9,16 +9,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from graphrec.errors import MissingExtraError
+from pipelines.tally import STRATA
 
 try:
     import matplotlib as mpl
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 except ImportError as error:
     raise MissingExtraError("the HTML report", extra="report") from error
 
 # Readable on white and on near-black alike; the order is that of the channels.
-COLOURS = ("#3b82c4", "#e07b39", "#2f9e6e", "#c2559d", "#9a7d0a", "#7a6fd0", "#c0504d", "#4aa3a8", "#8c8c8c", "#a0693a")
+COLOURS = ("#3b82c4", "#e07b39", "#2f9e6e", "#c2559d", "#9a7d0a", "#7a6fd0", "#c0504d", "#4aa3a8", "#8c8c8c", "#a0693a",
+           "#5f8f1f", "#d9a400", "#1f6f8b", "#b56576", "#6d597a", "#2a9d8f")  # fmt: skip
 # Stands for "the colour of the page's text"; no channel has it.
 _INK = "#010203"
 
@@ -49,7 +51,8 @@ def colour(position: int) -> str:
 def recall_curves(report: Mapping[str, Any]) -> str:
     """Return Recall@K over K, a line a channel and a thick one for the merged list."""
 
-    def draw(axes: Axes) -> None:
+    def draw(figure: Figure) -> None:
+        axes = figure.add_subplot()
         cutoffs = report["k"]
         for position, (name, row) in enumerate(report["channels"].items()):
             axes.plot(cutoffs, _recalls(row, cutoffs), marker="o", ms=4, lw=1.6, color=colour(position), label=name)
@@ -77,7 +80,8 @@ def marginal_bars(report: Mapping[str, Any]) -> str:
     """Return a bar a channel: what the merged list loses without it, at the largest K."""
     k, names = report["k"][-1], list(report["channels"])
 
-    def draw(axes: Axes) -> None:
+    def draw(figure: Figure) -> None:
+        axes = figure.add_subplot()
         gains = [report["channels"][name][f"marginal_recall@{k}"] for name in names]
         heights = [100 * estimate for estimate, _, _ in gains]
         # Rounding may leave an end on the wrong side of its estimate by a hair.
@@ -93,11 +97,44 @@ def marginal_bars(report: Mapping[str, Any]) -> str:
     return _svg(draw, "marginal", (7.6, 1.1 + 0.36 * len(names)))
 
 
+def popularity_panels(report: Mapping[str, Any]) -> str:
+    """Return a panel for head, torso, tail and coverage, a bar a channel in each: who serves the tail."""
+    k, rows = report["k"][-1], {**report["channels"], "fused": report["fused"]}
+    inks = [*(colour(position) for position in range(len(rows) - 1)), _INK]
+    panels = [
+        (f"{stratum}: recall, %", [row[f"strata_recall@{k}"][stratum] or 0.0 for row in rows.values()])
+        for stratum in STRATA
+    ]
+    panels.append(("coverage, %", [row[f"coverage@{k}"] for row in rows.values()]))
+
+    def draw(figure: Figure) -> None:
+        every = figure.subplots(1, len(panels), sharey=True)
+        for axes, (title, values) in zip(every, panels, strict=True):
+            axes.barh(list(rows), [100 * value for value in values], color=inks, height=0.66)
+            axes.set_title(title, fontsize=10.0, loc="left")
+            axes.set_xlim(0, max(115 * max(values), 1e-9))
+            axes.xaxis.set_major_locator(MaxNLocator(3))
+            axes.grid(visible=False, axis="y")
+            axes.tick_params(axis="y", length=0)
+            for position, value in enumerate(values):
+                axes.annotate(
+                    f"{100 * value:.1f}",
+                    (100 * value, position),
+                    xytext=(3, -3),
+                    textcoords="offset points",
+                    fontsize=8.0,
+                )
+        every[0].invert_yaxis()
+
+    return _svg(draw, "popularity", (7.6, 0.9 + 0.3 * len(rows)))
+
+
 def latency_scatter(report: Mapping[str, Any]) -> str:
     """Return Recall at the largest K over the time of one query."""
     k = report["k"][-1]
 
-    def draw(axes: Axes) -> None:
+    def draw(figure: Figure) -> None:
+        axes = figure.add_subplot()
         rows = {**report["channels"], "fused": report["fused"]}
         for position, (name, row) in enumerate(rows.items()):
             ink = _INK if name == "fused" else colour(position)
@@ -129,7 +166,7 @@ def _svg(draw: Any, name: str, inches: tuple[float, float]) -> str:
     """Draw on fresh axes and return an ``<svg>`` element that takes its ink from the page."""
     with mpl.rc_context({**_STYLE, "svg.hashsalt": name}):
         figure = Figure(figsize=inches, layout="constrained")
-        draw(figure.add_subplot())
+        draw(figure)
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()

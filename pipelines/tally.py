@@ -72,12 +72,14 @@ class Tally:
     def add(self, start: int, lists: ItemLists, truth: ItemLists) -> None:
         """Measure the lists of users ``start`` onwards."""
         measure, here = self._measure, slice(start, start + len(lists))
-        for k, found in metrics.metrics_at(lists, truth, measure.cutoffs).items():
+        top = truncate(lists, measure.cutoffs[-1])
+        for k, found in metrics.metrics_at(top, truth, measure.cutoffs).items():
             self.recall[k][here] = found.recall
             self._ndcg[k][here] = found.ndcg
             self._hit_rate[k][here] = found.hit_rate
-        for k in measure.cutoffs:
-            top = truncate(lists, k)
+        # From the longest to the shortest: each is cut from the one before.
+        for k in reversed(measure.cutoffs):
+            top = truncate(top, k)
             bits = metrics.novelty(top, k, popularity=measure.popularity, n_users=measure.n_users)
             self._novelty[k][here] = bits
             self._popular[k][here] = metrics.popularity_overlap(top, k, measure.popular[:k])

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from graphrec.bundle import Bundle, open_bundle
 from graphrec.errors import BundleError, ConfigError
-from graphrec.fusion.settings import Quota, Rrf, fusion_from_dict
+from graphrec.fusion.settings import Fusion, fusion_from_dict
 from graphrec.lists import empty_lists
 from graphrec.recall import Queries
 from serve.paths import all_relation_words
@@ -26,7 +26,7 @@ class State:
     ----------
     bundle : Bundle
         The opened bundle.
-    fusion : Rrf or Quota
+    fusion : Fusion
         How lists are merged.
     popular : ndarray
         (n_items,) int32: every item, the order in which the fallback offers them.
@@ -43,7 +43,7 @@ class State:
     """
 
     bundle: Bundle
-    fusion: Rrf | Quota
+    fusion: Fusion
     popular: npt.NDArray[np.int32]
     n_ranked: int
     ranked: str

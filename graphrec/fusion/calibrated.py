@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 import numba as nb
 import numpy as np
@@ -12,9 +12,10 @@ import numpy.typing as npt
 
 from graphrec.errors import ConfigError, DataError, MissingExtraError
 from graphrec.fusion.fit import STEPS
-from graphrec.fusion.fused import FusedLists, assemble
-from graphrec.fusion.kernels import merge_by_value
+from graphrec.fusion.fused import FusedLists
+from graphrec.fusion.merging import by_sum
 from graphrec.fusion.rrf import check_settings, check_weights
+from graphrec.fusion.settings import FitResult
 from graphrec.fusion.stacked import StackedLists, room, stack
 from graphrec.lists import ItemLists, take_lists
 from graphrec.metrics import hit_mask, truth_sizes
@@ -24,7 +25,7 @@ Values = npt.NDArray[np.float64]
 
 # Best entries of a list whose scores sum to one share: they are there in any list that is merged.
 _HEAD = 100
-# Entries asked of each channel: see graphrec.fusion.settings.
+# Entries asked of each channel: see graphrec.fusion.rrf.
 _OVERSAMPLE = 2
 _LEAST_DEPTH = 200
 # A share of 0 has no logarithm.
@@ -97,6 +98,7 @@ class Calibrated:
         By channel, >= 0; channels that are not named weigh 1.
     """
 
+    kind: ClassVar[str] = "calibrated"
     curves: dict[str, Curve]
     weights: dict[str, float] = field(default_factory=dict)
 
@@ -115,7 +117,7 @@ class Calibrated:
         """
         check_settings(k=k)
         stacked = stack(lists)
-        return merge_values(stacked, self._values(stacked), k)
+        return by_sum(stacked, self._values(stacked), k)
 
     def _values(self, stacked: StackedLists) -> Values:
         """Return what each entry adds to its item's score, (m,)."""
@@ -130,12 +132,58 @@ class Calibrated:
 
     def channel_depth(self, k: int) -> int:
         """Return twice k, and 200 at least."""
-        return max(_OVERSAMPLE * k, _LEAST_DEPTH)
+        return merging_depth(k)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON values."""
         curves = {name: curve.to_dict() for name, curve in self.curves.items()}
-        return {"kind": "calibrated", "curves": curves, "weights": dict(self.weights)}
+        return {"kind": self.kind, "curves": curves, "weights": dict(self.weights)}
+
+
+@dataclass(frozen=True, slots=True)
+class FittedCalibrated:
+    """Calibrated fusion, fitted on a validation part of train: see :func:`fit_calibrated`.
+
+    Parameters
+    ----------
+    method : {"isotonic", "logistic"}
+        How the curves are fitted.
+    cutoff : int, default 0
+        The K of Recall@K + NDCG@K that the weights maximise; 0 takes the largest cut-off of the evaluation.
+
+    Raises
+    ------
+    ConfigError
+        If a setting is illegal.
+    """
+
+    method: Method = "isotonic"
+    cutoff: int = 0
+
+    def __post_init__(self) -> None:
+        check_method(self.method)
+        if self.cutoff < 0:
+            raise ConfigError(f"cutoff is {self.cutoff}; it must be 1 or more, or 0 for the largest of the evaluation")
+
+    def fit(self, lists: Mapping[str, ItemLists], truth: ItemLists, *, k: int, seed: int) -> FitResult:
+        """Return the fusion, and its weights as what was found."""
+        fusion = fit_calibrated(lists, truth, k=self.cutoff or k, seed=seed, method=self.method)
+        return FitResult(fusion, {"method": self.method, "cutoff": self.cutoff or k, "weights": dict(fusion.weights)})
+
+    def channel_depth(self, k: int) -> int:
+        """Return how deep the fitted fusion asks."""
+        return merging_depth(k)
+
+
+def check_method(method: str) -> None:
+    """Raise ConfigError unless curves can be fitted so."""
+    if method not in get_args(Method):
+        raise ConfigError(f"method is {method!r}; legal: {', '.join(get_args(Method))}")
+
+
+def merging_depth(k: int) -> int:
+    """Return twice k, and 200 at least: items below place k of one channel may be raised by others."""
+    return max(_OVERSAMPLE * k, _LEAST_DEPTH)
 
 
 def shares_and_ranks(stacked: StackedLists) -> tuple[Values, Values]:
@@ -147,16 +195,6 @@ def shares_and_ranks(stacked: StackedLists) -> tuple[Values, Values]:
     positive = np.maximum(stacked.scores.astype(np.float64), 0.0)
     heads = np.bincount(owners, weights=np.where(ranks <= _HEAD, positive, 0.0), minlength=len(lengths))
     return positive / np.where(heads > 0, heads, 1.0)[owners], ranks.astype(np.float64)
-
-
-def merge_values(stacked: StackedLists, values: Values, k: int) -> FusedLists:
-    """Return the best k items a query by the sum of their entries' ``values`` (m,); those with 0 stay out."""
-    widest, most = room(stacked, k)
-    counts = np.empty(stacked.n, dtype=np.int64)
-    items, scores = np.empty(most, dtype=np.int32), np.empty(most, dtype=np.float32)
-    ranks = np.empty((most, len(stacked.channels)), dtype=np.int32)
-    total = merge_by_value(stacked.bounds, stacked.items, values, k, widest, counts, items, scores, ranks)
-    return assemble(stacked, counts, items[:total], scores[:total], ranks[:total])
 
 
 def fit_calibrated(
@@ -210,8 +248,7 @@ def fit_calibrated(
        independent witnesses.
     """
     check_settings(k=k)
-    if method not in ("isotonic", "logistic"):
-        raise ConfigError(f"method is {method!r}; legal: isotonic, logistic")
+    check_method(method)
     rng = np.random.default_rng(seed)
     users = np.flatnonzero(truth_sizes(truth) > 0)
     if len(users) == 0:
@@ -274,7 +311,7 @@ def _climb(
 ) -> dict[str, float]:
     """Return the weights, the largest 1, that coordinate ascent reaches from equal ones."""
     stacked = stack(lists)
-    everything = merge_values(stacked, fusion._values(stacked), max(room(stacked, 1)[0], 1))
+    everything = by_sum(stacked, fusion._values(stacked), max(room(stacked, 1)[0], 1))
     hits, n_truth = hit_mask(everything.lists, truth), truth_sizes(truth)
     rates = np.zeros(everything.ranks.shape)  # (m, C): what each channel adds at weight 1
     shares, ranks = shares_and_ranks(stacked)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numba as nb
 import numpy as np
@@ -10,12 +12,40 @@ import numpy.typing as npt
 
 from graphrec.errors import DataError
 from graphrec.fusion.fused import FusedLists
-from graphrec.fusion.rrf import check_settings, merge_rrf
+from graphrec.fusion.rrf import Rrf, check_settings, merge_rrf
+from graphrec.fusion.settings import FitResult
 from graphrec.lists import ItemLists, take_lists
 from graphrec.metrics import hit_mask, truth_sizes
 
 # What a weight may be multiplied by in one step; 0 silences a channel.
 STEPS = (0.0, 0.25, 0.5, 0.8, 1.25, 2.0, 4.0)
+
+
+@dataclass(frozen=True, slots=True)
+class FittedRrf:
+    """Weighted reciprocal-rank fusion whose weights are chosen on held-out events: see :func:`fit_weights`.
+
+    Parameters
+    ----------
+    c, depth
+        As in :class:`graphrec.fusion.rrf.Rrf`.
+    """
+
+    kind: ClassVar[str] = "fitted-rrf"
+    c: float = 60.0
+    depth: int = 0
+
+    def __post_init__(self) -> None:
+        check_settings(c=self.c, depth=self.depth)
+
+    def fit(self, lists: Mapping[str, ItemLists], truth: ItemLists, *, k: int, seed: int) -> FitResult:
+        """Return the fusion with the weights that give the best Recall@k."""
+        weights = fit_weights(lists, truth, k=k, seed=seed, c=self.c, depth=self.depth)
+        return FitResult(Rrf(weights, self.c, self.depth), {"kind": self.kind, "weights": weights})
+
+    def channel_depth(self, k: int) -> int:
+        """Return the depth of :class:`graphrec.fusion.rrf.Rrf` with the same settings."""
+        return Rrf(c=self.c, depth=self.depth).channel_depth(k)
 
 
 @nb.njit(nogil=True, cache=True)

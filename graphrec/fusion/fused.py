@@ -9,7 +9,6 @@ import numpy.typing as npt
 
 from graphrec.checks import check_length
 from graphrec.errors import DataError
-from graphrec.fusion.stacked import StackedLists
 from graphrec.lists import ItemLists, take_lists
 
 
@@ -54,21 +53,3 @@ class FusedLists:
         start, stop = self.lists.indptr[position], self.lists.indptr[position + 1]
         one = take_lists(self.lists, [position])
         return FusedLists(one, self.channels, self.ranks[start:stop], self.scores[start:stop])
-
-
-def assemble(
-    stacked: StackedLists,
-    counts: npt.NDArray[np.int64],
-    items: npt.NDArray[np.int32],
-    scores: npt.NDArray[np.float32],
-    ranks: npt.NDArray[np.int32],
-) -> FusedLists:
-    """Return merged entries, (m,) items and scores with (m, C) ranks, as FusedLists; ``counts`` (n,) are lengths."""
-    indptr = np.zeros(stacked.n + 1, dtype=np.int64)
-    np.cumsum(counts, out=indptr[1:])
-    own = np.full(ranks.shape, np.nan, dtype=np.float32)
-    for c in range(ranks.shape[1]):
-        returned = np.flatnonzero(ranks[:, c])
-        starts = stacked.bounds[c, np.searchsorted(indptr, returned, side="right") - 1]
-        own[returned, c] = stacked.scores[starts + ranks[returned, c] - 1]
-    return FusedLists(ItemLists(indptr, items, scores), stacked.channels, ranks, own)

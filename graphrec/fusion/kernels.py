@@ -39,42 +39,86 @@ def gather(
     keys: npt.NDArray[np.int32],
     slots: npt.NDArray[np.int32],
     rows: npt.NDArray[np.int32],
-    ranks: npt.NDArray[np.int32],
+    entries: npt.NDArray[np.int32],
 ) -> int:  # pragma: no cover - compiled
-    """Collect the distinct candidates of one query and their 1-based rank by channel; return how many there are.
+    """Number the distinct candidates of one query in order of appearance; return how many there are.
 
-    ``keys`` and ``slots`` are the scratch hash table, ``rows`` (m,) and ``ranks`` (m, C) take the candidates in
-    order of appearance. An item that a channel returns twice keeps its better rank.
+    ``keys`` and ``slots`` are the scratch hash table, ``rows`` takes the candidates, and ``entries`` the number of
+    the candidate that each entry names, channel after channel.
     """
     keys[:] = -1
     mask = keys.size - 1
     found = 0
-    for c in range(bounds.shape[0]):
-        start = bounds[c, query]
-        stop = bounds[c, query + 1]
+    entry = 0
+    for channel in range(bounds.shape[0]):
+        start = bounds[channel, query]
+        stop = bounds[channel, query + 1]
         if depth > 0:
             stop = min(stop, start + depth)
         for p in range(start, stop):
-            item = items[p]
-            place = find(item, keys, mask)
+            place = find(items[p], keys, mask)
             if keys[place] == -1:
-                keys[place] = item
+                keys[place] = items[p]
                 slots[place] = found
-                rows[found] = item
-                ranks[found, :] = 0
+                rows[found] = items[p]
                 found += 1
-            slot = slots[place]
-            if ranks[slot, c] == 0:
-                ranks[slot, c] = p - start + 1
+            entries[entry] = slots[place]
+            entry += 1
     return found
 
 
 @nb.njit(nogil=True, cache=True)
-def merge_by_rank(
+def tell(
+    query: int,
+    depth: int,
+    bounds: npt.NDArray[np.int64],
+    scores: npt.NDArray[np.float32],
+    entries: npt.NDArray[np.int32],
+    places: npt.NDArray[np.int64],
+    first: int,
+    last: int,
+    out_ranks: npt.NDArray[np.int32],
+    out_own: npt.NDArray[np.float32],
+) -> None:  # pragma: no cover - compiled
+    """Write every channel's rank and score of one query's merged entries, rows ``first`` to ``last`` of the output.
+
+    ``places`` holds the output row of each candidate, -1 where it was not chosen. An item that a channel returns twice
+    keeps its better rank.
+    """
+    out_ranks[first:last, :] = 0
+    out_own[first:last, :] = np.nan
+    entry = 0
+    for channel in range(bounds.shape[0]):
+        start = bounds[channel, query]
+        stop = bounds[channel, query + 1]
+        if depth > 0:
+            stop = min(stop, start + depth)
+        for p in range(start, stop):
+            place = places[entries[entry]]
+            entry += 1
+            if place >= 0 and out_ranks[place, channel] == 0:
+                out_ranks[place, channel] = p - start + 1
+                out_own[place, channel] = scores[p]
+
+
+@nb.njit(nogil=True, cache=True)
+def reciprocal_ranks(
+    bounds: npt.NDArray[np.int64], weights: npt.NDArray[np.float64], c: float, values: npt.NDArray[np.float64]
+) -> None:  # pragma: no cover - compiled
+    """Write ``weight / (c + rank)`` of every entry into ``values`` (m,)."""
+    for channel in range(bounds.shape[0]):
+        for query in range(bounds.shape[1] - 1):
+            start = bounds[channel, query]
+            for p in range(start, bounds[channel, query + 1]):
+                values[p] = weights[channel] / (c + (p - start + 1))
+
+
+@nb.njit(nogil=True, cache=True)
+def merge_by_sum(
     bounds: npt.NDArray[np.int64],
     items: npt.NDArray[np.int32],
-    weights: npt.NDArray[np.float64],
-    c: float,
+    scores: npt.NDArray[np.float32],
+    values: npt.NDArray[np.float64],
     depth: int,
     k: int,
     widest: int,
@@ -82,140 +126,102 @@ def merge_by_rank(
     out_items: npt.NDArray[np.int32],
     out_scores: npt.NDArray[np.float32],
     out_ranks: npt.NDArray[np.int32],
+    out_own: npt.NDArray[np.float32],
 ) -> int:  # pragma: no cover - compiled
-    """Merge each query's lists into the ``out`` arrays; return how many entries were written."""
+    """Merge each query's lists by the sum of its entries' values (>= 0); return how many entries were written."""
     n_channels = bounds.shape[0]
     size = table_size(widest)
     keys = np.empty(size, dtype=np.int32)
     slots = np.empty(size, dtype=np.int32)
     rows = np.empty(widest, dtype=np.int32)
-    ranks = np.empty((widest, n_channels), dtype=np.int32)
-    scores = np.empty(widest, dtype=np.float32)
-    bits = scores.view(np.int32)
+    entries = np.empty(widest, dtype=np.int32)
+    sums = np.empty(widest, dtype=np.float64)
+    totals = np.empty(widest, dtype=np.float32)
+    bits = totals.view(np.int32)
     order = np.empty(widest, dtype=np.int64)
+    places = np.empty(widest, dtype=np.int64)
+    seen = np.full(widest, -1, dtype=np.int64)
     total = 0
     for query in range(bounds.shape[1] - 1):
-        found = gather(query, depth, bounds, items, keys, slots, rows, ranks)
+        found = gather(query, depth, bounds, items, keys, slots, rows, entries)
+        sums[:found] = 0.0
+        places[:found] = -1
+        entry = 0
+        for channel in range(n_channels):
+            start = bounds[channel, query]
+            stop = bounds[channel, query + 1]
+            if depth > 0:
+                stop = min(stop, start + depth)
+            # Who was seen by this channel of this query: an item that stands twice in a list counts once.
+            mark = np.int64(query) * n_channels + channel
+            for p in range(start, stop):
+                slot = entries[entry]
+                entry += 1
+                if seen[slot] != mark:
+                    seen[slot] = mark
+                    sums[slot] += values[p]
         n_scored = 0
         for slot in range(found):
-            score = 0.0
-            for channel in range(n_channels):
-                if ranks[slot, channel] > 0:
-                    score += weights[channel] / (c + ranks[slot, channel])
-            scores[slot] = score
-            if score > 0.0:
+            totals[slot] = sums[slot]
+            if totals[slot] > 0.0:
                 # Positive floats sort like their bits, so one integer sorts by falling score, then by rising row.
                 falling = np.int64(0x7FFFFFFF) - np.int64(bits[slot])
                 order[n_scored] = (falling << np.int64(32)) | np.int64(rows[slot])
                 n_scored += 1
-        order[:n_scored].sort()
         taken = min(k, n_scored)
+        best = order[:n_scored]
+        if taken < n_scored:
+            best = np.partition(best, taken - 1)[:taken]
+        best.sort()
         for position in range(taken):
-            row = order[position] & np.int64(0x7FFFFFFF)
+            row = best[position] & np.int64(0x7FFFFFFF)
             slot = slots[find(row, keys, size - 1)]
-            out_items[total] = row
-            out_scores[total] = scores[slot]
-            out_ranks[total, :] = ranks[slot, :]
-            total += 1
+            places[slot] = total + position
+            out_items[total + position] = row
+            out_scores[total + position] = totals[slot]
+        tell(query, depth, bounds, scores, entries, places, total, total + taken, out_ranks, out_own)
+        total += taken
         counts[query] = taken
     return total
-
-
-@nb.njit(nogil=True, cache=True)
-def merge_by_value(
-    bounds: npt.NDArray[np.int64],
-    items: npt.NDArray[np.int32],
-    values: npt.NDArray[np.float64],
-    k: int,
-    widest: int,
-    counts: npt.NDArray[np.int64],
-    out_items: npt.NDArray[np.int32],
-    out_scores: npt.NDArray[np.float32],
-    out_ranks: npt.NDArray[np.int32],
-) -> int:  # pragma: no cover - compiled
-    """Merge each query's lists by the sum of their entries' ``values`` (m,); return how many entries were written."""
-    n_channels = bounds.shape[0]
-    size = table_size(widest)
-    keys = np.empty(size, dtype=np.int32)
-    slots = np.empty(size, dtype=np.int32)
-    rows = np.empty(widest, dtype=np.int32)
-    ranks = np.empty((widest, n_channels), dtype=np.int32)
-    scores = np.empty(widest, dtype=np.float32)
-    bits = scores.view(np.int32)
-    order = np.empty(widest, dtype=np.int64)
-    total = 0
-    for query in range(bounds.shape[1] - 1):
-        found = gather(query, 0, bounds, items, keys, slots, rows, ranks)
-        n_scored = 0
-        for slot in range(found):
-            score = 0.0
-            for channel in range(n_channels):
-                if ranks[slot, channel] > 0:
-                    score += values[bounds[channel, query] + ranks[slot, channel] - 1]
-            scores[slot] = score
-            if scores[slot] > 0.0:
-                # As in merge_by_rank: by falling score, then by rising row.
-                falling = np.int64(0x7FFFFFFF) - np.int64(bits[slot])
-                order[n_scored] = (falling << np.int64(32)) | np.int64(rows[slot])
-                n_scored += 1
-        order[:n_scored].sort()
-        taken = min(k, n_scored)
-        for position in range(taken):
-            row = order[position] & np.int64(0x7FFFFFFF)
-            slot = slots[find(row, keys, size - 1)]
-            out_items[total] = row
-            out_scores[total] = scores[slot]
-            out_ranks[total, :] = ranks[slot, :]
-            total += 1
-        counts[query] = taken
-    return total
-
-
-@nb.njit(nogil=True, cache=True)
-def _next_free(
-    pointer: int,
-    stop: int,
-    items: npt.NDArray[np.int32],
-    keys: npt.NDArray[np.int32],
-    slots: npt.NDArray[np.int32],
-    placed: npt.NDArray[np.bool_],
-) -> int:  # pragma: no cover - compiled
-    """Return the first entry from ``pointer`` on whose item has no place yet, or ``stop``."""
-    while pointer < stop and placed[slots[find(items[pointer], keys, keys.size - 1)]]:
-        pointer += 1
-    return pointer
 
 
 @nb.njit(nogil=True, cache=True)
 def merge_by_turns(
     bounds: npt.NDArray[np.int64],
     items: npt.NDArray[np.int32],
+    scores: npt.NDArray[np.float32],
     quotas: npt.NDArray[np.int64],
     order: npt.NDArray[np.int64],
+    turn_length: int,
     k: int,
     widest: int,
     counts: npt.NDArray[np.int64],
     out_items: npt.NDArray[np.int32],
     out_scores: npt.NDArray[np.float32],
     out_ranks: npt.NDArray[np.int32],
+    out_own: npt.NDArray[np.float32],
 ) -> int:  # pragma: no cover - compiled
-    """Let channels take turns for each query; return how many entries were written."""
+    """Let channels take turns of up to ``turn_length`` places for each query; return how many entries were written."""
     n_channels = bounds.shape[0]
     size = table_size(widest)
     keys = np.empty(size, dtype=np.int32)
     slots = np.empty(size, dtype=np.int32)
     rows = np.empty(widest, dtype=np.int32)
-    ranks = np.empty((widest, n_channels), dtype=np.int32)
-    placed = np.empty(widest, dtype=np.bool_)
+    entries = np.empty(widest, dtype=np.int32)
+    places = np.empty(widest, dtype=np.int64)
     pointers = np.empty(n_channels, dtype=np.int64)
+    starts = np.empty(n_channels + 1, dtype=np.int64)
     left = np.empty(n_channels, dtype=np.int64)
     total = 0
     for query in range(bounds.shape[1] - 1):
-        found = gather(query, 0, bounds, items, keys, slots, rows, ranks)
-        placed[:found] = False
-        pointers[:] = bounds[:, query]
+        found = gather(query, 0, bounds, items, keys, slots, rows, entries)
+        places[:found] = -1
+        starts[0] = 0
+        for channel in range(n_channels):
+            starts[channel + 1] = starts[channel] + bounds[channel, query + 1] - bounds[channel, query]
+        pointers[:] = starts[:-1]
         taken = 0
-        # First the quotas, then whatever room is left, shared evenly.
+        # First the quotas, then whatever room is left, for which no quota counts.
         for fill in range(2):
             if fill:
                 left[:] = k
@@ -228,25 +234,88 @@ def merge_by_turns(
                 for step in range(n_channels):
                     # Snake: whoever chose last in one round chooses first in the next.
                     channel = order[step if turn % 2 == 0 else n_channels - 1 - step]
-                    if left[channel] == 0 or taken == k:
-                        continue
-                    stop = bounds[channel, query + 1]
-                    pointer = _next_free(pointers[channel], stop, items, keys, slots, placed)
-                    pointers[channel] = pointer
-                    if pointer == stop:
-                        continue
-                    slot = slots[find(items[pointer], keys, size - 1)]
-                    placed[slot] = True
-                    left[channel] -= 1
-                    out_items[total] = items[pointer]
-                    out_scores[total] = 1.0 - taken / k
-                    out_ranks[total, :] = ranks[slot, :]
-                    total += 1
-                    taken += 1
-                    moved = True
+                    allowed = min(turn_length, left[channel])
+                    while allowed > 0 and taken < k and pointers[channel] < starts[channel + 1]:
+                        slot = entries[pointers[channel]]
+                        pointers[channel] += 1
+                        if places[slot] < 0:
+                            places[slot] = total + taken
+                            out_items[total + taken] = rows[slot]
+                            out_scores[total + taken] = 1.0 - taken / k
+                            taken += 1
+                            allowed -= 1
+                            left[channel] -= 1
+                            moved = True
                 turn += 1
+        tell(query, 0, bounds, scores, entries, places, total, total + taken, out_ranks, out_own)
+        total += taken
         counts[query] = taken
     return total
+
+
+@nb.njit(nogil=True, cache=True)
+def number_cells(
+    bounds: npt.NDArray[np.int64], items: npt.NDArray[np.int32], widest: int, cells: npt.NDArray[np.int64]
+) -> int:  # pragma: no cover - compiled
+    """Give every distinct (query, item) a number, written to the entries that name it; return how many there are."""
+    size = table_size(widest)
+    keys = np.empty(size, dtype=np.int32)
+    slots = np.empty(size, dtype=np.int32)
+    rows = np.empty(widest, dtype=np.int32)
+    entries = np.empty(widest, dtype=np.int32)
+    total = 0
+    for query in range(bounds.shape[1] - 1):
+        found = gather(query, 0, bounds, items, keys, slots, rows, entries)
+        entry = 0
+        for channel in range(bounds.shape[0]):
+            for p in range(bounds[channel, query], bounds[channel, query + 1]):
+                cells[p] = total + entries[entry]
+                entry += 1
+        total += found
+    return total
+
+
+@nb.njit(nogil=True, cache=True)
+def fresh_gains(
+    bounds: npt.NDArray[np.int64],
+    cells: npt.NDArray[np.int64],
+    worth: npt.NDArray[np.float64],
+    placed: npt.NDArray[np.bool_],
+    starts: npt.NDArray[np.int64],
+    room: npt.NDArray[np.int64],
+    gains: npt.NDArray[np.float64],
+) -> None:  # pragma: no cover - compiled
+    """Add to ``gains[channel, j]`` what the channel's j-th next entries without a place are worth, over all queries."""
+    for channel in range(bounds.shape[0]):
+        for query in range(bounds.shape[1] - 1):
+            fresh = 0
+            for p in range(starts[channel, query], bounds[channel, query + 1]):
+                if fresh == room[channel]:
+                    break
+                if not placed[cells[p]]:
+                    fresh += 1
+                    gains[channel, fresh] += worth[cells[p]]
+
+
+@nb.njit(nogil=True, cache=True)
+def place_fresh(
+    bounds: npt.NDArray[np.int64],
+    cells: npt.NDArray[np.int64],
+    placed: npt.NDArray[np.bool_],
+    starts: npt.NDArray[np.int64],
+    channel: int,
+    step: int,
+) -> None:  # pragma: no cover - compiled
+    """Place the channel's next ``step`` entries without a place for every query, and move its start behind them."""
+    for query in range(bounds.shape[1] - 1):
+        p = starts[channel, query]
+        fresh = 0
+        while fresh < step and p < bounds[channel, query + 1]:
+            if not placed[cells[p]]:
+                placed[cells[p]] = True
+                fresh += 1
+            p += 1
+        starts[channel, query] = p
 
 
 @nb.njit(nogil=True, cache=True)

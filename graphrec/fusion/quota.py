@@ -3,15 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from graphrec.errors import ConfigError, nearest_names
-from graphrec.fusion.fused import FusedLists, assemble
-from graphrec.fusion.kernels import merge_by_turns
+from graphrec.fusion.fused import FusedLists
+from graphrec.fusion.merging import by_turns
 from graphrec.fusion.rrf import check_settings
-from graphrec.fusion.stacked import room, stack
+from graphrec.fusion.stacked import stack
 from graphrec.lists import ItemLists
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """Places by channel: see :func:`merge_quota`.
+
+    Parameters
+    ----------
+    quotas : dict of str to int
+        Places by channel, >= 0; their order is the order of turns. Where they sum to more than the k that is asked
+        for, they are scaled down in proportion. A channel that is not named only helps to fill room that is left.
+    """
+
+    kind: ClassVar[str] = "quota"
+    quotas: dict[str, int]
+
+    def __post_init__(self) -> None:
+        check_quotas(self.quotas)
+
+    def merge(self, lists: Mapping[str, ItemLists], k: int) -> FusedLists:
+        """Return k items a query, of which each channel places its (scaled) quota."""
+        check_settings(k=k)
+        present = {name: quota for name, quota in self.quotas.items() if name in lists}
+        return place(lists, k, quotas=scale_quotas(present, k))
+
+    def channel_depth(self, k: int) -> int:
+        """Return k: no channel can place more."""
+        return k
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as JSON values."""
+        return {"kind": self.kind, "quotas": dict(self.quotas)}
 
 
 def scale_quotas(quotas: Mapping[str, int], k: int) -> dict[str, int]:
@@ -99,23 +134,18 @@ def place(
 ) -> FusedLists:
     """Merge as :func:`merge_quota` does, with settings that are known to be legal."""
     stacked = stack(lists)
-    channels = stacked.channels
-    turns = list(dict.fromkeys([*(order or quotas), *channels]))
-    widest, most = room(stacked, k)
-    counts = np.empty(stacked.n, dtype=np.int64)
-    items = np.empty(most, dtype=np.int32)
-    scores = np.empty(most, dtype=np.float32)
-    ranks = np.empty((most, len(channels)), dtype=np.int32)
-    total = merge_by_turns(
-        stacked.bounds,
-        stacked.items,
-        np.array([quotas.get(name, 0) for name in channels], dtype=np.int64),
-        np.array([channels.index(name) for name in turns], dtype=np.int64),
-        k,
-        widest,
-        counts,
-        items,
-        scores,
-        ranks,
-    )
-    return assemble(stacked, counts, items[:total], scores[:total], ranks[:total])
+    column = np.array([quotas.get(name, 0) for name in stacked.channels], dtype=np.int64)
+    return by_turns(stacked, column, columns(stacked.channels, [*(order or quotas)]), k)
+
+
+def columns(channels: tuple[str, ...], first: Sequence[str]) -> npt.NDArray[np.int64]:
+    """Return (C,) int64: the columns of the channels named ``first`` that are at hand, then those of all others."""
+    named = dict.fromkeys(name for name in first if name in channels)
+    return np.array([channels.index(name) for name in {**named, **dict.fromkeys(channels)}], dtype=np.int64)
+
+
+def check_order(order: Sequence[str]) -> None:
+    """Raise ConfigError where a channel stands twice in an order of turns."""
+    for name in order:
+        if order.count(name) > 1:
+            raise ConfigError(f"the order names channel {name!r} {order.count(name)} times; name each channel once")

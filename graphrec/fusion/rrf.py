@@ -3,15 +3,62 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from graphrec.errors import ConfigError, nearest_names
-from graphrec.fusion.fused import FusedLists, assemble
-from graphrec.fusion.kernels import merge_by_rank
-from graphrec.fusion.stacked import room, stack
+from graphrec.fusion.fused import FusedLists
+from graphrec.fusion.kernels import reciprocal_ranks
+from graphrec.fusion.merging import by_sum
+from graphrec.fusion.stacked import stack
 from graphrec.lists import ItemLists
+
+# Reciprocal ranks gain from a second look below place k. On goodbooks (Item-CF, User-CF, hot; fitted weights) 400
+# entries a channel in place of 200 lift the gain over the best channel at 200 from nothing to 0.4 points.
+_OVERSAMPLE = 2
+_LEAST_DEPTH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Rrf:
+    """Weighted reciprocal-rank fusion: see :func:`merge_rrf`.
+
+    Parameters
+    ----------
+    weights : dict of str to float
+        By channel, >= 0; channels that are not named weigh 1. Where every channel at hand weighs 0, all weigh 1.
+    c : float, default 60.0
+        Rank offset, > 0 (Cormack, Clarke, Büttcher, SIGIR 2009).
+    depth : int, default 0
+        Entries of each channel that are used; 0 uses all that were asked for, which is twice k.
+    """
+
+    kind: ClassVar[str] = "rrf"
+    weights: dict[str, float] = field(default_factory=dict)
+    c: float = 60.0
+    depth: int = 0
+
+    def __post_init__(self) -> None:
+        check_settings(c=self.c, depth=self.depth)
+        if self.weights:
+            # One unnamed channel of weight 1 may stand beside those named, so all zeros are legal here.
+            check_weights(self.weights, (*self.weights, ""))
+
+    def merge(self, lists: Mapping[str, ItemLists], k: int) -> FusedLists:
+        """Return the best k items a query by weighted reciprocal ranks."""
+        weights = {name: self.weights.get(name, 1.0) for name in lists}
+        return merge_rrf(lists, k, weights=weights if any(weights.values()) else None, c=self.c, depth=self.depth)
+
+    def channel_depth(self, k: int) -> int:
+        """Return ``depth`` where it is set, else twice k, and 200 at least; never less than k."""
+        return max(k, self.depth or max(_OVERSAMPLE * k, _LEAST_DEPTH))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as JSON values."""
+        return {"kind": self.kind, "weights": dict(self.weights), "c": self.c, "depth": self.depth}
 
 
 def check_weights(weights: Mapping[str, float], channels: tuple[str, ...]) -> npt.NDArray[np.float64]:
@@ -76,7 +123,8 @@ def merge_rrf(
 
     Notes
     -----
-    Time O(E log E) for a query with E entries over all channels; memory O(n k C). Deterministic.
+    Time O(E + k log k) for a query with E entries over all channels; memory O(n k C). Deterministic. The order of the
+    channels decides nothing but the rounding of sums.
 
     References
     ----------
@@ -86,15 +134,9 @@ def merge_rrf(
     check_settings(k=k, c=c, depth=depth)
     column = check_weights(weights or {}, tuple(lists)) if lists else np.empty(0)
     stacked = stack(lists)
-    widest, most = room(stacked, k)
-    counts = np.empty(stacked.n, dtype=np.int64)
-    items = np.empty(most, dtype=np.int32)
-    scores = np.empty(most, dtype=np.float32)
-    ranks = np.empty((most, len(column)), dtype=np.int32)
-    total = merge_by_rank(
-        stacked.bounds, stacked.items, column, float(c), depth, k, widest, counts, items, scores, ranks
-    )  # fmt: skip
-    return assemble(stacked, counts, items[:total], scores[:total], ranks[:total])
+    values = np.empty(len(stacked.items), dtype=np.float64)
+    reciprocal_ranks(stacked.bounds, column, float(c), values)
+    return by_sum(stacked, values, k, depth=depth)
 
 
 def check_settings(*, k: int = 1, c: float = 60.0, depth: int = 0) -> None:

@@ -1,29 +1,50 @@
-"""How lists are merged, as settings that are written into configurations and bundles."""
+"""The kinds of fusion: how lists are merged, as settings that are written into configurations and bundles.
+
+Two protocols. A :class:`Fusion` is ready to merge; its fields are plain values, and a bundle holds them. A
+:class:`FusionRecipe` has to see held-out events first, and makes a fusion of them. A new kind is one file with a frozen
+dataclass whose fields are the keys of ``[fusion]``, and one line in ``FUSIONS`` or ``RECIPES``. Among the fields, every
+table is by channel and every list is of channels: the configuration checks their names.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from graphrec.errors import ConfigError, nearest_names
 from graphrec.fusion.fused import FusedLists
-from graphrec.fusion.quota import check_quotas, place, scale_quotas
-from graphrec.fusion.rrf import check_settings, check_weights, merge_rrf
+from graphrec.fusion.quota import Quota
+from graphrec.fusion.rrf import Rrf
 from graphrec.lists import ItemLists
 
-# Reciprocal ranks gain from a second look below place k. On goodbooks (Item-CF, User-CF, hot; fitted weights) 400
-# entries a channel in place of 200 lift the gain over the best channel at 200 from nothing to 0.4 points.
-_OVERSAMPLE = 2
-_LEAST_DEPTH = 200
+__all__ = ["FUSIONS", "RECIPES", "FitResult", "Fusion", "FusionRecipe", "Quota", "Rrf", "fusion_class",
+           "fusion_from_dict"]  # fmt: skip
+
+# Each is imported when it is asked for.
+FUSIONS: Mapping[str, str] = {
+    "rrf": "graphrec.fusion.rrf:Rrf",
+    "quota": "graphrec.fusion.quota:Quota",
+    "snake": "graphrec.fusion.snake:Snake",
+    "priority": "graphrec.fusion.priority:Priority",
+    "calibrated": "graphrec.fusion.calibrated:Calibrated",
+}
+RECIPES: Mapping[str, str] = {
+    "coverage": "graphrec.fusion.coverage:Coverage",
+    "fitted-rrf": "graphrec.fusion.fit:FittedRrf",
+    "fitted-calibrated": "graphrec.fusion.calibrated:FittedCalibrated",
+}
 
 
 class Fusion(Protocol):
     """A way to merge the lists of channels.
 
-    Unlike the functions below it, ``merge`` takes whichever channels are at hand: a request may ask for some only, and
+    Unlike the functions beside it, ``merge`` takes whichever channels are at hand: a request may ask for some only, and
     a channel may be late. Settings of channels that are absent are passed over.
     """
+
+    kind: ClassVar[str]
 
     def merge(self, lists: Mapping[str, ItemLists], k: int) -> FusedLists:
         """Return at most k items a query with what each channel said of them."""
@@ -38,82 +59,50 @@ class Fusion(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Rrf:
-    """Weighted reciprocal-rank fusion: see :func:`graphrec.fusion.rrf.merge_rrf`.
+@dataclasses.dataclass(frozen=True, slots=True)
+class FitResult:
+    """A fusion that was fitted, and what fitting ``found``: JSON values for the report."""
 
-    Parameters
-    ----------
-    weights : dict of str to float
-        By channel, >= 0; channels that are not named weigh 1. Where every channel at hand weighs 0, all weigh 1.
-    c : float, default 60.0
-        Rank offset, > 0 (Cormack, Clarke, Büttcher, SIGIR 2009).
-    depth : int, default 0
-        Entries of each channel that are used; 0 uses all that were asked for, which is twice k.
-    """
+    fusion: Fusion
+    found: Mapping[str, Any]
 
-    weights: dict[str, float] = field(default_factory=dict)
-    c: float = 60.0
-    depth: int = 0
 
-    def __post_init__(self) -> None:
-        check_settings(c=self.c, depth=self.depth)
-        if self.weights:
-            # One unnamed channel of weight 1 may stand beside those named, so all zeros are legal here.
-            check_weights(self.weights, (*self.weights, ""))
+@runtime_checkable
+class FusionRecipe(Protocol):
+    """Settings of a fusion that has to see held-out events before it can merge."""
 
-    def merge(self, lists: Mapping[str, ItemLists], k: int) -> FusedLists:
-        """Return the best k items a query by weighted reciprocal ranks."""
-        weights = {name: self.weights.get(name, 1.0) for name in lists}
-        return merge_rrf(lists, k, weights=weights if any(weights.values()) else None, c=self.c, depth=self.depth)
+    def fit(self, lists: Mapping[str, ItemLists], truth: ItemLists, *, k: int, seed: int) -> FitResult:
+        """Return the fusion of the channels ``lists`` that finds the ``truth`` best at k.
+
+        ``lists`` holds each channel's answers to n users, ``channel_depth(k)`` deep, of channels fitted without the
+        n lists of held-out items ``truth``: a validation part, never the test part.
+        """
+        ...
 
     def channel_depth(self, k: int) -> int:
-        """Return ``depth`` where it is set, else twice k, and 200 at least; never less than k."""
-        return max(k, self.depth or max(_OVERSAMPLE * k, _LEAST_DEPTH))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the settings as JSON values."""
-        return {"kind": "rrf", "weights": dict(self.weights), "c": self.c, "depth": self.depth}
+        """Return how many items each channel should be asked for where k merged ones are wanted."""
+        ...
 
 
-@dataclass(frozen=True, slots=True)
-class Quota:
-    """Places by channel: see :func:`graphrec.fusion.quota.merge_quota`.
+def fusion_class(kind: object) -> type[Fusion] | type[FusionRecipe]:
+    """Return the class of a kind; its fields are the settings.
 
-    Parameters
-    ----------
-    quotas : dict of str to int
-        Places by channel, >= 0; their order is the order of turns. Where they sum to more than the k that is asked
-        for, they are scaled down in proportion.
+    Raises
+    ------
+    ConfigError
+        If the kind is unknown.
     """
-
-    quotas: dict[str, int]
-
-    def __post_init__(self) -> None:
-        check_quotas(self.quotas)
-
-    def merge(self, lists: Mapping[str, ItemLists], k: int) -> FusedLists:
-        """Return k items a query, of which each channel places its (scaled) quota."""
-        check_settings(k=k)
-        present = {name: quota for name, quota in self.quotas.items() if name in lists}
-        return place(lists, k, quotas=scale_quotas(present, k))
-
-    def channel_depth(self, k: int) -> int:
-        """Return k: no channel can place more."""
-        return k
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the settings as JSON values."""
-        return {"kind": "quota", "quotas": dict(self.quotas)}
+    place = {**FUSIONS, **RECIPES}.get(kind) if isinstance(kind, str) else None
+    if place is None:
+        legal = [*FUSIONS, *RECIPES]
+        close = nearest_names(kind, legal) if isinstance(kind, str) else ""
+        raise ConfigError(f"fusion kind {kind!r} is unknown; legal: {', '.join(legal)}{close}")
+    module, _, name = place.partition(":")
+    made_by: type[Fusion] | type[FusionRecipe] = getattr(importlib.import_module(module), name)
+    return made_by
 
 
-_KINDS: dict[str, tuple[type[Rrf] | type[Quota], tuple[str, ...]]] = {
-    "rrf": (Rrf, ("weights", "c", "depth")),
-    "quota": (Quota, ("quotas",)),
-}
-
-
-def fusion_from_dict(settings: Mapping[str, Any]) -> Rrf | Quota:
+def fusion_from_dict(settings: Mapping[str, Any]) -> Fusion:
     """Return the fusion that ``to_dict`` described.
 
     Raises
@@ -123,15 +112,19 @@ def fusion_from_dict(settings: Mapping[str, Any]) -> Rrf | Quota:
     """
     values = dict(settings)
     kind = values.pop("kind", None)
-    if kind not in _KINDS:
-        raise ConfigError(f"fusion kind {kind!r} is unknown; legal: {', '.join(_KINDS)}")
-    made_by, legal = _KINDS[kind]
+    if kind in RECIPES:
+        raise ConfigError(f"fusion kind {kind!r} has to be fitted before it can merge; legal: {', '.join(FUSIONS)}")
+    made_by: Any = fusion_class(kind)
+    legal = [field.name for field in dataclasses.fields(made_by)]
     for key in values:
         if key not in legal:
             raise ConfigError(
                 f"{key!r} is not a setting of {kind} fusion; legal: {', '.join(legal)}{nearest_names(key, legal)}"
             )
     try:
-        return made_by(**values)
-    except (TypeError, AttributeError) as error:
+        fusion: Fusion = made_by(**values)
+    except (TypeError, AttributeError, ValueError) as error:
+        if isinstance(error, ConfigError):
+            raise
         raise ConfigError(f"{kind} fusion cannot be made from {values}: {error}") from error
+    return fusion

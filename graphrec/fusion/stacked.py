@@ -54,10 +54,3 @@ def stack(lists: Mapping[str, ItemLists]) -> StackedLists:
     items = np.concatenate([part.items for part in parts])
     scores = np.concatenate([part.scores for part in parts])
     return StackedLists(tuple(lists), bounds, items, scores)
-
-
-def room(stacked: StackedLists, k: int) -> tuple[int, int]:
-    """Return (most entries one query has over all channels, most entries that all merged lists can have)."""
-    entries = np.diff(stacked.bounds, axis=1).sum(axis=0)  # (n,)
-    widest = int(entries.max()) if len(entries) else 0
-    return widest, int(np.minimum(entries, k).sum())

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from graphrec.channels.als import Als
 from graphrec.channels.bspm import Bspm
 from graphrec.channels.cheby_cf import ChebyCf
-from graphrec.channels.als import Als
 from graphrec.channels.ease import Ease
 from graphrec.channels.gf_cf import GfCf
 from graphrec.channels.hot import Hot
@@ -92,6 +92,8 @@ class TestChebyCf(RecallerContract):
 
 class TestChebyCfWithDecay(RecallerContract):
     recipe = ChebyCf(rank=3, plateau=3.0, last=5, half_life=2.0, weight_exponent=0.5)
+
+
 class TestAls(RecallerContract):
     # Two iterations: items that the board makes alike in all but name would else tie but for the last bit.
     recipe = Als(dim=8, unobserved_weight=0.1, regularisation=0.05, iterations=2)

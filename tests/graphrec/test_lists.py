@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphrec.errors import DataError
-from graphrec.lists import ItemLists, empty_lists, item_lists, take_lists, truncate
+from graphrec.lists import ItemLists, concatenate, empty_lists, item_lists, take_lists, truncate
 from graphrec.neighbours import NeighbourTable
 
 ragged = st.lists(st.lists(st.integers(0, 50), max_size=6), max_size=6)
@@ -61,3 +61,12 @@ def test_neighbour_table_checks_its_columns() -> None:
         table[2]
     with pytest.raises(DataError, match=r"neighbours\[0\] is 3; legal rows are 0 to 2"):
         NeighbourTable([0, 1], [3], [1.0], n_columns=3)
+
+
+@given(ragged, st.integers(0, 6))
+def test_parts_of_lists_put_together_are_the_whole(lists: list[list[int]], cut: int) -> None:
+    whole = item_lists(lists)
+    parts = [item_lists(lists[:cut]), item_lists(lists[cut:])]
+    np.testing.assert_array_equal(concatenate(parts).indptr, whole.indptr)
+    np.testing.assert_array_equal(concatenate(parts).items, whole.items)
+    assert len(concatenate([])) == 0

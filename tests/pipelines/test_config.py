@@ -8,7 +8,11 @@ import pytest
 
 from graphrec.channels.item_cf import ItemCF
 from graphrec.errors import ConfigError
-from pipelines.config import load_config
+from graphrec.fusion.coverage import Coverage
+from graphrec.fusion.fit import FittedRrf
+from graphrec.fusion.priority import Priority
+from graphrec.fusion.rrf import Rrf
+from pipelines.config import load_config, make_fusion
 
 LEGAL = """
 name = "books"
@@ -60,8 +64,17 @@ def test_channels_become_recipes_and_paths_start_at_the_file(tmp_path: Path) -> 
         (LEGAL + "[fusion]\nweights = {item-cf = 0.0}", r"fusion\.weights are all 0; at least one must be above"),
         (
             LEGAL + "[fusion]\nweights = {item-cf = -1.0}",
-            r"fusion\.weights.*-1\.0: input should be greater than or",
+            r"fusion: the weight of channel 'item-cf' is -1\.0; a weight is a number of 0 or more",
         ),
+        (LEGAL + "[fusion]\nkind = 'snaek'", r"fusion\.kind: .*'snaek' is unknown; legal: rrf, .*; nearest: 'snake'"),
+        (LEGAL + "[fusion]\nkind = 'quota'\nweights = 'fit'", r"fusion\.weights is not a known key; legal: quotas"),
+        (LEGAL + "[fusion]\nkind = 'quota'\nquotas = {}", r"fusion: no channel has a quota above 0"),
+        (LEGAL + "[fusion]\nkind = 'priority'\norder = ['itm-cf']", r"fusion\.order names 'itm-cf', .*: 'item-cf'"),
+        (LEGAL + "[fusion]\nkind = 'priority'\ncaps = {item-cf = 1.5}", r"fusion\.caps\.item-cf is 1\.5: input"),
+        (LEGAL + "[fusion]\nkind = 'coverage'\nbudget = 0.5", r"fusion: the budget of 0\.5 pays for no place"),
+        (LEGAL + "[fusion]\nkind = 'coverage'\nprices = {item-cf = 0}", r"fusion: the price .* is 0\.0; it must"),
+        (LEGAL + "[fusion]\nkind = 'coverage'\nobjective = 'ndcg'", r"fusion\.objective is 'ndcg'"),
+        (LEGAL + "[evaluate]\nbudget_us = 0", r"evaluate\.budget_us is 0: input should be greater than 0"),
         (
             LEGAL + "[data.knowledge]\npaths = ['a.ttl']\nlink = {}",
             r"data\.knowledge\.link: give exactly one of template, table, predicate; found none of them",
@@ -81,3 +94,22 @@ def test_missing_and_unreadable_files(tmp_path: Path) -> None:
     path.write_bytes('name = "Bücher"'.encode("latin-1"))
     with pytest.raises(ConfigError, match="cannot be read as UTF-8 text"):
         load_config(path)
+
+
+def test_kinds_of_fusion_become_settings_and_recipes(tmp_path: Path) -> None:
+    def fusion(text: str) -> object:
+        settings = load_config(write(tmp_path, LEGAL + "[fusion]\n" + text)).settings
+        return make_fusion(settings.fusion, ["item-cf"])
+
+    assert fusion("") == Rrf()
+    assert fusion("weights = {item-cf = 2.0}\nc = 10.0") == Rrf({"item-cf": 2.0}, 10.0)
+    assert fusion('weights = "fit"\ndepth = 30') == FittedRrf(depth=30)
+    assert fusion('kind = "priority"\norder = ["item-cf"]\ncaps = {item-cf = 3}') == Priority(
+        ["item-cf"], {"item-cf": 3}
+    )
+    assert fusion('kind = "coverage"\nobjective = "recall"') == Coverage(objective="recall")
+
+
+def test_the_fusion_of_a_configuration_is_kept_as_written(tmp_path: Path) -> None:
+    settings = load_config(write(tmp_path, LEGAL + "[fusion]\nweights = {item-cf = 2.0}\n")).settings
+    assert settings.model_dump(mode="json")["fusion"] == {"kind": "rrf", "weights": {"item-cf": 2.0}}

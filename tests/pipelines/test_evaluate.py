@@ -10,10 +10,14 @@ from graphrec.channels.hot import Hot
 from graphrec.channels.item_cf import ItemCF
 from graphrec.channels.tag import Tag
 from graphrec.errors import ConfigError, DataError
-from graphrec.fusion.settings import Quota, Rrf
+from graphrec.fusion.priority import Priority
+from graphrec.fusion.settings import Fusion, Quota, Rrf
+from graphrec.fusion.snake import Snake
 from graphrec.interactions import Interactions, histories
 from graphrec.lists import item_lists
+from graphrec.neighbours import NeighbourTable
 from graphrec.recall import RecallData, Recaller, Recipe, known_queries
+from graphrec.recallers.neighbours import NeighbourRecaller
 from graphrec.splits import Split, held_out, split_by_ratio, split_by_time
 from pipelines import evaluate as evaluation
 from pipelines.evaluate import evaluate
@@ -204,6 +208,78 @@ def test_one_channel_and_quota() -> None:
     assert "vs_hot@8" not in alone["channels"]["tag"]
     quota = run(data, split, channels, fusion=Quota({"hot": 4, "tag": 4}))
     assert quota["fusion"] == {"kind": "quota", "quotas": {"hot": 4, "tag": 4}}
+
+
+FUSIONS: list[Fusion] = [Rrf(), Quota({"hot": 4, "none": 4}), Snake(), Priority(["none"], {"none": 3})]
+
+
+@pytest.mark.parametrize("fusion", FUSIONS, ids=lambda fusion: fusion.kind)
+def test_a_channel_that_returns_nothing_is_named_and_breaks_nothing(fusion: Fusion) -> None:
+    data, split, channels = world()
+    n = len(data.items)
+    nothing: dict[str, Recaller] = {"none": NeighbourRecaller([NeighbourTable([0] * (n + 1), [], [], n_columns=n)])}
+    report = run(data, split, {**channels, **nothing}, fusion=fusion, limits={"channels": 2})
+    (notice,) = report["notices"]
+    assert notice.startswith("Channel 'none' returned nothing for any of the 57 users measured")
+    row = report["channels"]["none"]
+    assert row["returned@8"] == row["recall@8"] == row["coverage@8"] == 0
+    assert row["novelty@8"] is None
+    assert row["marginal_recall@8"] == [0.0, 0.0, 0.0]
+    assert set(report["overlap@8"]["none"].values()) == {0.0}
+    assert "none" not in report["selection"]["kept"]
+    json.dumps(report, allow_nan=False)
+    assert report["channels"]["hot"]["returned@8"] == 8
+    alone = run(data, split, nothing, limits={"query_us": 1e9})
+    assert alone["fused"]["recall@8"] == 0
+    assert alone["selection"]["kept"] == []
+
+
+def merged_recall(data: RecallData, split: Split, channels: dict[str, Recaller], users: list[int], k: int) -> float:
+    lists = {name: item_lists(slow_lists(data, channel, users, 200)) for name, channel in channels.items()}
+    truth = truth_sets(data, split)
+    merged = Rrf().merge(lists, k).lists
+    return float(
+        np.mean([len(set(i.tolist()) & truth[u]) / len(truth[u]) for u, (i, _) in zip(users, merged, strict=True)])
+    )
+
+
+def test_channels_chosen_on_validation_are_measured_on_everybody() -> None:
+    data, split, channels = world()
+    history, truth = histories(data.interactions), truth_sets(data, split)
+    lists = {name: item_lists(slow_lists(data, one, list(truth), 200)) for name, one in channels.items()}
+    # "Validation" where only the channel tag finds anything.
+    liked = item_lists([items[:2] for items, _ in lists["tag"]])
+    report = run(data, split, channels, limits={"channels": 1}, validation=(lists, liked))["selection"]
+    assert report["kept"] == ["tag"]
+    assert report["budget"] == {"channels": 1}
+    assert report["chosen_on"] == f"{len(history.lengths[list(truth)])} users of the validation part"
+    assert report["users"] == len(truth)
+    users = list(truth)
+    kept = merged_recall(data, split, {"tag": channels["tag"]}, users, 8)
+    whole = merged_recall(data, split, channels, users, 8)
+    assert report["recall"][0] == pytest.approx(kept)
+    assert report["recall_of_all"][0] == pytest.approx(whole)
+    assert report["against_all"][0] == pytest.approx(kept - whole)
+    for name, row in report["dropped"].items():
+        both = {key: channels[key] for key in channels if key in ("tag", name)}
+        assert row["adds"][0] == pytest.approx(merged_recall(data, split, both, users, 8) - kept)
+        assert not row["fits"]
+    assert report["costs"]["size_bytes"] == 1000
+    assert report["costs_of_all"]["size_bytes"] == 3000
+    assert report["costs_of_all"]["channels"] == 3
+
+
+def test_without_validation_those_of_whom_one_chose_are_not_reported() -> None:
+    data, split, channels = world()
+    report = run(data, split, channels, limits={"size_bytes": 2000})
+    chosen, n = report["selection"], report["users"]["measured"]
+    assert chosen["users"] == n // 2
+    assert chosen["chosen_on"].startswith(f"{n - n // 2} of the measured users")
+    assert 1 <= len(chosen["kept"]) <= 2
+    assert chosen["steps"][-1]["recall"] > 0
+    assert "selection" not in run(data, split, channels)
+    one = run(data, split, channels, limits={"size_bytes": 2000}, max_users=1)["selection"]
+    assert one["users"] == 1
 
 
 def test_bad_arguments() -> None:

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from graphrec.neighbours import NeighbourTable
+from graphrec.recallers.neighbours import NeighbourRecaller
 from graphrec.splits import split_by_ratio
-from pipelines.report import report_tables, rounded_values, write_report
-from pipelines.report_plots import latency_scatter, marginal_bars, recall_curves
+from pipelines.report import report_lines, report_tables, rounded_values, write_report
+from pipelines.report_plots import latency_scatter, marginal_bars, popularity_panels, recall_curves
 from tests.pipelines.test_evaluate import run, world
 from tests.worlds import skewed
 
@@ -36,10 +38,8 @@ def test_tables_fit_80_columns_with_every_digit(report: dict[str, Any]) -> None:
     wide["k"] = [20, 50, 100, 200]
     rows = [wide["fused"], *wide["channels"].values()]
     for row in rows:
-        for metric in ("recall", "ndcg", "hit_rate", "coverage", "novelty", "unique_hits", "marginal_recall"):
-            if f"{metric}@8" in row:
-                row.update({f"{metric}@{k}": row[f"{metric}@8"] for k in wide["k"]})
-        row.update({f"hit_rate@{k}": 1.0 for k in wide["k"]})
+        row.update({f"{name.removesuffix('8')}{k}": row[name] for k in wide["k"] for name in list(row) if "@8" in name})
+        row.update({f"{metric}@{k}": 1.0 for k in wide["k"] for metric in ("hit_rate", "coverage", "gini")})
     wide["fused_vs_best@200"] = wide["fused_vs_best@8"]
     text = printed(wide, width=80)
     assert "…" not in text
@@ -114,7 +114,7 @@ def test_rounding_leaves_no_nan() -> None:
 def test_the_page_is_whole_and_needs_nothing_else(report: dict[str, Any], tmp_path: Path) -> None:
     write_report(report, tmp_path)
     page = read(tmp_path / "report.html")
-    assert [tag for tag, _ in page.tags].count("svg") == 3
+    assert [tag for tag, _ in page.tags].count("svg") == 4
     assert not {"script", "link", "img", "iframe"} & {tag for tag, _ in page.tags}
     for _, attributes in page.tags:
         for name in ("src", "href", "xlink:href"):
@@ -139,7 +139,7 @@ def test_strings_of_the_report_are_escaped(report: dict[str, Any], tmp_path: Pat
 
 
 def test_drawings_take_their_ink_from_the_page(report: dict[str, Any]) -> None:
-    for drawing in (recall_curves(report), marginal_bars(report), latency_scatter(report)):
+    for drawing in (recall_curves(report), marginal_bars(report), popularity_panels(report), latency_scatter(report)):
         assert "currentColor" in drawing
         assert "#010203" not in drawing
         assert "<metadata" not in drawing
@@ -178,6 +178,27 @@ def test_the_tables_fit_a_hundred_columns(report: dict[str, Any]) -> None:
         "a-channel-of-long-name",
     ):
         assert expected in text
+
+
+def test_a_report_with_a_silent_channel_and_a_budget(tmp_path: Path) -> None:
+    data, split, channels = world()
+    n = len(data.items)
+    silent = NeighbourRecaller([NeighbourTable([0] * (n + 1), [], [], n_columns=n)])
+    report = run(data, split, {**channels, "silent": silent}, limits={"channels": 1})
+    write_report(report, tmp_path)
+    words = " ".join(read(tmp_path / "report.html").words)
+    assert "Channel 'silent' returned nothing for any of the" in words
+    assert "Which channels to keep" in words
+    assert report_lines(report)[0] == report["notices"][0]
+    assert len(report_lines(report)) == 2 + 3
+    assert "silent" in printed(report)
+
+
+def test_the_popularity_table_says_who_serves_the_tail(report: dict[str, Any]) -> None:
+    text = printed(report)
+    tail = report["channels"]["tag"]["strata_recall@8"]["tail"]
+    row = next(line for line in text.split("by popularity")[1].splitlines() if line.strip().startswith("tag"))
+    assert f"{100 * tail:.1f}" in row
 
 
 def test_names_are_no_markup(report: dict[str, Any]) -> None:

@@ -10,8 +10,10 @@ import pytest
 
 from graphrec.bundle import open_bundle, verify_bundle
 from graphrec.errors import DataError, GraphRecError, LeakError
+from graphrec.interactions import histories
 from pipelines.config import Config, load_config
-from pipelines.train import Trained, evaluate_only, train
+from pipelines.progress import Silent
+from pipelines.train import Trained, evaluate_only, prepare, train, validation_part, validation_split
 from serve.engine import Engine
 from tests.pipelines.shelf import CONFIG, N_BOOKS, N_READERS, write_shelf
 
@@ -101,6 +103,37 @@ def test_fitted_fusion_weights_and_leave_last(tmp_path: Path) -> None:
     weights = open_bundle(trained.bundle).fusion["weights"]
     assert set(weights) == set(CHANNELS) - {"node2vec"}
     assert trained.report["split"]["kind"] == "leave-last"
+
+
+def test_coverage_is_fitted_on_validation_served_as_quotas_and_channels_are_recommended(tmp_path: Path) -> None:
+    config = variant(
+        tmp_path,
+        ("[evaluate]", '[fusion]\nkind = "coverage"\n[evaluate]\nmax_channels = 2'),
+        ("[channels.node2vec]\ndim = 16\nwalks_per_node = 4\nlength = 10\nepochs = 1\n", ""),
+    )
+    trained = train(config, tmp_path / "out")
+    fusion, found = open_bundle(trained.bundle).fusion, trained.report["fusion_fit"]
+    assert fusion == {"kind": "quota", "quotas": found["quotas"]}
+    assert 0 < sum(found["quotas"].values()) <= found["budget"] == found["k"] == 10
+    assert found["prefixes_cover"] <= found["best_prefixes_at_most"] <= found["held_out"]
+    assert trained.report["selection"]["chosen_on"] == f"{found['users']} users of the validation part"
+    assert 1 <= len(trained.report["selection"]["kept"]) <= 2
+    assert len(Engine.open(trained.bundle).recall(user="r1", k=10).ids) == 10
+
+
+def test_a_validation_part_is_held_out_of_train_alone(shelf: Path, tmp_path: Path) -> None:
+    config = variant(tmp_path, (CONFIG[CONFIG.index("[channels.user-cf]") : CONFIG.index("[evaluate]")], ""))
+    _, split, data = prepare(config, rejects=None, steps=Silent())
+    inner = validation_split(config, data.interactions)
+    assert len(inner.train.users) + len(inner.test.users) == len(data.interactions.users) == len(split.train.users)
+    part = validation_part(config, data, Silent(), depth=7)
+    assert list(part.lists) == list(part.fitted.channels) == ["hot"]
+    assert len(part.lists["hot"]) == len(part.truth) == N_READERS
+    assert part.lists["hot"].lengths.max() == 7
+    known = histories(inner.train)
+    for user, (items, _) in enumerate(part.lists["hot"]):
+        assert not set(items.tolist()) & set(known[user][0].tolist())
+        assert not set(part.truth[user][0].tolist()) & set(known[user][0].tolist())
 
 
 def test_without_knowledge_the_rest_still_works(tmp_path: Path) -> None:

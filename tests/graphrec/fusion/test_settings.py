@@ -51,7 +51,7 @@ def test_how_deep_channels_are_asked() -> None:
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"kind": "borda"}, "'borda' is unknown; legal: rrf, quota"),
+        ({"kind": "borda"}, "'borda' is unknown; legal: rrf, quota, snake, priority"),
         ({}, "None is unknown"),
         ({"kind": "rrf", "weight": {}}, "nearest: 'weights'"),
         ({"kind": "rrf", "c": -1}, "c is -1"),

@@ -1,0 +1,396 @@
+r"""Complementary coverage: quotas chosen greedily by the held-out items that each further place adds.
+
+The objective. Let :math:`F(q)` be the held-out (user, item) pairs that stand among the first :math:`q_c` entries of any
+channel :math:`c`, for quotas :math:`q` (counted, or weighed by one over the user's number of held-out items). With a
+price :math:`w_c` a place, look for the :math:`q` with :math:`\sum_c w_c q_c \le B` that makes :math:`F` largest.
+
+What it is. Take as elements the pairs (channel, length), where (c, p) stands for the first p entries of c, covers what
+these cover and costs :math:`w_c p`. F of a set of elements is a coverage function, hence monotone and submodular, and
+one longest element a channel is all that a set needs, so that the quotas are **submodular maximisation under a
+knapsack**. It is not the problem with one element a single entry (c, r): that function is submodular too and its budget
+counts elements, but an entry comes only after all above it, and greedy steps of one place each can then be
+arbitrarily bad (a channel whose first entry finds nothing is never begun, whatever stands below).
+
+What greedy does. From the quotas q it lengthens the channel c to the p with the most gain a unit of price,
+
+.. math:: \frac{F(q \text{ with } q_c := p) - F(q)}{w_c (p - q_c)}, \qquad w_c (p - q_c) \le B - \sum_d w_d q_d ,
+
+until nothing gains. At each state it also looks at giving all that is left of the budget to one channel, and remembers
+the best of all these ends.
+
+What is guaranteed, with OPT the largest F there is:
+
+1. Always at least OPT / 2. Let o be the element of the optimum that costs most, m its cost, and q the last greedy state
+   that costs at most B - m. If q with o has OPT / 2, that end was looked at. Else the optimum's other elements, which
+   cost at most B - m and all fit, gain more than OPT / 2 upon q and upon every state before; so up to and including the
+   next step each took at least that density, and together they cost more than B - m and gained more than OPT / 2 [3]_.
+2. At least (1 - 1/e) OPT where every best step fitted: as long as no step of higher density is refused for want of
+   budget, a step of price s closes at least s / B of what is missing to OPT, so a budget used up in whole steps leaves
+   a share of less than 1/e. This is so wherever each step is one place of price 1, as in [1]_, for instance
+   where no channel's hits come more densely further down; ``whole_steps`` says whether it was so. Sviridenko's
+   enumeration of all triples of elements would have 1 - 1/e always [2]_, at a cost of (C B)^5, and is not done.
+3. For the instance at hand, ``bound`` is at least OPT: no quotas within the budget gain more upon a state than the
+   fractional knapsack over the concave hulls of the channels' gains there. ``prefixes_cover / bound`` is therefore a
+   certificate, usually far above both numbers.
+
+Places and prefixes. F charges for an entry that another channel's prefix holds too, but a quota fusion that merges the
+lists does not: whoever comes later goes further down. Its list of :math:`\sum_c q_c` places therefore holds all the
+prefixes and, where channels overlap, more. So the climb is done a second time as lists are really merged: a step of p
+places gives each user the channel's next p items *that have no place yet*. That objective depends on the order of
+steps, is not submodular, and has no bound of its own; usually it finds more. Of the two ends the one is returned whose
+merged lists find more, so that they never find less than the first end covers: points 1 and 2 hold for
+what is returned, against the best prefixes. (A guarantee against the best merged lists is not known to us.)
+
+All this holds for the held-out events that the quotas were chosen on. For others it is an estimate.
+
+References
+----------
+.. [1] G. Nemhauser, L. Wolsey, M. Fisher, "An analysis of approximations for maximizing submodular set functions I",
+   Mathematical Programming 14, 1978 (a cardinality constraint).
+.. [2] M. Sviridenko, "A note on maximizing a submodular set function subject to a knapsack constraint", Operations
+   Research Letters 32, 2004.
+.. [3] G. Yaroslavtsev, S. Zhou, D. Avdiukhin, "'Bring Your Own Greedy'+Max: Near-Optimal 1/2-Approximations for
+   Submodular Knapsack", AISTATS 2020. Differs: elements of one channel share their entries, so a step pays for what
+   it adds only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from graphrec.checks import check_length
+from graphrec.errors import ConfigError, DataError
+from graphrec.fusion.kernels import fresh_gains, number_cells, place_fresh
+from graphrec.fusion.quota import Quota, place
+from graphrec.fusion.settings import FitResult
+from graphrec.fusion.stacked import stack
+from graphrec.lists import ItemLists
+from graphrec.metrics import hit_mask, rank_metrics, truth_sizes
+
+Objective = Literal["hits", "recall"]
+# Gains and densities are sums of shares: differences below this are rounding.
+_NOISE = 1e-12
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Quotas chosen on held-out events under a total budget: see :func:`choose_quotas`. They serve as quota fusion.
+
+    Parameters
+    ----------
+    budget : float, default 0
+        What all places together may cost, > 0; 0 means the largest k, at a price of 1 a place.
+    prices : dict of str to float
+        What one place of a channel costs, > 0; channels that are not named cost 1.
+    objective : "hits" or "recall", default "hits"
+        Whether every held-out item counts alike, or every user.
+    """
+
+    kind: ClassVar[str] = "coverage"
+    budget: float = 0.0
+    prices: dict[str, float] = field(default_factory=dict)
+    objective: Objective = "hits"
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.budget) and self.budget >= 0):
+            raise ConfigError(f"the budget is {self.budget}; it must be above 0, or 0 for the largest k")
+        if self.objective not in ("hits", "recall"):
+            raise ConfigError(f"the objective is {self.objective!r}; legal: hits, recall")
+        check_prices(self.prices)
+        if 0 < self.budget < (cheapest := min([1.0, *self.prices.values()])):
+            raise ConfigError(f"the budget of {self.budget:g} pays for no place: the cheapest costs {cheapest:g}")
+
+    def fit(self, lists: Mapping[str, ItemLists], truth: ItemLists, *, k: int, seed: int) -> FitResult:  # noqa: ARG002
+        """Return the quota fusion that covers most; nothing is drawn."""
+        chosen = choose_quotas(
+            lists, truth, budget=self.budget or float(k), prices=self.prices, objective=self.objective
+        )
+        found = {
+            "kind": self.kind,
+            "objective": self.objective,
+            "budget": self.budget or k,
+            "quotas": chosen.quotas,
+            "covered": chosen.covered,
+            "held_out": chosen.held_out,
+            "prefixes_cover": chosen.prefixes_cover,
+            "best_prefixes_at_most": chosen.bound,
+            "whole_steps": chosen.whole_steps,
+        }
+        return FitResult(Quota(chosen.quotas), found)
+
+    def channel_depth(self, k: int) -> int:
+        """Return k: quota fusion places no more of one channel."""
+        return k
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Quotas by channel with what they cover.
+
+    ``covered`` is what the merged lists find and ``held_out`` the most that any lists could. ``prefixes_cover`` is what
+    the first climb reached, ``bound`` what no prefixes within the budget exceed on these events; ``whole_steps`` says
+    whether the guarantee of 1 - 1/e holds.
+    """
+
+    quotas: dict[str, int]
+    covered: float
+    held_out: float
+    prefixes_cover: float
+    bound: float
+    whole_steps: bool
+
+
+def check_prices(prices: Mapping[str, float]) -> None:
+    """Raise ConfigError unless every price is finite and above 0."""
+    for name, price in prices.items():
+        if not (np.isfinite(price) and price > 0):
+            raise ConfigError(f"the price of a place of channel {name!r} is {price}; it must be above 0")
+
+
+def choose_quotas(
+    lists: Mapping[str, ItemLists],
+    truth: ItemLists,
+    *,
+    budget: float,
+    prices: Mapping[str, float] | None = None,
+    objective: Objective = "hits",
+) -> Choice:
+    """Return the quotas that greedy coverage gives the channels; the module's docstring says how good they are.
+
+    Parameters
+    ----------
+    lists : mapping of str to ItemLists
+        Each channel's answers to n users, best first, at least as long as its quota may become.
+    truth : ItemLists
+        n lists of held-out items: a validation part, never the test part.
+    budget : float
+        What the places may cost together, > 0.
+    prices : mapping of str to float, optional
+        What one place of a channel costs, > 0; default 1.
+    objective : "hits" or "recall", default "hits"
+        The number of held-out items covered, or the sum over users of the share of theirs.
+
+    Returns
+    -------
+    Choice
+        Quotas in the order of ``lists``. They stop short of the budget where nothing more can be gained, and where
+        what is left does not pay for a place.
+
+    Raises
+    ------
+    ConfigError
+        If the budget pays for no place at all, or a price is 0 or below.
+    DataError
+        If no user has any truth, no channel finds any of it within the budget, or numbers of users disagree.
+
+    Notes
+    -----
+    Time O(steps * E) for E entries of all lists; memory O(E) beside them. Ties go to the channel that comes
+    first, then to the shorter step. Deterministic.
+    """
+    check_prices(prices or {})
+    cost = np.array([(prices or {}).get(name, 1.0) for name in lists], dtype=np.float64)
+    if not budget >= cost.min(initial=np.inf):
+        raise ConfigError(
+            f"the budget of {budget:g} pays for no place: the cheapest costs {cost.min(initial=np.inf):g}"
+        )
+    hits = _hits(lists, truth, budget / cost, objective)
+    best = _climb(hits, cost, budget)
+    if not best.covered:
+        raise DataError(
+            "no channel finds any held-out item within the budget, so quotas cannot be chosen; raise the budget or "
+            "hold out more events"
+        )
+    ends = (best.quotas, _climb_fresh(lists, truth, cost, budget, objective))
+    found = [_found(lists, truth, quotas, objective) for quotas in ends]
+    chosen = int(found[1] > found[0] + _NOISE)
+    return Choice(
+        dict(zip(lists, map(int, ends[chosen]), strict=True)),
+        found[chosen],
+        hits.held_out,
+        best.covered,
+        min(best.bound, hits.held_out),
+        best.whole_steps,
+    )
+
+
+def _found(
+    lists: Mapping[str, ItemLists], truth: ItemLists, quotas: npt.NDArray[np.int64], objective: Objective
+) -> float:
+    """Return the objective of the lists that the quotas merge, as long as the quotas together."""
+    named = dict(zip(lists, map(int, quotas), strict=True))
+    if not any(named.values()):
+        return 0.0
+    metrics = rank_metrics(place(lists, sum(named.values()), quotas=named).lists, truth, sum(named.values()))
+    each = metrics.recall if objective == "recall" else metrics.precision * sum(named.values())
+    return float(np.nansum(each))
+
+
+def _climb_fresh(
+    lists: Mapping[str, ItemLists],
+    truth: ItemLists,
+    cost: npt.NDArray[np.float64],
+    budget: float,
+    objective: Objective,
+) -> npt.NDArray[np.int64]:
+    """Take the densest step of items that have no place yet until nothing gains or the budget is spent."""
+    stacked = stack(lists)
+    cells = np.empty(len(stacked.items), dtype=np.int64)
+    widest = int(np.diff(stacked.bounds, axis=1).sum(axis=0).max(initial=0))
+    worth = np.zeros(number_cells(stacked.bounds, stacked.items, widest, cells))
+    hit = np.concatenate([hit_mask(part, truth) for part in lists.values()])
+    shares = 1.0 / np.maximum(truth_sizes(truth), 1) if objective == "recall" else np.ones(len(truth))
+    worth[cells[hit]] = np.concatenate([np.repeat(shares, part.lengths) for part in lists.values()])[hit]
+    placed, starts = np.zeros(len(worth), dtype=np.bool_), stacked.bounds[:, :-1].copy()
+    longest = np.array([int(part.lengths.max(initial=0)) for part in lists.values()], dtype=np.int64)
+    quotas = np.zeros(len(cost), dtype=np.int64)
+    while True:
+        room = np.minimum(longest, np.floor((budget - float(cost @ quotas)) / cost + 1e-9).astype(np.int64))
+        gains = np.zeros((len(cost), int(room.max(initial=0)) + 1))
+        fresh_gains(stacked.bounds, cells, worth, placed, starts, room, gains)
+        channel, step, density = _densest(gains.cumsum(axis=1), np.zeros_like(quotas), room, cost)
+        if density <= _NOISE:
+            return quotas
+        place_fresh(stacked.bounds, cells, placed, starts, channel, step)
+        quotas[channel] += step
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Hits:
+    """Hits of all channels: ``channel``, ``rank`` (from 1) and ``pair`` (h,); what pairs are worth; (C,) depths."""
+
+    channel: npt.NDArray[np.int64]
+    rank: npt.NDArray[np.int64]
+    pair: npt.NDArray[np.int64]
+    worth: npt.NDArray[np.float64]
+    depths: npt.NDArray[np.int64]
+    held_out: float
+
+    def gains(self) -> npt.NDArray[np.float64]:
+        """Return (C, D + 1): what each channel's first p entries cover of these hits."""
+        width = int(self.depths.max(initial=0)) + 1
+        place = self.channel * width + self.rank
+        added = np.bincount(place, weights=self.worth[self.pair], minlength=len(self.depths) * width)
+        gains: npt.NDArray[np.float64] = added.reshape(len(self.depths), width).cumsum(axis=1)
+        return gains
+
+    def beyond(self, quotas: npt.NDArray[np.int64]) -> _Hits:
+        """Return the hits on pairs that the quotas do not cover."""
+        covered = np.zeros(len(self.worth), dtype=np.bool_)
+        covered[self.pair[self.rank <= quotas[self.channel]]] = True
+        fresh = ~covered[self.pair]
+        return replace(self, channel=self.channel[fresh], rank=self.rank[fresh], pair=self.pair[fresh])
+
+
+def _hits(
+    lists: Mapping[str, ItemLists], truth: ItemLists, reach: npt.NDArray[np.float64], objective: Objective
+) -> _Hits:
+    """Find every hit that the budget can reach; ``reach`` (C,) are the places that it pays for."""
+    stacked = stack(lists)
+    check_length(truth.lengths, stacked.n, name="truth")
+    sizes = truth_sizes(truth)
+    if not sizes.any():
+        raise DataError("no user has a held-out item, so quotas cannot be chosen; hold out more events")
+    longest = np.array([int(part.lengths.max(initial=0)) for part in lists.values()], dtype=np.int64)
+    # A budget such as 0.3 at 0.1 a place pays for 3 places, whatever the binary digits say.
+    depths = np.minimum(longest, np.floor(reach + 1e-9).astype(np.int64))
+    channels, ranks, keys = [], [], []
+    for column, part in enumerate(lists.values()):
+        entries = np.flatnonzero(hit_mask(part, truth))
+        owners = np.searchsorted(part.indptr, entries, side="right") - 1
+        rank = entries - part.indptr[owners] + 1
+        near = rank <= depths[column]
+        channels.append(np.full(int(near.sum()), column, dtype=np.int64))
+        ranks.append(rank[near])
+        keys.append((owners[near] << np.int64(32)) | part.items[entries[near]])
+    found, pairs = np.unique(np.concatenate(keys), return_inverse=True)
+    worth = 1.0 / sizes[found >> np.int64(32)] if objective == "recall" else np.ones(len(found))
+    held_out = float((sizes > 0).sum() if objective == "recall" else sizes.sum())
+    return _Hits(np.concatenate(channels), np.concatenate(ranks), pairs.astype(np.int64), worth, depths, held_out)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Climbed:
+    """Where the climb ended."""
+
+    quotas: npt.NDArray[np.int64]
+    covered: float
+    bound: float
+    whole_steps: bool
+
+
+def _climb(hits: _Hits, cost: npt.NDArray[np.float64], budget: float) -> _Climbed:
+    """Take the densest step that fits until nothing gains; keep the best end and the lowest bound."""
+    quotas = np.zeros(len(cost), dtype=np.int64)
+    best, reached, bound, whole = quotas, 0.0, np.inf, True
+    covered = 0.0
+    while True:
+        gains, left = hits.gains(), budget - float(cost @ quotas)
+        bound = min(bound, covered + _most(gains, hits.depths, cost, budget))
+        room = np.minimum(hits.depths, quotas + np.floor(left / cost + 1e-9).astype(np.int64))
+        ends = covered + gains[np.arange(len(cost)), room]
+        last = int(np.argmax(ends))
+        if ends[last] > reached + _NOISE:
+            best, reached = quotas.copy(), float(ends[last])
+            # No longer than it takes to gain that much.
+            best[last] = max(quotas[last], int(np.searchsorted(gains[last], gains[last, room[last]] - _NOISE)))
+        channel, length, density = _densest(gains, quotas, room, cost)
+        # A denser step that the budget no longer pays for ends the guarantee of 1 - 1/e.
+        whole &= _densest(gains, quotas, hits.depths, cost)[2] <= density * (1 + 1e-9) + _NOISE
+        if density <= _NOISE:
+            return _Climbed(best, reached, max(bound, reached), whole)
+        covered += float(gains[channel, length])
+        quotas[channel] = length
+        hits = hits.beyond(quotas)
+
+
+def _densest(
+    gains: npt.NDArray[np.float64],
+    quotas: npt.NDArray[np.int64],
+    room: npt.NDArray[np.int64],
+    cost: npt.NDArray[np.float64],
+) -> tuple[int, int, float]:
+    """Return (channel, new length, gain a unit of price) of the best step to at most ``room`` (C,)."""
+    lengths = np.arange(gains.shape[1])
+    steps = (lengths - quotas[:, None]) * cost[:, None]  # (C, D + 1)
+    legal = (steps > 0) & (lengths <= room[:, None])
+    density = np.where(legal, gains / np.where(legal, steps, 1.0), 0.0)
+    channel, length = np.unravel_index(int(np.argmax(density)), density.shape)
+    return int(channel), int(length), float(density[channel, length])
+
+
+def _most(
+    gains: npt.NDArray[np.float64],
+    depths: npt.NDArray[np.int64],
+    cost: npt.NDArray[np.float64],
+    budget: float,
+) -> float:
+    """Return what no quotas within the whole budget can gain: the fractional knapsack over concave hulls."""
+    prices, added = [], []
+    for channel, price in enumerate(cost):
+        ends = _hull(gains[channel, : depths[channel] + 1])
+        prices.append(np.diff(ends) * price)
+        added.append(np.diff(gains[channel, ends]))
+    spent, gained = np.concatenate(prices), np.concatenate(added)
+    order = np.argsort(-gained / spent, kind="stable")
+    share = np.clip((budget - np.concatenate([[0.0], np.cumsum(spent[order])[:-1]])) / spent[order], 0.0, 1.0)
+    return float(share @ gained[order])
+
+
+def _hull(values: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    """Return the rising positions of the corners of the least concave function above (p,) rising values."""
+    corners: list[int] = []
+    # Only the places where something is gained can be corners.
+    for p in [0, *(np.flatnonzero(np.diff(values) > 0) + 1)]:
+        while len(corners) > 1:
+            a, b = corners[-2], corners[-1]
+            if (values[b] - values[a]) * (p - b) > (values[p] - values[b]) * (b - a):
+                break
+            corners.pop()
+        corners.append(int(p))
+    return np.array(corners, dtype=np.int64)

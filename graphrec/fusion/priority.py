@@ -1,0 +1,57 @@
+"""Priority fusion: one channel after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+
+from graphrec.errors import ConfigError
+from graphrec.fusion.fused import FusedLists
+from graphrec.fusion.merging import by_turns
+from graphrec.fusion.quota import check_order, columns
+from graphrec.fusion.rrf import check_settings
+from graphrec.fusion.stacked import stack
+from graphrec.lists import ItemLists
+
+
+@dataclass(frozen=True, slots=True)
+class Priority:
+    """Channels in order: the first fills all that it can, the next the room that is left, and so on.
+
+    Parameters
+    ----------
+    order : list of str
+        Who comes first; channels that are not named come after, in the order in which they are given.
+    caps : dict of str to int
+        Places that a channel may fill at most, >= 0; channels that are not named have no cap. Room that is left when
+        every channel has reached its cap or its end is filled in the same order without caps: a list is never short
+        while a channel has more.
+    """
+
+    kind: ClassVar[str] = "priority"
+    order: list[str] = field(default_factory=list)
+    caps: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_order(self.order)
+        for name, cap in self.caps.items():
+            if cap != int(cap) or cap < 0:
+                raise ConfigError(f"the cap of channel {name!r} is {cap}; a cap is a whole number of 0 or more")
+
+    def merge(self, lists: Mapping[str, ItemLists], k: int) -> FusedLists:
+        """Return k items a query; the score is ``1 - position / k``."""
+        check_settings(k=k)
+        stacked = stack(lists)
+        caps = np.array([self.caps.get(name, k) for name in stacked.channels], dtype=np.int64)
+        return by_turns(stacked, caps, columns(stacked.channels, self.order), k, turn_length=k)
+
+    def channel_depth(self, k: int) -> int:
+        """Return k: no channel can place more."""
+        return k
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as JSON values."""
+        return {"kind": self.kind, "order": list(self.order), "caps": dict(self.caps)}

@@ -1,0 +1,41 @@
+"""Every fusion keeps the contract."""
+
+from __future__ import annotations
+
+from graphrec.fusion.coverage import Coverage
+from graphrec.fusion.priority import Priority
+from graphrec.fusion.quota import Quota
+from graphrec.fusion.rrf import Rrf
+from graphrec.fusion.settings import FUSIONS
+from graphrec.fusion.snake import Snake
+from tests.contracts.fusion import CHANNELS, FusionContract, some_lists
+
+
+class TestRrf(FusionContract):
+    fusion = Rrf()
+
+
+class TestWeightedRrf(FusionContract):
+    fusion = Rrf({"hot": 0.5, "tag": 2.0, "als": 1.5}, 30.0)
+
+
+class TestQuota(FusionContract):
+    fusion = Quota({"hot": 2, "tag": 5, "als": 1})
+
+
+class TestSnake(FusionContract):
+    fusion = Snake(["tag", "als", "hot"])
+
+
+class TestPriority(FusionContract):
+    fusion = Priority(["als", "hot", "tag"], {"als": 3})
+
+
+class TestFittedQuota(FusionContract):
+    fusion = Coverage().fit(some_lists(), some_lists()["als"], k=6, seed=0).fusion
+
+
+def test_every_kind_has_a_contract() -> None:
+    tested = {contract.fusion.kind for contract in FusionContract.__subclasses__()}
+    assert tested == set(FUSIONS)
+    assert set(CHANNELS) == set(some_lists())
