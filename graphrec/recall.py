@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
@@ -31,6 +33,9 @@ class Queries:
     history : ItemLists
         n lists of item rows, oldest first, with weights as scores. It may be live: the newest events of a known
         user, or all that is known of an unknown one. Weights of 0 or below count as "seen" but say nothing of taste.
+    context : mapping of str to sequence of (str or None), optional
+        What the requests themselves say, by the name of a user label: n texts each, None where a request is silent.
+        It goes before what is stored of the user: ``{"country": ["DE"]}`` is somebody who is in Germany now.
 
     Raises
     ------
@@ -40,17 +45,35 @@ class Queries:
 
     users: npt.NDArray[np.int32]
     history: ItemLists
+    context: Mapping[str, tuple[str | None, ...]]
 
-    def __init__(self, users: npt.ArrayLike, history: ItemLists) -> None:
+    def __init__(
+        self,
+        users: npt.ArrayLike,
+        history: ItemLists,
+        context: Mapping[str, Sequence[str | None]] | None = None,
+    ) -> None:
         rows = as_array(users, np.int32, name="users")
         check_length(rows, len(history), name="users")
         if len(rows) and int(rows.min()) < -1:
             raise DataError(f"user row {int(rows.min())} is below -1; -1 stands for a user never seen")
+        said = {name: tuple(texts) for name, texts in (context or {}).items()}
+        for name, texts in said.items():
+            if len(texts) != len(rows):
+                raise DataError(f"the context {name!r} has {len(texts)} entries; it must have {len(rows)}")
         object.__setattr__(self, "users", rows)
         object.__setattr__(self, "history", history)
+        object.__setattr__(self, "context", MappingProxyType(said))
 
     def __len__(self) -> int:
         return len(self.users)
+
+
+def take_queries(queries: Queries, positions: npt.ArrayLike) -> Queries:
+    """Return the queries at ``positions`` (n',), in that order, context included."""
+    chosen = np.asarray(positions, dtype=np.int64)
+    context = {name: [texts[at] for at in chosen.tolist()] for name, texts in queries.context.items()}
+    return Queries(queries.users[chosen], take_lists(queries.history, chosen), context)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Self
@@ -93,6 +93,7 @@ class Engine:
         only: Iterable[str] | None = None,
         explain: bool = False,
         deadline_ms: float | None = None,
+        context: Mapping[str, str] | None = None,
     ) -> Answer:
         """Return at most ``k`` items for a user, a history, both, or nobody in particular.
 
@@ -119,6 +120,9 @@ class Engine:
             Say why each item is there.
         deadline_ms : float, optional
             Channels that have not answered by then are left out and named in ``left_out``.
+        context : mapping of str to str, optional
+            What is known of this request by the name of a user label, such as ``{"country": "DE"}``. It goes before
+            what is stored of the user; values that no channel knows are no error.
 
         Raises
         ------
@@ -136,6 +140,7 @@ class Engine:
             exclude=exclude,
             only=only,
             deadline_ms=deadline_ms,
+            context=context,
         )
         return self._answer(state, request, started, explained=explain)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,6 +70,7 @@ def read_request(
     exclude: Iterable[str] = (),
     only: Iterable[str] | None = None,
     deadline_ms: float | None = None,
+    context: Mapping[str, str] | None = None,
 ) -> Request:
     """Check a request and look its ids up.
 
@@ -88,7 +89,7 @@ def read_request(
     rows, scores = _joined(state.bundle.history, row, live, weights)
     banned, missing = _rows(items, exclude, "exclude")
     return Request(
-        queries=Queries(np.array([row], dtype=np.int32), ItemLists([0, len(rows)], rows, scores)),
+        queries=Queries(np.array([row], dtype=np.int32), ItemLists([0, len(rows)], rows, scores), _context(context)),
         exclude=item_lists([np.concatenate([rows, banned])]),
         allowed=_allowed(state, only),
         filtered=only is not None,
@@ -104,6 +105,15 @@ def _id(value: object, name: str) -> str:
     if not isinstance(value, str):
         raise ConfigError(f"{name} holds {value!r} ({type(value).__name__}); ids are strings: {str(value)!r}")
     return value
+
+
+def _context(context: Mapping[str, str] | None) -> dict[str, list[str]]:
+    """Return what the request says of itself, as the context of one query."""
+    if context is None:
+        return {}
+    if not isinstance(context, Mapping):
+        raise ConfigError(f"context is {context!r}; it must be a mapping such as {{'country': 'DE'}}")
+    return {_id(name, "context"): [_id(text, f"context {name!r}")] for name, text in context.items()}
 
 
 def _sequence(values: Iterable[object], name: str) -> Iterable[object]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 # Kind in recaller.json -> module and class; imported when one is loaded.
 KINDS = {
     "ranked": "graphrec.recallers.ranked:RankedRecaller",
+    "segmented": "graphrec.recallers.segmented:SegmentedRecaller",
     "neighbours": "graphrec.recallers.neighbours:NeighbourRecaller",
     "vector": "graphrec.recallers.vector:VectorRecaller",
 }
