@@ -20,6 +20,7 @@ from graphrec.lists import take_lists
 from graphrec.recall import RecallData, Recaller, known_queries
 from graphrec.recallers.vector import VectorRecaller
 from graphrec.splits import Split, held_out, split_by_ratio, split_by_time, split_given, split_leave_last
+from graphrec.training import training_part
 from pipelines.config import Config, SplitSection
 from pipelines.evaluate import evaluate
 from pipelines.inputs import Inputs, load_inputs
@@ -103,7 +104,7 @@ def prepare(config: Config, *, rejects: Path | None, steps: Steps) -> tuple[Inpu
         template = knowledge.user_template or "{id}"
         users = user_nodes(data.catalogue, data.users, lambda user: template.replace("{id}", user))
         refuse_leaks(find_leaks(data.catalogue, users, split.test))
-    return inputs, split, dataclasses.replace(data, interactions=split.train)
+    return inputs, split, training_part(data, split)
 
 
 def make_split(section: SplitSection, interactions: Interactions, test: Interactions | None, *, seed: int) -> Split:
@@ -146,7 +147,7 @@ def choose_fusion(config: Config, data: RecallData, steps: Steps) -> Fusion:
     inner = config.settings.split
     inner = SplitSection(kind="ratio") if inner.kind == "given" else inner.model_copy(update={"cut": None})
     split = make_split(inner, data.interactions, None, seed=config.settings.seed)
-    fitted = fit_channels(config, dataclasses.replace(data, interactions=split.train), steps, note=" for validation")
+    fitted = fit_channels(config, training_part(data, split), steps, note=" for validation")
     with steps.step("choose fusion weights on validation"):
         k, truth = max(config.settings.evaluate.k), held_out(split.train, split.test)
         users = (truth.lengths > 0).nonzero()[0]
