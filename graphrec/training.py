@@ -30,6 +30,12 @@ def training_part(data: RecallData, split: Split) -> RecallData:
     return dataclasses.replace(data, interactions=split.train, exposures=shown)
 
 
+def last_moment(data: RecallData) -> float | None:
+    """Return the time of the newest event, seconds UTC, at which schedules are looked at while channels are measured."""
+    times = data.interactions.times
+    return float(times.max()) if times is not None and len(times) else None
+
+
 def _before(shown: Exposures, split: Split) -> Exposures:
     """Return the exposures before the cut."""
     cut = split.settings.get("cut")

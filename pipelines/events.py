@@ -139,5 +139,6 @@ def reject_faults(
 
 
 def add_row(bad: Rejects, reason: str, batch: Batch, at: int) -> None:
+    """Count the row at place ``at`` of a batch among the rejects."""
     row = ["" if cell is None else str(cell) for cell in (column[at].as_py() for column in batch.rows.columns)]
     bad.add(reason, int(batch.places[at]), (",".join(row),), found=",".join(row))

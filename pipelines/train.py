@@ -20,10 +20,11 @@ from graphrec.lists import take_lists
 from graphrec.recall import RecallData, Recaller, known_queries
 from graphrec.recallers.vector import VectorRecaller
 from graphrec.splits import Split, held_out, split_by_ratio, split_by_time, split_given, split_leave_last
-from graphrec.training import training_part
+from graphrec.training import last_moment, training_part
 from pipelines.config import Config, SplitSection
 from pipelines.evaluate import evaluate
 from pipelines.inputs import Inputs, load_inputs
+from pipelines.operations import with_rules
 from pipelines.progress import Silent, Steps
 from pipelines.report import write_report
 
@@ -97,7 +98,7 @@ def prepare(config: Config, *, rejects: Path | None, steps: Steps) -> tuple[Inpu
     LeakError
         If the knowledge graph holds edges from users to what is held out for them.
     """
-    inputs = load_inputs(config, rejects=rejects, steps=steps)
+    inputs = with_rules(config, load_inputs(config, rejects=rejects, steps=steps))
     split = make_split(config.settings.split, inputs.data.interactions, inputs.test, seed=config.settings.seed)
     knowledge, data = config.settings.data.knowledge, inputs.data
     if knowledge is not None:
@@ -151,7 +152,7 @@ def choose_fusion(config: Config, data: RecallData, steps: Steps) -> Fusion:
     with steps.step("choose fusion weights on validation"):
         k, truth = max(config.settings.evaluate.k), held_out(split.train, split.test)
         users = (truth.lengths > 0).nonzero()[0]
-        queries = known_queries(histories(split.train), users)
+        queries = known_queries(histories(split.train), users, now=last_moment(data))
         lists = {
             name: recall_allowed(channel, queries, fusion.channel_depth(k), exclude=queries.history, allowed=data.pool)
             for name, channel in fitted.channels.items()

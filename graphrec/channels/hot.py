@@ -107,7 +107,7 @@ class Hot:
     def _segmented(
         self, data: RecallData, pairs: Interactions, counted: Scale, shares: Scale, reason: str
     ) -> SegmentedRecaller:
-        """Return one list a segment: its own shares where it has events, those of everybody times a factor elsewhere."""
+        """Return one list a segment: its own shares where it has events, else those of everybody times a factor."""
         segments = user_segments(data, self.by_user)
         codes = segments.labels.codes[pairs.users]
         sums = sums_by_segment(codes, pairs.items, counted, n_segments=len(segments), n_items=len(data.items))

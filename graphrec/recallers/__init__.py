@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 KINDS = {
     "ranked": "graphrec.recallers.ranked:RankedRecaller",
     "segmented": "graphrec.recallers.segmented:SegmentedRecaller",
+    "operations": "graphrec.recallers.operations:OperationsRecaller",
     "neighbours": "graphrec.recallers.neighbours:NeighbourRecaller",
     "vector": "graphrec.recallers.vector:VectorRecaller",
 }
