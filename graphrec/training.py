@@ -31,7 +31,7 @@ def training_part(data: RecallData, split: Split) -> RecallData:
 
 
 def last_moment(data: RecallData) -> float | None:
-    """Return the time of the newest event, seconds UTC, at which schedules are looked at while channels are measured."""
+    """Return the time of the newest event: schedules are looked at for then while channels are measured."""
     times = data.interactions.times
     return float(times.max()) if times is not None and len(times) else None
 

@@ -28,9 +28,7 @@ app = typer.Typer(
 )
 data_app = typer.Typer(help="The registry of data sets: list, describe, fetch.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
-operations_app = typer.Typer(
-    help="The rules that people edit: check them, see what is live when.", no_args_is_help=True
-)
+operations_app = typer.Typer(help="The rules that people edit: check, see what is live.", no_args_is_help=True)
 app.add_typer(operations_app, name="operations")
 
 out_console = Console()

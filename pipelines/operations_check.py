@@ -43,15 +43,8 @@ class Checked:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values; moments in ISO 8601."""
-        dated = [
-            one._asdict()
-            | {end: None if moment is None else iso(moment) for end, moment in zip(_ENDS, one, strict=False)}
-            for one in self.calendar
-        ]
+        dated = [one._asdict() | {"start": _words(one.start), "end": _words(one.end)} for one in self.calendar]
         return {"problems": self.problems, "notes": self.notes, "calendar": dated}
-
-
-_ENDS = ("start", "end")
 
 
 def check_rules(file: Path, *, bundle: Path | None = None, config: Path | None = None, now: float) -> Checked:
@@ -62,7 +55,8 @@ def check_rules(file: Path, *, bundle: Path | None = None, config: Path | None =
     bundle : Path or None
         Ids and the pool are compared with those of this bundle.
     config : Path or None
-        The data of this configuration is read; ids, the pool and labels are compared with it. It goes before ``bundle``.
+        The data of this configuration is read; ids, the pool and labels are compared with it, and not with
+        ``bundle``.
     now : float
         Seconds UTC: the calendar tells what is live then.
 
@@ -116,9 +110,13 @@ def calendar_table(lines: Sequence[Dated], *, now: float) -> Table:
     for name in ("", "from", "until", "for", "rule", "what"):
         table.add_column(name, overflow="fold")
     for one in lines:
-        since, until = ("open" if moment is None else iso(moment) for moment in (one.start, one.end))
+        since, until = _words(one.start) or "open", _words(one.end) or "open"
         table.add_row("●" if one.live else "", since, until, *map(escape, (one.segment, one.rule, one.what)))
     return table
+
+
+def _words(moment: float | None) -> str | None:
+    return None if moment is None else iso(moment)
 
 
 def _segment_words(segment: Segment) -> str:

@@ -22,6 +22,7 @@ from graphrec.catalogue import ITEM, CatalogueGraph, items_only
 from graphrec.exposures import Exposures
 from graphrec.interactions import Interactions
 from graphrec.neighbours import NeighbourTable
+from graphrec.operations.rules import Arrivals, Boost, Campaign, Deny, Entry, Pin, Rules
 from graphrec.recall import ItemTags, RecallData
 from graphrec.vocabulary import Vocabulary
 
@@ -178,6 +179,24 @@ def described(data: RecallData, *, n_exposures: int = 600, seed: int = 5) -> Rec
         user_attributes=Attributes(n_users, {}, {"country": Labels(Vocabulary(["DE", "FR", "NL"]), countries)}),
         exposures=Exposures(users, items, converted, values, times, n_users=n_users, n_items=n_items),
     )
+
+
+def ruled(data: RecallData) -> RecallData:
+    """Return the described world with a rule of every kind, none of which ends."""
+    i = data.items
+    rules = (
+        Pin(i[1], 1),
+        Pin(i[3], 4),
+        Pin(i[6], 2, segment={"country": ("DE", "FR")}),
+        Campaign("summer", (i[5], i[0], i[7])),
+        Boost(label={"colour": "white"}, factor=2.0),
+        Arrivals("released", days=50_000, exposures=80, positions=(3,), rotate_s=10**9),
+        Deny((i[8],)),
+    )
+    entries = tuple(Entry(f"rules, line {line}", rule) for line, rule in enumerate(rules, 1))
+    pool = data.pool.copy()
+    pool[8] = False
+    return replace(described(data), rules=Rules(entries), pool=pool)
 
 
 LIBRARY = (

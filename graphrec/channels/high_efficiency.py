@@ -33,7 +33,8 @@ class HighEfficiency:
 
     ============= ==============================================================================================
     ``posterior`` the value that Beta(:math:`x_i + a,\ n_i - x_i + b`) exceeds with probability ``confidence``
-    ``wilson``    the lower end of Wilson's interval around :math:`x_i / n_i`, without the prior
+    ``wilson``    the lower end of Wilson's interval around :math:`x_i / n_i`, without the prior; as it knows no other
+                  item, one click in one exposure may lead its list: give ``min_exposures`` with it
     ============= ==============================================================================================
 
     **With values** (``value = true``) the score is revenue per thousand exposures: 1000 times the bound times the

@@ -248,6 +248,8 @@ class OperationsRecaller:
             rulings = _read_rulings(directory, setting(settings, "rulings", list, directory=directory))
             reason = setting(settings, "reason", str, directory=directory)
             return cls(rulings, segments, n_items=n_items, reason=reason)
+        except KeyError as error:
+            raise BundleError(f"{directory} is damaged: a rule of the schedule lacks {error}") from error
         except (DataError, TypeError, AttributeError) as error:
             raise BundleError(f"{directory} is damaged: {error}") from error
 

@@ -11,6 +11,7 @@ from graphrec.channels.high_efficiency import HighEfficiency
 from graphrec.channels.hot import Hot
 from graphrec.channels.item_cf import ItemCF
 from graphrec.channels.kg_neighbours import KgNeighbours
+from graphrec.channels.operations import Operations
 from graphrec.channels.registry import RECIPES, recipe_class
 from graphrec.channels.rp3beta import RP3beta
 from graphrec.channels.swing import Swing
@@ -18,7 +19,7 @@ from graphrec.channels.tag import Tag
 from graphrec.channels.user_cf import UserCF
 from graphrec.errors import MissingExtraError
 from tests.contracts.recaller import RecallerContract
-from tests.worlds import described
+from tests.worlds import described, ruled
 
 
 class TestHot(RecallerContract):
@@ -52,6 +53,12 @@ class TestHighEfficiencyByCountry(RecallerContract):
 class TestHighEfficiencyByColour(RecallerContract):
     recipe = HighEfficiency(by_item="colour", min_exposures=2)
     prepared = staticmethod(described)
+
+
+class TestOperations(RecallerContract):
+    recipe = Operations()
+    personalised = False
+    prepared = staticmethod(ruled)
 
 
 class TestUserCF(RecallerContract):
