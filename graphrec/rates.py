@@ -57,15 +57,14 @@ def beta_prior(successes: Numbers, trials: Numbers) -> tuple[float, float]:
 def posterior_mean(successes: Numbers, trials: Numbers, prior: tuple[float, float]) -> Numbers:
     """Return (m,) float64 smoothed rates: (x + a) / (n + a + b)."""
     a, b = prior
-    smoothed: Numbers = (successes + a) / (trials + a + b)
+    smoothed: Numbers = np.divide(successes + a, trials + (a + b))
     return smoothed
 
 
 def posterior_lower(successes: Numbers, trials: Numbers, prior: tuple[float, float], confidence: float) -> Numbers:
     """Return (m,) float64: what each rate exceeds with probability ``confidence``, under Beta(x + a, n - x + b)."""
     a, b = prior
-    lower: Numbers = betaincinv(successes + a, trials - successes + b, 1.0 - confidence)
-    return lower
+    return np.asarray(betaincinv(successes + a, trials - successes + b, 1.0 - confidence), dtype=np.float64)
 
 
 def wilson_lower(successes: Numbers, trials: Numbers, confidence: float) -> Numbers:

@@ -286,7 +286,8 @@ def hot_of_segment(data: RecallData, half_life_days: float, prior: float, member
     """Shares of a segment's decayed events, shrunk towards those of everybody."""
     everyone = decayed_sums(data, half_life_days, range(len(data.users)))
     own = decayed_sums(data, half_life_days, members)
-    return (own + prior * everyone / everyone.sum()) / (own.sum() + prior)
+    shares: Dense = (own + prior * everyone / everyone.sum()) / (own.sum() + prior)
+    return shares
 
 
 def counts_of_exposures(data: RecallData, users: Sequence[int] | None = None) -> tuple[Dense, Dense, Dense]:

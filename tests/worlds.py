@@ -22,7 +22,7 @@ from graphrec.catalogue import ITEM, CatalogueGraph, items_only
 from graphrec.exposures import Exposures
 from graphrec.interactions import Interactions
 from graphrec.neighbours import NeighbourTable
-from graphrec.operations.rules import Arrivals, Boost, Campaign, Deny, Entry, Pin, Rules
+from graphrec.operations.rules import Arrivals, Boost, Campaign, Deny, Entry, Pin, Rule, Rules
 from graphrec.recall import ItemTags, RecallData
 from graphrec.vocabulary import Vocabulary
 
@@ -173,9 +173,10 @@ def described(data: RecallData, *, n_exposures: int = 600, seed: int = 5) -> Rec
     converted = rng.random(n_exposures) < 0.4 * (1 - items / n_items)
     values = np.where(converted, rng.uniform(1, 9, n_exposures), 0).astype(np.float32)
     times = START + rng.integers(0, 300 * DAY, n_exposures)
+    released = START + np.arange(n_items, dtype=np.float64) * DAY
     return replace(
         data,
-        item_attributes=Attributes(n_items, {"released": START + np.arange(n_items) * float(DAY)}, {"colour": colours}),
+        item_attributes=Attributes(n_items, {"released": released}, {"colour": colours}),
         user_attributes=Attributes(n_users, {}, {"country": Labels(Vocabulary(["DE", "FR", "NL"]), countries)}),
         exposures=Exposures(users, items, converted, values, times, n_users=n_users, n_items=n_items),
     )
@@ -184,7 +185,7 @@ def described(data: RecallData, *, n_exposures: int = 600, seed: int = 5) -> Rec
 def ruled(data: RecallData) -> RecallData:
     """Return the described world with a rule of every kind, none of which ends."""
     i = data.items
-    rules = (
+    rules: tuple[Rule, ...] = (
         Pin(i[1], 1),
         Pin(i[3], 4),
         Pin(i[6], 2, segment={"country": ("DE", "FR")}),

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from graphrec.channels.hot import DAY_S
-from graphrec.channels.matrices import Scale, check_at_least, check_count, check_flag
+from graphrec.channels.matrices import Scale, check_at_least, check_count, check_flag, sums_by_row
 from graphrec.channels.segments import category_recaller, check_labels, sums_by_segment, user_segments
 from graphrec.errors import ConfigError
 from graphrec.exposures import Exposures
@@ -131,12 +131,13 @@ class HighEfficiency:
         """
         shown = self._exposures(data)
         counted = self._weights(shown)
-        exposed = np.bincount(shown.items, weights=counted, minlength=len(data.items))
-        converted = np.bincount(shown.items, weights=counted * shown.converted, minlength=len(data.items))
+        exposed = sums_by_row(shown.items, counted, len(data.items))
+        converted = sums_by_row(shown.items, counted * shown.converted, len(data.items))
         prior = beta_prior(converted, exposed)
         scores = self._bounds(converted, exposed, prior)
         if self.value and shown.values is not None:
-            scores = scores * self._worth(shown, counted, converted)
+            brought = sums_by_row(shown.items, counted * shown.converted * shown.values, len(data.items))
+            scores = scores * self._worth(brought, converted)
         often = np.bincount(shown.items, minlength=len(data.items)) >= self.min_exposures
         listed = data.pool & often
         reason = "often {verb} by those who are shown it"
@@ -188,12 +189,10 @@ class HighEfficiency:
             return wilson_lower(converted, exposed, self.confidence)
         return posterior_lower(converted, exposed, prior, self.confidence)
 
-    def _worth(self, shown: Exposures, counted: Scale, converted: Scale) -> Scale:
+    def _worth(self, brought: Scale, converted: Scale) -> Scale:
         """Return (n_items,) float64: a thousand times the smoothed value of a conversion."""
-        brought = np.where(shown.converted, counted * shown.values, 0.0)
-        sums = np.bincount(shown.items, weights=brought, minlength=len(converted))
-        mean = sums.sum() / max(converted.sum(), np.finfo(np.float64).tiny)
-        worth: Scale = 1000.0 * (sums + self.value_prior * mean) / (converted + self.value_prior)
+        mean = brought.sum() / max(converted.sum(), np.finfo(np.float64).tiny)
+        worth: Scale = 1000.0 * (brought + self.value_prior * mean) / (converted + self.value_prior)
         return worth
 
     def _segmented(
@@ -215,8 +214,8 @@ class HighEfficiency:
         converted = sums_by_segment(codes, shown.items, counted * shown.converted, **size)
         rows = np.repeat(np.arange(len(segments)), np.diff(exposed.indptr))
         expected = exposed.data * rates[exposed.indices]
-        found = np.bincount(rows, weights=converted.data, minlength=len(segments))
-        ratio = found / np.maximum(np.bincount(rows, weights=expected, minlength=len(segments)), 1e-300)
+        found = sums_by_row(rows, converted.data, len(segments))
+        ratio = found / np.maximum(sums_by_row(rows, expected, len(segments)), 1e-300)
         lift = (converted.data + self.prior) / (ratio[rows] * expected + self.prior)
         kept = scores[exposed.indices] >= 0
         indptr = np.concatenate([[0], np.cumsum(kept)])[exposed.indptr]

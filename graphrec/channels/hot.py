@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from graphrec.channels.matrices import Scale, check_at_least, check_count
+from graphrec.channels.matrices import Scale, check_at_least, check_count, sums_by_row
 from graphrec.channels.segments import category_recaller, check_labels, sums_by_segment, user_segments
 from graphrec.interactions import Interactions, coalesce
 from graphrec.neighbours import NeighbourTable
@@ -92,7 +92,7 @@ class Hot:
         """
         pairs = coalesce(data.interactions)
         counted = decay(pairs, self.half_life_days)
-        sums = np.bincount(pairs.items, weights=counted, minlength=len(data.items))
+        sums = sums_by_row(pairs.items, counted, len(data.items))
         reason = "widely {verb} lately" if pairs.times is not None else "widely {verb}"
         if self.by_item:
             shares = _shares_of_categories(data, self.by_item, sums)
@@ -112,7 +112,7 @@ class Hot:
         codes = segments.labels.codes[pairs.users]
         sums = sums_by_segment(codes, pairs.items, counted, n_segments=len(segments), n_items=len(data.items))
         rows = np.repeat(np.arange(len(segments)), np.diff(sums.indptr))
-        mass = np.bincount(rows, weights=sums.data, minlength=len(segments)) + self.prior
+        mass = sums_by_row(rows, sums.data, len(segments)) + self.prior
         own = (sums.data + self.prior * shares[sums.indices]) / mass[rows]
         kept = data.pool[sums.indices]
         indptr = np.concatenate([[0], np.cumsum(kept)])[sums.indptr]
@@ -137,7 +137,7 @@ def _shares_of_categories(data: RecallData, label: str, sums: Scale) -> Scale:
         return sums
     codes = data.item_attributes.label(label).codes
     known = codes >= 0
-    totals = np.bincount(codes[known], weights=(sums * data.pool)[known], minlength=1)
+    totals = sums_by_row(codes[known], (sums * data.pool)[known], 1)
     of_own = totals[np.where(known, codes, 0)]
     shares: Scale = np.where(known & (of_own > 0), sums / np.where(of_own > 0, of_own, 1.0), 0.0)
     return shares

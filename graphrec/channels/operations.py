@@ -84,7 +84,12 @@ def _ruling(entry: Entry, data: RecallData) -> Ruling:
     if not isinstance(rule, Pin | Boost | Campaign | Arrivals) or data.rules is None:
         raise TypeError(f"{entry.title} is no rule of the schedule")
     start, end, segment = data.rules.frame(rule)
-    frame = {"name": rule.name, "start": start, "end": end, "segment": {k: list(v) for k, v in segment.items()}}
+    frame: dict[str, Any] = {
+        "name": rule.name,
+        "start": start,
+        "end": end,
+        "segment": segment,
+    }
     if isinstance(rule, Pin):
         return Ruling("pin", items=_rows([rule.item], data), positions=(rule.position,), **frame)
     if isinstance(rule, Boost):
@@ -111,8 +116,8 @@ def _arrivals(rule: Arrivals, data: RecallData, frame: dict[str, Any]) -> Ruling
     """Return the items with a release, by release, with what each is still to get; those that have it are left out."""
     releases = (data.item_attributes or _nothing(data)).number(rule.released)
     needs = rule.exposures - _shown_since(data.exposures, releases)
-    rows = np.flatnonzero(np.isfinite(releases) & (needs > 0) & data.pool)
-    rows = rows[np.argsort(releases[rows], kind="stable")].astype(np.int32)
+    rows = np.flatnonzero(np.isfinite(releases) & (needs > 0) & data.pool).astype(np.int32)
+    rows = rows[np.argsort(releases[rows], kind="stable")]
     return Ruling(
         "arrivals",
         items=rows,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ClassVar
@@ -50,7 +49,10 @@ class RecallerContract:
 
     recipe: ClassVar[Any]
     personalised: ClassVar[bool] = True
-    prepared: ClassVar[Callable[[RecallData], RecallData]] = staticmethod(lambda data: data)
+
+    @staticmethod
+    def prepared(data: RecallData) -> RecallData:
+        return data
 
     @pytest.fixture(params=list(WORLDS))
     def world(self, request: pytest.FixtureRequest) -> tuple[RecallData, Recaller]:

@@ -62,7 +62,8 @@ def test_a_split_by_time_refuses_what_it_cannot_place() -> None:
 
 def test_the_newest_event_is_the_moment_of_measuring() -> None:
     data = skewed()
-    assert last_moment(data) == np.max(data.interactions.times)
     events = data.interactions
+    assert events.times is not None
+    assert last_moment(data) == np.max(events.times)
     rows = Interactions(events.users, events.items, n_users=events.n_users, n_items=events.n_items)
     assert last_moment(replace(data, interactions=rows)) is None

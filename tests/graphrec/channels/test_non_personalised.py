@@ -94,7 +94,7 @@ def test_high_efficiency_is_the_quantile_of_the_posterior(world: Callable[[], Re
     data = described(world())
     shown, converted, _ = oracles.counts_of_exposures(data)
     a, b = beta_prior(converted, shown)
-    expected = beta.ppf(0.3, converted + a, shown - converted + b)
+    expected = np.asarray(beta.ppf(0.3, converted + a, shown - converted + b))
     recaller = HighEfficiency(confidence=0.7).fit(data, seed=0)
     assert_scores(recaller, from_country(None), expected, data.pool & (shown > 0))
     wilson = HighEfficiency(bound="wilson", confidence=0.9).fit(data, seed=0)
@@ -117,7 +117,7 @@ def test_a_segments_rates_are_lifted_by_found_to_expected(world: Callable[[], Re
     data = described(world())
     shown, converted, _ = oracles.counts_of_exposures(data)
     a, b = beta_prior(converted, shown)
-    score, rate = beta.ppf(0.2, converted + a, shown - converted + b), (converted + a) / (shown + a + b)
+    score, rate = np.asarray(beta.ppf(0.2, converted + a, shown - converted + b)), (converted + a) / (shown + a + b)
     recaller = HighEfficiency(by_user="country", prior=3.0).fit(data, seed=0)
     for code, country in enumerate(["DE", "FR", "NL"]):
         n, x, _ = oracles.counts_of_exposures(data, members(data, code))

@@ -13,7 +13,8 @@ from graphrec.operations.rules import Arrivals, Boost, Campaign, Deny, Entry, Pi
 from graphrec.vocabulary import Vocabulary
 
 ITEMS = Vocabulary(["apple", "pear", "plum"])
-DE, FR = {"country": ("DE",)}, {"country": ("FR",)}
+DE: dict[str, tuple[str, ...]] = {"country": ("DE",)}
+FR: dict[str, tuple[str, ...]] = {"country": ("FR",)}
 COLOURS = Attributes(3, {"released": np.zeros(3)}, {"colour": Labels(Vocabulary(["red", "green"]), [0, 1, -1])})
 
 

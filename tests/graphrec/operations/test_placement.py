@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,13 +12,13 @@ from graphrec.fusion.rrf import merge_rrf
 from graphrec.fusion.settings import Quota, Rrf
 from graphrec.lists import ItemLists, empty_lists, item_lists
 from graphrec.operations.placement import arrange, boost, merge_and_place, place_pins
-from graphrec.recall import Queries
+from graphrec.recall import Queries, Recaller
 from graphrec.recallers.operations import OperationsRecaller, Ruling
 from graphrec.recallers.ranked import RankedRecaller
 from tests import oracles
 
 
-def rows(*items: int) -> np.ndarray:  # type: ignore[type-arg]
+def rows(*items: int) -> npt.NDArray[np.int32]:
     return np.array(items, dtype=np.int32)
 
 
@@ -77,7 +78,7 @@ OPERATIONS = OperationsRecaller(
     ],
     n_items=10,
 )
-CHANNELS = {"hot": RankedRecaller(np.arange(10), np.arange(10)[::-1]), "operations": OPERATIONS}
+CHANNELS: dict[str, Recaller] = {"hot": RankedRecaller(np.arange(10), np.arange(10)[::-1]), "operations": OPERATIONS}
 
 
 def answered(now: float, *, k: int = 4, seen: tuple[int, ...] = (), only_hot: bool = False) -> list[int]:
@@ -87,7 +88,8 @@ def answered(now: float, *, k: int = 4, seen: tuple[int, ...] = (), only_hot: bo
         for name, channel in CHANNELS.items()
         if name == "hot" or not only_hot
     }
-    return merge_and_place(Rrf(weights={"operations": 0.0}), lists, CHANNELS, queries, k).lists.items.tolist()
+    merged = merge_and_place(Rrf(weights={"operations": 0.0}), lists, CHANNELS, queries, k)
+    return [int(row) for row in merged.lists.items]
 
 
 def test_pins_survive_fusion_even_of_a_channel_without_weight() -> None:
@@ -110,7 +112,7 @@ def test_a_pin_beyond_k_makes_room_for_others() -> None:
     recaller = OperationsRecaller([Ruling("pin", "late", rows(0), positions=(5,))], n_items=10)
     queries = Queries([-1], empty_lists(1), now=0.0)
     lists = {"hot": CHANNELS["hot"].recall(queries, 10), "operations": recaller.recall(queries, 10)}
-    channels = {"hot": CHANNELS["hot"], "operations": recaller}
+    channels: dict[str, Recaller] = {"hot": CHANNELS["hot"], "operations": recaller}
     for k in (3, 5, 7):
         merged = merge_and_place(Rrf(), lists, channels, queries, k)
         assert merged.lists.items.tolist() == [1, 2, 3, 4, 0, 5, 6][:k]
