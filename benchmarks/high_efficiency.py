@@ -2,7 +2,7 @@
 
     python -m benchmarks.high_efficiency [--data DIR] [--json FILE] [--rounds N]
 
-Four settings; nothing was tuned on any of them, the recipes run with their defaults:
+Nothing was tuned on any of the settings, the recipes run with their defaults:
 
 - ``halves``: the uniform log of Open Bandit (10,000 impressions of 80 items, 38 clicks), learned on a random half
   and measured on the other, again and again.
@@ -10,6 +10,7 @@ Four settings; nothing was tuned on any of them, the recipes run with their defa
   log; intervals by drawing the impressions of the uniform log again.
 - ``simulated``: 80 items, shown as often as Thompson sampling showed them, whose true rates are drawn from the Beta
   distribution that fits the uniform log: the truth is known, so the 38 clicks do not blur it.
+- ``simulated coupons``: the same with the exposures and the distribution of the coupons below.
 - ``coupons``: The Complete Journey, coupons of campaigns of type B and C sent to households (every household of such a
   campaign gets all its coupons), converted if redeemed, the value being what the household spent on the coupon's
   products that day; learned on a random half of the households and measured on the other: revenue per thousand.
@@ -17,7 +18,8 @@ Four settings; nothing was tuned on any of them, the recipes run with their defa
 Measures: ``auc``, how often an impression with a click has an item ranked above that of one without (ties half), and
 ``top10``, the clicks per thousand impressions of the ten items ranked first (``coupons``: the revenue
 of the twenty first).
-Every interval is the 2.5th to 97.5th percentile.
+An interval is the 2.5th to 97.5th percentile over the rounds, which divide or draw the same data again; for simulated
+worlds, which are independent, it is that of the mean (1.96 standard errors).
 """
 
 from __future__ import annotations
@@ -195,23 +197,31 @@ def coupons(directory: Path) -> tuple[Exposures, npt.NDArray[np.int64]]:
     return Exposures(nobody, items, converted, amounts, n_users=0, n_items=int(items.max()) + 1), households
 
 
-def rows(setting: str, found: Measured, best: str, against: tuple[str, ...]) -> list[dict[str, Any]]:
+def rows(
+    setting: str, found: Measured, best: str, against: tuple[str, ...], *, independent: bool = False
+) -> list[dict[str, Any]]:
     """Return a row a ranker, with the differences of ``best`` to it and how often it is not behind."""
+    interval = _of_mean if independent else _of_rounds
     result = []
     for name in found.top:
         row: dict[str, Any] = {"name": f"{setting}/{name}"}
         for measure, values in (("auc", found.auc), ("top10", found.top)):
             if name not in values:
                 continue
-            row[measure] = _with_interval(values[name])
+            row[measure] = interval(values[name])
             if name in against:
-                row[f"{measure}_gain_of_{best}"] = _with_interval(values[best] - values[name])
+                row[f"{measure}_gain_of_{best}"] = interval(values[best] - values[name])
                 row[f"{measure}_share_not_behind"] = round(float((values[best] >= values[name]).mean()), 4)
         result.append(row)
     return result
 
 
-def _with_interval(values: Numbers) -> list[float]:
+def _of_mean(values: Numbers) -> list[float]:
+    reach = 1.96 * values.std(ddof=1) / np.sqrt(len(values))
+    return [round(float(x), 5) for x in (values.mean(), values.mean() - reach, values.mean() + reach)]
+
+
+def _of_rounds(values: Numbers) -> list[float]:
     return [round(float(x), 5) for x in (values.mean(), *np.percentile(values, [2.5, 97.5]))]
 
 
@@ -226,14 +236,15 @@ def main() -> None:
         parser.error("name the folder of test data with --data or the variable GRAPHREC_DATA")
     folder, rounds = Path(arguments.data), arguments.rounds
     uniform, sampled = (open_bandit(folder / "open-bandit" / f"{log}_all.csv") for log in ("random", "bts"))
-    prior = beta_prior(popularity(uniform), _sums(uniform, np.ones(len(uniform))))
     sent, households = coupons(folder / "completejourney")
+    prior, coupon_prior = (beta_prior(popularity(one), _sums(one, np.ones(len(one)))) for one in (uniform, sent))
     others = ("raw rate", "popularity")
     results = [
         *rows("halves", halves(uniform, RATES, rounds, k=10, groups=np.arange(len(uniform))),
               "high-efficiency", others),
         *rows("policy", policy(sampled, uniform, rounds), "high-efficiency", others),
-        *rows("simulated", simulated(sampled, prior, rounds), "high-efficiency", others),
+        *rows("simulated", simulated(sampled, prior, rounds), "high-efficiency", others, independent=True),
+        *rows("simulated coupons", simulated(sent, coupon_prior, rounds), "high-efficiency", others, independent=True),
         *rows("coupons", halves(sent, REVENUE, max(rounds // 10, 10), k=20, groups=households),
               "high-efficiency value", ("high-efficiency", "raw revenue", *others)),
     ]  # fmt: skip
@@ -242,6 +253,7 @@ def main() -> None:
     settings = {
         "rounds": rounds,
         "prior_of_simulated": [round(x, 4) for x in prior],
+        "prior_of_simulated_coupons": [round(x, 4) for x in coupon_prior],
         "coupons": {"exposures": len(sent), "redeemed": int(sent.converted.sum()), "coupons": sent.n_items,
                     "households": len(np.unique(households))},
     }  # fmt: skip
