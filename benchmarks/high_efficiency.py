@@ -160,8 +160,9 @@ def simulated(shown: Exposures, prior: tuple[float, float], rounds: int) -> Meas
         rates = rng.beta(*prior, shown.n_items)
         clicks = rng.random(len(shown)) < rates[shown.items]
         world = Exposures(shown.users, shown.items, clicks, n_users=0, n_items=shown.n_items)
-        for name, ranker in {**RATES, "the truth": lambda _, rates=rates: rates}.items():
-            first = np.lexsort((rng.random(shown.n_items), -ranker(world)))[:10]
+        scored = {**{name: ranker(world) for name, ranker in RATES.items()}, "the truth": rates}
+        for name, scores in scored.items():
+            first = np.lexsort((rng.random(shown.n_items), -scores))[:10]
             top[name][turn] = 1000.0 * rates[first].mean()
     return Measured({}, top)
 

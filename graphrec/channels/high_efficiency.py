@@ -104,7 +104,8 @@ class HighEfficiency:
         above = np.nextafter(0.0, 1.0).item()
         if self.bound not in get_args(Bound):
             raise ConfigError(f"bound is {self.bound!r}; legal are {', '.join(map(repr, get_args(Bound)))}")
-        if not 0.5 <= self.confidence < 1:
+        check_at_least("confidence", self.confidence, 0.5)
+        if self.confidence >= 1:
             raise ConfigError(f"confidence is {self.confidence!r}; it must be at least 0.5 and below 1")
         if self.half_life_days != float("inf"):
             check_at_least("half_life_days", self.half_life_days, above)

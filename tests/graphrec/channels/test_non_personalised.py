@@ -204,7 +204,7 @@ def test_labels_and_columns_that_are_not_there_are_named(recipe: Any, words: str
         (Hot, {"by_user": "a", "by_item": "b"}, "give one of them"),
         (HighEfficiency, {"bound": "wilsn"}, "legal are 'posterior', 'wilson'"),
         (HighEfficiency, {"confidence": 1.0}, "confidence"),
-        (HighEfficiency, {"confidence": 0.2}, "at least 0.5"),
+        (HighEfficiency, {"confidence": 0.2}, "confidence is 0.2; it must be a number of 0.5 or more"),
         (HighEfficiency, {"min_exposures": 0}, "min_exposures"),
         (HighEfficiency, {"value": 1}, "true or false"),
         (HighEfficiency, {"value_prior": 0.0}, "value_prior"),

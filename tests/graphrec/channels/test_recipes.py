@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from graphrec.channels.ease import Ease
+from graphrec.channels.high_efficiency import HighEfficiency
 from graphrec.channels.hot import Hot
 from graphrec.channels.item_cf import ItemCF
 from graphrec.channels.kg_neighbours import KgNeighbours
@@ -239,10 +240,11 @@ def test_missing_knowledge_is_said_in_one_sentence() -> None:
         KgNeighbours(relations={"autor": 1.0}).fit(library(), seed=0)
 
 
-@pytest.mark.parametrize("recipe", [Hot, ItemCF, UserCF, Tag, KgNeighbours, RP3beta, Swing, Ease])
+@pytest.mark.parametrize("recipe", [Hot, HighEfficiency, ItemCF, UserCF, Tag, KgNeighbours, RP3beta, Swing, Ease])
 def test_every_setting_refuses_what_is_illegal(recipe: type[Any]) -> None:
     for field in fields(recipe):
-        for wrong in (-1, float("nan"), "many", None, 1 if field.name == "normalise" else True):
+        flag, text = field.name in {"normalise", "value"}, field.name in {"by_user", "by_item"}
+        for wrong in (-1, float("nan"), () if text else "many", None, 1 if flag else True):
             with pytest.raises(ConfigError, match=field.name):
                 recipe(**{field.name: wrong})
 
