@@ -54,6 +54,14 @@ def test_moments_find_the_prior_that_made_the_counts(a: float, b: float) -> None
     assert found_a + found_b == pytest.approx(a + b, rel=0.15)
 
 
+def test_moments_allow_for_few_trials_a_row() -> None:
+    rng = np.random.default_rng(4)
+    trials = rng.integers(1, 4, 60_000).astype(np.float64)
+    successes = rng.binomial(trials.astype(int), rng.beta(2.0, 3.0, 60_000)).astype(np.float64)
+    a, b = beta_prior(successes, trials)
+    assert (a, b) == (pytest.approx(2.0, rel=0.1), pytest.approx(3.0, rel=0.1))
+
+
 def test_rows_that_differ_by_chance_only_get_a_strong_prior() -> None:
     trials = np.full(500, 40.0)
     successes = np.random.default_rng(0).binomial(40, 0.2, 500).astype(np.float64)

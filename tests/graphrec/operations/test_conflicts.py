@@ -34,9 +34,9 @@ def test_two_pins_on_one_position_clash_where_time_and_segment_meet() -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        Pin("b", 2),
-        Pin("b", 1, start=20),
-        Pin("b", 1, end=10),
+        Pin("b", 2, segment=DE),
+        Pin("b", 1, start=20, segment=DE),
+        Pin("b", 1, end=10, segment=DE),
         Pin("b", 1, segment=FR),
         Pin("b", 1),
         Pin("b", 1, segment={"country": ("DE",), "tier": ("gold",)}),
