@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphrec.lists import ItemLists, take_lists
-from graphrec.recall import Queries, Recaller
+from graphrec.recall import Queries, Recaller, take_queries
 
 
 @nb.njit(nogil=True, cache=True)
@@ -100,8 +100,7 @@ def recall_allowed(
     pending, results = short, {}
     while len(pending):
         asked = min(n_items, asked * 4)
-        part = Queries(queries.users[pending], take_lists(queries.history, pending))
-        answer = recaller.recall(part, asked)
+        answer = recaller.recall(take_queries(queries, pending), asked)
         wider = leave_out(answer, k, exclude=take_lists(exclude, pending), allowed=allowed)
         done = (wider.lengths >= k) | (answer.lengths < asked) | (asked >= n_items)
         results.update({int(pending[i]): wider[int(i)] for i in np.flatnonzero(done)})

@@ -71,6 +71,12 @@ def inputs_lines(inputs: Mapping[str, Any]) -> list[str]:
                 f"{found['name']}: attributes of {found['matched']:,} of {found['matched'] + found['without_row']:,} "
                 f"{name}: {known}" + (f"; not read: {reasons} (see the rejects)" if reasons else "")
             )
+    if shown := inputs.get("exposures"):
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in shown["rejects"].items())
+        lines.append(
+            f"{shown['name']}: {shown['kept']:,} of {shown['rows']:,} exposures, {shown['converted']:,} converted, "
+            f"{shown['anonymous']:,} of nobody known" + (f"; left out: {reasons}" if reasons else "")
+        )
     if knowledge := inputs.get("knowledge"):
         read, linked = knowledge["read"], knowledge["linking"]
         lines.append(f"knowledge graph: {read['triples']:,} triples of entities, {read['rejected']:,} lines rejected")

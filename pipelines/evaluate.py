@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.accounting import overlap, shares, without_each
+from graphrec.accounting import Merge, overlap, shares, without_each
 from graphrec.bootstrap import percentile_interval, resampled_means
 from graphrec.errors import ConfigError, DataError
 from graphrec.filtering import recall_allowed
@@ -20,8 +20,10 @@ from graphrec.fusion.settings import Fusion
 from graphrec.interactions import Interactions, histories
 from graphrec.lists import ItemLists, concatenate, take_lists
 from graphrec.metrics import metrics_at, truth_sizes
-from graphrec.recall import RecallData, Recaller, known_queries
+from graphrec.operations.placement import merge_and_place
+from graphrec.recall import Queries, RecallData, Recaller, known_queries
 from graphrec.splits import held_out
+from graphrec.training import last_moment
 from pipelines.definitions import DEFINITIONS
 from pipelines.latency import FUSED, query_us
 from pipelines.tally import STRATA, Tally, Yardstick, yardstick
@@ -114,7 +116,10 @@ def evaluate(
     took = query_us(channels, fusion, history, sample, cutoffs[-1], pool=data.pool)
 
     def ask(some: npt.NDArray[np.int32]) -> dict[str, ItemLists]:
-        parts = [lists for _, lists in ask_in_chunks(channels, history, some, depth, allowed=data.pool)]
+        parts = [
+            lists
+            for _, lists in ask_in_chunks(channels, history, some, depth, allowed=data.pool, now=last_moment(data))
+        ]
         return {name: concatenate([part[name] for part in parts]) for name in channels}
 
     depth, trials = fusion.channel_depth(cutoffs[-1]), None
@@ -128,7 +133,7 @@ def evaluate(
             ask, truth, users, fusion, k=cutoffs[-1], limits=limits, costs=costs, names=tuple(channels),
             validation=validation, seed=seed,
         )  # fmt: skip
-    found = _measure(channels, fusion, history, truth, users, measure, progress, trials)
+    found = _measure(channels, fusion, history, truth, users, measure, progress, trials, now=last_moment(data))
     report = {
         "dataset": dataset,
         "split": dict(split or {}),
@@ -221,17 +226,11 @@ class _Found:
     trials: Trials | None = None
 
     def add(
-        self, start: int, lists: Mapping[str, ItemLists], truth: ItemLists, fusion: Fusion, cutoffs: list[int]
+        self, start: int, lists: Mapping[str, ItemLists], truth: ItemLists, merge: Merge, cutoffs: list[int]
     ) -> None:
         """Account for the users of one chunk."""
-
-        def merge(parts: Mapping[str, ItemLists], k: int) -> ItemLists:
-            return fusion.merge(parts, k).lists
-
         for name, part in (*lists.items(), (FUSED, merge(lists, cutoffs[-1]))):
             self.tallies[name].add(start, part, truth)
-        if self.trials is not None:
-            self.trials.add(start, lists, truth, fusion)
         here = slice(start, start + len(truth))
         for name, part in without_each(lists, merge, cutoffs[-1]).items():
             for k, values in metrics_at(part, truth, cutoffs).items():
@@ -300,6 +299,8 @@ def _measure(
     measure: Yardstick,
     progress: Progress | None,
     trials: Trials | None,
+    *,
+    now: float | None,
 ) -> _Found:
     """Ask every channel for every user, chunk by chunk, and account for the answers."""
     n, cutoffs, c = len(users), measure.cutoffs, len(channels)
@@ -312,9 +313,16 @@ def _measure(
         trials,
     )
     depth, done = fusion.channel_depth(cutoffs[-1]), 0
-    for chunk, lists in ask_in_chunks(channels, history, users, depth, allowed=measure.pool):
-        found.add(done, lists, take_lists(truth, chunk), fusion, cutoffs)
-        done += len(chunk)
+    for queries, lists in ask_in_chunks(channels, history, users, depth, allowed=measure.pool, now=now):
+
+        def merge(parts: Mapping[str, ItemLists], k: int, queries: Queries = queries) -> ItemLists:
+            return merge_and_place(fusion, parts, channels, queries, k).lists
+
+        chosen = take_lists(truth, queries.users)
+        found.add(done, lists, chosen, merge, cutoffs)
+        if trials is not None:
+            trials.add(done, lists, chosen, fusion)
+        done += len(queries)
         if progress is not None:
             progress(done, n)
     return found
@@ -327,13 +335,14 @@ def ask_in_chunks(
     depth: int,
     *,
     allowed: npt.NDArray[np.bool_],
-) -> Iterator[tuple[npt.NDArray[np.int32], dict[str, ItemLists]]]:
-    """Yield chunks of ``users`` with each channel's lists of ``depth`` allowed items that are not in their history."""
+    now: float | None,
+) -> Iterator[tuple[Queries, dict[str, ItemLists]]]:
+    """Yield queries of ``users`` in chunks, with each channel's ``depth`` allowed items that are not in the history."""
     for start in range(0, len(users), _CHUNK):
         chunk = users[start : start + _CHUNK]
-        queries = known_queries(history, chunk)
+        queries = known_queries(history, chunk, now=now)
         yield (
-            chunk,
+            queries,
             {
                 name: recall_allowed(channel, queries, depth, exclude=queries.history, allowed=allowed)
                 for name, channel in channels.items()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,8 @@ from graphrec.interactions import Interactions
 from graphrec.recall import ItemTags, RecallData
 from graphrec.vocabulary import Vocabulary
 from pipelines.attributes import UserTable, read_attributes, read_users
-from pipelines.config import Config, KnowledgeSource, Link, UsersSource, from_table
+from pipelines.config import Config, ExposuresSource, KnowledgeSource, Link, UsersSource, from_table
+from pipelines.exposures import read_exposures
 from pipelines.pool import pool_files
 from pipelines.progress import Steps
 from pipelines.sources import Source, data_fingerprint, read_interactions
@@ -103,7 +104,27 @@ def load_inputs(config: Config, *, rejects: Path | None, steps: Steps) -> Inputs
         item_attributes=described,
         user_attributes=people,
     )
+    if sections.exposures is not None:
+        with steps.step("read exposures"):
+            data, report["exposures"] = _with_exposures(config, sections.exposures, data, rejects)
     return Inputs(data, test, report, data_fingerprint(_files(config)))
+
+
+def _with_exposures(
+    config: Config, section: ExposuresSource, data: RecallData, rejects: Path | None
+) -> tuple[RecallData, dict[str, Any]]:
+    """Return the data with what was shown, and what was read of it."""
+    file = config.resolve(section.path)
+    exposures, report = read_exposures(
+        file,
+        users=data.users,
+        items=data.items,
+        columns=section.columns,
+        rejects=None if rejects is None else rejects / f"{file.name}.csv",
+        max_reject_share=section.max_reject_share,
+        time_unit=section.time_unit,
+    )
+    return replace(data, exposures=exposures), {**report, "name": str(section.path)}
 
 
 def _read_events(
@@ -235,5 +256,5 @@ def _files(config: Config) -> list[Path]:
     named = [data.interactions.path, data.interactions.test_path]
     if data.knowledge is not None:
         named += [*data.knowledge.paths, data.knowledge.link.table, data.knowledge.link.values]
-    named += [table.path for table in (data.items, data.users) if table is not None]
+    named += [table.path for table in (data.items, data.users, data.exposures) if table is not None]
     return [config.resolve(path) for path in named if path is not None] + pool_files(config)

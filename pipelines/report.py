@@ -64,7 +64,7 @@ def rounded_values(value: Any) -> Any:
 
 
 def report_tables(report: Mapping[str, Any]) -> list[Table]:
-    """Return the tables for a terminal of 80 columns: how good, whom they serve, what they bring, what the pool lost."""
+    """Return the tables for a terminal of 80 columns: how good, for whom, what each brings, what the pool lost."""
     # Rounded like the files, so that a number reads the same everywhere.
     rounded = rounded_values(report)
     told = [pool_table(rounded["pool"])] if rounded.get("pool", {}).get("removals") else []

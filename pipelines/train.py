@@ -20,9 +20,11 @@ from graphrec.lists import ItemLists, concatenate, take_lists
 from graphrec.recall import RecallData, Recaller
 from graphrec.recallers.vector import VectorRecaller
 from graphrec.splits import Split, held_out, split_by_ratio, split_by_time, split_given, split_leave_last
+from graphrec.training import last_moment, training_part
 from pipelines.config import Config, SplitSection, make_fusion
 from pipelines.evaluate import ask_in_chunks, evaluate
 from pipelines.inputs import Inputs, load_inputs
+from pipelines.operations import with_rules
 from pipelines.pool import Pooled, with_pool
 from pipelines.progress import Silent, Steps
 from pipelines.report import write_report
@@ -130,7 +132,7 @@ def prepare(config: Config, *, rejects: Path | None, steps: Steps) -> tuple[Inpu
     LeakError
         If the knowledge graph holds edges from users to what is held out for them.
     """
-    inputs = load_inputs(config, rejects=rejects, steps=steps)
+    inputs = with_rules(config, load_inputs(config, rejects=rejects, steps=steps))
     split = make_split(config.settings.split, inputs.data.interactions, inputs.test, seed=config.settings.seed)
     knowledge, data = config.settings.data.knowledge, inputs.data
     if knowledge is not None:
@@ -138,7 +140,7 @@ def prepare(config: Config, *, rejects: Path | None, steps: Steps) -> tuple[Inpu
         users = user_nodes(data.catalogue, data.users, lambda user: template.replace("{id}", user))
         refuse_leaks(find_leaks(data.catalogue, users, split.test))
     with steps.step("choose the pool"):
-        pooled = with_pool(config, dataclasses.replace(data, interactions=split.train), events="train")
+        pooled = with_pool(config, training_part(data, split), events="train")
     return dataclasses.replace(inputs, pool=pooled.report), split, pooled.data
 
 
@@ -195,14 +197,16 @@ def validation_part(config: Config, data: RecallData, steps: Steps, *, depth: in
     At most ``VALIDATION_USERS`` users are asked for, drawn with the seed. Memory: their lists, 8 bytes an entry.
     """
     split, seed = validation_split(config, data.interactions), config.settings.seed
-    data = with_pool(config, dataclasses.replace(data, interactions=split.train), events="train").data
+    data = with_pool(config, training_part(data, split), events="train").data
     fitted = fit_channels(config, data, steps, note=" for validation")
     with steps.step("ask every channel on validation"):
         truth = held_out(split.train, split.test)
         users = (truth.lengths > 0).nonzero()[0].astype(np.int32)
         if len(users) > VALIDATION_USERS:
             users = np.sort(np.random.default_rng(seed).choice(users, size=VALIDATION_USERS, replace=False))
-        asked = ask_in_chunks(fitted.channels, histories(split.train), users, depth, allowed=data.pool)
+        asked = ask_in_chunks(
+            fitted.channels, histories(split.train), users, depth, allowed=data.pool, now=last_moment(data)
+        )
         parts = [lists for _, lists in asked]
         lists = {name: concatenate([part[name] for part in parts]) for name in fitted.channels}
     return Validation(lists, take_lists(truth, users), fitted)

@@ -76,6 +76,11 @@ def popularity(data: RecallData) -> Scale:
     return np.bincount(coalesce(data.interactions).items, minlength=len(data.items)).astype(np.float64)
 
 
+def sums_by_row(rows: npt.NDArray[np.integer], amounts: Scale, n: int) -> Scale:
+    """Return (n,) float64: the sum of ``amounts`` (m,) by row."""
+    return np.bincount(rows, weights=amounts, minlength=n).astype(np.float64)
+
+
 def rows_sum_to_one(table: NeighbourTable) -> NeighbourTable:
     """Return the table with each row's scores divided by their sum; rows without a positive sum stay as they are."""
     sources = np.repeat(np.arange(len(table)), np.diff(table.indptr))

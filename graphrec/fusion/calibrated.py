@@ -16,7 +16,7 @@ from graphrec.fusion.fused import FusedLists
 from graphrec.fusion.merging import by_sum
 from graphrec.fusion.rrf import check_settings, check_weights
 from graphrec.fusion.settings import FitResult
-from graphrec.fusion.stacked import StackedLists, room, stack
+from graphrec.fusion.stacked import StackedLists, stack
 from graphrec.lists import ItemLists, take_lists
 from graphrec.metrics import hit_mask, truth_sizes
 
@@ -311,7 +311,8 @@ def _climb(
 ) -> dict[str, float]:
     """Return the weights, the largest 1, that coordinate ascent reaches from equal ones."""
     stacked = stack(lists)
-    everything = by_sum(stacked, fusion._values(stacked), max(room(stacked, 1)[0], 1))
+    widest = int(np.diff(stacked.bounds, axis=1).sum(axis=0).max())  # entries that one query has over all channels
+    everything = by_sum(stacked, fusion._values(stacked), widest)
     hits, n_truth = hit_mask(everything.lists, truth), truth_sizes(truth)
     rates = np.zeros(everything.ranks.shape)  # (m, C): what each channel adds at weight 1
     shares, ranks = shares_and_ranks(stacked)

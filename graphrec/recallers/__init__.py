@@ -18,6 +18,8 @@ KINDS = {
     "neighbours": "graphrec.recallers.neighbours:NeighbourRecaller",
     "spectral": "graphrec.recallers.spectral:SpectralRecaller",
     "vector": "graphrec.recallers.vector:VectorRecaller",
+    "segmented": "graphrec.recallers.segmented:SegmentedRecaller",
+    "operations": "graphrec.recallers.operations:OperationsRecaller",
 }
 
 

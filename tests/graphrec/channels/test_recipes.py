@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from graphrec.channels.ease import Ease
+from graphrec.channels.high_efficiency import HighEfficiency
 from graphrec.channels.hot import Hot
 from graphrec.channels.item_cf import ItemCF
 from graphrec.channels.kg_neighbours import KgNeighbours
@@ -24,6 +25,7 @@ from graphrec.lists import item_lists
 from graphrec.recall import Queries, RecallData, known_queries
 from graphrec.recallers.neighbours import NeighbourRecaller
 from graphrec.recallers.profile import profile_weights
+from graphrec.recallers.ranked import RankedRecaller
 from tests import oracles
 from tests.worlds import LIBRARY, checkerboard, library, skewed, without_knowledge
 
@@ -177,13 +179,19 @@ def test_events_whose_weights_sum_to_nothing_say_nothing_of_taste(recipe: Any) -
     np.testing.assert_array_equal(answer.scores, before.scores)
 
 
+def _ranked(recipe: Hot, data: RecallData) -> RankedRecaller:
+    recaller = recipe.fit(data, seed=0)
+    assert isinstance(recaller, RankedRecaller)
+    return recaller
+
+
 def test_hot_counts_users_and_halves_them_with_age() -> None:
     data = skewed()
-    recaller = Hot(half_life_days=20.0).fit(data, seed=0)
+    recaller = _ranked(Hot(half_life_days=20.0), data)
     expected = oracles.hot_scores(data, 20.0)
     np.testing.assert_allclose(recaller.scores, expected[recaller.items], rtol=1e-5)
     assert sorted(recaller.items.tolist()) == np.flatnonzero(data.pool).tolist()
-    forever = Hot(half_life_days=float("inf")).fit(data, seed=0)
+    forever = _ranked(Hot(half_life_days=float("inf")), data)
     np.testing.assert_array_equal(forever.scores, oracles.takers(data)[forever.items])
 
 
@@ -192,14 +200,14 @@ def test_hot_without_times_counts_distinct_users() -> None:
     twice = Interactions(
         np.tile(data.interactions.users, 2), np.tile(data.interactions.items, 2), n_users=30, n_items=20
     )
-    recaller = Hot().fit(RecallData(data.users, data.items, twice, data.catalogue), seed=0)
+    recaller = _ranked(Hot(), RecallData(data.users, data.items, twice, data.catalogue))
     np.testing.assert_array_equal(recaller.scores, oracles.takers(data)[recaller.items])
 
 
 def test_hot_of_no_events_is_the_pool_in_row_order() -> None:
     data = checkerboard()
     nothing = Interactions([], [], None, np.empty(0, np.int64), n_users=30, n_items=20)
-    recaller = Hot().fit(RecallData(data.users, data.items, nothing, data.catalogue), seed=0)
+    recaller = _ranked(Hot(), RecallData(data.users, data.items, nothing, data.catalogue))
     assert recaller.items.tolist() == list(range(20))
 
 
@@ -232,10 +240,11 @@ def test_missing_knowledge_is_said_in_one_sentence() -> None:
         KgNeighbours(relations={"autor": 1.0}).fit(library(), seed=0)
 
 
-@pytest.mark.parametrize("recipe", [Hot, ItemCF, UserCF, Tag, KgNeighbours, RP3beta, Swing, Ease])
+@pytest.mark.parametrize("recipe", [Hot, HighEfficiency, ItemCF, UserCF, Tag, KgNeighbours, RP3beta, Swing, Ease])
 def test_every_setting_refuses_what_is_illegal(recipe: type[Any]) -> None:
     for field in fields(recipe):
-        for wrong in (-1, float("nan"), "many", None, 1 if field.name == "normalise" else True):
+        flag, text = field.name in {"normalise", "value"}, field.name in {"by_user", "by_item"}
+        for wrong in (-1, float("nan"), () if text else "many", None, 1 if flag else True):
             with pytest.raises(ConfigError, match=field.name):
                 recipe(**{field.name: wrong})
 
