@@ -174,7 +174,9 @@ def test_tag_is_the_lift_of_the_profile(world: Callable[[], RecallData], recipe:
     for user in range(0, len(data.users), 5):
         query = known_queries(history, [user])
         if history.lengths[user]:
-            expected = oracles.tag_scores(data, _profile(recaller, query), **_settings(recipe, "weight_exponent"))
+            expected = oracles.tag_scores(
+                data, _profile(recaller, query), **_settings(recipe, "weight_exponent", "dislike", "avoid")
+            )
             # A tag that is left with a rounding error may be in or out; scores as small as that are.
             items, scores = recaller.recall(query, len(data.items))[0]
             np.testing.assert_allclose(scores, expected[items], rtol=1e-3, atol=1e-5)
