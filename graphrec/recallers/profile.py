@@ -80,7 +80,7 @@ def _weights(
         for p in range(start, stop):
             weight = np.float64(weights[p])
             if dislike > 0.0 and (weight <= 0.0 or weight < least):
-                weight = -dislike
+                weight = np.float64(-dislike)
             elif weight <= 0.0:
                 continue
             elif exponent != 1.0:
