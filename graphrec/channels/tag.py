@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import scipy.sparse as sp
 
 from graphrec.channels.matrices import (
@@ -16,11 +18,12 @@ from graphrec.channels.matrices import (
     popularity,
     scaled,
 )
-from graphrec.errors import DataError
+from graphrec.errors import ConfigError, DataError, nearest_names
 from graphrec.recall import RecallData
 from graphrec.recallers.neighbours import NeighbourRecaller
 from graphrec.recallers.profile import Profile
 from graphrec.topk import csr_table
+from graphrec.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,11 @@ class Tag:
         goodbooks, as the others: what was read last says more of what is read next.
     weight_exponent : float, default 0.0
         Power of the history's weights; 0 makes them ones.
+    dislike : float, default 0.0
+        How much an item that a user disliked takes from the tags it carries: one with a weight of 0 or below, or more
+        than a standard deviation below his mean. 0 takes it like any other.
+    avoid : list of str, default []
+        Tags whose items never come back, such as "nsfw".
 
     Raises
     ------
@@ -74,6 +82,8 @@ class Tag:
     last: int = 0
     half_life: float = 50.0
     weight_exponent: float = 0.0
+    dislike: float = 0.0
+    avoid: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("tags", "list_length", "last"):
@@ -85,8 +95,15 @@ class Tag:
             "popularity_exponent",
             "half_life",
             "weight_exponent",
+            "dislike",
         ):
             check_at_least(name, getattr(self, name), 0)
+        if (
+            isinstance(self.avoid, str)
+            or not isinstance(self.avoid, Sequence)
+            or not all(isinstance(tag, str) for tag in self.avoid)
+        ):
+            raise ConfigError(f"avoid is {self.avoid!r}; it must be a list of tags")
 
     def fit(self, data: RecallData, *, seed: int) -> NeighbourRecaller:  # noqa: ARG002 - nothing is drawn
         """Return the channel. Time and memory linear in the number of item-tag pairs, and a sort.
@@ -95,27 +112,37 @@ class Tag:
         ------
         DataError
             If the data has no tags.
+        ConfigError
+            If ``avoid`` names a tag that no item carries, with the nearest ones.
         """
         if data.item_tags is None:
             raise DataError(
                 "the tag channel has no item tags to learn from; give the data tags or leave the channel out"
             )
-        taken = popularity(data)
-        vectors = self._vectors(as_matrix(data.item_tags.table))
+        taken, carried = popularity(data), as_matrix(data.item_tags.table)
+        vectors = self._vectors(carried)
         background = None
         if self.lift:
             average = sp.csr_array(vectors.T) @ (taken / max(1.0, taken.sum()))
             background = (self.lift * average).astype(np.float32)
-        quality = (1.0 + taken) ** self.popularity_exponent * data.pool
+        quality = (1.0 + taken) ** self.popularity_exponent * data.pool * ~self._avoided(carried, data.item_tags.tags)
         lists = csr_table(sp.csr_array(scaled(vectors, rows=quality).T), k=self.list_length)
         return NeighbourRecaller(
             [csr_table(vectors), lists],
             [self.tags],
-            profile=Profile(self.last, self.half_life, self.weight_exponent),
+            profile=Profile(self.last, self.half_life, self.weight_exponent, self.dislike),
             reason="because you like {via}, as in {source}",
             via=data.item_tags.tags,
             background=background,
         )
+
+    def _avoided(self, carried: sp.csr_array, tags: Vocabulary) -> npt.NDArray[np.bool_]:
+        """Return (n_items,): items that carry a tag to avoid."""
+        for tag in self.avoid:
+            if tag not in tags:
+                raise ConfigError(f"avoid: {tag!r} is not among the {len(tags)} tags{nearest_names(tag, tags)}")
+        rows = tags.rows(list(self.avoid))
+        return np.asarray((carried[:, rows] != 0).sum(axis=1) > 0)
 
     def _vectors(self, carried: sp.csr_array) -> sp.csr_array:
         """Return (n_items, n_tags): idf-weighted tags, each item's vector divided by its length."""

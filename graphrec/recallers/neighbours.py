@@ -27,6 +27,7 @@ from graphrec.recallers.files import (
     write_settings,
 )
 from graphrec.recallers.profile import Profile, profile_weights
+from graphrec.signed import push_signed
 from graphrec.threads import map_chunks
 from graphrec.topk import FloatArray, Pushed, chunk_rows, join, push
 from graphrec.vocabulary import Vocabulary
@@ -147,7 +148,10 @@ class NeighbourRecaller:
         for number, (table, count) in enumerate(zip(self.tables, keep, strict=False)):
             own = queries.users[start:stop] if number == 0 and self.middle_is_users else None
             background = self.background if number == 0 else None
-            pushed = push(indptr, rows, amounts, table, count, skip=own, background=background)
+            if number == 0 and (amounts < 0).any():
+                pushed = push_signed(indptr, rows, amounts, table, count, background=background)
+            else:
+                pushed = push(indptr, rows, amounts, table, count, skip=own, background=background)
             steps.append(pushed)
             indptr, rows, amounts = pushed[0], pushed[1], pushed[2].astype(np.float64)
         return steps

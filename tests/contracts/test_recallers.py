@@ -83,6 +83,10 @@ class TestItemCFWithDecay(RecallerContract):
     recipe = ItemCF(last=5, half_life=2.0, weight_exponent=0.5, shrinkage=1.0)
 
 
+class TestItemCFByJaccard(RecallerContract):
+    recipe = ItemCF(k=10, similarity="jaccard", weighting="bm25", max_items_per_user=10)
+
+
 class TestRP3beta(RecallerContract):
     recipe = RP3beta()
 
@@ -146,6 +150,8 @@ class TestLightGCN(RecallerContract):
 
 class TestLightGCNWithDecay(RecallerContract):
     recipe = LightGCN(dim=5, layers=1, steps=40, half_life=3.0, weight_exponent=0.5)
+class TestEaseOfNeighbourhoods(RecallerContract):
+    recipe = Ease(regularisation=2.0, neighbourhood=8)
 
 
 class TestTag(RecallerContract):

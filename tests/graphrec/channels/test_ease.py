@@ -6,9 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
 from graphrec.channels import ease
 from graphrec.channels.ease import Ease, invert
+from graphrec.channels.ease_neighbourhood import restricted_weights
 from graphrec.errors import ConfigError
 from graphrec.interactions import histories
 from graphrec.recall import RecallData, known_queries
@@ -86,12 +88,54 @@ def test_a_matrix_without_inverse_is_said_in_one_sentence() -> None:
         invert(np.array([[1.0, 2.0], [2.0, 1.0]], dtype=np.float32))
 
 
-def test_too_many_items_are_refused_before_anything_is_inverted() -> None:
+def test_beyond_max_items_each_item_is_predicted_from_its_neighbourhood(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ease, "_NEIGHBOURHOOD", 3)
     data = skewed()
-    n = int((oracles.takers(data) > 0).sum())
-    with pytest.raises(ConfigError, match=rf"{n} items have events, and ease takes at most max_items = {n - 1}; raise"):
-        Ease(max_items=n - 1).fit(data, seed=0)
-    assert len(Ease(max_items=n).fit(data, seed=0).tables[0]) == len(data.items)  # items without events do not count
+    n = int((oracles.takers(data) > 0).sum())  # items without events do not count
+    exact, beyond = (Ease(max_items=limit).fit(data, seed=0).tables[0] for limit in (n, n - 1))
+    np.testing.assert_array_equal(exact.scores, Ease().fit(data, seed=0).tables[0].scores)
+    np.testing.assert_array_equal(beyond.scores, Ease(neighbourhood=3).fit(data, seed=0).tables[0].scores)
+    assert len(beyond.scores) < len(exact.scores)
+
+
+@WORLDS
+@pytest.mark.parametrize(("n", "exponent"), [(1, 0.0), (5, 1.0), (100, 0.0)])
+def test_restricted_weights_solve_one_small_system_an_item(
+    world: Callable[[], RecallData], n: int, exponent: float
+) -> None:
+    data = world()
+    taste = oracles.dense_taste(data, exponent)
+    found = restricted_weights(sp.csr_array(taste.astype(np.float32)), n, 2.0, n_counts=1000, threads=3)
+    gram = taste.T @ taste
+    likeness = oracles.item_cf_table(
+        data, k=0, user_exponent=0.0, item_exponent=0.5, normalise=False, shrinkage=0.0, weight_exponent=exponent
+    )
+    for target in range(len(gram)):
+        near, weights = found[target]
+        if exponent == 0.0 and data.pool.all():
+            np.testing.assert_allclose(
+                likeness[target, near], np.sort(likeness[target][likeness[target] > 0])[::-1][:n], rtol=1e-5
+            )
+        inner = gram[np.ix_(near, near)] + 2.0 * np.eye(len(near))
+        np.testing.assert_allclose(weights, np.linalg.solve(inner, gram[near, target]), rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("world", [checkerboard, skewed])
+def test_a_neighbourhood_of_all_items_is_the_exact_solution(world: Callable[[], RecallData]) -> None:
+    data = world()
+    queries = known_queries(histories(data.interactions), np.arange(len(data.users)))
+    exact = Ease(regularisation=3.0).fit(data, seed=0).recall(queries, 5)
+    whole = Ease(regularisation=3.0, neighbourhood=len(data.items)).fit(data, seed=0).recall(queries, 5)
+    # Items that share no user with the target are left out; their weights are small, not 0.
+    shared = [len(np.intersect1d(a[0], b[0])) / max(1, len(a[0])) for a, b in zip(exact, whole, strict=True)]
+    assert np.mean(shared) > 0.85
+
+
+def test_counts_left_out_never_break_the_solution() -> None:
+    data = skewed()
+    taste = sp.csr_array(oracles.dense_taste(data, 2.0).astype(np.float32))
+    weights = restricted_weights(taste, 20, 0.01, n_counts=2)
+    assert np.isfinite(weights.scores).all()
 
 
 def test_no_regularisation_is_refused() -> None:
