@@ -13,6 +13,7 @@ import numpy.typing as npt
 from graphrec.recall import RecallData
 
 Dense = npt.NDArray[np.float64]
+Floats = npt.NDArray[np.floating]
 
 
 def dense_taste(data: RecallData, exponent: float = 0.0) -> Dense:
@@ -418,8 +419,8 @@ def als_half_step(
 
 def als_objective(
     taste: Dense,
-    users: Dense,
-    items: Dense,
+    users: Floats,
+    items: Floats,
     *,
     unobserved_weight: float,
     regularisation: float,
@@ -437,7 +438,7 @@ def als_objective(
     return float(loss)
 
 
-def propagated(taste: Dense, users: Dense, items: Dense, layers: int) -> Dense:
+def propagated(taste: Dense, users: Floats, items: Floats, layers: int) -> Dense:
     """Return LightGCN's vectors (n_users + n_items, dim) as the mean of dense powers of the normalised adjacency."""
     n_users = len(taste)
     whole = np.block([[np.zeros((n_users, n_users)), taste], [taste.T, np.zeros((taste.shape[1], taste.shape[1]))]])

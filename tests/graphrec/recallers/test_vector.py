@@ -90,7 +90,7 @@ def test_one_matrix_under_two_indexes_is_written_once(tmp_path: Path) -> None:
     recaller = VectorRecaller(ROWS, SOURCES, SOURCES, by_product, by_angle, None, 9)
     recaller.save(tmp_path)
     assert not (tmp_path / "targets.npy").exists()
-    again = load_recaller(tmp_path, vocabulary("i", 9))
+    again = VectorRecaller.load(tmp_path, vocabulary("i", 9))
     assert ask(again, -1, [1, 4]) == ask(recaller, -1, [1, 4])
 
 
