@@ -12,15 +12,16 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from graphrec.errors import ConfigError, DataError
+from graphrec.lists import ItemLists
 from graphrec.neighbours import NeighbourTable
 from graphrec.threads import map_chunks
-from graphrec.topk_kernels import FloatArray, IntArray, RowArray, push_rows, select_top
+from graphrec.topk_kernels import FloatArray, IntArray, RowArray, push_rows, select_top, top_of_rows
 
 # Entries that one chunk's result may hold (8 bytes each); rows a chunk holds at most.
 _CHUNK_ENTRIES = 1 << 22
 _CHUNK_ROWS = 256
 
-__all__ = ["FloatArray", "Pushed", "RowArray", "chunk_rows", "csr_table", "join", "push", "select_top", "top_products"]
+__all__ = ["FloatArray", "Pushed", "RowArray", "chunk_rows", "csr_table", "join", "one_each", "push", "select_top", "top_columns", "top_products"]
 
 Pushed = tuple[IntArray, RowArray, FloatArray]
 
@@ -32,7 +33,8 @@ def push(
     table: NeighbourTable,
     k: int,
     *,
-    skip: RowArray | None = None,
+    skip: ItemLists | None = None,
+    allowed: npt.NDArray[np.bool_] | None = None,
     background: FloatArray | None = None,
 ) -> Pushed:
     r"""Return the k best columns of each list pushed through a table.
@@ -47,8 +49,10 @@ def push(
         Scores <= 0 in it are skipped.
     k : int
         Columns kept a list; 0 keeps all.
-    skip : ndarray or None
-        (n,) int32: a column that list may not return, -1 for none.
+    skip : ItemLists or None
+        n lists of columns that a list may not return; what is no column is ignored. None skips nothing.
+    allowed : ndarray or None
+        (n_columns,) bool: columns that any list may return. None allows all.
     background : ndarray or None
         (n_columns,) float32, what each column is expected to get from a unit of weight; subtracted, and columns
         that are left with 0 or less go. None subtracts nothing.
@@ -76,7 +80,9 @@ def push(
         table.indptr,
         table.neighbours,
         table.scores,
-        np.full(n, -1, dtype=np.int32) if skip is None else skip,
+        np.zeros(n + 1, dtype=np.int64) if skip is None else skip.indptr,
+        np.empty(0, dtype=np.int32) if skip is None else skip.items,
+        np.empty(0, dtype=np.bool_) if allowed is None else allowed,
         np.empty(0, dtype=np.float32) if background is None else background,
         np.zeros(width, dtype=np.float64),
         np.empty(width + 1, dtype=np.int32),
@@ -88,6 +94,19 @@ def push(
     bounds = np.zeros(n + 1, dtype=np.int64)
     np.cumsum(counts, out=bounds[1:])
     return bounds, rows[:total], scores[:total]
+
+
+def top_columns(values: FloatArray, k: int) -> Pushed:
+    """Return the k best columns of each row of ``values`` (n, n_columns), C-contiguous: best first, ties by column."""
+    n, width = values.shape[0], min(k, values.shape[1])
+    rows, scores = np.empty((n, width), dtype=np.int32), np.empty((n, width), dtype=np.float32)
+    top_of_rows(values, width, rows, scores)
+    return np.arange(n + 1) * width, rows.ravel(), scores.ravel()
+
+
+def one_each(rows: RowArray) -> ItemLists:
+    """Return n lists of one row each."""
+    return ItemLists(np.arange(len(rows) + 1), rows)
 
 
 def chunk_rows(width: int) -> int:
@@ -162,16 +181,14 @@ def top_products(
         raise ConfigError(f"k is {k}; a table keeps at least 1 entry a row")
     if a.shape[1] != b.shape[0]:
         raise DataError(f"a has {a.shape[1]} columns and b {b.shape[0]} rows; a product needs as many of either")
-    table = NeighbourTable(
-        b.indptr.astype(np.int64), b.indices.astype(np.int32), b.data.astype(np.float32), n_columns=int(b.shape[1])
-    )
-    indptr, sources = a.indptr.astype(np.int64), a.indices.astype(np.int32)
-    weights = a.data.astype(np.float64)
+    table = NeighbourTable(b.indptr, b.indices, b.data, n_columns=int(b.shape[1]))
+    indptr, sources = a.indptr.astype(np.int64), a.indices.astype(np.int32, copy=False)
 
     def work(start: int, stop: int) -> Pushed:
         first, last = indptr[start], indptr[stop]
-        skip = np.arange(start, stop, dtype=np.int32) if drop_self else None
-        return push(indptr[start : stop + 1] - first, sources[first:last], weights[first:last], table, k, skip=skip)
+        weights = a.data[first:last].astype(np.float64)
+        skip = one_each(np.arange(start, stop, dtype=np.int32)) if drop_self else None
+        return push(indptr[start : stop + 1] - first, sources[first:last], weights, table, k, skip=skip)
 
     chunk = chunk_rows(min(k, table.n_columns))
     bounds, rows, scores = join(list(map_chunks(work, int(a.shape[0]), chunk=chunk, threads=threads)))

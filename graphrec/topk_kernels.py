@@ -178,6 +178,14 @@ def _add_rows(
     return n
 
 
+@nb.njit(nogil=True, cache=True, inline="always")
+def _mark(columns: RowArray, accumulator: npt.NDArray[np.float64], value: float) -> None:  # pragma: no cover - compiled
+    """Set the columns that exist to ``value``."""
+    for column in columns:
+        if 0 <= column < accumulator.size:
+            accumulator[column] = value
+
+
 @nb.njit(nogil=True, cache=True)
 def push_rows(
     indptr: IntArray,
@@ -186,7 +194,9 @@ def push_rows(
     table_indptr: IntArray,
     table_columns: RowArray,
     table_scores: FloatArray,
+    skip_indptr: IntArray,
     skip: RowArray,
+    allowed: npt.NDArray[np.bool_],
     background: FloatArray,
     accumulator: npt.NDArray[np.float64],
     touched: RowArray,
@@ -204,9 +214,8 @@ def push_rows(
     total = 0
     for i in range(indptr.size - 1):
         first, last = indptr[i], indptr[i + 1]
-        skipped = 0 <= skip[i] < n_columns
-        if skipped:
-            accumulator[skip[i]] = -np.inf  # whatever is added, it is neither new nor above 0
+        left_out = skip[skip_indptr[i] : skip_indptr[i + 1]]
+        _mark(left_out, accumulator, -np.inf)  # whatever is added, such a column is neither new nor above 0
         n_touched = _add_rows(
             sources[first:last], weights[first:last], table_indptr, table_columns, table_scores, accumulator, touched
         )
@@ -219,15 +228,16 @@ def push_rows(
         for p in range(n_columns if dense else n_touched):
             column = p if dense else touched[p]
             value = accumulator[column]
+            if value == 0.0:
+                continue
             accumulator[column] = 0.0
             if background.size:
                 value -= mass * background[column]
-            if value > 0.0:
+            if value > 0.0 and (allowed.size == 0 or allowed[column]):
                 key = _key(value, column)
                 if key < cut:
                     n, cut = _offer(keys, n, cut, k, key)
-        if skipped:
-            accumulator[skip[i]] = 0.0
+        _mark(left_out, accumulator, 0.0)
         counts[i] = _settle(keys, n, k, rows[total:], scores[total:])
         total += counts[i]
     return total

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphrec.errors import ConfigError, DataError
+from graphrec.lists import item_lists
 from graphrec.neighbours import NeighbourTable
 from graphrec.topk import csr_table, push, select_top, top_products
 from tests.oracles import top
@@ -87,7 +88,7 @@ def test_top_products_refuse_what_does_not_fit() -> None:
 def test_push_skips_the_row_asked_for_and_weights_that_are_not_positive() -> None:
     table = NeighbourTable([0, 2, 4, 5], [0, 2, 1, 2, 0], [2.0, 1.0, 4.0, 1.0, 9.0], n_columns=3)
     lists = np.array([0, 3, 4]), np.array([0, 1, 2, 0], dtype=np.int32), np.array([1.0, 0.5, -1.0, 1.0])
-    indptr, rows, scores = push(*lists, table, 5, skip=np.array([2, -1], dtype=np.int32))
+    indptr, rows, scores = push(*lists, table, 5, skip=item_lists([[2], [-1]]))
     assert indptr.tolist() == [0, 2, 4]
     assert rows.tolist() == [0, 1, 0, 2]
     assert scores.tolist() == [2.0, 2.0, 2.0, 1.0]
