@@ -79,28 +79,92 @@ def item_cf_table(
     normalise: bool,
     shrinkage: float,
     weight_exponent: float,
+    similarity: str = "cosine",
+    weighting: str = "none",
+    bm25_k1: float = 1.2,
+    bm25_b: float = 0.75,
+    pair_half_life_days: float = 0.0,
+    max_items_per_user: int = 0,
 ) -> Dense:
     """Return (n_items, n_items): the k best similarities a row, pair by pair over shared users."""
     taste = dense_taste(data, weight_exponent)
+    latest = latest_times(data) if pair_half_life_days else np.zeros(taste.shape)
     n_users, n_items = taste.shape
-    counts, activity = (taste > 0).sum(axis=0), (taste > 0).sum(axis=1)
+    if max_items_per_user:
+        for user in range(n_users):
+            taste[user, newest_last(data, user, taste)[:-max_items_per_user]] = 0.0
+    activity, lengths = (taste > 0).sum(axis=1), taste.sum(axis=0)
+    if weighting != "none":
+        for user, item in zip(*np.nonzero(taste), strict=True):
+            value = taste[user, item]
+            if weighting == "bm25":
+                relative = lengths[item] / lengths[lengths > 0].mean()
+                value *= (bm25_k1 + 1) / (value + bm25_k1 * (1 - bm25_b + bm25_b * relative))
+            taste[user, item] = value * log1p(n_items / activity[user])
+
+    def overlap(i: int, j: int) -> float:
+        total = 0.0
+        for u in range(n_users):
+            if taste[u, i] > 0 and taste[u, j] > 0:
+                share = taste[u, i] * taste[u, j] / activity[u] ** user_exponent
+                if pair_half_life_days:
+                    share *= 0.5 ** (abs(latest[u, i] - latest[u, j]) / 86_400 / pair_half_life_days)
+                total += share
+        return total
+
+    squares = (taste**2).sum(axis=0)
     table = np.zeros((n_items, n_items))
     for i in range(n_items):
         for j in range(n_items):
-            shared = [u for u in range(n_users) if taste[u, i] > 0 and taste[u, j] > 0]
-            if i == j or not shared or not data.pool[j]:
+            found = overlap(i, j)
+            if i == j or not found or not data.pool[j]:
                 continue
-            overlap = sum(taste[u, i] * taste[u, j] / activity[u] ** user_exponent for u in shared)
-            norm = ((counts[i] + shrinkage) * (counts[j] + shrinkage)) ** item_exponent
-            table[i, j] = overlap / norm
+            divisor = {
+                "cosine": ((squares[i] + shrinkage) * (squares[j] + shrinkage)) ** item_exponent,
+                "jaccard": overlap(i, i) + overlap(j, j) - found + shrinkage,
+                "dice": (overlap(i, i) + overlap(j, j) + shrinkage) / 2,
+            }
+            table[i, j] = found / divisor[similarity]
     return shares(keep_top(table, k), normalise)
 
 
+def latest_times(data: RecallData) -> Dense:
+    """Return (n_users, n_items): the time of each pair's last event."""
+    events = data.interactions
+    assert events.times is not None
+    latest = np.zeros((len(data.users), len(data.items)))
+    for user, item, time in zip(events.users, events.items, events.times, strict=True):
+        latest[user, item] = max(latest[user, item], time)
+    return latest
+
+
+def newest_last(data: RecallData, user: int, taste: Dense) -> list[int]:
+    """Return the items that a user likes, by the time of the last event, then by its row."""
+    events = data.interactions
+    times = np.zeros(len(events)) if events.times is None else events.times
+    last: dict[int, tuple[float, int]] = {}
+    for row in np.flatnonzero(events.users == user):
+        item = int(events.items[row])
+        if taste[user, item] > 0:
+            last[item] = max(last.get(item, (0.0, -1)), (float(times[row]), int(row)))
+    return sorted(last, key=lambda item: last[item])
+
+
 def rp3beta_table(
-    data: RecallData, *, k: int, alpha: float, beta: float, normalise: bool, weight_exponent: float
+    data: RecallData,
+    *,
+    k: int,
+    alpha: float,
+    beta: float,
+    normalise: bool,
+    weight_exponent: float,
+    max_items_per_user: int = 0,
 ) -> Dense:
     """Return (n_items, n_items): the k best walk scores a row, summed over every walk item -> user -> item."""
     taste = dense_taste(data, weight_exponent)
+    if max_items_per_user:
+        for user in range(len(taste)):
+            taste[user, newest_last(data, user, taste)[:-max_items_per_user]] = 0.0
     counts, activity = (taste > 0).sum(axis=0), (taste > 0).sum(axis=1)
     table = np.zeros((taste.shape[1], taste.shape[1]))
     for user, row in enumerate(taste):
@@ -123,9 +187,11 @@ def swing_table(
     max_users_per_item: int,
     min_common_users: int,
     normalise: bool,
+    max_items_per_user: int = 0,
 ) -> Dense:
     """Return (n_items, n_items): the k best swing scores a row, pair of users by pair of users."""
-    taken = [set(np.flatnonzero(row).tolist()) for row in dense_taste(data)]
+    taste = dense_taste(data)
+    taken = [set(newest_last(data, user, taste)[-max_items_per_user:]) for user in range(len(taste))]
     weight = [(len(items) + user_shift) ** -beta if items else 0.0 for items in taken]
     n = len(data.items)
     table = np.zeros((n, n))
@@ -164,15 +230,24 @@ def user_cf_scores(
     item_exponent: float,
     target_exponent: float,
     weight_exponent: float,
+    max_users_per_item: int = 0,
+    max_items_per_user: int = 0,
 ) -> Dense:
     """Return (n_items,): the votes of the nearest users for one history (item -> profile weight)."""
     taste = dense_taste(data, weight_exponent)
+    if max_items_per_user:
+        for other in range(len(taste)):
+            taste[other, newest_last(data, other, taste)[:-max_items_per_user]] = 0.0
     counts = (taste > 0).sum(axis=0).astype(float)
+    named = {item: np.flatnonzero(taste[:, item]).tolist() for item in history}
+    for item, users in named.items():
+        if max_users_per_item and len(users) > max_users_per_item:
+            named[item] = [users[p * len(users) // max_users_per_item] for p in range(max_users_per_item)]
     likeness = np.zeros(len(data.users))
     for other in range(len(data.users)):
         activity = (taste[other] > 0).sum()
         if other != user and activity:
-            shared = [i for i in history if taste[other, i] > 0]
+            shared = [i for i in history if other in named[i]]
             likeness[other] = sum(history[i] * taste[other, i] / counts[i] ** item_exponent for i in shared)
             likeness[other] /= activity**user_exponent
     scores = np.zeros(len(data.items))

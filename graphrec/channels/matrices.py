@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from graphrec.errors import ConfigError
-from graphrec.interactions import coalesce
+from graphrec.errors import ConfigError, nearest_names
+from graphrec.interactions import Interactions, coalesce, take
 from graphrec.neighbours import NeighbourTable
 from graphrec.recall import RecallData
 
@@ -32,18 +34,56 @@ def check_flag(name: str, value: bool) -> None:
         raise ConfigError(f"{name} is {value!r}; it must be true or false")
 
 
-def taste_matrix(data: RecallData, exponent: float = 0.0) -> sp.csr_array:
-    """Return (n_users, n_items) float32: each pair's summed weight to the power ``exponent``.
+def check_choice(name: str, value: str, legal: Sequence[str]) -> None:
+    """Raise ConfigError unless ``value`` is one of ``legal``, with the nearest of them."""
+    if value not in legal:
+        near = nearest_names(value, legal) if isinstance(value, str) else ""
+        raise ConfigError(f"{name} is {value!r}; it must be one of {', '.join(legal)}{near}")
 
-    Pairs whose summed weight is 0 or below say nothing of taste and are left out; exponent 0 gives ones.
+
+def liked_pairs(data: RecallData, max_items_per_user: int = 0) -> Interactions:
+    """Return one event for each (user, item) pair that says something of taste, by user, oldest first.
+
+    Repeated events are one pair: weights summed, the latest time. Pairs whose summed weight is 0 or below are left out.
+    Of a user with more than ``max_items_per_user`` pairs the newest are kept (0: all): pairs of items are quadratic in
+    a history, and a crawler's would take longer than all the others together.
     """
     merged = coalesce(data.interactions)
-    liked = merged.weights > 0
-    values = merged.weights[liked].astype(np.float64) ** exponent
-    shape = (merged.n_users, merged.n_items)
-    return sp.csr_array(
-        sp.coo_array((values.astype(np.float32), (merged.users[liked], merged.items[liked])), shape=shape).tocsr()
-    )
+    kept = merged.weights > 0
+    if max_items_per_user:
+        # Rows come by user, oldest first: count the liked ones from each user's end.
+        liked_after = np.cumsum(kept[::-1])[::-1]
+        ends = np.searchsorted(merged.users, np.arange(merged.n_users), side="right")
+        after_user = np.append(liked_after, 0)[ends]
+        kept &= liked_after - after_user[merged.users] <= max_items_per_user
+    return take(merged, kept)
+
+
+def taste_matrix(data: RecallData, exponent: float = 0.0, *, max_items_per_user: int = 0) -> sp.csr_array:
+    """Return (n_users, n_items) float32: each pair's summed weight to the power ``exponent``.
+
+    Pairs whose summed weight is 0 or below say nothing of taste and are left out; exponent 0 gives ones. Of longer
+    histories the newest ``max_items_per_user`` pairs are kept; 0 keeps all.
+    """
+    pairs = liked_pairs(data, max_items_per_user)
+    values = (pairs.weights.astype(np.float64) ** exponent).astype(np.float32)
+    shape = (pairs.n_users, pairs.n_items)
+    return sp.csr_array(sp.coo_array((values, (pairs.users, pairs.items)), shape=shape).tocsr())
+
+
+def evenly_capped(matrix: sp.csr_array, cap: int) -> sp.csr_array:
+    """Return the matrix with at most ``cap`` entries a row, taken at even distances in order of columns; 0 keeps all.
+
+    The same ones every time; where columns are users, busy and quiet ones stay in their proportion.
+    """
+    ordered = sp.csr_array(matrix)
+    ordered.sort_indices()
+    lengths = np.diff(ordered.indptr).astype(np.int64)
+    kept = np.minimum(lengths, cap or lengths.max(initial=0))
+    bounds = np.concatenate([[0], np.cumsum(kept)])
+    within = np.arange(bounds[-1]) - np.repeat(bounds[:-1], kept)
+    places = np.repeat(ordered.indptr[:-1], kept) + within * np.repeat(lengths, kept) // np.repeat(kept, kept)
+    return sp.csr_array((ordered.data[places], ordered.indices[places], bounds), shape=matrix.shape)
 
 
 def degrees(matrix: sp.csr_array, axis: int) -> Scale:

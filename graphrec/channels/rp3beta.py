@@ -51,6 +51,8 @@ class RP3beta:
         (goodbooks, validation).
     weight_exponent : float, default 0.0
         Power of interaction weights in R and in histories; 0 makes them ones.
+    max_items_per_user : int, default 2000
+        Newest items of a user that walks lead through, for they are quadratic in a history; 0 takes all.
 
     Raises
     ------
@@ -71,17 +73,22 @@ class RP3beta:
     last: int = 0
     half_life: float = 100.0
     weight_exponent: float = 0.0
+    max_items_per_user: int = 2000
 
     def __post_init__(self) -> None:
         check_count("k", self.k, 1)
-        check_count("last", self.last, 0)
+        for name in ("last", "max_items_per_user"):
+            check_count(name, getattr(self, name), 0)
         check_flag("normalise", self.normalise)
         for name in ("alpha", "beta", "half_life", "weight_exponent"):
             check_at_least(name, getattr(self, name), 0)
 
     def fit(self, data: RecallData, *, seed: int) -> NeighbourRecaller:  # noqa: ARG002 - nothing is drawn
-        """Return the channel. Time O(sum over users of deg(u)^2); memory O(n_items * k)."""
-        taste = taste_matrix(data, self.weight_exponent)
+        """Return the channel.
+
+        Time O(sum over users of deg(u)^2), at most ``m * max_items_per_user``; memory O(n_items * k).
+        """
+        taste = taste_matrix(data, self.weight_exponent, max_items_per_user=self.max_items_per_user)
         stepped = taste.copy()
         stepped.data = stepped.data**self.alpha
         counts = degrees(taste, 0)

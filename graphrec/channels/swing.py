@@ -15,6 +15,7 @@ from graphrec.channels.matrices import (
     check_count,
     check_flag,
     degrees,
+    evenly_capped,
     inverse_power,
     rows_sum_to_one,
     taste_matrix,
@@ -76,6 +77,8 @@ class Swing:
         Power of interaction weights in histories; 0 makes them ones. Pairs of users count alike, whatever the
         weights; a (user, item) pair counts once however often it happened, and not at all where its weights sum to 0
         or below.
+    max_items_per_user : int, default 2000
+        Newest items of a user that count, for each of his items is met with all others; 0 takes all.
 
     Raises
     ------
@@ -99,9 +102,16 @@ class Swing:
     last: int = 0
     half_life: float = 100.0
     weight_exponent: float = 0.0
+    max_items_per_user: int = 2000
 
     def __post_init__(self) -> None:
-        for name, least in (("k", 1), ("max_users_per_item", 2), ("min_common_users", 2), ("last", 0)):
+        for name, least in (
+            ("k", 1),
+            ("max_users_per_item", 2),
+            ("min_common_users", 2),
+            ("last", 0),
+            ("max_items_per_user", 0),
+        ):
             check_count(name, getattr(self, name), least)
         if self.max_users_per_item > _LARGEST_CAP:
             raise ConfigError(f"max_users_per_item is {self.max_users_per_item}; it must be {_LARGEST_CAP} or less")
@@ -123,7 +133,7 @@ class Swing:
 
     def _table(self, data: RecallData, *, threads: int | None = None) -> NeighbourTable:
         """Return each item's k best; the result does not depend on ``threads``."""
-        taste = taste_matrix(data)
+        taste = taste_matrix(data, max_items_per_user=self.max_items_per_user)
         sizes = degrees(taste, 1)
         weights = inverse_power((sizes + self.user_shift) * (sizes > 0), self.beta)
         bounds, users = _capped_users(taste, sizes, self.max_users_per_item)
@@ -150,13 +160,8 @@ def _capped_users(taste: sp.csr_array, sizes: Scale, cap: int) -> tuple[Bounds, 
     """Return each item's users in row order, at most ``cap`` at even distances; users of one item pair nothing."""
     by_item = sp.csr_array(sp.csr_array(taste.multiply((sizes > 1)[:, None])).T.tocsr())
     by_item.eliminate_zeros()
-    by_item.sort_indices()
-    lengths = np.diff(by_item.indptr).astype(np.int64)
-    kept = np.minimum(lengths, cap)
-    bounds = np.concatenate([[0], np.cumsum(kept)]).astype(np.int64)
-    within = np.arange(bounds[-1]) - np.repeat(bounds[:-1], kept)
-    places = within * np.repeat(lengths, kept) // np.repeat(kept, kept)
-    return bounds, by_item.indices[np.repeat(by_item.indptr[:-1], kept) + places].astype(np.int32)
+    capped = evenly_capped(by_item, cap)
+    return capped.indptr.astype(np.int64), capped.indices.astype(np.int32)
 
 
 @nb.njit(nogil=True, cache=True)

@@ -6,7 +6,15 @@ from dataclasses import dataclass
 
 import scipy.sparse as sp
 
-from graphrec.channels.matrices import check_at_least, check_count, degrees, inverse_power, scaled, taste_matrix
+from graphrec.channels.matrices import (
+    check_at_least,
+    check_count,
+    degrees,
+    evenly_capped,
+    inverse_power,
+    scaled,
+    taste_matrix,
+)
 from graphrec.recall import RecallData
 from graphrec.recallers.neighbours import NeighbourRecaller
 from graphrec.recallers.profile import Profile
@@ -42,6 +50,12 @@ class UserCF:
         (goodbooks, validation).
     weight_exponent : float, default 0.0
         Power of interaction weights in R and in histories; 0 makes them ones.
+    max_users_per_item : int, default 10000
+        Users that an item can name as neighbours. Of an item with more, that many at even distances in the order of
+        rows: the same ones every time, busy and quiet users in their proportion. Its popularity stays whole where it
+        is divided out. 0 takes all: a query then costs all users of every item of its history.
+    max_items_per_user : int, default 2000
+        Newest items of a user, as neighbour and as voter; 0 takes all.
 
     Raises
     ------
@@ -50,7 +64,8 @@ class UserCF:
 
     Notes
     -----
-    A query costs the sum of the degrees of its history items and of its neighbours; ``last`` bounds it.
+    A query costs the sum of the degrees of its history items and of its neighbours, at most
+    ``last * max_users_per_item + neighbours * max_items_per_user``.
     """
 
     neighbours: int = 100
@@ -60,22 +75,25 @@ class UserCF:
     last: int = 0
     half_life: float = 100.0
     weight_exponent: float = 0.0
+    max_users_per_item: int = 10_000
+    max_items_per_user: int = 2000
 
     def __post_init__(self) -> None:
         check_count("neighbours", self.neighbours, 1)
-        check_count("last", self.last, 0)
+        for name in ("last", "max_users_per_item", "max_items_per_user"):
+            check_count(name, getattr(self, name), 0)
         for name in ("user_exponent", "item_exponent", "target_exponent", "half_life", "weight_exponent"):
             check_at_least(name, getattr(self, name), 0)
 
     def fit(self, data: RecallData, *, seed: int) -> NeighbourRecaller:  # noqa: ARG002 - nothing is drawn
         """Return the channel. Time and memory O(m) and a sort."""
-        taste = taste_matrix(data, self.weight_exponent)
+        taste = taste_matrix(data, self.weight_exponent, max_items_per_user=self.max_items_per_user)
         by_user = inverse_power(degrees(taste, 1), self.user_exponent)
         counts = degrees(taste, 0)
         voters = scaled(taste, rows=by_user, columns=inverse_power(counts, self.item_exponent))
         votes = scaled(taste, columns=inverse_power(counts, self.target_exponent) * data.pool)
         return NeighbourRecaller(
-            [csr_table(sp.csr_array(voters.T)), csr_table(votes)],
+            [csr_table(evenly_capped(sp.csr_array(voters.T), self.max_users_per_item)), csr_table(votes)],
             [self.neighbours],
             profile=Profile(self.last, self.half_life, self.weight_exponent),
             reason="{verb} by people whose taste is close to yours; {source} is common ground",

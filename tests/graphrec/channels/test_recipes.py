@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from graphrec.channels.cooccurrence import JACCARD, similar_items
 from graphrec.channels.ease import Ease
 from graphrec.channels.hot import Hot
 from graphrec.channels.item_cf import ItemCF
 from graphrec.channels.kg_neighbours import KgNeighbours
+from graphrec.channels.matrices import liked_pairs
 from graphrec.channels.registry import RECIPES, recipe_class
 from graphrec.channels.rp3beta import RP3beta
 from graphrec.channels.swing import Swing
@@ -57,7 +59,15 @@ def _profile(recaller: NeighbourRecaller, query: Queries) -> dict[int, float]:
 @WORLDS
 @pytest.mark.parametrize(
     "recipe",
-    [ItemCF(), ItemCF(100, 0.0, 0.5, False), ItemCF(100, 1.0, 0.2, shrinkage=2.0, weight_exponent=1.0)],
+    [
+        ItemCF(),
+        ItemCF(100, 0.0, 0.5, False),
+        ItemCF(100, 1.0, 0.2, shrinkage=2.0, weight_exponent=1.0),
+        ItemCF(weighting="tfidf", user_exponent=0.0, max_items_per_user=4),
+        ItemCF(weighting="bm25", weight_exponent=1.0, item_exponent=0.0, bm25_k1=3.0, bm25_b=0.3),
+        ItemCF(similarity="jaccard", normalise=False, shrinkage=3.0, max_items_per_user=5),
+        ItemCF(similarity="dice", weight_exponent=0.5, user_exponent=1.0, shrinkage=1.0, normalise=False),
+    ],
 )
 def test_item_cf_is_the_sum_over_shared_users(world: Callable[[], RecallData], recipe: ItemCF) -> None:
     data = world()
@@ -66,11 +76,55 @@ def test_item_cf_is_the_sum_over_shared_users(world: Callable[[], RecallData], r
 
 @WORLDS
 @pytest.mark.parametrize(
-    "recipe", [RP3beta(), RP3beta(1000, 1.0, 0.0, False), RP3beta(1000, 0.8, 0.6, weight_exponent=1.0)]
+    "recipe",
+    [
+        RP3beta(),
+        RP3beta(1000, 1.0, 0.0, False),
+        RP3beta(1000, 0.8, 0.6, weight_exponent=1.0),
+        RP3beta(max_items_per_user=3),
+    ],
 )
 def test_rp3beta_is_the_sum_over_walks(world: Callable[[], RecallData], recipe: RP3beta) -> None:
     data = world()
     _assert_table(recipe.fit(data, seed=0), oracles.rp3beta_table(data, **_settings(recipe)))
+
+
+@pytest.mark.parametrize("world", [skewed, library])
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        ItemCF(pair_half_life_days=20.0, normalise=False),
+        ItemCF(pair_half_life_days=300.0, similarity="jaccard", shrinkage=1.0, weight_exponent=1.0),
+        ItemCF(pair_half_life_days=2.0, similarity="dice", weighting="tfidf", max_items_per_user=6, normalise=False),
+    ],
+)
+def test_item_cf_counts_pairs_of_events_less_when_they_lie_apart(
+    world: Callable[[], RecallData], recipe: ItemCF
+) -> None:
+    data = world()
+    table, dense = recipe.fit(data, seed=0).tables[0], oracles.item_cf_table(data, **_settings(recipe))
+    for row, expected in enumerate(dense):
+        columns, scores = table[row]
+        np.testing.assert_allclose(scores, expected[columns], rtol=1e-4, atol=1e-6)
+        assert len(columns) >= np.count_nonzero(expected > 1e-6)
+
+
+def test_time_decay_without_times_is_said_in_one_sentence() -> None:
+    with pytest.raises(ConfigError, match=r"pair_half_life_days is 7.0, and these interactions have no times; set it"):
+        ItemCF(pair_half_life_days=7.0).fit(checkerboard(), seed=0)
+
+
+def test_similar_items_do_not_depend_on_threads() -> None:
+    data, recipe = skewed(), ItemCF(similarity="jaccard", k=7)
+    pairs = liked_pairs(data)
+    ones = np.ones(len(pairs))
+    norms = oracles.takers(data)
+    one, many = (
+        similar_items(pairs, ones, ones, norms, data.pool, recipe.k, similarity=JACCARD, threads=threads)
+        for threads in (1, 3)
+    )
+    np.testing.assert_array_equal(one.neighbours, many.neighbours)
+    np.testing.assert_array_equal(one.scores, many.scores)
 
 
 def test_tables_keep_the_best_k() -> None:
@@ -89,7 +143,13 @@ def test_tables_keep_the_best_k() -> None:
 
 @WORLDS
 @pytest.mark.parametrize(
-    "recipe", [UserCF(), UserCF(4), UserCF(7, 0.0, 1.0, 0.4, weight_exponent=1.0, half_life=3.0, last=4)]
+    "recipe",
+    [
+        UserCF(),
+        UserCF(4),
+        UserCF(7, 0.0, 1.0, 0.4, weight_exponent=1.0, half_life=3.0, last=4),
+        UserCF(100, max_users_per_item=5, max_items_per_user=6),
+    ],
 )
 def test_user_cf_is_a_vote_of_the_nearest(world: Callable[[], RecallData], recipe: UserCF) -> None:
     data = world()
