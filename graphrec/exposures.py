@@ -79,3 +79,16 @@ class Exposures:
 
     def __len__(self) -> int:
         return len(self.users)
+
+
+def take_exposures(exposures: Exposures, rows: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> Exposures:
+    """Return the exposures at ``rows`` (positions or a mask), sizes unchanged."""
+    return Exposures(
+        exposures.users[rows],
+        exposures.items[rows],
+        exposures.converted[rows],
+        None if exposures.values is None else exposures.values[rows],
+        None if exposures.times is None else exposures.times[rows],
+        n_users=exposures.n_users,
+        n_items=exposures.n_items,
+    )

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphrec.lists import ItemLists, take_lists
-from graphrec.recall import Queries, Recaller
+from graphrec.recall import Queries, Recaller, take_queries
 from graphrec.topk import join
 
 
@@ -117,8 +117,7 @@ def recall_allowed(
     pending, parts, places = short, [result], np.arange(len(result))
     while len(pending):
         asked = min(n_items, enough if asked < enough else asked * 4)
-        part = Queries(queries.users[pending], take_lists(queries.history, pending))
-        answer = recaller.recall(part, asked)
+        answer = recaller.recall(take_queries(queries, pending), asked)
         wider = leave_out(answer, k, exclude=take_lists(exclude, pending), allowed=allowed)
         done = (wider.lengths >= k) | (answer.lengths < asked) | (asked >= n_items)
         places[pending[done]] = sum(map(len, parts)) + np.arange(int(done.sum()))

@@ -56,6 +56,12 @@ def inputs_lines(inputs: Mapping[str, Any]) -> list[str]:
                 f"{found['name']}: {found['kept']:,} of {found['rows']:,} rows, {found['users']:,} users, "
                 f"{found['items']:,} items" + (f"; left out: {reasons} (see the rejects)" if reasons else "")
             )
+    if shown := inputs.get("exposures"):
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in shown["rejects"].items())
+        lines.append(
+            f"{shown['name']}: {shown['kept']:,} of {shown['rows']:,} exposures, {shown['converted']:,} converted, "
+            f"{shown['anonymous']:,} of nobody known" + (f"; left out: {reasons}" if reasons else "")
+        )
     if knowledge := inputs.get("knowledge"):
         read, linked = knowledge["read"], knowledge["linking"]
         lines.append(f"knowledge graph: {read['triples']:,} triples of entities, {read['rejected']:,} lines rejected")

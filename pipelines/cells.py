@@ -117,6 +117,47 @@ def weight_cells(column: pa.Array, name: str, where: str) -> Cells:
     return Cells(np.where(empty | bad | infinite, np.float32(1), small), faults)
 
 
+def flag_cells(column: pa.Array, name: str, where: str) -> Cells:
+    """Return yes or no as (n,) bool, from truth values, 1 and 0, or the words true and false.
+
+    Raises
+    ------
+    DataError
+        If the column holds neither numbers, text nor truth values.
+    """
+    if pa.types.is_boolean(column.type):
+        return Cells(_mask(column), ((f"{name} is empty", _mask(column.is_null())),))
+    check_type(column, name, where, what="yes and no are 1 and 0, or true and false")
+    series = pl.Series(values=column)
+    text = series.cast(pl.String).str.strip_chars().str.to_lowercase()
+    yes, no = text.is_in(["1", "1.0", "true"]), text.is_in(["0", "0.0", "false"])
+    empty = (series.is_null() | (text == "").fill_null(True)).to_numpy()
+    known = (yes | no).fill_null(False).to_numpy()
+    faults = ((f"{name} is empty", empty), (f"{name} is neither 1 or true nor 0 or false", ~known & ~empty))
+    return Cells(yes.fill_null(False).to_numpy(), faults)
+
+
+def value_cells(column: pa.Array, name: str, where: str) -> Cells:
+    """Return amounts of 0 or more as (n,) float32; an empty cell is 0.
+
+    Raises
+    ------
+    DataError
+        If the column holds neither numbers nor text.
+    """
+    check_type(column, name, where, what="values are numbers")
+    amounts, empty, bad = _numbers(column)
+    with np.errstate(over="ignore"):
+        small = np.where(empty | bad, 0, amounts).astype(np.float32)
+    infinite, negative = ~np.isfinite(small), small < 0
+    faults = (
+        (f"{name} is no number", bad),
+        (f"{name} is not a finite number", infinite),
+        (f"{name} is below 0", negative & ~infinite),
+    )
+    return Cells(np.where(infinite | negative, np.float32(0), small), faults)
+
+
 def time_cells(column: pa.Array, name: str, unit: str, where: str, place: str, places: npt.NDArray[np.int64]) -> Cells:
     """Return times as (n,) int64 seconds UTC, from numbers in ``unit``, ISO 8601 text, or date and time columns.
 

@@ -28,6 +28,8 @@ app = typer.Typer(
 )
 data_app = typer.Typer(help="The registry of data sets: list, describe, fetch.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
+operations_app = typer.Typer(help="The rules that people edit: check, see what is live.", no_args_is_help=True)
+app.add_typer(operations_app, name="operations")
 
 out_console = Console()
 err_console = Console(stderr=True)
@@ -128,14 +130,26 @@ def recall(
     channel: Annotated[list[str] | None, typer.Option(help="Ask these channels alone.")] = None,
     exclude: Annotated[list[str] | None, typer.Option(help="An item that must not come back.")] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Say why each item is there.")] = False,
+    context: Annotated[
+        list[str] | None, typer.Option(help="What the request says of itself: LABEL=VALUE, such as country=DE.")
+    ] = None,
+    at: Annotated[str | None, typer.Option(help="Answer for this moment (ISO date) instead of now.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Recall items for a user, for a live history, or for nobody at all."""
     from pipelines.answers import answer_table
+    from pipelines.moments import moment
     from serve.engine import Engine
 
     answer = Engine.open(bundle).recall(
-        user=user, history=history or None, k=k, channels=channel or None, exclude=exclude or (), explain=explain
+        user=user,
+        history=history or None,
+        k=k,
+        channels=channel or None,
+        exclude=exclude or (),
+        explain=explain,
+        context=_pairs(context or ()),
+        now=None if at is None else moment(at),
     )
     if as_json:
         _print_json(answer.to_dict())
@@ -222,6 +236,34 @@ def doctor(as_json: AsJson = False) -> None:
     out_console.print(table)
 
 
+@operations_app.command("check")
+def operations_check(
+    file: Annotated[Path, typer.Argument(help="The rules, TOML or CSV.")],
+    bundle: Annotated[Path | None, typer.Option(help="Check ids and pool against this bundle.")] = None,
+    config: Annotated[Path | None, typer.Option(help="Check ids, pool, labels and users against this data.")] = None,
+    at: Annotated[str | None, typer.Option(help="Say what is live at this moment (ISO date) instead of now.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check a file of rules without training, and show what is live when."""
+    import time
+
+    from pipelines.moments import moment
+    from pipelines.operations_check import calendar_table, check_rules
+
+    now = time.time() if at is None else moment(at)
+    found = check_rules(file, bundle=bundle, config=config, now=now)
+    if as_json:
+        _print_json({"ok": not found.problems, **found.to_dict()})
+    else:
+        for problem in found.problems:
+            err_console.print(f"[red]✗[/red] {escape(problem)}", soft_wrap=True, highlight=False)
+        for note in found.notes:
+            err_console.print(f"[yellow]note:[/yellow] {escape(note)}", soft_wrap=True, highlight=False)
+        out_console.print(calendar_table(found.calendar, now=now))
+    if found.problems:
+        raise typer.Exit(2)
+
+
 @data_app.command("list")
 def data_list(as_json: AsJson = False) -> None:
     """List the data sets of the registry."""
@@ -253,6 +295,14 @@ def data_fetch(
     for file, digest in fetched.unverified.items():
         err_console.print(f"{file}: nobody published a hash; sha256 {digest} is now pinned", soft_wrap=True)
     out_console.print(str(fetched.directory), soft_wrap=True, highlight=False)
+
+
+def _pairs(texts: Sequence[str]) -> dict[str, str]:
+    """Return LABEL=VALUE texts as a mapping."""
+    for text in texts:
+        if "=" not in text:
+            raise ConfigError(f"--context {text!r} is no LABEL=VALUE, such as country=DE")
+    return dict(text.split("=", 1) for text in texts)
 
 
 def _steps(quiet: bool) -> Steps:

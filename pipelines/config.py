@@ -94,12 +94,25 @@ class ItemsSource(Section):
     separator: str = "|"
 
 
+class ExposuresSource(Section):
+    """A table of what was shown: item, whether it converted, and where known the user, the value and the time.
+
+    ``columns`` maps ours (user_id, item_id, converted, value, timestamp) to the file's names.
+    """
+
+    path: Path
+    columns: dict[str, str] = {}
+    time_unit: Literal["s", "ms", "us", "ns"] = "s"
+    max_reject_share: Annotated[float, Field(ge=0.0, le=1.0)] = 0.05
+
+
 class DataSection(Section):
     """All inputs. Relative paths start at the configuration file's directory."""
 
     interactions: InteractionsSource
     knowledge: KnowledgeSource | None = None
     items: ItemsSource | None = None
+    exposures: ExposuresSource | None = None
 
 
 class SplitSection(Section):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.accounting import overlap, shares, without_each
+from graphrec.accounting import Merge, overlap, shares, without_each
 from graphrec.bootstrap import percentile_interval, resampled_means
 from graphrec.errors import ConfigError, DataError
 from graphrec.filtering import recall_allowed
@@ -20,8 +20,10 @@ from graphrec.fusion.settings import Fusion
 from graphrec.interactions import Interactions, histories
 from graphrec.lists import ItemLists, take_lists
 from graphrec.metrics import metrics_at, truth_sizes
-from graphrec.recall import RecallData, Recaller, known_queries
+from graphrec.operations.placement import merge_and_place
+from graphrec.recall import Queries, RecallData, Recaller, known_queries
 from graphrec.splits import held_out
+from graphrec.training import last_moment
 from pipelines.definitions import DEFINITIONS
 from pipelines.latency import FUSED, query_us
 from pipelines.tally import STRATA, Tally, Yardstick, yardstick
@@ -101,7 +103,7 @@ def evaluate(
         raise ConfigError(f"a channel is called {FUSED!r}, which is the name of the merged list; rename it")
     history, truth, users, counts = _subjects(data, test, max_users=max_users, seed=seed)
     measure = yardstick(data.interactions, data.pool, cutoffs)
-    found = _measure(channels, fusion, history, truth, users, measure, progress)
+    found = _measure(channels, fusion, history, truth, users, measure, progress, now=last_moment(data))
     sample = np.random.default_rng(seed).permutation(users)[:_TIMED_USERS]
     took = query_us(channels, fusion, history, sample, cutoffs[-1], pool=data.pool)
     report = {
@@ -184,13 +186,9 @@ class _Found:
     unique_hits: dict[int, npt.NDArray[np.int64]]
 
     def add(
-        self, start: int, lists: Mapping[str, ItemLists], truth: ItemLists, fusion: Fusion, cutoffs: list[int]
+        self, start: int, lists: Mapping[str, ItemLists], truth: ItemLists, merge: Merge, cutoffs: list[int]
     ) -> None:
         """Account for the users of one chunk."""
-
-        def merge(parts: Mapping[str, ItemLists], k: int) -> ItemLists:
-            return fusion.merge(parts, k).lists
-
         for name, part in (*lists.items(), (FUSED, merge(lists, cutoffs[-1]))):
             self.tallies[name].add(start, part, truth)
         here = slice(start, start + len(truth))
@@ -255,6 +253,8 @@ def _measure(
     users: npt.NDArray[np.int32],
     measure: Yardstick,
     progress: Progress | None,
+    *,
+    now: float | None,
 ) -> _Found:
     """Ask every channel for every user, chunk by chunk, and account for the answers."""
     n, cutoffs, c = len(users), measure.cutoffs, len(channels)
@@ -268,12 +268,16 @@ def _measure(
     depth = fusion.channel_depth(cutoffs[-1])
     for start in range(0, n, _CHUNK):
         chunk = users[start : start + _CHUNK]
-        queries = known_queries(history, chunk)
+        queries = known_queries(history, chunk, now=now)
         lists = {
             name: recall_allowed(channel, queries, depth, exclude=queries.history, allowed=measure.pool)
             for name, channel in channels.items()
         }
-        found.add(start, lists, take_lists(truth, chunk), fusion, cutoffs)
+
+        def merge(parts: Mapping[str, ItemLists], k: int, queries: Queries = queries) -> ItemLists:
+            return merge_and_place(fusion, parts, channels, queries, k).lists
+
+        found.add(start, lists, take_lists(truth, chunk), merge, cutoffs)
         if progress is not None:
             progress(start + len(chunk), n)
     return found

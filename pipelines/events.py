@@ -93,15 +93,15 @@ def read_batch(
         check_type(column["event"], settings.names["event"], table.name, what="events are text")
         checked.append(_event_cells(column["event"], settings))
         weights = weights * checked[-1].values
-    blank = _blank(batch) if table.place == "line" else np.zeros(n, dtype=np.bool_)
-    good = _reject(checked, batch, blank, bad)
+    blank = blank_lines(batch) if table.place == "line" else np.zeros(n, dtype=np.bool_)
+    good = reject_faults(checked, batch, blank, bad)
     chosen = pa.array(good)
     user_rows, item_rows = encode(rows_of, users.values.filter(chosen), items.values.filter(chosen))
     known = (user_rows >= 0) & (item_rows >= 0)
     kept = np.flatnonzero(good)
     for mask, reason in ((user_rows < 0, UNKNOWN_USER), ((user_rows >= 0) & (item_rows < 0), UNKNOWN_ITEM)):
         for at in kept[mask]:
-            _add(bad, reason, batch, int(at))
+            add_row(bad, reason, batch, int(at))
     kept = kept[known]
     return n - int(blank.sum()), Events(user_rows[known], item_rows[known], weights[kept], times[kept])
 
@@ -117,7 +117,7 @@ def _event_cells(column: pa.Array, settings: Settings) -> Cells:
     return Cells(np.where(unknown, 1, found).astype(np.float32), ((reason, unknown),))
 
 
-def _blank(batch: Batch) -> npt.NDArray[np.bool_]:
+def blank_lines(batch: Batch) -> npt.NDArray[np.bool_]:
     """Return which rows are blank lines: every cell empty."""
     blank = np.ones(batch.rows.num_rows, dtype=np.bool_)
     for column in batch.rows.columns:
@@ -125,7 +125,7 @@ def _blank(batch: Batch) -> npt.NDArray[np.bool_]:
     return blank
 
 
-def _reject(
+def reject_faults(
     checked: Iterable[Cells], batch: Batch, blank: npt.NDArray[np.bool_], bad: Rejects
 ) -> npt.NDArray[np.bool_]:
     """Count the rows with a fault (each under its first) and return the mask of the good ones."""
@@ -133,11 +133,12 @@ def _reject(
     for cells in checked:
         for reason, mask in cells.faults:
             for at in np.flatnonzero(mask & good):
-                _add(bad, reason, batch, int(at))
+                add_row(bad, reason, batch, int(at))
             good &= ~mask
     return good
 
 
-def _add(bad: Rejects, reason: str, batch: Batch, at: int) -> None:
+def add_row(bad: Rejects, reason: str, batch: Batch, at: int) -> None:
+    """Count the row at place ``at`` of a batch among the rejects."""
     row = ["" if cell is None else str(cell) for cell in (column[at].as_py() for column in batch.rows.columns)]
     bad.add(reason, int(batch.places[at]), (",".join(row),), found=",".join(row))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,8 @@ from graphrec.interactions import Interactions
 from graphrec.recall import ItemTags, RecallData
 from graphrec.vocabulary import Vocabulary
 from pipelines.attributes import read_attributes
-from pipelines.config import Config, KnowledgeSource, Link, from_table
+from pipelines.config import Config, ExposuresSource, KnowledgeSource, Link, from_table
+from pipelines.exposures import read_exposures
 from pipelines.progress import Steps
 from pipelines.sources import Source, data_fingerprint, read_interactions
 
@@ -86,7 +87,27 @@ def load_inputs(config: Config, *, rejects: Path | None, steps: Steps) -> Inputs
     data = RecallData(
         source.users, items, _widened(source.interactions, len(items)), catalogue or items_only(items), tags
     )
+    if sections.exposures is not None:
+        with steps.step("read exposures"):
+            data, report["exposures"] = _with_exposures(config, sections.exposures, data, rejects)
     return Inputs(data, test, report, data_fingerprint(_files(config)))
+
+
+def _with_exposures(
+    config: Config, section: ExposuresSource, data: RecallData, rejects: Path | None
+) -> tuple[RecallData, dict[str, Any]]:
+    """Return the data with what was shown, and what was read of it."""
+    file = config.resolve(section.path)
+    exposures, report = read_exposures(
+        file,
+        users=data.users,
+        items=data.items,
+        columns=section.columns,
+        rejects=None if rejects is None else rejects / f"{file.name}.csv",
+        max_reject_share=section.max_reject_share,
+        time_unit=section.time_unit,
+    )
+    return replace(data, exposures=exposures), {**report, "name": str(section.path)}
 
 
 def _read_events(
@@ -208,4 +229,5 @@ def _files(config: Config) -> list[Path]:
     if data.knowledge is not None:
         named += [*data.knowledge.paths, data.knowledge.link.table, data.knowledge.link.values]
     named += [data.items.path] if data.items is not None else []
+    named += [data.exposures.path] if data.exposures is not None else []
     return [config.resolve(path) for path in named if path is not None]

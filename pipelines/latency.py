@@ -11,6 +11,7 @@ import numpy.typing as npt
 from graphrec.filtering import recall_allowed
 from graphrec.fusion.settings import Fusion
 from graphrec.lists import ItemLists
+from graphrec.operations.placement import merge_and_place
 from graphrec.recall import Queries, Recaller, known_queries
 
 FUSED = "fused"
@@ -44,7 +45,8 @@ def query_us(
         return lambda query: answer(channel, query, k)
 
     def merged(query: Queries) -> object:
-        return fusion.merge({name: answer(channel, query, depth) for name, channel in channels.items()}, k)
+        lists = {name: answer(channel, query, depth) for name, channel in channels.items()}
+        return merge_and_place(fusion, lists, channels, query, k)
 
     took = {name: _median_us(asker(channel), queries) for name, channel in channels.items()}
     return {**took, FUSED: _median_us(merged, queries)}

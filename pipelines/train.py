@@ -20,9 +20,11 @@ from graphrec.lists import take_lists
 from graphrec.recall import RecallData, Recaller, known_queries
 from graphrec.recallers.vector import VectorRecaller
 from graphrec.splits import Split, held_out, split_by_ratio, split_by_time, split_given, split_leave_last
+from graphrec.training import last_moment, training_part
 from pipelines.config import Config, SplitSection
 from pipelines.evaluate import evaluate
 from pipelines.inputs import Inputs, load_inputs
+from pipelines.operations import with_rules
 from pipelines.progress import Silent, Steps
 from pipelines.report import write_report
 
@@ -96,14 +98,14 @@ def prepare(config: Config, *, rejects: Path | None, steps: Steps) -> tuple[Inpu
     LeakError
         If the knowledge graph holds edges from users to what is held out for them.
     """
-    inputs = load_inputs(config, rejects=rejects, steps=steps)
+    inputs = with_rules(config, load_inputs(config, rejects=rejects, steps=steps))
     split = make_split(config.settings.split, inputs.data.interactions, inputs.test, seed=config.settings.seed)
     knowledge, data = config.settings.data.knowledge, inputs.data
     if knowledge is not None:
         template = knowledge.user_template or "{id}"
         users = user_nodes(data.catalogue, data.users, lambda user: template.replace("{id}", user))
         refuse_leaks(find_leaks(data.catalogue, users, split.test))
-    return inputs, split, dataclasses.replace(data, interactions=split.train)
+    return inputs, split, training_part(data, split)
 
 
 def make_split(section: SplitSection, interactions: Interactions, test: Interactions | None, *, seed: int) -> Split:
@@ -146,11 +148,11 @@ def choose_fusion(config: Config, data: RecallData, steps: Steps) -> Fusion:
     inner = config.settings.split
     inner = SplitSection(kind="ratio") if inner.kind == "given" else inner.model_copy(update={"cut": None})
     split = make_split(inner, data.interactions, None, seed=config.settings.seed)
-    fitted = fit_channels(config, dataclasses.replace(data, interactions=split.train), steps, note=" for validation")
+    fitted = fit_channels(config, training_part(data, split), steps, note=" for validation")
     with steps.step("choose fusion weights on validation"):
         k, truth = max(config.settings.evaluate.k), held_out(split.train, split.test)
         users = (truth.lengths > 0).nonzero()[0]
-        queries = known_queries(histories(split.train), users)
+        queries = known_queries(histories(split.train), users, now=last_moment(data))
         lists = {
             name: recall_allowed(channel, queries, fusion.channel_depth(k), exclude=queries.history, allowed=data.pool)
             for name, channel in fitted.channels.items()

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 
 from graphrec.fusion.fused import FusedLists
+from graphrec.lists import ItemLists
+from graphrec.operations.placement import arrange, falling, operations_of
+from graphrec.recallers.operations import OperationsRecaller
 from serve.answer import Neighbour, Place, Recalled, Shared
 from serve.explain import explain, explain_fallback
 from serve.paths import Link, edges_of, links, path_words
@@ -54,6 +59,25 @@ def recalled(
         sentences = explain(state, request.queries, fused.lists.items, fused.channels, fused.ranks)
         sentences += explain_fallback(state, rows[merged:])
     return tuple(map(Recalled, bundle.items.take(rows), titles(state, rows), scores, places, sentences))
+
+
+def in_place(
+    state: State,
+    request: Request,
+    lists: Mapping[str, ItemLists],
+    items: tuple[Recalled, ...],
+    rows: npt.NDArray[np.int32],
+) -> tuple[Recalled, ...]:
+    """Return the items with pins at their positions, which a list that was too short before it was filled had not."""
+    name = operations_of(lists, state.bundle.channels)
+    recaller = None if name is None else state.bundle.channels[name]
+    if not isinstance(recaller, OperationsRecaller):
+        return items
+    pins = recaller.pins(request.queries)[0]
+    order = arrange(rows, pins)
+    scores = np.array([one.score for one in items], dtype=np.float32)[order]
+    scores = falling(scores, np.isin(rows[order], [row for _, row in pins]))
+    return tuple(items[at]._replace(score=score) for at, score in zip(order.tolist(), scores.tolist(), strict=True))
 
 
 def _places(fused: FusedLists) -> list[dict[str, Place]]:

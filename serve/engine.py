@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Self
@@ -15,9 +15,10 @@ from graphrec.bundle import Bundle, find_bundle
 from graphrec.errors import ConfigError
 from graphrec.fusion.fused import FusedLists
 from graphrec.lists import empty_lists
+from graphrec.operations.placement import merge_and_place
 from serve.answer import Answer, Neighbours
 from serve.ask import Asked, ask_channels
-from serve.compose import fill, neighbour_values, recalled, why_empty
+from serve.compose import fill, in_place, neighbour_values, recalled, why_empty
 from serve.paths import find_relation, near
 from serve.request import History, Request, read_request
 from serve.state import State, load_state
@@ -93,6 +94,8 @@ class Engine:
         only: Iterable[str] | None = None,
         explain: bool = False,
         deadline_ms: float | None = None,
+        context: Mapping[str, str] | None = None,
+        now: float | None = None,
     ) -> Answer:
         """Return at most ``k`` items for a user, a history, both, or nobody in particular.
 
@@ -119,6 +122,11 @@ class Engine:
             Say why each item is there.
         deadline_ms : float, optional
             Channels that have not answered by then are left out and named in ``left_out``.
+        context : mapping of str to str, optional
+            What is known of this request by the name of a user label, such as ``{"country": "DE"}``. It goes before
+            what is stored of the user; values that no channel knows are no error.
+        now : float, optional
+            The moment to answer for, seconds UTC: what a campaign will look like. This one by default.
 
         Raises
         ------
@@ -136,6 +144,8 @@ class Engine:
             exclude=exclude,
             only=only,
             deadline_ms=deadline_ms,
+            context=context,
+            now=now,
         )
         return self._answer(state, request, started, explained=explain)
 
@@ -217,11 +227,12 @@ class Engine:
     def _answer(self, state: State, request: Request, started: float, *, explained: bool) -> Answer:
         """Answer one request from ``state``."""
         asked = ask_channels(state, request, _depth(state, request.k), started=started, executor=self._executor)
-        fused = _merge(state, asked, request.k)
+        fused = _merge(state, asked, request)
         filled, fallback = fill(state, request, fused.lists.items)
         rows = np.concatenate([fused.lists.items, filled])
+        items = recalled(state, request, fused, rows, explained=explained)
         return Answer(
-            items=recalled(state, request, fused, rows, explained=explained),
+            items=in_place(state, request, asked.lists, items, rows) if len(filled) else items,
             user_known=request.user_known,
             fallback=fallback,
             left_out=asked.left_out,
@@ -237,8 +248,8 @@ def _depth(state: State, k: int) -> int:
     return min(state.fusion.channel_depth(k), max(len(state.bundle.items), 1))
 
 
-def _merge(state: State, asked: Asked, k: int) -> FusedLists:
-    """Merge what the channels answered; nothing of nothing."""
+def _merge(state: State, asked: Asked, request: Request) -> FusedLists:
+    """Merge what the channels answered, pins in their places; nothing of nothing."""
     if not asked.lists:
         return FusedLists(empty_lists(1), (), np.empty((0, 0), np.int32), np.empty((0, 0), np.float32))
-    return state.fusion.merge(asked.lists, k)
+    return merge_and_place(state.fusion, asked.lists, state.bundle.channels, request.queries, request.k)

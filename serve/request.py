@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,6 +71,8 @@ def read_request(
     exclude: Iterable[str] = (),
     only: Iterable[str] | None = None,
     deadline_ms: float | None = None,
+    context: Mapping[str, str] | None = None,
+    now: float | None = None,
 ) -> Request:
     """Check a request and look its ids up.
 
@@ -82,13 +85,21 @@ def read_request(
         raise ConfigError(f"k is {k!r}; it must be a whole number of 1 or more")
     if deadline_ms is not None and not deadline_ms > 0:
         raise ConfigError(f"deadline_ms is {deadline_ms!r}; it must be above 0, or None for no deadline")
+    if now is not None and not (isinstance(now, int | float) and math.isfinite(now)):
+        raise ConfigError(f"now is {now!r}; it must be a moment in seconds UTC, or None for this one")
     items = state.bundle.items
     row = -1 if user is None else state.bundle.users.get(_id(user, "user"))
     live, weights, unknown = _live(items, history)
     rows, scores = _joined(state.bundle.history, row, live, weights)
     banned, missing = _rows(items, exclude, "exclude")
     return Request(
-        queries=Queries(np.array([row], dtype=np.int32), ItemLists([0, len(rows)], rows, scores)),
+        queries=Queries(
+            np.array([row], dtype=np.int32),
+            ItemLists([0, len(rows)], rows, scores),
+            _context(context),
+            # Settled once: all that looks at a schedule for this request looks at the same moment.
+            now=time.time() if now is None else float(now),
+        ),
         exclude=item_lists([np.concatenate([rows, banned])]),
         allowed=_allowed(state, only),
         filtered=only is not None,
@@ -104,6 +115,15 @@ def _id(value: object, name: str) -> str:
     if not isinstance(value, str):
         raise ConfigError(f"{name} holds {value!r} ({type(value).__name__}); ids are strings: {str(value)!r}")
     return value
+
+
+def _context(context: Mapping[str, str] | None) -> dict[str, list[str]]:
+    """Return what the request says of itself, as the context of one query."""
+    if context is None:
+        return {}
+    if not isinstance(context, Mapping):
+        raise ConfigError(f"context is {context!r}; it must be a mapping such as {{'country': 'DE'}}")
+    return {_id(name, "context"): [_id(text, f"context {name!r}")] for name, text in context.items()}
 
 
 def _sequence(values: Iterable[object], name: str) -> Iterable[object]:

@@ -79,7 +79,7 @@ def load_state(path: str | Path, *, verify: bool = True) -> State:
 
 def _ranked(bundle: Bundle) -> tuple[str, npt.NDArray[np.int32]]:
     """Return name and whole list of the channel that ranks items the same for everybody: "hot", or the first."""
-    names = [name for name, recaller in bundle.channels.items() if recaller.kind == "ranked"]
+    names = [name for name, recaller in bundle.channels.items() if recaller.kind in ("ranked", "segmented")]
     if not names or len(bundle.items) == 0:
         return POPULARITY, np.empty(0, dtype=np.int32)
     name = "hot" if "hot" in names else names[0]

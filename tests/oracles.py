@@ -341,3 +341,51 @@ def pushed(history: Mapping[int, float], tables: Sequence[Dense], keep: Sequence
         if number < len(keep):
             scores = keep_top(scores[None], keep[number])[0]
     return scores
+
+
+def decayed_sums(data: RecallData, half_life_days: float, users: Sequence[int]) -> Dense:
+    """Sum over ``users`` and items of 2^(-age of the pair's last event / half-life)."""
+    events = data.interactions
+    times = np.zeros(len(events)) if events.times is None else events.times
+    newest: dict[tuple[int, int], float] = {}
+    for u, i, t in zip(events.users, events.items, times, strict=True):
+        newest[int(u), int(i)] = max(float(t), newest.get((int(u), int(i)), -np.inf))
+    sums = np.zeros(len(data.items))
+    for (u, i), t in newest.items():
+        if u in users:
+            sums[i] += 2.0 ** (-(float(max(times)) - t) / 86_400 / half_life_days)
+    return sums
+
+
+def hot_of_segment(data: RecallData, half_life_days: float, prior: float, members: Sequence[int]) -> Dense:
+    """Shares of a segment's decayed events, shrunk towards those of everybody."""
+    everyone = decayed_sums(data, half_life_days, range(len(data.users)))
+    own = decayed_sums(data, half_life_days, members)
+    return (own + prior * everyone / everyone.sum()) / (own.sum() + prior)
+
+
+def counts_of_exposures(data: RecallData, users: Sequence[int] | None = None) -> tuple[Dense, Dense, Dense]:
+    """Exposures, conversions and converted value by item, of some users or of all (those not known among them)."""
+    shown, converted, brought = np.zeros((3, len(data.items)))
+    table = data.exposures
+    assert table is not None
+    assert table.values is not None
+    for u, i, yes, value in zip(table.users, table.items, table.converted, table.values, strict=True):
+        if users is None or int(u) in users:
+            shown[i] += 1
+            converted[i] += yes
+            brought[i] += value if yes else 0
+    return shown, converted, brought
+
+
+def placed(items: Sequence[int], pins: Sequence[tuple[int, int]], k: int) -> list[int]:
+    """Fill k places one by one: the pin of the place, else the next item that is not pinned; late pins at the end."""
+    waiting = [item for item in items if item not in {row for _, row in pins}]
+    due = sorted((position, row) for position, row in pins if position <= k)
+    result: list[int] = []
+    while (waiting or due) and len(result) < k:
+        if due and (due[0][0] <= len(result) + 1 or not waiting):
+            result.append(due.pop(0)[1])
+        else:
+            result.append(waiting.pop(0))
+    return result

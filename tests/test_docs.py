@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
 
+from graphrec.operations.conflicts import find_problems
+from graphrec.operations.rules import KINDS
 from pipelines.config import TrainConfig
+from pipelines.operations import read_rules
 from tests.pipelines.shelf import write_shelf
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -25,6 +29,26 @@ def test_knowledge_graph_page_runs(
     printed = capsys.readouterr().out
     assert "'matched': 30" in printed
     assert "HeteroData" in printed
+
+
+def test_operations_page_shows_one_file_in_both_formats(tmp_path: Path) -> None:
+    page = (DOCS / "operations.md").read_text(encoding="utf-8")
+    read = []
+    for name in ("operations.toml", "operations.csv"):
+        found = re.search(rf"```\w+ file={re.escape(name)}\n(.*?)```", page, re.DOTALL)
+        assert found is not None
+        (tmp_path / name).write_text(found.group(1), encoding="utf-8")
+        rules, problems = read_rules(tmp_path / name)
+        assert problems == find_problems(rules) == []
+        read.append([entry.rule for entry in rules.entries])
+    assert read[0] == read[1]
+    assert {type(rule) for rule in read[0]} == set(KINDS.values())
+
+
+def test_operations_page_names_every_key_of_every_rule() -> None:
+    words = set(re.findall(r"\w+", (DOCS / "operations.md").read_text(encoding="utf-8")))
+    for kind, rule in KINDS.items():
+        assert {kind, *(field.name for field in dataclasses.fields(rule))} <= words
 
 
 def keys(model: type[BaseModel]) -> set[str]:

@@ -11,15 +11,18 @@ takes both away again.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from graphrec.adjacency import adjacency_from_edges
+from graphrec.attributes import Attributes, Labels
 from graphrec.catalogue import ITEM, CatalogueGraph, items_only
+from graphrec.exposures import Exposures
 from graphrec.interactions import Interactions
 from graphrec.neighbours import NeighbourTable
+from graphrec.operations.rules import Arrivals, Boost, Campaign, Deny, Entry, Pin, Rules
 from graphrec.recall import ItemTags, RecallData
 from graphrec.vocabulary import Vocabulary
 
@@ -153,6 +156,47 @@ def skewed(n_users: int = 60, n_items: int = 45, *, seed: int = 7) -> RecallData
         item_tags(n_items, ["red", "green", "blue", "even"], genres),
         pool,
     )
+
+
+def described(data: RecallData, *, n_exposures: int = 600, seed: int = 5) -> RecallData:
+    """Return the world with a label and a number of items, a label of users, and exposures with values and times.
+
+    Items have the colour of their parity, users one of three countries by turns (every seventh none). Low items
+    convert more often; the last item is never shown, and a tenth of the exposures is of nobody known.
+    """
+    rng = np.random.default_rng(seed)
+    n_users, n_items = len(data.users), len(data.items)
+    colours = Labels(Vocabulary(["black", "white"]), np.arange(n_items) % 2)
+    countries = np.where(np.arange(n_users) % 7 == 6, -1, np.arange(n_users) % 3)
+    users = np.where(rng.random(n_exposures) < 0.1, -1, rng.integers(0, n_users, n_exposures))
+    items = rng.integers(0, n_items - 1, n_exposures)
+    converted = rng.random(n_exposures) < 0.4 * (1 - items / n_items)
+    values = np.where(converted, rng.uniform(1, 9, n_exposures), 0).astype(np.float32)
+    times = START + rng.integers(0, 300 * DAY, n_exposures)
+    return replace(
+        data,
+        item_attributes=Attributes(n_items, {"released": START + np.arange(n_items) * float(DAY)}, {"colour": colours}),
+        user_attributes=Attributes(n_users, {}, {"country": Labels(Vocabulary(["DE", "FR", "NL"]), countries)}),
+        exposures=Exposures(users, items, converted, values, times, n_users=n_users, n_items=n_items),
+    )
+
+
+def ruled(data: RecallData) -> RecallData:
+    """Return the described world with a rule of every kind, none of which ends."""
+    i = data.items
+    rules = (
+        Pin(i[1], 1),
+        Pin(i[3], 4),
+        Pin(i[6], 2, segment={"country": ("DE", "FR")}),
+        Campaign("summer", (i[5], i[0], i[7])),
+        Boost(label={"colour": "white"}, factor=2.0),
+        Arrivals("released", days=50_000, exposures=80, positions=(3,), rotate_s=10**9),
+        Deny((i[8],)),
+    )
+    entries = tuple(Entry(f"rules, line {line}", rule) for line, rule in enumerate(rules, 1))
+    pool = data.pool.copy()
+    pool[8] = False
+    return replace(described(data), rules=Rules(entries), pool=pool)
 
 
 LIBRARY = (

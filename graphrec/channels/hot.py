@@ -6,10 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from graphrec.channels.matrices import check_at_least
-from graphrec.interactions import coalesce
+from graphrec.channels.matrices import Scale, check_at_least, check_count
+from graphrec.channels.segments import category_recaller, check_labels, sums_by_segment, user_segments
+from graphrec.interactions import Interactions, coalesce
+from graphrec.neighbours import NeighbourTable
 from graphrec.recall import RecallData
+from graphrec.recallers.neighbours import NeighbourRecaller
 from graphrec.recallers.ranked import RankedRecaller
+from graphrec.recallers.segmented import SegmentedRecaller
 
 DAY_S = 86_400.0
 
@@ -23,33 +27,117 @@ class Hot:
     Everybody gets the same list, so cold users are served like others. Items without events stand at its end in row
     order: the list holds the whole pool. Without times, users are simply counted.
 
+    **By segment of users** (``by_user``): with :math:`s_g(i)` the same sum over the users of segment g alone and
+    :math:`p(i)` the share of item i in all sums, the list of a segment is ordered by its shares, shrunk towards those
+    of everybody as if ``prior`` more events had come from all users:
+
+    .. math:: p_g(i) = \frac{s_g(i) + prior \cdot p(i)}{\sum_j s_g(j) + prior}
+
+    A small segment therefore has nearly the list of everybody, and who belongs to no known segment has just that. A
+    request's context goes before what is stored of a user.
+
+    **By category of items** (``by_item``): the categories of a history's items, each with its items by their share in
+    the category, :math:`s(i) / \sum_{j \in c} s(j)`. A cold user gets an empty list, a cold item is not found.
+
     Parameters
     ----------
     half_life_days : float, default 30.0
         h, days, > 0, after which an event counts half. Our choice: about a season; shorten it for news.
         ``inf`` counts all events alike.
+    by_user : str, default ""
+        A label of the users, such as ``"country"``: one list a value of it. Empty: one list for all.
+    by_item : str, default ""
+        A label of the items, such as ``"category"``. Empty: not divided. Only one of the two may be given.
+    prior : float, default 100.0
+        Events, > 0, that a segment must have before it says as much as everybody does. Our choice.
+    list_length : int, default 2000
+        Items kept a category; 0 keeps all.
+    last : int, default 0
+        Newest history items whose categories count; 0 counts all.
 
     Raises
     ------
     ConfigError
-        If ``half_life_days`` is not > 0.
+        If a setting is out of its range, or both labels are given.
     """
 
     half_life_days: float = 30.0
+    by_user: str = ""
+    by_item: str = ""
+    prior: float = 100.0
+    list_length: int = 2000
+    last: int = 0
 
     def __post_init__(self) -> None:
+        above = np.nextafter(0.0, 1.0).item()
         if self.half_life_days != float("inf"):
-            check_at_least("half_life_days", self.half_life_days, np.nextafter(0.0, 1.0).item())
+            check_at_least("half_life_days", self.half_life_days, above)
+        check_at_least("prior", self.prior, above)
+        check_count("list_length", self.list_length, 0)
+        check_count("last", self.last, 0)
+        check_labels(self.by_user, self.by_item)
 
-    def fit(self, data: RecallData, *, seed: int) -> RankedRecaller:  # noqa: ARG002 - nothing is drawn
-        """Return the pool in order of decayed popularity. Time O(m log m)."""
+    def fit(
+        self,
+        data: RecallData,
+        *,
+        seed: int,  # noqa: ARG002 - nothing is drawn
+    ) -> RankedRecaller | SegmentedRecaller | NeighbourRecaller:
+        """Return the pool in order of decayed popularity. Time O(m log m).
+
+        Raises
+        ------
+        ConfigError
+            If a label is asked for that the data does not have.
+        """
         pairs = coalesce(data.interactions)
-        counted = np.ones(len(pairs), dtype=np.float64)
-        if pairs.times is not None and len(pairs):
-            age_days = (int(pairs.times.max()) - pairs.times) / DAY_S
-            counted = np.exp2(-age_days / self.half_life_days)
-        scores = np.bincount(pairs.items, weights=counted, minlength=len(data.items)).astype(np.float32)
+        counted = decay(pairs, self.half_life_days)
+        sums = np.bincount(pairs.items, weights=counted, minlength=len(data.items))
+        reason = "widely {verb} lately" if pairs.times is not None else "widely {verb}"
+        if self.by_item:
+            shares = _shares_of_categories(data, self.by_item, sums)
+            return category_recaller(
+                data, self.by_item, shares, list_length=self.list_length, last=self.last, reason=f"{reason} in {{via}}"
+            )
         items = np.flatnonzero(data.pool).astype(np.int32)
-        return RankedRecaller(
-            items, scores[items], "widely {verb} lately" if pairs.times is not None else "widely {verb}"
-        )
+        if self.by_user:
+            return self._segmented(data, pairs, counted, sums / max(sums.sum(), np.finfo(float).tiny), reason)
+        return RankedRecaller(items, sums[items].astype(np.float32), reason)
+
+    def _segmented(
+        self, data: RecallData, pairs: Interactions, counted: Scale, shares: Scale, reason: str
+    ) -> SegmentedRecaller:
+        """Return one list a segment: its own shares where it has events, else those of everybody times a factor."""
+        segments = user_segments(data, self.by_user)
+        codes = segments.labels.codes[pairs.users]
+        sums = sums_by_segment(codes, pairs.items, counted, n_segments=len(segments), n_items=len(data.items))
+        rows = np.repeat(np.arange(len(segments)), np.diff(sums.indptr))
+        mass = np.bincount(rows, weights=sums.data, minlength=len(segments)) + self.prior
+        own = (sums.data + self.prior * shares[sums.indices]) / mass[rows]
+        kept = data.pool[sums.indices]
+        indptr = np.concatenate([[0], np.cumsum(kept)])[sums.indptr]
+        table = NeighbourTable(indptr, sums.indices[kept], own[kept].astype(np.float32), n_columns=len(data.items))
+        items = np.flatnonzero(data.pool).astype(np.int32)
+        everyone = RankedRecaller(items, shares[items].astype(np.float32), reason)
+        return SegmentedRecaller(everyone, segments, table, self.prior / mass, reason)
+
+
+def decay(pairs: Interactions, half_life_days: float) -> Scale:
+    """Return (m,) float64: what each event counts, 1 for the newest; ones where there are no times."""
+    if pairs.times is None or len(pairs) == 0:
+        return np.ones(len(pairs), dtype=np.float64)
+    age_days = (int(pairs.times.max()) - pairs.times) / DAY_S
+    counted: Scale = np.exp2(-age_days / half_life_days)
+    return counted
+
+
+def _shares_of_categories(data: RecallData, label: str, sums: Scale) -> Scale:
+    """Return (n_items,) float64: each item's share of what its category has; 0 without a category."""
+    if data.item_attributes is None:
+        return sums
+    codes = data.item_attributes.label(label).codes
+    known = codes >= 0
+    totals = np.bincount(codes[known], weights=(sums * data.pool)[known], minlength=1)
+    of_own = totals[np.where(known, codes, 0)]
+    shares: Scale = np.where(known & (of_own > 0), sums / np.where(of_own > 0, of_own, 1.0), 0.0)
+    return shares

@@ -13,6 +13,8 @@ from graphrec.errors import ConfigError, nearest_names
 RECIPES: Mapping[str, str] = MappingProxyType(
     {
         "hot": "graphrec.channels.hot:Hot",
+        "high-efficiency": "graphrec.channels.high_efficiency:HighEfficiency",
+        "operations": "graphrec.channels.operations:Operations",
         "user-cf": "graphrec.channels.user_cf:UserCF",
         "item-cf": "graphrec.channels.item_cf:ItemCF",
         "rp3beta": "graphrec.channels.rp3beta:RP3beta",

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 # Kind in recaller.json -> module and class; imported when one is loaded.
 KINDS = {
     "ranked": "graphrec.recallers.ranked:RankedRecaller",
+    "segmented": "graphrec.recallers.segmented:SegmentedRecaller",
+    "operations": "graphrec.recallers.operations:OperationsRecaller",
     "neighbours": "graphrec.recallers.neighbours:NeighbourRecaller",
     "vector": "graphrec.recallers.vector:VectorRecaller",
 }

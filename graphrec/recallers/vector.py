@@ -14,9 +14,9 @@ from graphrec.checks import as_array, check_finite, check_rows
 from graphrec.errors import BundleError, ConfigError, DataError
 from graphrec.index import Index, audit, load_index
 from graphrec.index.order import ordered_lists
-from graphrec.lists import ItemLists, empty_lists, take_lists
+from graphrec.lists import ItemLists, empty_lists
 from graphrec.neighbours import NeighbourTable
-from graphrec.recall import Evidence, Queries
+from graphrec.recall import Evidence, Queries, take_queries
 from graphrec.recallers.files import read_array, read_settings, setting, write_array, write_settings
 from graphrec.recallers.profile import Profile, profile_weights
 from graphrec.topk import push
@@ -118,7 +118,7 @@ class VectorRecaller:
         parts = []
         for start in range(0, len(queries), _CHUNK):
             chosen = np.arange(start, min(start + _CHUNK, len(queries)))
-            part = Queries(queries.users[chosen], take_lists(queries.history, chosen))
+            part = take_queries(queries, chosen)
             parts.append(self._by_items(part, k) if self.query == "items" else self._by_vector(part, k))
         return _join(parts)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ClassVar
@@ -42,17 +43,21 @@ def assert_same(left: ItemLists, right: ItemLists) -> None:
 
 
 class RecallerContract:
-    """Tests of one channel; subclasses set ``recipe``, and ``personalised`` where the history plays no part."""
+    """Tests of one channel; subclasses set ``recipe``, and ``personalised`` where the history plays no part.
+
+    A channel that learns from more than events gives ``prepared``, which adds it to a world.
+    """
 
     recipe: ClassVar[Any]
     personalised: ClassVar[bool] = True
+    prepared: ClassVar[Callable[[RecallData], RecallData]] = staticmethod(lambda data: data)
 
     @pytest.fixture(params=list(WORLDS))
     def world(self, request: pytest.FixtureRequest) -> tuple[RecallData, Recaller]:
         name = str(request.param)
         key = (repr(self.recipe), name)
         if key not in _fitted:
-            data = WORLDS[name]()
+            data = self.prepared(WORLDS[name]())
             _fitted[key] = data, self.recipe.fit(data, seed=3)
         return _fitted[key]
 
@@ -194,7 +199,7 @@ class RecallerContract:
     def test_it_prefers_the_own_colour_on_the_checkerboard(self) -> None:
         if not self.personalised:
             pytest.skip("the same list for everybody")
-        data = checkerboard()
+        data = self.prepared(checkerboard())
         history = histories(data.interactions)
         recaller = self.recipe.fit(data, seed=3)
         right = 0

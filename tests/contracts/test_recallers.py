@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from graphrec.channels.ease import Ease
+from graphrec.channels.high_efficiency import HighEfficiency
 from graphrec.channels.hot import Hot
 from graphrec.channels.item_cf import ItemCF
 from graphrec.channels.kg_neighbours import KgNeighbours
+from graphrec.channels.operations import Operations
 from graphrec.channels.registry import RECIPES, recipe_class
 from graphrec.channels.rp3beta import RP3beta
 from graphrec.channels.swing import Swing
@@ -17,11 +19,46 @@ from graphrec.channels.tag import Tag
 from graphrec.channels.user_cf import UserCF
 from graphrec.errors import MissingExtraError
 from tests.contracts.recaller import RecallerContract
+from tests.worlds import described, ruled
 
 
 class TestHot(RecallerContract):
     recipe = Hot()
     personalised = False
+
+
+class TestHotByCountry(RecallerContract):
+    recipe = Hot(by_user="country", prior=5.0)
+    personalised = False
+    prepared = staticmethod(described)
+
+
+class TestHotByColour(RecallerContract):
+    recipe = Hot(by_item="colour", last=6)
+    prepared = staticmethod(described)
+
+
+class TestHighEfficiency(RecallerContract):
+    recipe = HighEfficiency()
+    personalised = False
+    prepared = staticmethod(described)
+
+
+class TestHighEfficiencyByCountry(RecallerContract):
+    recipe = HighEfficiency(bound="wilson", value=True, by_user="country", half_life_days=50.0)
+    personalised = False
+    prepared = staticmethod(described)
+
+
+class TestHighEfficiencyByColour(RecallerContract):
+    recipe = HighEfficiency(by_item="colour", min_exposures=2)
+    prepared = staticmethod(described)
+
+
+class TestOperations(RecallerContract):
+    recipe = Operations()
+    personalised = False
+    prepared = staticmethod(ruled)
 
 
 class TestUserCF(RecallerContract):

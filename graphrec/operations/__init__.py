@@ -1,0 +1,1 @@
+"""Operations: what people decree: pins, boosts, campaigns, new arrivals and a deny list."""
