@@ -21,7 +21,19 @@ from graphrec.topk_kernels import FloatArray, IntArray, RowArray, push_rows, sel
 _CHUNK_ENTRIES = 1 << 22
 _CHUNK_ROWS = 256
 
-__all__ = ["FloatArray", "Pushed", "RowArray", "chunk_rows", "csr_table", "join", "one_each", "push", "select_top", "top_columns", "top_products"]
+__all__ = [
+    "FloatArray",
+    "Pushed",
+    "RowArray",
+    "chunk_rows",
+    "csr_table",
+    "join",
+    "one_each",
+    "push",
+    "select_top",
+    "top_columns",
+    "top_products",
+]
 
 Pushed = tuple[IntArray, RowArray, FloatArray]
 

@@ -120,9 +120,7 @@ def select_top(
 
 
 @nb.njit(nogil=True, cache=True)
-def top_of_rows(
-    values: FloatArray, k: int, rows: RowArray, scores: FloatArray
-) -> None:  # pragma: no cover - compiled
+def top_of_rows(values: FloatArray, k: int, rows: RowArray, scores: FloatArray) -> None:  # pragma: no cover - compiled
     """Write the k best columns of each row of ``values`` (q, n) to ``rows`` and ``scores`` (q, min(k, n)).
 
     Best first, ties to the lower column; time O(n + k log k) a row on average.
@@ -140,9 +138,8 @@ def top_of_rows(
             if better == 0 and cut != _LAST:
                 continue
             for j in range(start, stop):
-                key = _key(values[i, j], j)
-                if key < cut:
-                    n, cut = _offer(keys, n, cut, k, key)
+                if values[i, j] > least or cut == _LAST:  # a tie with the cut is behind it: its column is higher
+                    n, cut = _offer(keys, n, cut, k, _key(values[i, j], j))
             if cut != _LAST:
                 least = _score(cut)
         _settle(keys, n, k, rows[i], scores[i])

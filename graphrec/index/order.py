@@ -28,9 +28,7 @@ def ordered_lists(
     return ItemLists(indptr, rows[keep].astype(np.int32), scores[keep])
 
 
-def _in_order(
-    lists: npt.NDArray[np.integer], rows: npt.NDArray[np.integer], scores: npt.NDArray[np.float32]
-) -> bool:
+def _in_order(lists: npt.NDArray[np.integer], rows: npt.NDArray[np.integer], scores: npt.NDArray[np.float32]) -> bool:
     """Tell whether the candidates stand in order as they are: what an index found, mostly; sorting costs far more."""
     same = lists[1:] == lists[:-1]
     better = (scores[1:] < scores[:-1]) | ((scores[1:] == scores[:-1]) & (rows[1:] > rows[:-1]))
