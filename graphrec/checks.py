@@ -9,6 +9,9 @@ import numpy.typing as npt
 
 from graphrec.errors import DataError
 
+# Values looked at together.
+_CHECKED = 1 << 22
+
 
 def as_array(values: npt.ArrayLike, dtype: npt.DTypeLike, *, name: str, ndim: int = 1) -> npt.NDArray[Any]:
     """Return ``values`` as a C-contiguous array of ``dtype``, without a copy where it already is one.
@@ -54,9 +57,14 @@ def check_rows(rows: npt.NDArray[Any], n: int, *, name: str) -> None:
 
 def check_finite(values: npt.NDArray[Any], *, name: str) -> None:
     """Raise DataError unless every entry of ``values`` is finite."""
-    finite = np.isfinite(values)
-    if not finite.all():
-        where = tuple(int(x) for x in np.argwhere(~finite)[0])
+    # In slices along the first axis, so that a memory-mapped array is not answered with a mask of its size.
+    step = max(1, _CHECKED // max(1, values[:1].size))
+    for start in range(0, len(values), step):
+        finite = np.isfinite(values[start : start + step])
+        if finite.all():
+            continue
+        row, *rest = (int(x) for x in np.argwhere(~finite)[0])
+        where = (start + row, *rest)
         place = ", ".join(map(str, where))
         raise DataError(f"{name}[{place}] is {values[where]}; every value must be finite")
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Protocol, runtime_checkable
+
 import numba as nb
 import numpy as np
 import numpy.typing as npt
 
 from graphrec.lists import ItemLists, take_lists
 from graphrec.recall import Queries, Recaller, take_queries
+from graphrec.topk import join
 
 
 @nb.njit(nogil=True, cache=True)
@@ -50,6 +53,15 @@ def leave_out(lists: ItemLists, k: int, *, exclude: ItemLists, allowed: npt.NDAr
     return ItemLists(indptr, lists.items[kept[:total]], lists.scores[kept[:total]])
 
 
+@runtime_checkable
+class _Filtering(Protocol):
+    """A channel that leaves items out while it looks for the best, which spares it the longer lists."""
+
+    def recall_allowed(
+        self, queries: Queries, k: int, *, exclude: ItemLists, allowed: npt.NDArray[np.bool_]
+    ) -> ItemLists: ...
+
+
 def _typical_length(lists: ItemLists) -> int:
     """Return a length that nine lists in ten keep within."""
     lengths = lists.lengths
@@ -67,8 +79,9 @@ def recall_allowed(
 ) -> ItemLists:
     """Ask a channel for k items a query that are neither excluded nor disallowed.
 
-    The channel is asked again for more while filtering leaves a query short and the channel still had items to give,
-    so a list is shorter than ``k`` only where the channel has no more.
+    A channel with a ``recall_allowed`` of its own does both at once. Another is asked again for more while filtering
+    leaves a query short and the channel still had items to give, so a list is shorter than ``k`` only where the channel
+    has no more.
 
     Parameters
     ----------
@@ -88,6 +101,8 @@ def recall_allowed(
     ItemLists
         n lists, best first.
     """
+    if isinstance(recaller, _Filtering):
+        return recaller.recall_allowed(queries, k, exclude=exclude, allowed=allowed)
     n_items = len(allowed)
     # Most queries are served by one call: room for a typical history.
     asked = min(n_items, k + _typical_length(exclude))
@@ -96,18 +111,16 @@ def recall_allowed(
     short = np.flatnonzero((result.lengths < k) & (answer.lengths >= asked))
     if len(short) == 0 or asked >= n_items:
         return result
-    # Widen for the short ones alone, then put the longer answers in their places.
-    pending, results = short, {}
+    # Widen for the short ones alone, then put the longer answers in their places. Room for the longest exclusion is
+    # enough unless the pool leaves out more.
+    enough = k + int(exclude.lengths[short].max())
+    pending, parts, places = short, [result], np.arange(len(result))
     while len(pending):
-        asked = min(n_items, asked * 4)
+        asked = min(n_items, enough if asked < enough else asked * 4)
         answer = recaller.recall(take_queries(queries, pending), asked)
         wider = leave_out(answer, k, exclude=take_lists(exclude, pending), allowed=allowed)
         done = (wider.lengths >= k) | (answer.lengths < asked) | (asked >= n_items)
-        results.update({int(pending[i]): wider[int(i)] for i in np.flatnonzero(done)})
+        places[pending[done]] = sum(map(len, parts)) + np.arange(int(done.sum()))
+        parts.append(take_lists(wider, np.flatnonzero(done)))
         pending = pending[~done]
-    parts = [results.get(i) or result[i] for i in range(len(result))]
-    indptr = np.zeros(len(parts) + 1, dtype=np.int64)
-    np.cumsum([len(items) for items, _ in parts], out=indptr[1:])
-    return ItemLists(
-        indptr, np.concatenate([items for items, _ in parts]), np.concatenate([scores for _, scores in parts])
-    )
+    return take_lists(ItemLists(*join([(part.indptr, part.items, part.scores) for part in parts])), places)

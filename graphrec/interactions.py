@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,10 +11,13 @@ import scipy.sparse as sp
 
 from graphrec.checks import as_array, check_finite, check_length, check_rows
 from graphrec.errors import DataError
+from graphrec.interaction_kernels import count_users, merge_pairs, scatter
 from graphrec.lists import ItemLists
 
 # 2100-01-01 in seconds; anything later was most likely written in milliseconds.
 _LATEST_TIME = 4_102_444_800
+# Events of a part, where pairs are made in parts: 20 bytes each.
+_PART_EVENTS = 1 << 24
 
 
 @dataclass(frozen=True, slots=True, init=False, eq=False)
@@ -95,28 +99,68 @@ def take(interactions: Interactions, rows: npt.NDArray[np.intp] | npt.NDArray[np
 def coalesce(interactions: Interactions) -> Interactions:
     """Return one event a (user, item) pair: weights summed, the latest time kept.
 
-    Rows come in order of user, then of the (last) event. Time O(m log m).
+    Rows come in order of user, then of the (last) event. Time O(m), and a sort of those users whose events do not
+    come in order of time; memory the result, with room for m, and 16 bytes an item and 8 a user.
     """
-    m = len(interactions)
-    if m == 0:
-        return interactions
-    sequence = np.arange(m) if interactions.times is None else np.lexsort((np.arange(m), interactions.times))
-    rank = np.empty(m, dtype=np.int64)
-    rank[sequence] = np.arange(m)
-    key = interactions.users.astype(np.int64) * interactions.n_items + interactions.items
-    order = np.lexsort((rank, key))
-    sorted_key = key[order]
-    last = np.append(np.flatnonzero(np.diff(sorted_key)), m - 1)
-    first = np.append(0, last[:-1] + 1)
-    kept = order[last]
-    weights = np.add.reduceat(interactions.weights[order].astype(np.float64), first).astype(np.float32)
-    back = np.lexsort((rank[kept], interactions.users[kept]))
-    kept, weights = kept[back], weights[back]
+    return _coalesced(interactions, 0, interactions.n_users, _events_by_user(interactions))
+
+
+def coalesced_parts(interactions: Interactions, *, events: int = _PART_EVENTS) -> Iterator[Interactions]:
+    """Yield what :func:`coalesce` returns in parts, one after the other, so that memory does not grow with m.
+
+    Parameters
+    ----------
+    interactions : Interactions
+        The events.
+    events : int
+        Events that go into a part: those of as many users as come to no more, or of one user.
+
+    Yields
+    ------
+    Interactions
+        The pairs of the next users, sizes unchanged. At least one part.
+
+    Notes
+    -----
+    Each part reads the users of all events once.
+    """
+    counts = _events_by_user(interactions)
+    bounds = np.concatenate([[0], np.cumsum(counts)])
+    start = 0
+    while True:
+        stop = int(np.searchsorted(bounds, bounds[start] + events, side="right")) - 1
+        stop = min(max(stop, start + 1), interactions.n_users)
+        yield _coalesced(interactions, start, stop, counts[start:stop])
+        start = stop
+        if start >= interactions.n_users:
+            return
+
+
+def _events_by_user(interactions: Interactions) -> npt.NDArray[np.int64]:
+    """Return (n_users,) int64: events each user has."""
+    counts = np.zeros(interactions.n_users, dtype=np.int64)
+    count_users(interactions.users, 0, counts)
+    return counts
+
+
+def _coalesced(interactions: Interactions, start: int, stop: int, counts: npt.NDArray[np.int64]) -> Interactions:
+    """Return the pairs of the users ``start:stop``, who have ``counts`` events."""
+    indptr = np.zeros(len(counts) + 1, dtype=np.int64)
+    np.cumsum(counts, out=indptr[1:])
+    m, times = int(indptr[-1]), interactions.times
+    users, items = np.empty(m, dtype=np.int32), np.empty(m, dtype=np.int32)
+    weights, moments = np.empty(m, dtype=np.float32), np.empty(0 if times is None else m, dtype=np.int64)
+    given = np.empty(0, dtype=np.int64) if times is None else times
+    scatter(
+        interactions.users, interactions.items, interactions.weights, given, start, indptr[:-1].copy(),
+        items, weights, moments,
+    )  # fmt: skip
+    n = merge_pairs(indptr, start, interactions.n_items, users, items, weights, moments)
     return Interactions(
-        interactions.users[kept],
-        interactions.items[kept],
-        weights,
-        None if interactions.times is None else interactions.times[kept],
+        users[:n],
+        items[:n],
+        weights[:n],
+        None if times is None else moments[:n],
         n_users=interactions.n_users,
         n_items=interactions.n_items,
     )

@@ -6,6 +6,8 @@ import numba as nb
 import numpy as np
 import numpy.typing as npt
 
+from graphrec.filtering import leave_out
+from graphrec.lists import ItemLists, empty_lists
 from graphrec.neighbours import NeighbourTable
 from graphrec.topk import FloatArray, Pushed, RowArray, select_top
 
@@ -17,6 +19,8 @@ def push_signed(
     table: NeighbourTable,
     k: int,
     *,
+    skip: ItemLists | None = None,
+    allowed: npt.NDArray[np.bool_] | None = None,
     background: FloatArray | None = None,
 ) -> Pushed:
     r"""Return the k best columns of each list, entries below 0 taking away from what the others reach.
@@ -34,6 +38,8 @@ def push_signed(
         Scores <= 0 in it are skipped.
     k : int
         Columns kept a list; 0 keeps all.
+    skip, allowed : ItemLists or None, ndarray or None
+        n lists of columns that a list may not return, and (n_columns,) bool: columns that any list may return.
     background : ndarray or None
         (n_columns,) float32, b: what each column is expected to get from a unit of weight; None subtracts nothing.
 
@@ -47,7 +53,7 @@ def push_signed(
     Time is the number of table entries touched; memory one accumulator of n_columns, and n * k entries.
     """
     n, width = len(indptr) - 1, table.n_columns
-    limit = min(k, width) if k else width
+    limit = min(k, width) if k and skip is None and allowed is None else width
     counts = np.empty(n, dtype=np.int64)
     rows, scores = np.empty(n * limit, dtype=np.int32), np.empty(n * limit, dtype=np.float32)
     expected = np.zeros(width, dtype=np.float32) if background is None else background
@@ -57,7 +63,12 @@ def push_signed(
     )  # fmt: skip
     bounds = np.zeros(n + 1, dtype=np.int64)
     np.cumsum(counts, out=bounds[1:])
-    return bounds, rows[:total], scores[:total]
+    found = bounds, rows[:total], scores[:total]
+    if skip is None and allowed is None:
+        return found
+    everything = np.ones(width, dtype=np.bool_) if allowed is None else allowed
+    kept = leave_out(ItemLists(*found), k or width, exclude=skip or empty_lists(n), allowed=everything)
+    return kept.indptr, kept.items, kept.scores
 
 
 @nb.njit(nogil=True, cache=True)

@@ -7,130 +7,35 @@ each call has one accumulator as wide as the result's rows.
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
 from graphrec.errors import ConfigError, DataError
+from graphrec.lists import ItemLists
 from graphrec.neighbours import NeighbourTable
 from graphrec.threads import map_chunks
+from graphrec.topk_kernels import FloatArray, IntArray, RowArray, push_rows, select_top, top_of_rows
 
 # Entries that one chunk's result may hold (8 bytes each); rows a chunk holds at most.
 _CHUNK_ENTRIES = 1 << 22
 _CHUNK_ROWS = 256
 
-FloatArray = npt.NDArray[np.float32]
-Number = float | np.floating
-RowArray = npt.NDArray[np.int32]
-Pushed = tuple[npt.NDArray[np.int64], RowArray, FloatArray]
+__all__ = [
+    "FloatArray",
+    "Pushed",
+    "RowArray",
+    "chunk_rows",
+    "csr_table",
+    "join",
+    "one_each",
+    "push",
+    "select_top",
+    "top_columns",
+    "top_products",
+]
 
-
-@nb.njit(nogil=True, cache=True, inline="always")
-def _worse(score: Number, row: int, other_score: Number, other_row: int) -> bool:  # pragma: no cover - compiled
-    """Tell whether (score, row) stands behind (other_score, other_row): lower score, or the same and a higher row."""
-    return bool(score < other_score or (score == other_score and row > other_row))
-
-
-@nb.njit(nogil=True, cache=True)
-def _sift_down(scores: FloatArray, rows: RowArray, root: int, n: int) -> None:  # pragma: no cover - compiled
-    """Restore the heap (worst on top) in the first n places below ``root``."""
-    score, row = scores[root], rows[root]
-    while True:
-        child = 2 * root + 1
-        if child >= n:
-            break
-        if child + 1 < n and _worse(scores[child + 1], rows[child + 1], scores[child], rows[child]):
-            child += 1
-        if not _worse(scores[child], rows[child], score, row):
-            break
-        scores[root], rows[root] = scores[child], rows[child]
-        root = child
-    scores[root], rows[root] = score, row
-
-
-@nb.njit(nogil=True, cache=True)
-def select_top(
-    values: npt.NDArray[np.float64], candidates: RowArray, k: int, rows: RowArray, scores: FloatArray
-) -> int:  # pragma: no cover - compiled
-    """Write the k best of ``candidates`` (c,), by ``values[candidate]``, to ``rows`` and ``scores``; return how many.
-
-    Best first, ties to the lower row. Values are rounded to float32 *before* they are compared, so that the order
-    agrees with the scores that come back. Time O(c + k log k log c) on average.
-    """
-    size = min(k, candidates.size)
-    if size == 0:
-        return 0
-    for p in range(size):
-        rows[p] = candidates[p]
-        scores[p] = values[candidates[p]]
-    for p in range(size // 2 - 1, -1, -1):
-        _sift_down(scores, rows, p, size)
-    for p in range(size, candidates.size):
-        row = candidates[p]
-        score = np.float32(values[row])
-        if _worse(scores[0], rows[0], score, row):
-            scores[0], rows[0] = score, row
-            _sift_down(scores, rows, 0, size)
-    for last in range(size - 1, 0, -1):  # the worst goes to the end
-        scores[0], scores[last] = scores[last], scores[0]
-        rows[0], rows[last] = rows[last], rows[0]
-        _sift_down(scores, rows, 0, last)
-    return size
-
-
-@nb.njit(nogil=True, cache=True)
-def _push(
-    indptr: npt.NDArray[np.int64],
-    sources: RowArray,
-    weights: npt.NDArray[np.float64],
-    table_indptr: npt.NDArray[np.int64],
-    table_columns: RowArray,
-    table_scores: FloatArray,
-    skip: RowArray,
-    background: FloatArray,
-    accumulator: npt.NDArray[np.float64],
-    touched: RowArray,
-    k: int,
-    counts: npt.NDArray[np.int64],
-    rows: RowArray,
-    scores: FloatArray,
-) -> int:  # pragma: no cover - compiled
-    """Push each weighted list through the table and write its k best columns; return how many entries there are.
-
-    ``accumulator`` arrives and leaves as zeros; only products > 0 are added, so that 0 means untouched.
-    """
-    total = 0
-    for i in range(indptr.size - 1):
-        n_touched, mass = 0, 0.0
-        for p in range(indptr[i], indptr[i + 1]):
-            weight, source = weights[p], sources[p]
-            if weight <= 0.0:
-                continue
-            mass += weight
-            for q in range(table_indptr[source], table_indptr[source + 1]):
-                added = weight * table_scores[q]
-                if added > 0.0:
-                    column = table_columns[q]
-                    if accumulator[column] == 0.0:
-                        touched[n_touched] = column
-                        n_touched += 1
-                    accumulator[column] += added
-        kept = 0
-        for p in range(n_touched):
-            column = touched[p]
-            if background.size:
-                accumulator[column] -= mass * background[column]
-            if column != skip[i] and (background.size == 0 or accumulator[column] > 0.0):
-                # Swapped, not overwritten: every touched column must be reset below.
-                touched[p], touched[kept] = touched[kept], column
-                kept += 1
-        taken = select_top(accumulator, touched[:kept], k, rows[total:], scores[total:])
-        for p in range(n_touched):
-            accumulator[touched[p]] = 0.0
-        counts[i] = taken
-        total += taken
-    return total
+Pushed = tuple[IntArray, RowArray, FloatArray]
 
 
 def push(
@@ -140,7 +45,8 @@ def push(
     table: NeighbourTable,
     k: int,
     *,
-    skip: RowArray | None = None,
+    skip: ItemLists | None = None,
+    allowed: npt.NDArray[np.bool_] | None = None,
     background: FloatArray | None = None,
 ) -> Pushed:
     r"""Return the k best columns of each list pushed through a table.
@@ -155,8 +61,10 @@ def push(
         Scores <= 0 in it are skipped.
     k : int
         Columns kept a list; 0 keeps all.
-    skip : ndarray or None
-        (n,) int32: a column that list may not return, -1 for none.
+    skip : ItemLists or None
+        n lists of columns that a list may not return; what is no column is ignored. None skips nothing.
+    allowed : ndarray or None
+        (n_columns,) bool: columns that any list may return. None allows all.
     background : ndarray or None
         (n_columns,) float32, what each column is expected to get from a unit of weight; subtracted, and columns
         that are left with 0 or less go. None subtracts nothing.
@@ -177,17 +85,19 @@ def push(
     counts = np.empty(n, dtype=np.int64)
     # calloc and malloc give pages when they are first touched: a wide table costs a narrow query nothing.
     rows, scores = np.empty(n * limit, dtype=np.int32), np.empty(n * limit, dtype=np.float32)
-    total = _push(
+    total = push_rows(
         indptr,
         sources,
         weights,
         table.indptr,
         table.neighbours,
         table.scores,
-        np.full(n, -1, dtype=np.int32) if skip is None else skip,
+        np.zeros(n + 1, dtype=np.int64) if skip is None else skip.indptr,
+        np.empty(0, dtype=np.int32) if skip is None else skip.items,
+        np.empty(0, dtype=np.bool_) if allowed is None else allowed,
         np.empty(0, dtype=np.float32) if background is None else background,
         np.zeros(width, dtype=np.float64),
-        np.empty(width, dtype=np.int32),
+        np.empty(width + 1, dtype=np.int32),
         limit,
         counts,
         rows,
@@ -196,6 +106,19 @@ def push(
     bounds = np.zeros(n + 1, dtype=np.int64)
     np.cumsum(counts, out=bounds[1:])
     return bounds, rows[:total], scores[:total]
+
+
+def top_columns(values: FloatArray, k: int) -> Pushed:
+    """Return the k best columns of each row of ``values`` (n, n_columns), C-contiguous: best first, ties by column."""
+    n, width = values.shape[0], min(k, values.shape[1])
+    rows, scores = np.empty((n, width), dtype=np.int32), np.empty((n, width), dtype=np.float32)
+    top_of_rows(values, width, rows, scores)
+    return np.arange(n + 1) * width, rows.ravel(), scores.ravel()
+
+
+def one_each(rows: RowArray) -> ItemLists:
+    """Return n lists of one row each."""
+    return ItemLists(np.arange(len(rows) + 1), rows)
 
 
 def chunk_rows(width: int) -> int:
@@ -270,16 +193,14 @@ def top_products(
         raise ConfigError(f"k is {k}; a table keeps at least 1 entry a row")
     if a.shape[1] != b.shape[0]:
         raise DataError(f"a has {a.shape[1]} columns and b {b.shape[0]} rows; a product needs as many of either")
-    table = NeighbourTable(
-        b.indptr.astype(np.int64), b.indices.astype(np.int32), b.data.astype(np.float32), n_columns=int(b.shape[1])
-    )
-    indptr, sources = a.indptr.astype(np.int64), a.indices.astype(np.int32)
-    weights = a.data.astype(np.float64)
+    table = NeighbourTable(b.indptr, b.indices, b.data, n_columns=int(b.shape[1]))
+    indptr, sources = a.indptr.astype(np.int64), a.indices.astype(np.int32, copy=False)
 
     def work(start: int, stop: int) -> Pushed:
         first, last = indptr[start], indptr[stop]
-        skip = np.arange(start, stop, dtype=np.int32) if drop_self else None
-        return push(indptr[start : stop + 1] - first, sources[first:last], weights[first:last], table, k, skip=skip)
+        weights = a.data[first:last].astype(np.float64)
+        skip = one_each(np.arange(start, stop, dtype=np.int32)) if drop_self else None
+        return push(indptr[start : stop + 1] - first, sources[first:last], weights, table, k, skip=skip)
 
     chunk = chunk_rows(min(k, table.n_columns))
     bounds, rows, scores = join(list(map_chunks(work, int(a.shape[0]), chunk=chunk, threads=threads)))

@@ -13,11 +13,12 @@ from graphrec.index.order import (
     check_metric,
     check_search,
     find_duplicates,
-    ordered_lists,
 )
 from graphrec.index.protocol import Metric
 from graphrec.index.sidecar import Sidecar, matrix_sha256, write_sidecar
 from graphrec.lists import ItemLists, empty_lists
+from graphrec.threads import map_chunks
+from graphrec.topk import Pushed, join, top_columns
 
 FORMAT = "exact/1"
 
@@ -46,7 +47,8 @@ class ExactIndex:
 
     Notes
     -----
-    A search takes O(q * n * dim) time and 16 MB of scores at once. Equal vectors get equal scores, so their order is
+    A search takes O(q * n * dim) time and 16 MB of scores at once a thread; blocks of queries are spread over all
+    processors, so a batch is fastest where BLAS itself has one thread. Equal vectors get equal scores, so their order is
     that of their rows.
     """
 
@@ -80,15 +82,13 @@ class ExactIndex:
         if n == 0 or len(queries) == 0:
             return empty_lists(len(queries))
         part = self._matrix if rows is None else self._matrix[rows]  # (n, dim)
+
+        def work(start: int, stop: int) -> Pushed:
+            bounds, columns, scores = top_columns(self._scores(queries[start:stop], part, rows), k)
+            return bounds, columns if rows is None else rows[columns].astype(np.int32), scores
+
         block = max(1, _BLOCK_SCORES // n)
-        found = []
-        for start in range(0, len(queries), block):
-            scores = self._scores(queries[start : start + block], part, rows)
-            which, columns = _best(scores, k)
-            chosen = columns if rows is None else rows[columns]
-            found.append((which + start, chosen, scores[which, columns]))
-        lists, chosen, values = (np.concatenate(column) for column in zip(*found, strict=True))
-        return ordered_lists(lists, chosen, values, n=len(queries), k=k)
+        return ItemLists(*join(list(map_chunks(work, len(queries), chunk=block))))
 
     def _scores(
         self, queries: npt.NDArray[np.float32], part: npt.NDArray[np.float32], rows: npt.NDArray[np.intp] | None
@@ -128,13 +128,3 @@ class ExactIndex:
             directory,
             Sidecar(FORMAT, self.dim, self._metric, len(self), matrix_sha256=matrix_sha256(self._matrix)),
         )
-
-
-def _best(scores: npt.NDArray[np.float32], k: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Return (row, column) of every score (q, n) that is not below its row's k-th best: k a row, and all its ties."""
-    q, n = scores.shape
-    if k >= n:
-        return np.repeat(np.arange(q), n), np.tile(np.arange(n), q)
-    least = np.partition(scores, n - k, axis=1)[:, n - k]
-    which, columns = np.nonzero(scores >= least[:, None])
-    return which, columns

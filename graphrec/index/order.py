@@ -17,14 +17,22 @@ def ordered_lists(
     lists: npt.NDArray[np.integer], rows: npt.NDArray[np.integer], scores: npt.NDArray[np.float32], *, n: int, k: int
 ) -> ItemLists:
     """Return candidates (m,), each with the list it belongs to, as n lists: best first, ties by row, cut to ``k``."""
-    order = np.lexsort((rows, -scores, lists))
-    lists, rows, scores = lists[order], rows[order], scores[order]
+    if not _in_order(lists, rows, scores):
+        order = np.lexsort((rows, -scores, lists))
+        lists, rows, scores = lists[order], rows[order], scores[order]
     starts = np.zeros(n + 1, dtype=np.int64)
     np.cumsum(np.bincount(lists, minlength=n), out=starts[1:])
     keep = np.arange(len(rows)) - starts[lists] < k
     indptr = np.zeros(n + 1, dtype=np.int64)
     np.cumsum(np.minimum(np.diff(starts), k), out=indptr[1:])
     return ItemLists(indptr, rows[keep].astype(np.int32), scores[keep])
+
+
+def _in_order(lists: npt.NDArray[np.integer], rows: npt.NDArray[np.integer], scores: npt.NDArray[np.float32]) -> bool:
+    """Tell whether the candidates stand in order as they are: what an index found, mostly; sorting costs far more."""
+    same = lists[1:] == lists[:-1]
+    better = (scores[1:] < scores[:-1]) | ((scores[1:] == scores[:-1]) & (rows[1:] > rows[:-1]))
+    return bool(np.where(same, better, lists[1:] > lists[:-1]).all())
 
 
 @dataclass(frozen=True, slots=True, eq=False)

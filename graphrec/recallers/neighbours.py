@@ -29,7 +29,7 @@ from graphrec.recallers.files import (
 from graphrec.recallers.profile import Profile, profile_weights
 from graphrec.signed import push_signed
 from graphrec.threads import map_chunks
-from graphrec.topk import FloatArray, Pushed, chunk_rows, join, push
+from graphrec.topk import FloatArray, Pushed, chunk_rows, join, one_each, push
 from graphrec.vocabulary import Vocabulary
 
 
@@ -125,6 +125,21 @@ class NeighbourRecaller:
         DataError
             If a history holds a row that is no item.
         """
+        return self.recall_allowed(queries, k)
+
+    def recall_allowed(
+        self,
+        queries: Queries,
+        k: int,
+        *,
+        exclude: ItemLists | None = None,
+        allowed: npt.NDArray[np.bool_] | None = None,
+    ) -> ItemLists:
+        """Return the k best items of each query that are neither in its list of ``exclude`` nor disallowed.
+
+        What :meth:`recall` would give with them left out, in one go: they are never candidates. ``exclude`` holds n
+        lists, ``allowed`` is (n_items,) bool; None leaves out nothing. Raises as :meth:`recall` does.
+        """
         if k < 1:
             raise ConfigError(f"k is {k}; at least 1 item must be asked for")
         check_rows(queries.history.items, self.n_items, name="history.items")
@@ -133,25 +148,39 @@ class NeighbourRecaller:
         chunk = chunk_rows(max(min(width, t.n_columns) for width, t in zip(widths, self.tables, strict=True)))
 
         def work(start: int, stop: int) -> Pushed:
-            return self._chain(queries, weights, start, stop, (*self.keep, k))[-1]
+            skip = None if exclude is None else _slice(exclude, start, stop)
+            return self._chain(queries, weights, start, stop, (*self.keep, k), skip=skip, allowed=allowed)[-1]
 
         return ItemLists(*join(list(map_chunks(work, len(queries), chunk=chunk))))
 
     def _chain(
-        self, queries: Queries, weights: npt.NDArray[np.float64], start: int, stop: int, keep: Sequence[int]
+        self,
+        queries: Queries,
+        weights: npt.NDArray[np.float64],
+        start: int,
+        stop: int,
+        keep: Sequence[int],
+        *,
+        skip: ItemLists | None = None,
+        allowed: npt.NDArray[np.bool_] | None = None,
     ) -> list[Pushed]:
-        """Push the queries ``start:stop`` through the first ``len(keep)`` tables; return what each step kept."""
+        """Push the queries ``start:stop`` through the first ``len(keep)`` tables; return what each step kept.
+
+        ``skip`` and ``allowed`` hold for the columns of the last table, which are items.
+        """
         bounds = queries.history.indptr[start : stop + 1]
         first, last = bounds[0], bounds[-1]
         indptr, rows, amounts = bounds - first, queries.history.items[first:last], weights[first:last]
         steps: list[Pushed] = []
         for number, (table, count) in enumerate(zip(self.tables, keep, strict=False)):
-            own = queries.users[start:stop] if number == 0 and self.middle_is_users else None
+            ends = number == len(self.tables) - 1
+            left_out = skip if ends else None
+            if number == 0 and self.middle_is_users:
+                left_out = one_each(queries.users[start:stop])
             background = self.background if number == 0 else None
-            if number == 0 and (amounts < 0).any():
-                pushed = push_signed(indptr, rows, amounts, table, count, background=background)
-            else:
-                pushed = push(indptr, rows, amounts, table, count, skip=own, background=background)
+            within = allowed if ends else None
+            by_sign = push_signed if number == 0 and (amounts < 0).any() else push
+            pushed = by_sign(indptr, rows, amounts, table, count, skip=left_out, allowed=within, background=background)
             steps.append(pushed)
             indptr, rows, amounts = pushed[0], pushed[1], pushed[2].astype(np.float64)
         return steps
@@ -218,6 +247,12 @@ class NeighbourRecaller:
         if recaller.n_items != len(items):
             raise BundleError(f"{directory} speaks of {recaller.n_items} items; the bundle has {len(items)}")
         return recaller
+
+
+def _slice(lists: ItemLists, start: int, stop: int) -> ItemLists:
+    """Return the lists ``start:stop``, entries shared."""
+    first, last = lists.indptr[start], lists.indptr[stop]
+    return ItemLists(lists.indptr[start : stop + 1] - first, lists.items[first:last], lists.scores[first:last])
 
 
 def _check_chain(tables: Sequence[NeighbourTable], keep: Sequence[int]) -> None:

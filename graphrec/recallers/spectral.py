@@ -18,7 +18,7 @@ from graphrec.recall import Evidence, Queries
 from graphrec.recallers.files import read_array, read_settings, setting, write_array, write_settings
 from graphrec.recallers.profile import Profile, profile_weights
 from graphrec.threads import map_chunks
-from graphrec.topk import FloatArray, Pushed, RowArray, join, select_top
+from graphrec.topk import FloatArray, Pushed, RowArray, join, top_columns
 from graphrec.vocabulary import Vocabulary
 
 # Scores that one chunk of queries holds: 32 MB of float32.
@@ -116,22 +116,38 @@ class SpectralRecaller:
         DataError
             If a history holds a row that is no item.
         """
+        return self.recall_allowed(queries, k)
+
+    def recall_allowed(
+        self,
+        queries: Queries,
+        k: int,
+        *,
+        exclude: ItemLists | None = None,
+        allowed: npt.NDArray[np.bool_] | None = None,
+    ) -> ItemLists:
+        """Return the k best items of each query that are neither in its list of ``exclude`` nor disallowed.
+
+        ``exclude`` holds n lists, ``allowed`` is (n_items,) bool; None leaves out nothing. Raises as :meth:`recall`.
+        """
         if k < 1:
             raise ConfigError(f"k is {k}; at least 1 item must be asked for")
         check_rows(queries.history.items, self.n_items, name="history.items")
         weights = profile_weights(queries.history, self.profile)
-        indptr, limit = queries.history.indptr, min(k, self.n_items)
+        indptr = queries.history.indptr
 
         def work(start: int, stop: int) -> Pushed:
             first, last = indptr[start], indptr[stop]
             scores = self._scores(
                 indptr[start : stop + 1] - first, queries.history.items[first:last], weights[first:last]
             )
-            counts = np.empty(stop - start, dtype=np.int64)
-            rows = np.empty((stop - start) * limit, dtype=np.int32)
-            kept = np.empty((stop - start) * limit, dtype=np.float32)
-            total = _best(scores, limit, counts, rows, kept)
-            return np.concatenate([[0], np.cumsum(counts)]), rows[:total].copy(), kept[:total].copy()
+            if exclude is not None:
+                bounds = exclude.indptr[start : stop + 1]
+                left_out = exclude.items[bounds[0] : bounds[-1]]
+                scores[np.repeat(np.arange(stop - start), np.diff(bounds)), left_out] = 0
+            if allowed is not None:
+                scores[:, ~allowed] = 0
+            return _positive(*top_columns(scores, k))
 
         chunk = max(1, min(_CHUNK_ROWS, _CHUNK_SCORES // max(1, self.n_items)))
         return ItemLists(*join(list(map_chunks(work, len(queries), chunk=chunk))))
@@ -206,6 +222,12 @@ class SpectralRecaller:
         if recaller.n_items != len(items):
             raise BundleError(f"{directory} speaks of {recaller.n_items} items; the bundle has {len(items)}")
         return recaller
+
+
+def _positive(indptr: Bounds, rows: RowArray, scores: FloatArray) -> Pushed:
+    """Return the lists without entries of 0 and below."""
+    kept = scores > 0
+    return np.concatenate([[0], np.cumsum(kept)])[indptr], rows[kept], scores[kept]
 
 
 def _read(directory: Path, settings: dict[str, Any]) -> dict[str, Any]:
@@ -301,22 +323,3 @@ def _two_hops(
             mass[user] = 0.0
             for q in range(item_indptr[user], item_indptr[user + 1]):
                 scores[i, ends[q]] += amount * end_scores[q]
-
-
-@nb.njit(nogil=True, cache=True)
-def _best(
-    scores: FloatArray, k: int, counts: Bounds, rows: RowArray, kept: FloatArray
-) -> int:  # pragma: no cover - compiled
-    """Write the k best positive scores of each row; return how many there are."""
-    total = 0
-    values, candidates = np.empty(scores.shape[1]), np.empty(scores.shape[1], dtype=np.int32)
-    for i in range(scores.shape[0]):
-        n = 0
-        for j in range(scores.shape[1]):
-            values[j] = scores[i, j]
-            if values[j] > 0.0:
-                candidates[n] = j
-                n += 1
-        counts[i] = select_top(values, candidates[:n], k, rows[total:], kept[total:])
-        total += counts[i]
-    return total

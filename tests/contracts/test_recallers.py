@@ -150,6 +150,8 @@ class TestLightGCN(RecallerContract):
 
 class TestLightGCNWithDecay(RecallerContract):
     recipe = LightGCN(dim=5, layers=1, steps=40, half_life=3.0, weight_exponent=0.5)
+
+
 class TestEaseOfNeighbourhoods(RecallerContract):
     recipe = Ease(regularisation=2.0, neighbourhood=8)
 

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from graphrec.errors import DataError
-from graphrec.interactions import Interactions, coalesce, histories, item_counts, take, to_csr
+from graphrec.interactions import Interactions, coalesce, coalesced_parts, histories, item_counts, take, to_csr
 
 events = st.lists(
     st.tuples(st.integers(0, 4), st.integers(0, 6), st.integers(1, 5), st.integers(0, 9)), min_size=0, max_size=40
@@ -71,3 +73,30 @@ def test_illegal_arrays_get_a_sentence(arguments: dict[str, object], sentence: s
     legal: dict[str, object] = {"users": [0, 1], "items": [0, 2]}
     with pytest.raises(DataError, match=sentence):
         Interactions(**(legal | arguments), n_users=2, n_items=3)  # type: ignore[arg-type]
+
+
+@given(events, st.integers(1, 50))
+def test_parts_are_the_whole_cut_between_users(rows: list[tuple[int, int, int, int]], size: int) -> None:
+    whole, parts = coalesce(made(rows)), list(coalesced_parts(made(rows), events=size))
+    assert whole.times is not None
+    for name in ("users", "items", "weights", "times"):
+        np.testing.assert_array_equal(np.concatenate([getattr(part, name) for part in parts]), getattr(whole, name))
+    assert sum(bool(len(part)) for part in parts) >= min(1, len(whole))
+
+
+def test_memory_mapped_events_are_used_as_they_are(tmp_path: Path) -> None:
+    columns = {"users": [2, 0, 2, 2], "items": [1, 3, 0, 1]}
+    for name, values in columns.items():
+        np.save(tmp_path / f"{name}.npy", np.array(values, dtype=np.int32))
+    mapped = {name: np.load(tmp_path / f"{name}.npy", mmap_mode="r") for name in columns}
+    events = Interactions(**mapped, n_users=3, n_items=4)
+    assert np.shares_memory(events.users, mapped["users"])
+    assert np.shares_memory(events.items, mapped["items"])
+    merged = coalesce(events)
+    assert [merged.users.tolist(), merged.items.tolist(), merged.weights.tolist()] == [[0, 2, 2], [3, 0, 1], [1, 1, 2]]
+
+
+def test_no_users_make_no_pairs() -> None:
+    nothing = Interactions([], [], n_users=0, n_items=0)
+    assert [len(part) for part in coalesced_parts(nothing)] == [0]
+    assert len(coalesce(nothing)) == 0

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphrec.errors import ConfigError, DataError
+from graphrec.lists import item_lists
 from graphrec.neighbours import NeighbourTable
-from graphrec.topk import csr_table, push, select_top, top_products
+from graphrec.topk import csr_table, push, select_top, top_columns, top_products
 from tests.oracles import top
 
 
@@ -87,7 +88,7 @@ def test_top_products_refuse_what_does_not_fit() -> None:
 def test_push_skips_the_row_asked_for_and_weights_that_are_not_positive() -> None:
     table = NeighbourTable([0, 2, 4, 5], [0, 2, 1, 2, 0], [2.0, 1.0, 4.0, 1.0, 9.0], n_columns=3)
     lists = np.array([0, 3, 4]), np.array([0, 1, 2, 0], dtype=np.int32), np.array([1.0, 0.5, -1.0, 1.0])
-    indptr, rows, scores = push(*lists, table, 5, skip=np.array([2, -1], dtype=np.int32))
+    indptr, rows, scores = push(*lists, table, 5, skip=item_lists([[2], [-1]]))
     assert indptr.tolist() == [0, 2, 4]
     assert rows.tolist() == [0, 1, 0, 2]
     assert scores.tolist() == [2.0, 2.0, 2.0, 1.0]
@@ -124,3 +125,33 @@ def test_csr_table_sorts_cuts_and_drops() -> None:
     assert table.neighbours.tolist() == [1, 3, 2, 3]
     assert table.scores.tolist() == [3.0, 3.0, 2.0, 0.5]
     assert csr_table(matrix).indptr.tolist() == [0, 3, 3, 5]
+
+
+@given(st.integers(1, 5), st.integers(1, 700), st.integers(1, 40), st.integers(0, 99))
+def test_top_columns_are_a_sort_cut_short(n: int, width: int, k: int, seed: int) -> None:
+    values = np.random.default_rng(seed).integers(-9, 9, (n, width)).astype(np.float32)
+    indptr, columns, scores = top_columns(values, k)
+    for row in range(n):
+        expected = np.lexsort((np.arange(width), -values[row]))[:k]
+        np.testing.assert_array_equal(columns[indptr[row] : indptr[row + 1]], expected)
+        np.testing.assert_array_equal(scores[indptr[row] : indptr[row + 1]], values[row, expected])
+
+
+def test_a_long_selection_parts_its_buffer_many_times() -> None:
+    values = np.arange(5000, dtype=np.float64)  # ascending: every value is the best so far
+    rows, best = np.empty(7, np.int32), np.empty(7, np.float32)
+    assert select_top(values, np.arange(5000, dtype=np.int32), 7, rows, best) == 7
+    assert rows.tolist() == list(range(4999, 4992, -1))
+
+
+def test_push_leaves_out_what_is_skipped_or_not_allowed() -> None:
+    table = csr_table(_random((30, 20), 0.6, 6))
+    rng = np.random.default_rng(1)
+    lists = np.arange(0, 41, 5), rng.integers(0, 30, 40).astype(np.int32), rng.random(40)
+    allowed = rng.random(20) < 0.8
+    skip = item_lists([rng.choice(20, size=4, replace=False) for _ in range(8)])
+    whole, found = push(*lists, table, 0), push(*lists, table, 5, skip=skip, allowed=allowed)
+    for i in range(8):
+        every = whole[1][whole[0][i] : whole[0][i + 1]]
+        expected = [c for c in every.tolist() if allowed[c] and c not in skip[i][0]][:5]
+        assert found[1][found[0][i] : found[0][i + 1]].tolist() == expected
