@@ -286,8 +286,8 @@ def als_half_step(
 
 def als_objective(
     taste: Dense,
-    users: Dense,
-    items: Dense,
+    users: npt.NDArray[np.floating],
+    items: npt.NDArray[np.floating],
     *,
     unobserved_weight: float,
     regularisation: float,
@@ -305,11 +305,11 @@ def als_objective(
     return float(loss)
 
 
-def propagated(taste: Dense, users: Dense, items: Dense, layers: int) -> Dense:
+def propagated(taste: Dense, users: npt.NDArray[np.floating], items: npt.NDArray[np.floating], layers: int) -> Dense:
     """Return LightGCN's vectors (n_users + n_items, dim) as the mean of dense powers of the normalised adjacency."""
     n_users = len(taste)
     whole = np.block([[np.zeros((n_users, n_users)), taste], [taste.T, np.zeros((taste.shape[1], taste.shape[1]))]])
     scale = _power(whole.sum(axis=1), 0.5)
     normal = scale[:, None] * whole * scale
-    start = np.concatenate([users, items])
+    start = np.concatenate([users, items]).astype(np.float64)
     return sum((np.linalg.matrix_power(normal, step) @ start for step in range(layers + 1)), 0 * start) / (layers + 1)
