@@ -2,9 +2,10 @@
 
     python -m benchmarks.cf_speed [--data DIR] [--json FILE] [--rounds N] [--factors D] [--iterations N]
 
-Both get the same matrix of ones in memory, the same width of tables or vectors, and two threads; BLAS has one thread, as
-implicit asks. Rounds are interleaved. Seen items are left out, but for top-K scoring alone. implicit counts an item among
-its own K neighbours; its item-item ``recommend`` runs over the users one by one on one thread, whatever it is told.
+Both get the same matrix of ones in memory, the same width of tables or vectors, and two threads; BLAS has one thread,
+as implicit asks. Rounds are interleaved. Seen items are left out, but for top-K scoring alone. implicit counts an item
+among its own K neighbours; its item-item ``recommend`` runs over the users one by one on one thread, whatever it is
+told.
 
 ``same_items`` is the share of the peer's lists that stands in ours: below 1 by ties, and by the neighbour more.
 """
@@ -118,7 +119,7 @@ def item_item(world: World) -> list[Contest]:
             Contest(
                 f"item-cf recall, K={width}",
                 lambda c=channel: _recall(world, c),  # type: ignore[misc]
-                lambda m=model: m.recommend(everybody, world.matrix, N=K),  # type: ignore[misc]
+                lambda m=model, u=everybody: m.recommend(u, world.matrix, N=K),  # type: ignore[misc]
                 len(everybody),
                 _same_items,
                 {"peer_threads": 1},

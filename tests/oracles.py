@@ -444,7 +444,7 @@ def propagated(taste: Dense, users: Floats, items: Floats, layers: int) -> Dense
     whole = np.block([[np.zeros((n_users, n_users)), taste], [taste.T, np.zeros((taste.shape[1], taste.shape[1]))]])
     scale = _power(whole.sum(axis=1), 0.5)
     normal = scale[:, None] * whole * scale
-    start = np.concatenate([users, items])
+    start = np.concatenate([users, items]).astype(np.float64)
     return sum((np.linalg.matrix_power(normal, step) @ start for step in range(layers + 1)), 0 * start) / (layers + 1)
 
 
