@@ -248,7 +248,9 @@ def _mean_left_out(
 def _kept(table: NeighbourTable, counts: Scale) -> Scale:
     """Return (n_items,): the sum of each column of the table, rows weighted by ``counts``."""
     sources = np.repeat(np.arange(len(table)), np.diff(table.indptr))
-    return np.bincount(table.neighbours, weights=counts[sources] * table.scores, minlength=len(table))
+    return np.bincount(table.neighbours, weights=counts[sources] * table.scores, minlength=len(table)).astype(
+        np.float64
+    )
 
 
 @nb.njit(nogil=True, cache=True)

@@ -66,7 +66,8 @@ class ItemCF:
         x, "inverse user frequency": how much less a user of many items says about each pair. 0 is plain cosine
         (with a = 0.5); 0.5 lifts Recall@20 on Gowalla from .115 to .150 [1]_.
     item_exponent : float, default 0.5
-        a: how much the popularity of either item is divided out; 0.5 is cosine. Read by cosine alone.
+        a: how much the popularity of either item is divided out; 0.5 is cosine. Read by cosine alone. It depends on
+        the data: on Gowalla 0.25 lifts Recall@20 (validation) from .177 to .202; on goodbooks 0.4 loses against 0.5.
     normalise : bool, default True
         Let each item's k scores sum to 1, so that every history item has one vote to give, popular or not.
         Lifts Recall@50 on goodbooks (validation) by 3-6 % and Recall@20 on Gowalla from .151 to .155.
@@ -170,9 +171,9 @@ class ItemCF:
         by_user = inverse_power(activity, self.user_exponent)[pairs.users]
         weights = self._weights(pairs, activity)
         if self.similarity != "cosine":
-            norms = np.bincount(pairs.items, weights=by_user * weights**2, minlength=pairs.n_items)
+            norms = _sums(pairs, by_user * weights**2)
             return self._similar(pairs, by_user * weights, weights, norms, data)
-        squares = np.bincount(pairs.items, weights=weights**2, minlength=pairs.n_items)
+        squares = _sums(pairs, weights**2)
         by_item = inverse_power(squares + self.shrinkage * (squares > 0), self.item_exponent)[pairs.items]
         left, right = by_user * weights * by_item, weights * by_item
         if self.pair_half_life_days:
@@ -203,10 +204,15 @@ class ItemCF:
         rarity = np.log1p(pairs.n_items / activity[pairs.users])
         if self.weighting == "tfidf":
             return weights * rarity
-        lengths = np.bincount(pairs.items, weights=weights, minlength=pairs.n_items)
+        lengths = _sums(pairs, weights)
         relative = lengths[pairs.items] / max(lengths[lengths > 0].mean(), np.finfo(np.float64).tiny)
         floor = self.bm25_k1 * (1.0 - self.bm25_b + self.bm25_b * relative)
         return np.asarray(rarity * weights * (self.bm25_k1 + 1.0) / (weights + floor))
+
+
+def _sums(pairs: Interactions, values: Scale) -> Scale:
+    """Return (n_items,) float64: the values summed over the users of each item."""
+    return np.bincount(pairs.items, weights=values, minlength=pairs.n_items).astype(np.float64)
 
 
 def _matrix(pairs: Interactions, values: Scale) -> sp.csr_array:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -98,11 +97,8 @@ class Tag:
             "dislike",
         ):
             check_at_least(name, getattr(self, name), 0)
-        if (
-            isinstance(self.avoid, str)
-            or not isinstance(self.avoid, Sequence)
-            or not all(isinstance(tag, str) for tag in self.avoid)
-        ):
+        given: object = self.avoid
+        if not isinstance(given, list | tuple) or not all(isinstance(tag, str) for tag in given):
             raise ConfigError(f"avoid is {self.avoid!r}; it must be a list of tags")
 
     def fit(self, data: RecallData, *, seed: int) -> NeighbourRecaller:  # noqa: ARG002 - nothing is drawn
@@ -142,7 +138,7 @@ class Tag:
             if tag not in tags:
                 raise ConfigError(f"avoid: {tag!r} is not among the {len(tags)} tags{nearest_names(tag, tags)}")
         rows = tags.rows(list(self.avoid))
-        return np.asarray((carried[:, rows] != 0).sum(axis=1) > 0)
+        return np.asarray(carried[:, rows].sum(axis=1) > 0, dtype=np.bool_)
 
     def _vectors(self, carried: sp.csr_array) -> sp.csr_array:
         """Return (n_items, n_tags): idf-weighted tags, each item's vector divided by its length."""
