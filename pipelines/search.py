@@ -46,7 +46,8 @@ def draw(space: Space, trials: Sequence[Trial], *, seed: int, channel: str) -> d
 
     Notes
     -----
-    Tree-structured Parzen estimator [1]_ over all fields together, with Optuna's settings: the first ten draws are random.
+    Tree-structured Parzen estimator [1]_ over all fields together, with Optuna's settings: the first ten draws are
+    random.
 
     References
     ----------

@@ -112,10 +112,19 @@ class TrialLog:
         if not lines:
             return []
         self._check_head(self._parsed(lines, 0))
+        return [self._trial(lines, place) for place in range(1, len(lines))]
+
+    def _trial(self, lines: list[str], place: int) -> Trial:
         try:
-            return [Trial(**self._parsed(lines, place)) for place in range(1, len(lines))]
+            trial = Trial(**self._parsed(lines, place))
         except TypeError as error:
             raise DataError(f"{self._file}: a line is no trial ({error}); begin again with --restart") from error
+        if trial.number != place - 1:
+            raise DataError(
+                f"{self._file}:{place + 1} holds trial {trial.number} where trial {place - 1} belongs: did two runs "
+                "write here at once? Begin again with --restart"
+            )
+        return trial
 
     def _parsed(self, lines: list[str], place: int) -> dict[str, Any]:
         try:

@@ -93,6 +93,8 @@ def _slice(axes: Axes, row: Mapping[str, Any], field: str) -> None:
         axes.set_xlim(-0.6, len(domain) - 0.4)
     elif domain.get("log"):
         _log_axis(axes)
+    axes.tick_params(axis="x", labelsize=8)
+    axes.margins(y=0.1)
     axes.set_xlabel(field)
 
 

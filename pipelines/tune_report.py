@@ -15,7 +15,7 @@ from rich.table import Table
 from graphrec.bootstrap import difference_interval
 from graphrec.recall import Recipe
 from pipelines.domains import Space
-from pipelines.numbers import DASH, percent, points_interval, seconds
+from pipelines.numbers import DASH, percent, points_interval
 from pipelines.search import importances
 from pipelines.search_spaces import present_settings
 from pipelines.trial_log import Trial, TrialLog
@@ -119,8 +119,8 @@ def tune_table(report: Mapping[str, Any]) -> Table:
         padding=(0, 1, 0, 0),
     )
     table.add_column("channel")
-    for heading in ("now", "best", "gain, points [95 %]", "trials", "s"):
-        table.add_column(heading, justify="right")
+    for heading in ("now", "best", "gain, points [95 %]"):
+        table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("changed settings")
     for name, row in report["channels"].items():
         table.add_row(
@@ -128,18 +128,15 @@ def tune_table(report: Mapping[str, Any]) -> Table:
             percent(row["present"]["value"]),
             f"[bold]{percent(row['best']['value'])}[/bold]",
             points_interval(row["gain"]),
-            str(len(row["trials"])),
-            seconds(row["seconds"]),
-            escape(changed_settings(row)),
+            escape("\n".join(changed_settings(row)) or DASH),
         )
     table.caption = escape(protocol(report))
     return table
 
 
-def changed_settings(row: Mapping[str, Any]) -> str:
-    """Return the settings that the best trial changed: ``k 100 → 312, normalise true → false``."""
-    said = [f"{field} {said_value(old)} → {said_value(new)}" for field, (old, new) in row["changed"].items()]
-    return ", ".join(said) or DASH
+def changed_settings(row: Mapping[str, Any]) -> list[str]:
+    """Return the settings that the best trial changed, each like ``k 100 → 312``."""
+    return [f"{field} {said_value(old)} → {said_value(new)}" for field, (old, new) in row["changed"].items()]
 
 
 def said_value(value: Any) -> str:

@@ -66,6 +66,7 @@ def _set(table: Any, field: str, value: Any, present: Any) -> None:
     # Within braces a comment would swallow the rest of the line.
     if isinstance(written, Item) and not isinstance(written, InlineTable | Table) and not written.trivia.comment:
         written.comment(f"was {tomlkit.item(present).as_string()}")
+        written.trivia.comment_ws = "  "
 
 
 def _at(document: Any, place: Place) -> Any:
