@@ -328,10 +328,12 @@ def _print_tuned(report: dict[str, Any], config: Path, *, as_json: bool) -> None
         _print_json(report)
         return
     out_console.print(tune_table(report))
-    for name, why in report["left"].items():
-        out_console.print(f"left as it is: {escape(name)} ({escape(why)})", highlight=False, soft_wrap=True)
+    if report["left"]:
+        left = ", ".join(f"{name} ({why})" for name, why in report["left"].items())
+        out_console.print(f"Left as they are: {escape(left)}.", highlight=False, soft_wrap=True)
+    out_console.print(report["note"], highlight=False)
     page = config.parent / "tune.html"
-    out_console.print(f"{report['note']}\nConfiguration: {config}   Plots: {page}", highlight=False, soft_wrap=True)
+    out_console.print(f"Configuration: {config}   Plots: {page}", highlight=False, soft_wrap=True)
 
 
 def _show_look_ups(out: Path) -> None:

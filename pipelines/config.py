@@ -162,9 +162,9 @@ class TuneSection(Section):
     def _known(cls, metric: str) -> str:
         name, _, k = metric.partition("@")
         if name not in METRICS or not k.isascii() or not k.isdigit() or int(k) == 0:
-            raise ValueError(
-                f"{metric!r} is no metric{nearest_names(name, METRICS)}; legal are {', '.join(METRICS)}, each with @K"
-            )
+            near = "" if name in METRICS else nearest_names(name, METRICS)
+            legal = ", ".join(f"{known}@K" for known in METRICS)
+            raise ValueError(f"{metric!r} is no metric{near}; legal are {legal}, with K of 1 or more")
         return metric
 
     @pydantic.field_validator("validation")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import warnings
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -95,7 +95,7 @@ def _study(space: Space, trials: Sequence[Trial], sampler: optuna.samplers.BaseS
     return study
 
 
-def _distributions(space: Space) -> Mapping[str, BaseDistribution]:
+def _distributions(space: Space) -> dict[str, BaseDistribution]:
     return {field: _distribution(domain) for field, domain in space.items()}
 
 

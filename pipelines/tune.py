@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -255,7 +256,7 @@ def _tell(search: Search, judge: _Judge, advance: Advance) -> None:
 def _exhausted(search: Search) -> bool:
     """Say whether a space of few settings has been tried whole."""
     tried = {repr(search.settings(trial.drawn)) for trial in search.log.trials if trial.drawn is not None}
-    return len(tried) >= np.prod([domain.size for domain in search.space.values()])
+    return len(tried) >= math.prod(domain.size for domain in search.space.values())
 
 
 def _next(search: Search, part: Validation, judge: _Judge) -> tuple[Trial, npt.NDArray[np.float64] | None]:
@@ -298,8 +299,8 @@ def _try(
         if trial.number == 0:
             raise
         return dataclasses.replace(trial, message=str(error)), None
-    took = {"fit_s": fitted - started, "measure_s": time.perf_counter() - fitted}
-    return dataclasses.replace(trial, value=float(values.mean()), **took), values
+    fit_s, measure_s = fitted - started, time.perf_counter() - fitted
+    return dataclasses.replace(trial, value=float(values.mean()), fit_s=fit_s, measure_s=measure_s), values
 
 
 def _report(

@@ -8,6 +8,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from pipelines.report_plots import INK, svg
 from pipelines.tune_report import said_value
@@ -31,7 +32,7 @@ def history_plot(row: Mapping[str, Any], metric: str, name: str) -> str:
         if row["present"]["value"] is not None:
             axes.axhline(100 * row["present"]["value"], color=_PRESENT, lw=1.4, ls="--", label="present settings")
         _failures(axes, [trial["number"] for trial in row["trials"] if trial["value"] is None])
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel("trial")
         axes.set_ylabel(f"{metric}, %")
         axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))

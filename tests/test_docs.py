@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
 
-from pipelines.config import TrainConfig
+from pipelines.config import TrainConfig, check_config, spaces_of
 from tests.pipelines.shelf import write_shelf
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -25,6 +26,15 @@ def test_knowledge_graph_page_runs(
     printed = capsys.readouterr().out
     assert "'matched': 30" in printed
     assert "HeteroData" in printed
+
+
+def test_tuning_page_shows_a_legal_search() -> None:
+    found = re.search(r"```toml\n(.*?)```", (DOCS / "tuning.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert found is not None
+    head = 'name = "books"\ndata.interactions.path = "ratings.csv"\n[channels]\nitem-cf = {}\nnode2vec = {}\n'
+    spaces = spaces_of(check_config(tomllib.loads(head + found.group(1)), directory=Path()))
+    assert list(spaces) == ["item-cf"]
+    assert set(spaces["item-cf"]) == {"k", "user_exponent", "item_exponent", "normalise"}
 
 
 def keys(model: type[BaseModel]) -> set[str]:

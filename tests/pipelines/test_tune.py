@@ -346,7 +346,7 @@ def test_metrics_of_a_part_are_those_of_the_lists(tmp_path: Path) -> None:
     lists = leave_out(channel.recall(queries, 99), 4, exclude=queries.history, allowed=train.pool)
     for metric in ("recall", "ndcg", "hit_rate"):
         expected = getattr(rank_metrics(lists, part.truth, 4), metric)
-        assert measured(channel, part, metric, 4).tolist() == expected.tolist()  # type: ignore[arg-type]
+        assert measured(channel, part, metric, 4).tolist() == expected.tolist()
 
 
 def test_a_graph_that_gives_validation_away_is_refused(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from graphrec.channels.item_cf import ItemCF
 from pipelines.config import load_config
 from pipelines.tuned_config import tuned_text
 
@@ -64,9 +65,7 @@ def test_the_file_can_be_read_where_it_lies(tmp_path: Path) -> None:
     tuned(tmp_path, TEXT, CHANGES)
     config = load_config(tmp_path / "runs" / "one" / "tuned.toml")
     data = config.settings.data
-    assert config.recipes["item-cf"] == load_config(tmp_path / "config.toml").recipes["item-cf"].__class__(
-        k=312, normalise=False, user_exponent=0.4837
-    )
+    assert config.recipes["item-cf"] == ItemCF(k=312, normalise=False, user_exponent=0.4837)
     assert config.resolve(data.interactions.path).resolve() == tmp_path / "ratings.csv"
     assert data.knowledge is not None
     assert [config.resolve(path).resolve() for path in data.knowledge.paths] == [
@@ -104,6 +103,6 @@ def test_every_form_of_a_table(tmp_path: Path, channels: str) -> None:
 
 def test_a_table_as_a_setting(tmp_path: Path) -> None:
     text = TEXT + "\n[channels.kg-neighbours]\n"
-    changes = {"kg-neighbours": {"relations": ({}, {"author": 2.0})}}
+    changes: dict[str, dict[str, tuple[Any, Any]]] = {"kg-neighbours": {"relations": ({}, {"author": 2.0})}}
     raw = tomllib.loads(tuned(tmp_path, text, changes))
     assert raw["channels"]["kg-neighbours"] == {"relations": {"author": 2.0}}
