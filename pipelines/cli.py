@@ -146,6 +146,40 @@ def pool(
 
 
 @app.command()
+def tune(
+    config: Annotated[Path, typer.Argument(help="The TOML configuration; its [tune] says what is searched.")],
+    out: Annotated[Path, typer.Option(help="Where tuned.toml, tune.json, tune.html and the trials go.")],
+    channel: Annotated[list[str] | None, typer.Option(help="Search this channel alone; may be given again.")] = None,
+    trials: Annotated[int | None, typer.Option(help="Trials a channel, in place of tune.trials.", min=1)] = None,
+    timeout: Annotated[
+        float | None, typer.Option(help="Seconds after which no trial begins, in place of tune.timeout_s.")
+    ] = None,
+    restart: Annotated[bool, typer.Option("--restart", help="Forget earlier trials and begin again.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Search better settings of each channel on a validation part of train; the test part is never seen.
+
+    Stopped by Ctrl-C, by the timeout or by anything else, the same command goes on where it was. The first trial has
+    the present settings, so tuned.toml is never worse on validation.
+    """
+    from pipelines.tune import tune as run
+
+    tuned = run(
+        config,
+        out,
+        channels=channel or (),
+        trials=trials,
+        timeout_s=timeout,
+        restart=restart,
+        steps=_steps(as_json),
+    )
+    _print_tuned(tuned.report, tuned.config, as_json=as_json)
+    if tuned.stopped:
+        err_console.print("stopped; the same command goes on")
+        raise typer.Exit(130)
+
+
+@app.command()
 def recall(
     bundle: BundleArgument,
     user: Annotated[str | None, typer.Option(help="User id; unknown ones are served too.")] = None,
@@ -403,6 +437,21 @@ def _show_taken_down(edited: Edited, directory: Path, asked: list[str], *, as_js
         return
     for line in taken_down_lines(edited, asked, strange):
         out_console.print(escape(line), highlight=False, soft_wrap=True)
+
+
+def _print_tuned(report: dict[str, Any], config: Path, *, as_json: bool) -> None:
+    from pipelines.tune_report import tune_table
+
+    if as_json:
+        _print_json(report)
+        return
+    out_console.print(tune_table(report))
+    if report["left"]:
+        left = ", ".join(f"{name} ({why})" for name, why in report["left"].items())
+        out_console.print(f"Left as they are: {escape(left)}.", highlight=False, soft_wrap=True)
+    out_console.print(report["note"], highlight=False)
+    page = config.parent / "tune.html"
+    out_console.print(f"Configuration: {config}   Plots: {page}", highlight=False, soft_wrap=True)
 
 
 def _show_look_ups(out: Path) -> None:

@@ -20,8 +20,11 @@ from graphrec.pool_rules import RULES, Rule
 from graphrec.recall import Recipe
 from pipelines.cells import LATEST_S
 from pipelines.columns import Columns
+from pipelines.domains import Space
+from pipelines.search_spaces import search_spaces
 
 T = TypeVar("T")
+METRICS = ("recall", "ndcg", "hit_rate")
 Share = Annotated[float, Field(gt=0.0, lt=1.0)]
 
 
@@ -221,6 +224,39 @@ class PublishSection(Section):
     keep: Annotated[int, Field(ge=1)] = 3
 
 
+class TuneSection(Section):
+    """How ``graphrec tune`` searches: by which metric, how long, on which validation part of train.
+
+    ``channels`` holds a table a channel: its keys are fields of the recipe, its values what they may be
+    (``pipelines.domains``). ``trials`` are counted by channel; ``timeout_s`` is for the whole run.
+    """
+
+    metric: str = "recall@50"
+    trials: Annotated[int, Field(ge=1)] = 60
+    timeout_s: Annotated[float, Field(gt=0)] | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
+    validation: SplitSection | None = None
+    max_users: Annotated[int, Field(ge=1)] = 5000
+    channels: dict[str, dict[str, Any]] = {}
+
+    @pydantic.field_validator("metric")
+    @classmethod
+    def _known(cls, metric: str) -> str:
+        name, _, k = metric.partition("@")
+        if name not in METRICS or not k.isascii() or not k.isdigit() or int(k) == 0:
+            near = "" if name in METRICS else nearest_names(name, METRICS)
+            legal = ", ".join(f"{known}@K" for known in METRICS)
+            raise ValueError(f"{metric!r} is no metric{near}; legal are {legal}, with K of 1 or more")
+        return metric
+
+    @pydantic.field_validator("validation")
+    @classmethod
+    def _inside_train(cls, section: SplitSection | None) -> SplitSection | None:
+        if section is not None and section.kind == "given":
+            raise ValueError("there is no given validation file; legal kinds are time, leave-last, ratio")
+        return section
+
+
 class TrainConfig(Section):
     """The whole file. ``channels`` holds a table a channel; its keys are the fields of the channel's recipe."""
 
@@ -234,6 +270,7 @@ class TrainConfig(Section):
     fusion: FusionSection = FusionSection()
     evaluate: EvaluateSection = EvaluateSection()
     publish: PublishSection = PublishSection()
+    tune: TuneSection = TuneSection()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -281,7 +318,9 @@ def check_config(raw: Mapping[str, Any], *, directory: Path, name: str = "config
     recipes = {channel: _recipe(channel, table, name=name) for channel, table in settings.channels.items()}
     make_fusion(settings.fusion, list(recipes), name=name)
     rules = tuple(_rule(table, f"{name}: pool.rules.{place}") for place, table in enumerate(settings.pool.rules))
-    return Config(settings, recipes, directory, rules)
+    config = Config(settings, recipes, directory, rules)
+    spaces_of(config, name=name)
+    return config
 
 
 def make_fusion(section: FusionSection, channels: Sequence[str], *, name: str = "config") -> Fusion | FusionRecipe:
@@ -314,6 +353,12 @@ def make_fusion(section: FusionSection, channels: Sequence[str], *, name: str = 
     if isinstance(fusion, Rrf) and not any(fusion.weights.get(channel, 1.0) for channel in channels):
         raise ConfigError(f"{place}.weights are all 0; at least one must be above")
     return fusion
+
+
+def spaces_of(config: Config, *, name: str = "config") -> dict[str, Space]:
+    """Return what ``graphrec tune`` searches of each channel; see :func:`pipelines.search_spaces.search_spaces`."""
+    kinds = {channel: table.get("recipe", channel) for channel, table in config.settings.channels.items()}
+    return search_spaces(config.settings.tune.channels, config.recipes, kinds, place=f"{name}: tune.channels")
 
 
 def _recipe(channel: str, table: Mapping[str, Any], *, name: str) -> Recipe:

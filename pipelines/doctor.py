@@ -34,6 +34,7 @@ PARTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("networkx", "networkx"),
         ("torch_geometric", "torch-geometric"),
     ),
+    "tune": (("optuna", "optuna"), ("tomlkit", "tomlkit"), ("sklearn", "scikit-learn")),
     "report": (("matplotlib", "matplotlib"), ("jinja2", "jinja2")),
 }
 
@@ -41,6 +42,7 @@ GIVES = {
     "base": "recall, indexes, bundles, serving",
     "train": "node2vec and every model that learns with torch or gensim",
     "kg": "RDF in, linking, HeteroData",
+    "tune": "graphrec tune (with report)",
     "report": "HTML reports",
 }
 

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-Advance = Callable[[int, int], None]
+
+class Advance(Protocol):
+    """How far a step has come, with a note of what it found so far."""
+
+    def __call__(self, done: int, total: int, note: str = "", /) -> None:
+        """Say that ``done`` of ``total`` parts are over."""
+        ...
 
 
 class Steps(Protocol):
@@ -27,7 +33,7 @@ class Silent:
     @contextmanager
     def step(self, title: str) -> Iterator[Advance]:  # noqa: ARG002
         """Run a step without a word."""
-        yield lambda _done, _total: None
+        yield lambda _done, _total, _note="": None
 
 
 class Shown:
@@ -42,16 +48,28 @@ class Shown:
     @contextmanager
     def step(self, title: str) -> Iterator[Advance]:
         """Show ``title`` with a spinner, or with a bar once ``advance`` is called."""
-        started = time.perf_counter()
+        started, last = time.perf_counter(), ""
         # Where nobody watches, a moving bar is only noise.
         with self._bar(title) if self._console.is_terminal else Silent().step(title) as advance:
-            yield advance
-        took = time.perf_counter() - started
-        self._console.print(f"[green]✓[/green] {title} [dim]{took:.1f} s[/dim]", highlight=False)
+
+            def advance_and_note(done: int, total: int, note: str = "", /) -> None:
+                nonlocal last
+                last = note
+                advance(done, total, note)
+
+            yield advance_and_note
+        took, said = time.perf_counter() - started, _said(title, last)
+        self._console.print(f"[green]✓[/green] {said} [dim]{took:.1f} s[/dim]", highlight=False)
 
     @contextmanager
     def _bar(self, title: str) -> Iterator[Advance]:
         columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=30), TimeElapsedColumn())
         with Progress(*columns, console=self._console, transient=True) as progress:
             task = progress.add_task(title, total=None)
-            yield lambda done, total: progress.update(task, completed=done, total=total)
+            yield lambda done, total, note="": progress.update(
+                task, completed=done, total=total, description=_said(title, note)
+            )
+
+
+def _said(title: str, note: str) -> str:
+    return f"{title}: {note}" if note else title

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from graphrec.errors import MissingExtraError
@@ -22,22 +22,22 @@ except ImportError as error:
 COLOURS = ("#3b82c4", "#e07b39", "#2f9e6e", "#c2559d", "#9a7d0a", "#7a6fd0", "#c0504d", "#4aa3a8", "#8c8c8c", "#a0693a",
            "#5f8f1f", "#d9a400", "#1f6f8b", "#b56576", "#6d597a", "#2a9d8f")  # fmt: skip
 # Stands for "the colour of the page's text"; no channel has it.
-_INK = "#010203"
+INK = "#010203"
 
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "font.size": 10.0,
     "text.parse_math": False,
-    "text.color": _INK,
-    "axes.edgecolor": _INK,
-    "axes.labelcolor": _INK,
-    "xtick.color": _INK,
-    "ytick.color": _INK,
+    "text.color": INK,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.axisbelow": True,
     "axes.grid": True,
-    "grid.color": _INK,
+    "grid.color": INK,
     "grid.alpha": 0.12,
     "legend.frameon": False,
 }
@@ -56,7 +56,7 @@ def recall_curves(report: Mapping[str, Any]) -> str:
         cutoffs = report["k"]
         for position, (name, row) in enumerate(report["channels"].items()):
             axes.plot(cutoffs, _recalls(row, cutoffs), marker="o", ms=4, lw=1.6, color=colour(position), label=name)
-        axes.plot(cutoffs, _recalls(report["fused"], cutoffs), marker="D", ms=5, lw=2.6, color=_INK, label="fused")
+        axes.plot(cutoffs, _recalls(report["fused"], cutoffs), marker="D", ms=5, lw=2.6, color=INK, label="fused")
         if len(cutoffs) > 1:
             axes.set_xscale("log")
         axes.set_xticks(cutoffs, [str(k) for k in cutoffs])
@@ -88,8 +88,8 @@ def marginal_bars(report: Mapping[str, Any]) -> str:
         below = [max(100 * (estimate - low), 0.0) for estimate, low, _ in gains]
         above = [max(100 * (high - estimate), 0.0) for estimate, _, high in gains]
         colours = [colour(position) for position in range(len(names))]
-        axes.barh(names, heights, xerr=[below, above], color=colours, height=0.6, ecolor=_INK, capsize=3)
-        axes.axvline(0, color=_INK, lw=1)
+        axes.barh(names, heights, xerr=[below, above], color=colours, height=0.6, ecolor=INK, capsize=3)
+        axes.axvline(0, color=INK, lw=1)
         axes.invert_yaxis()
         axes.grid(visible=False, axis="y")
         axes.set_xlabel(f"marginal Recall@{k}, points")
@@ -137,7 +137,7 @@ def latency_scatter(report: Mapping[str, Any]) -> str:
         axes = figure.add_subplot()
         rows = {**report["channels"], "fused": report["fused"]}
         for position, (name, row) in enumerate(rows.items()):
-            ink = _INK if name == "fused" else colour(position)
+            ink = INK if name == "fused" else colour(position)
             place = (row["query_us"], 100 * row[f"recall@{k}"])
             axes.plot(*place, marker="D" if name == "fused" else "o", ms=8, color=ink)
             axes.annotate(name, place, xytext=(8, -3), textcoords="offset points")
@@ -162,8 +162,13 @@ def _recalls(row: Mapping[str, Any], cutoffs: list[int]) -> list[float]:
     return [100 * row[f"recall@{k}"] for k in cutoffs]
 
 
-def _svg(draw: Any, name: str, inches: tuple[float, float]) -> str:
-    """Draw on fresh axes and return an ``<svg>`` element that takes its ink from the page."""
+def _svg(draw: Callable[[Axes], None], name: str, inches: tuple[float, float]) -> str:
+    """Draw on one pair of fresh axes; see :func:`svg`."""
+    return svg(lambda figure: draw(figure.add_subplot()), name, inches)
+
+
+def svg(draw: Callable[[Figure], None], name: str, inches: tuple[float, float]) -> str:
+    """Draw on a fresh figure and return an ``<svg>`` element that takes its ink from the page."""
     with mpl.rc_context({**_STYLE, "svg.hashsalt": name}):
         figure = Figure(figsize=inches, layout="constrained")
         draw(figure)
@@ -173,4 +178,4 @@ def _svg(draw: Any, name: str, inches: tuple[float, float]) -> str:
     text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
     # Several drawings share one page: their ids must differ.
     text = re.sub(r'(id="|url\(#|xlink:href="#)', rf"\g<1>{name}-", text)
-    return text.replace(_INK, "currentColor")
+    return text.replace(INK, "currentColor")

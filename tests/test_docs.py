@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import tomllib
 from dataclasses import fields
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from pydantic import BaseModel
 from graphrec.operations.conflicts import find_problems
 from graphrec.operations.rules import KINDS
 from graphrec.pool_rules import RULES
-from pipelines.config import TrainConfig
+from pipelines.config import TrainConfig, check_config, spaces_of
 from pipelines.operations import read_rules
 from tests.pipelines.shelf import write_shelf
 
@@ -51,6 +52,15 @@ def test_operations_page_names_every_key_of_every_rule() -> None:
     words = set(re.findall(r"\w+", (DOCS / "operations.md").read_text(encoding="utf-8")))
     for kind, rule in KINDS.items():
         assert {kind, *(field.name for field in dataclasses.fields(rule))} <= words
+
+
+def test_tuning_page_shows_a_legal_search() -> None:
+    found = re.search(r"```toml\n(.*?)```", (DOCS / "tuning.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert found is not None
+    head = 'name = "books"\ndata.interactions.path = "ratings.csv"\n[channels]\nitem-cf = {}\nnode2vec = {}\n'
+    spaces = spaces_of(check_config(tomllib.loads(head + found.group(1)), directory=Path()))
+    assert list(spaces) == ["item-cf"]
+    assert set(spaces["item-cf"]) == {"k", "user_exponent", "item_exponent", "normalise"}
 
 
 def keys(model: type[BaseModel]) -> set[str]:

@@ -95,7 +95,7 @@ def degrees(matrix: sp.csr_array, axis: int) -> Scale:
 
 def inverse_power(counts: Scale, exponent: float) -> Scale:
     """Return ``counts ** -exponent``, with 0 where the count is 0."""
-    safe = np.maximum(counts, np.finfo(np.float64).tiny)
+    safe = np.where(counts > 0, counts, 1.0)
     return np.where(counts > 0, safe**-exponent, 0.0)
 
 

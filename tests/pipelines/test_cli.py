@@ -13,6 +13,7 @@ import pytest
 
 from pipelines.cli import main
 from pipelines.train import Trained
+from pipelines.validation import measured
 from tests.pipelines.shelf import write_shelf
 
 
@@ -56,6 +57,7 @@ def test_help_lists_every_command(command: Command) -> None:
         "demo",
         "train",
         "evaluate",
+        "tune",
         "recall",
         "neighbours",
         "inspect",
@@ -181,6 +183,39 @@ def test_train_and_evaluate(command: Command, tmp_path: Path) -> None:
     assert (tmp_path / "out" / "current" / "manifest.json").is_file()
 
 
+def test_tune_and_use_what_it_found(command: Command, tmp_path: Path) -> None:
+    config = write_shelf(tmp_path)
+    asked = ("tune", config, "--out", tmp_path / "out", "--channel", "item-cf", "--channel", "user-cf")
+    ran = command(*asked, "--trials", "2", "--json")
+    assert ran.code == 0
+    assert ran.err == ""
+    assert [len(row["trials"]) for row in json.loads(ran.out)["channels"].values()] == [2, 2]
+    ran = command(*asked, "--trials", "3", "--timeout", "60")
+    assert "recall@50 on validation users" in ran.out
+    assert "Left as they are: hot (it was not asked for), " in ran.out
+    assert "search item-cf: 3 trials, best 0." in ran.err
+    assert "graphrec evaluate" in ran.out
+    assert command("evaluate", tmp_path / "out" / "tuned.toml").code == 0
+    ran = command("tune", config, "--out", tmp_path / "out", "--channel", "itemcf")
+    assert ran.code == 2
+    assert "nearest: 'item-cf'" in ran.err
+
+
+def test_tuning_stopped_by_hand_exits_130(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config, calls = write_shelf(tmp_path), iter(range(9))
+
+    def impatient(*arguments: object) -> object:
+        if next(calls) == 2:
+            raise KeyboardInterrupt
+        return measured(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("pipelines.tune.measured", impatient)
+    ran = command("tune", config, "--out", tmp_path / "out", "--channel", "item-cf", "--trials", "5")
+    assert ran.code == 130
+    assert ran.err.endswith("stopped; the same command goes on")
+    assert (tmp_path / "out" / "tuned.toml").is_file()
+
+
 def test_a_fusion_that_loses_comes_with_a_hint(command: Command, tmp_path: Path) -> None:
     config = write_shelf(tmp_path)
     text = config.read_text(encoding="utf-8")
@@ -224,3 +259,11 @@ def test_training_without_an_optional_part_says_which(shelf: Path, tmp_path: Pat
     ran = subprocess.run([sys.executable, "-c", BLOCKED, *asked], capture_output=True, text=True, check=False)
     assert ran.returncode == 2
     assert "pip install 'graphrec[kg]'" in ran.stderr
+
+
+def test_tuning_without_optuna_says_which(tmp_path: Path) -> None:
+    blocked = BLOCKED.replace('("torch",', '("optuna", "torch",')
+    asked = ["tune", str(write_shelf(tmp_path)), "--out", str(tmp_path / "out")]
+    ran = subprocess.run([sys.executable, "-c", blocked, *asked], capture_output=True, text=True, check=False)
+    assert ran.returncode == 2
+    assert "pip install 'graphrec[tune]'" in ran.stderr

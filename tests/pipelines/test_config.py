@@ -79,6 +79,15 @@ def test_channels_become_recipes_and_paths_start_at_the_file(tmp_path: Path) -> 
             LEGAL + "[data.knowledge]\npaths = ['a.ttl']\nlink = {}",
             r"data\.knowledge\.link: give exactly one of template, table, predicate; found none of them",
         ),
+        (
+            LEGAL + "[tune]\nmetric = 'recal@50'",
+            r"tune\.metric: 'recal@50' is no metric; nearest: 'recall'; legal are recall@K",
+        ),
+        (LEGAL + "[tune]\nmetric = 'ndcg@0'", r"tune\.metric: 'ndcg@0' is no metric.*hit_rate@K"),
+        (LEGAL + "[tune]\ntrials = 0", r"tune\.trials is 0: input should be greater than or equal to 1"),
+        (LEGAL + "[tune.validation]\nkind = 'given'", r"tune\.validation: there is no given validation file; legal"),
+        (LEGAL + "[tune.channels.item-fc]", r"config\.toml: tune\.channels\.item-fc .*nearest: 'item-cf'"),
+        (LEGAL + "[tune.channels.item-cf]\nk = 5", r"config\.toml: tune\.channels\.item-cf\.k is 5; write \{ int = "),
         (LEGAL + "[evaluate]\nk = [0]", r"evaluate\.k\.0 is 0: input should be greater than or equal to 1"),
     ],
 )

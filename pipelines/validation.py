@@ -1,0 +1,109 @@
+"""A validation part of train: what a search is judged by, so that the test part stays unread."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from graphrec.errors import DataError
+from graphrec.filtering import leave_out, recall_allowed
+from graphrec.interactions import Interactions, histories
+from graphrec.leaks import find_leaks, refuse_leaks, user_nodes
+from graphrec.lists import ItemLists, empty_lists, take_lists
+from graphrec.metrics import rank_metrics, truth_sizes
+from graphrec.recall import RecallData, Recaller, known_queries
+from graphrec.splits import held_out
+from pipelines.config import Config, SplitSection
+from pipelines.train import make_split
+
+# Users asked at once: their lists are held together.
+_CHUNK = 2048
+
+Metric = Literal["recall", "ndcg", "hit_rate"]
+Values = npt.NDArray[np.float64]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Validation:
+    """The inner part of train to learn from, and the users who are measured on the rest of it.
+
+    ``data.interactions`` is the inner part; ``history`` holds one list a user of the data, ``truth`` one list for each
+    of ``users`` (n,) int32 rows; ``settings`` says how train was divided, as JSON values.
+    """
+
+    data: RecallData
+    history: ItemLists
+    users: npt.NDArray[np.int32]
+    truth: ItemLists
+    settings: dict[str, object]
+
+
+def inner_section(split: SplitSection) -> SplitSection:
+    """Return how train is divided again where nothing else is said: as the whole was."""
+    # A given test file, or a cut in time, says nothing of how to divide train again.
+    return SplitSection(kind="ratio") if split.kind == "given" else split.model_copy(update={"cut": None})
+
+
+def hold_out(
+    config: Config, train: RecallData, section: SplitSection, *, max_users: int | None, seed: int
+) -> Validation:
+    """Divide the training part once more.
+
+    Parameters
+    ----------
+    config : Config
+        Names the users' nodes of the knowledge graph, where it has any.
+    train : RecallData
+        ``train.interactions`` is the training part; test events must not be in it.
+    section : SplitSection
+        How it is divided; not ``given``.
+    max_users : int, optional
+        Measure a random sample of so many users with truth.
+    seed : int
+        Of a random split and of the sample.
+
+    Raises
+    ------
+    DataError
+        If nobody has a held-out item inside the pool, or one side would be empty.
+    LeakError
+        If the knowledge graph holds edges from users to what is held out for them.
+    """
+    split = make_split(section, train.interactions, None, seed=seed)
+    _refuse_leaks(config, train, held=split.test)
+    history, everything = histories(split.train), held_out(split.train, split.test)
+    longest = int(everything.lengths.max(initial=0))
+    truth = leave_out(everything, longest, exclude=empty_lists(len(everything)), allowed=train.pool)
+    users = np.flatnonzero(truth_sizes(truth) > 0).astype(np.int32)
+    if len(users) == 0:
+        raise DataError("nobody has a validation item inside the pool; hold out more events or widen the pool")
+    if max_users is not None and len(users) > max_users:
+        users = np.sort(np.random.default_rng(seed).choice(users, size=max_users, replace=False))
+    settings = {**split.settings, "users_measured": len(users)}
+    inner = dataclasses.replace(train, interactions=split.train)
+    return Validation(inner, history, users, take_lists(truth, users), settings)
+
+
+def measured(channel: Recaller, part: Validation, metric: Metric, k: int) -> Values:
+    """Return ``metric@k`` of each validation user, (n,) float64: full ranking over the pool, seen items left out."""
+    values = np.empty(len(part.users), dtype=np.float64)
+    for start in range(0, len(part.users), _CHUNK):
+        here = slice(start, start + _CHUNK)
+        queries = known_queries(part.history, part.users[here])
+        lists = recall_allowed(channel, queries, k, exclude=queries.history, allowed=part.data.pool)
+        truth = take_lists(part.truth, np.arange(len(part.users))[here])
+        values[here] = getattr(rank_metrics(lists, truth, k), metric)
+    return values
+
+
+def _refuse_leaks(config: Config, data: RecallData, *, held: Interactions) -> None:
+    """Raise LeakError where the knowledge graph joins users to what is held out for them."""
+    knowledge = config.settings.data.knowledge
+    if knowledge is None:
+        return
+    template = knowledge.user_template or "{id}"
+    nodes = user_nodes(data.catalogue, data.users, lambda user: template.replace("{id}", user))
+    refuse_leaks(find_leaks(data.catalogue, nodes, held))
