@@ -102,7 +102,7 @@ def coalesce(interactions: Interactions) -> Interactions:
     Rows come in order of user, then of the (last) event. Time O(m), and a sort of those users whose events do not
     come in order of time; memory the result, with room for m, and 16 bytes an item and 8 a user.
     """
-    return _coalesced(interactions, 0, interactions.n_users, _events_by_user(interactions))
+    return _coalesced(interactions, 0, _events_by_user(interactions))
 
 
 def coalesced_parts(interactions: Interactions, *, events: int = _PART_EVENTS) -> Iterator[Interactions]:
@@ -130,7 +130,7 @@ def coalesced_parts(interactions: Interactions, *, events: int = _PART_EVENTS) -
     while True:
         stop = int(np.searchsorted(bounds, bounds[start] + events, side="right")) - 1
         stop = min(max(stop, start + 1), interactions.n_users)
-        yield _coalesced(interactions, start, stop, counts[start:stop])
+        yield _coalesced(interactions, start, counts[start:stop])
         start = stop
         if start >= interactions.n_users:
             return
@@ -143,8 +143,8 @@ def _events_by_user(interactions: Interactions) -> npt.NDArray[np.int64]:
     return counts
 
 
-def _coalesced(interactions: Interactions, start: int, stop: int, counts: npt.NDArray[np.int64]) -> Interactions:
-    """Return the pairs of the users ``start:stop``, who have ``counts`` events."""
+def _coalesced(interactions: Interactions, start: int, counts: npt.NDArray[np.int64]) -> Interactions:
+    """Return the pairs of the users from ``start`` on, who have ``counts`` events."""
     indptr = np.zeros(len(counts) + 1, dtype=np.int64)
     np.cumsum(counts, out=indptr[1:])
     m, times = int(indptr[-1]), interactions.times

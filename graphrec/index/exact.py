@@ -48,8 +48,8 @@ class ExactIndex:
     Notes
     -----
     A search takes O(q * n * dim) time and 16 MB of scores at once a thread; blocks of queries are spread over all
-    processors, so a batch is fastest where BLAS itself has one thread. Equal vectors get equal scores, so their order is
-    that of their rows.
+    processors, so a batch is fastest where BLAS itself has one thread. Equal vectors get equal scores, so their order
+    is that of their rows.
     """
 
     def __init__(self, matrix: npt.ArrayLike, metric: str = "cosine", *, duplicates: Duplicates | None = None) -> None:
