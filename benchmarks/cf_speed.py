@@ -4,7 +4,7 @@
 
 Both get the same matrix of ones in memory, the same width of tables or vectors, and two threads; BLAS has one, as
 implicit asks. Rounds are interleaved. Seen items are left out, but for top-K scoring alone. implicit counts an item
-among its own K neighbours; its item-item ``recommend`` runs over the users one by one on one thread, whatever it is told.
+among its own K neighbours; its item-item ``recommend`` runs over the users one by one, on one thread.
 
 ``same_items`` is the share of the peer's lists that stands in ours: below 1 by ties, and by the neighbour more.
 """

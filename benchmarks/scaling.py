@@ -3,9 +3,10 @@
     python -m benchmarks.scaling [--json FILE] [--smallest 1e5] [--largest 1e7|1e8] [--limit SECONDS] [--channels a,b]
 
 Events are drawn with a seed and written to disk in parts, memory-mapped when read: m events of m / 50 users on
-10 sqrt(m) items, users by activity u^-0.5 and items by popularity i^-0.8. Each row is a process of its own; memory is its peak, mapped pages of the input included, above that of a process
-that has compiled its kernels on a small world. A fit beyond the limit is reported as such.
-At 10^8 only ``hot`` and ``item-cf`` run, the latter with ``max_items_per_user`` 500.
+10 sqrt(m) items, users by activity u^-0.5 and items by popularity i^-0.8. Each row is a process of its own; memory is
+its peak, mapped pages of the input included, above that of a process that has compiled its kernels on a small world. A
+row beyond the limit is reported as such. At 10^8 only ``hot`` and ``item-cf`` run, the latter with
+``max_items_per_user`` 500.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def sizes(m: int) -> tuple[int, int]:
 
 
 def _power_rows(rng: np.random.Generator, n: int, size: int, exponent: float) -> np.ndarray[Any, np.dtype[np.int32]]:
-    """Return ``size`` rows below n, row r drawn about as often as (r + 1)^-exponent: the inverse of its distribution."""
+    """Return ``size`` rows below n, row r drawn about as often as (r + 1)^-exponent."""
     drawn = (n ** (1 - exponent) * rng.random(size)) ** (1 / (1 - exponent))
     return np.minimum(drawn.astype(np.int64), n - 1).astype(np.int32)
 
@@ -107,6 +108,10 @@ def measure(channel: str, directory: Path, m: int, limit_s: float) -> dict[str, 
     if done.returncode:
         return row | {"outcome": (done.stderr.strip().splitlines() or [f"ended with {done.returncode}"])[-1]}
     return row | json.loads(done.stdout.splitlines()[-1])
+
+
+def _slope(x: Any, y: Any) -> float:
+    return float(np.polyfit(x, y, 1)[0])
 
 
 def exponents(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
