@@ -2,10 +2,9 @@
 
     python -m benchmarks.cf_speed [--data DIR] [--json FILE] [--rounds N] [--factors D] [--iterations N]
 
-Both get the same matrix of ones in memory, the same width of tables or vectors, and two threads; BLAS has one thread,
-as implicit asks. Rounds are interleaved. Seen items are left out, but for top-K scoring alone. implicit counts an item
-among its own K neighbours; its item-item ``recommend`` runs over the users one by one on one thread, whatever it is
-told.
+Both get the same matrix of ones in memory, the same width of tables or vectors, and two threads; BLAS has one, as
+implicit asks. Rounds are interleaved. Seen items are left out, but for top-K scoring alone. implicit counts an item
+among its own K neighbours; its item-item ``recommend`` runs over the users one by one, on one thread.
 
 ``same_items`` is the share of the peer's lists that stands in ours: below 1 by ties, and by the neighbour more.
 """
@@ -107,11 +106,10 @@ def item_item(world: World) -> list[Contest]:
             model.fit(world.matrix, show_progress=False)
         return model
 
-    contests = []
+    contests, everybody = [], np.arange(world.matrix.shape[0])
     for width in WIDTHS:
         recipe = ItemCF(k=width, user_exponent=0.0, normalise=False, half_life=0.0)
         model, channel = fit(width), recipe.fit(world.data, seed=0)
-        everybody = np.arange(world.matrix.shape[0])
         contests.append(
             Contest(f"item-cf fit, K={width}", lambda r=recipe: r.fit(world.data, seed=0), lambda w=width: fit(w))  # type: ignore[misc]
         )

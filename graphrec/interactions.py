@@ -144,7 +144,7 @@ def _events_by_user(interactions: Interactions) -> npt.NDArray[np.int64]:
 
 
 def _coalesced(interactions: Interactions, start: int, counts: npt.NDArray[np.int64]) -> Interactions:
-    """Return the pairs of the users from ``start`` on who have ``counts`` events."""
+    """Return the pairs of the users from ``start`` on, who have ``counts`` events."""
     indptr = np.zeros(len(counts) + 1, dtype=np.int64)
     np.cumsum(counts, out=indptr[1:])
     m, times = int(indptr[-1]), interactions.times

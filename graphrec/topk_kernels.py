@@ -9,6 +9,8 @@ is refused by one comparison; a full buffer is parted at its k-th best, which be
 
 from __future__ import annotations
 
+from typing import Any
+
 import numba as nb
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +31,7 @@ _DENSE = 4
 
 
 @nb.njit(nogil=True, cache=True, inline="always")
-def _key(score: Number, row: int) -> int:  # pragma: no cover - compiled
+def _key(score: Number, row: int) -> Any:  # pragma: no cover - compiled
     """Return the key of a score, rounded to float32, and a row. Adding 0 makes -0.0 equal to 0.0."""
     bits = np.float32(score + 0.0).view(np.int32)
     ascending = bits ^ ((bits >> _SIGN) & _REST)

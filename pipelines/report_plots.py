@@ -73,7 +73,7 @@ def recall_curves(report: Mapping[str, Any]) -> str:
             [handles[i] for i in order], [labels[i] for i in order], loc="center left", bbox_to_anchor=(1.01, 0.5)
         )
 
-    return _svg(draw, "curves", (7.6, 4.0))
+    return svg(draw, "curves", (7.6, 4.0))
 
 
 def marginal_bars(report: Mapping[str, Any]) -> str:
@@ -94,13 +94,13 @@ def marginal_bars(report: Mapping[str, Any]) -> str:
         axes.grid(visible=False, axis="y")
         axes.set_xlabel(f"marginal Recall@{k}, points")
 
-    return _svg(draw, "marginal", (7.6, 1.1 + 0.36 * len(names)))
+    return svg(draw, "marginal", (7.6, 1.1 + 0.36 * len(names)))
 
 
 def popularity_panels(report: Mapping[str, Any]) -> str:
     """Return a panel for head, torso, tail and coverage, a bar a channel in each: who serves the tail."""
     k, rows = report["k"][-1], {**report["channels"], "fused": report["fused"]}
-    inks = [*(colour(position) for position in range(len(rows) - 1)), _INK]
+    inks = [*(colour(position) for position in range(len(rows) - 1)), INK]
     panels = [
         (f"{stratum}: recall, %", [row[f"strata_recall@{k}"][stratum] or 0.0 for row in rows.values()])
         for stratum in STRATA
@@ -126,7 +126,7 @@ def popularity_panels(report: Mapping[str, Any]) -> str:
                 )
         every[0].invert_yaxis()
 
-    return _svg(draw, "popularity", (7.6, 0.9 + 0.3 * len(rows)))
+    return svg(draw, "popularity", (7.6, 0.9 + 0.3 * len(rows)))
 
 
 def latency_scatter(report: Mapping[str, Any]) -> str:
@@ -150,7 +150,7 @@ def latency_scatter(report: Mapping[str, Any]) -> str:
         axes.set_xlabel("median time of one query, µs (log scale)")
         axes.set_ylabel(f"Recall@{k}, %")
 
-    return _svg(draw, "latency", (7.6, 3.6))
+    return svg(draw, "latency", (7.6, 3.6))
 
 
 def _leads(value: float, digits: tuple[int, ...]) -> bool:
@@ -160,11 +160,6 @@ def _leads(value: float, digits: tuple[int, ...]) -> bool:
 
 def _recalls(row: Mapping[str, Any], cutoffs: list[int]) -> list[float]:
     return [100 * row[f"recall@{k}"] for k in cutoffs]
-
-
-def _svg(draw: Callable[[Axes], None], name: str, inches: tuple[float, float]) -> str:
-    """Draw on one pair of fresh axes; see :func:`svg`."""
-    return svg(lambda figure: draw(figure.add_subplot()), name, inches)
 
 
 def svg(draw: Callable[[Figure], None], name: str, inches: tuple[float, float]) -> str:

@@ -110,6 +110,6 @@ def plateau_response(eigenvalues: npt.NDArray[np.float64], plateau: float, order
         bent: npt.NDArray[np.float64] = 0.5 - 0.5 * np.sign(x) * np.abs(x) ** plateau
         return bent
 
-    coefficients = chebyshev.chebinterpolate(target, order)  # type: ignore[type-var, arg-type]
+    coefficients = chebyshev.chebinterpolate(target, order)  # type: ignore[type-var]
     found: npt.NDArray[np.float64] = np.asarray(chebyshev.chebval(1 - 2 * eigenvalues, coefficients), dtype=np.float64)
     return found

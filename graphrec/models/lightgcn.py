@@ -173,8 +173,8 @@ class LightGCN:
     ) -> None:
         """Take one step of Adam, in place."""
         share = _LAST_RATE + (1 - _LAST_RATE) * (1 + np.cos(np.pi * step / self.steps)) / 2
-        rate = float(self.lr * share / (1 - _FIRST_DECAY**step))
-        levelled = 1 / (1 - _SECOND_DECAY**step)
+        rate = np.float32(self.lr * share / (1 - _FIRST_DECAY**step))
+        levelled = np.float32(1 / (1 - _SECOND_DECAY**step))
         _in_rows(lambda start, stop: _adam(vectors, gradient, mean, square, rate, levelled, start, stop), len(vectors))
 
     def loss(self, graph: Bipartite, users: FloatArray, items: FloatArray) -> tuple[float, Pair]:
