@@ -40,7 +40,8 @@ def sizes(m: int) -> tuple[int, int]:
 def _power_rows(rng: np.random.Generator, n: int, size: int, exponent: float) -> np.ndarray[Any, np.dtype[np.int32]]:
     """Return ``size`` rows below n, row r drawn about as often as (r + 1)^-exponent."""
     drawn = (n ** (1 - exponent) * rng.random(size)) ** (1 / (1 - exponent))
-    return np.minimum(drawn.astype(np.int64), n - 1).astype(np.int32)
+    rows: np.ndarray[Any, np.dtype[np.int32]] = np.minimum(drawn.astype(np.int64), n - 1).astype(np.int32)
+    return rows
 
 
 def generate(directory: Path, m: int, seed: int = 0) -> None:
@@ -107,7 +108,8 @@ def measure(channel: str, directory: Path, m: int, limit_s: float) -> dict[str, 
         return row | {"outcome": f"stopped at the limit of {limit_s:g} s"}
     if done.returncode:
         return row | {"outcome": (done.stderr.strip().splitlines() or [f"ended with {done.returncode}"])[-1]}
-    return row | json.loads(done.stdout.splitlines()[-1])
+    measured: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return row | measured
 
 
 def _slope(x: Any, y: Any) -> float:

@@ -39,7 +39,7 @@ def _key(score: Number, row: int) -> Any:  # pragma: no cover - compiled
 
 
 @nb.njit(nogil=True, cache=True, inline="always")
-def _score(key: int) -> np.float32:  # pragma: no cover - compiled
+def _score(key: Any) -> np.float32:  # pragma: no cover - compiled
     """Return the score in a key."""
     ascending = ~np.int32(key >> 32)
     return np.int32(ascending ^ ((ascending >> _SIGN) & _REST)).view(np.float32)
@@ -77,7 +77,7 @@ def _room(n_candidates: int, k: int) -> int:  # pragma: no cover - compiled
 
 
 @nb.njit(nogil=True, cache=True, inline="always")
-def _offer(keys: IntArray, n: int, cut: int, k: int, key: int) -> tuple[int, int]:  # pragma: no cover - compiled
+def _offer(keys: IntArray, n: int, cut: Any, k: int, key: Any) -> tuple[int, Any]:  # pragma: no cover - compiled
     """Take a key that is before the cut into the buffer of n keys; return the new n and cut."""
     if n == keys.size:
         _part(keys, n, k)

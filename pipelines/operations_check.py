@@ -108,7 +108,7 @@ def calendar_table(lines: Sequence[Dated], *, now: float) -> Table:
     """Return the calendar for people."""
     table = Table(title=f"what is live when (UTC); ● at {iso(int(now))}", title_justify="left")
     for name in ("", "from", "until", "for", "rule", "what"):
-        table.add_column(name, overflow="fold")
+        table.add_column(name, overflow="fold", no_wrap=name in ("from", "until"))
     for one in lines:
         since, until = _words(one.start) or "open", _words(one.end) or "open"
         table.add_row("●" if one.live else "", since, until, *map(escape, (one.segment, one.rule, one.what)))

@@ -66,7 +66,8 @@ def with_pool(config: Config, data: RecallData, *, events: Literal["train", "all
         **{name: _list_report(ids, data.items) for name, ids in lists.items()},
         "notes": _notes(config, data, lists),
     }
-    return Pooled(dataclasses.replace(data, pool=found.mask), report)
+    # What data.pool leaves out already (operations deny it) no rule brings back.
+    return Pooled(dataclasses.replace(data, pool=found.mask & data.pool), report)
 
 
 def write_pool(data: RecallData, path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from graphrec.fusion.calibrated import Calibrated, Curve
 from graphrec.fusion.coverage import Coverage
 from graphrec.fusion.priority import Priority
 from graphrec.fusion.quota import Quota
@@ -29,6 +30,10 @@ class TestSnake(FusionContract):
 
 class TestPriority(FusionContract):
     fusion = Priority(["als", "hot", "tag"], {"als": 3})
+
+
+class TestCalibrated(FusionContract):
+    fusion = Calibrated(dict.fromkeys(CHANNELS, Curve((0.0, 1.0), (0.01, 0.9))), {"hot": 0.5, "tag": 2.0})
 
 
 class TestFittedQuota(FusionContract):
