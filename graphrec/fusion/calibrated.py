@@ -28,6 +28,8 @@ _HEAD = 100
 # Entries asked of each channel: see graphrec.fusion.rrf.
 _OVERSAMPLE = 2
 _LEAST_DEPTH = 200
+# Small beside what calibration knows, large enough for float32 to tell apart.
+_STEP, _PLACES = 1e-6, 10_000
 # A share of 0 has no logarithm.
 _LEAST_SHARE = 1e-9
 
@@ -127,8 +129,15 @@ class Calibrated:
             weight = self.weights.get(name, 1.0)
             if name in self.curves and weight > 0:
                 here = slice(stacked.bounds[c, 0], stacked.bounds[c, -1])
-                values[here] = weight * self.curves[name](shares[here], ranks[here])
+                values[here] = weight * self.rates(name, shares[here], ranks[here])
         return values if values.any() else shares
+
+    def rates(self, name: str, shares: Values, ranks: Values) -> Values:
+        """Return the rates (m,) of a channel's entries, a millionth more for each place that one stands higher.
+
+        Where a curve is flat, entries then keep the channel's own order.
+        """
+        return self.curves[name](shares, ranks) * (1 + _STEP * np.maximum(_PLACES - ranks, 0))
 
     def channel_depth(self, k: int) -> int:
         """Return twice k, and 200 at least."""
@@ -320,7 +329,7 @@ def _climb(
     for c, name in enumerate(stacked.channels):
         there = np.flatnonzero(everything.ranks[:, c])
         entries = stacked.bounds[c, owners[there]] + everything.ranks[there, c] - 1
-        rates[there, c] = fusion.curves[name](shares[entries], ranks[entries])
+        rates[there, c] = fusion.rates(name, shares[entries], ranks[entries])
 
     def value(weights: Values) -> float:
         if not weights.any():

@@ -261,7 +261,7 @@ def test_all_trials_failing_is_an_error(tmp_path: Path) -> None:
     channels = '[channels.hot]\nby_user = "country"\n'
     table = SEARCH[SEARCH.index("[tune.channels.hot]") :]
     path = shelf(tmp_path, (table, '[tune.channels.hot]\nby_user = ["country", "land"]\n'), channels=channels)
-    with pytest.raises(ConfigError, match=r"channel 'hot': all 2 trials failed, the first with: "):
+    with pytest.raises(ConfigError, match=r"channel 'hot': all 4 trials failed, the first with: by_user"):
         tune(path, tmp_path / "out")
 
 

@@ -42,6 +42,7 @@ def _oracle(fusion: Calibrated, lists: dict[str, ItemLists], query: int, k: int)
         for position, (item, score) in enumerate(zip(items.tolist(), scores.tolist(), strict=True)):
             share = max(score, 0.0) / head if head > 0 else 0.0
             rate = float(fusion.curves[name](np.array([share]), np.array([position + 1.0]))[0])
+            rate *= 1 + 1e-6 * (10_000 - (position + 1))
             sums[item] = sums.get(item, 0.0) + fusion.weights.get(name, 1.0) * rate
     best = sorted(sums.items(), key=lambda pair: (-np.float32(pair[1]), pair[0]))
     return [(item, score) for item, score in best if score > 0][:k]
