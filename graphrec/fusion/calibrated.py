@@ -130,14 +130,11 @@ class Calibrated:
             if name in self.curves and weight > 0:
                 here = slice(stacked.bounds[c, 0], stacked.bounds[c, -1])
                 values[here] = weight * self.rates(name, shares[here], ranks[here])
-        return values if values.any() else shares
+        return values if values.any() else _in_order(shares, ranks)
 
     def rates(self, name: str, shares: Values, ranks: Values) -> Values:
-        """Return the rates (m,) of a channel's entries, a millionth more for each place that one stands higher.
-
-        Where a curve is flat, entries then keep the channel's own order.
-        """
-        return self.curves[name](shares, ranks) * (1 + _STEP * np.maximum(_PLACES - ranks, 0))
+        """Return the rates (m,) of a channel's entries; where a curve is flat, they keep the channel's own order."""
+        return _in_order(self.curves[name](shares, ranks), ranks)
 
     def channel_depth(self, k: int) -> int:
         """Return twice k, and 200 at least."""
@@ -193,6 +190,11 @@ def check_method(method: str) -> None:
 def merging_depth(k: int) -> int:
     """Return twice k, and 200 at least: items below place k of one channel may be raised by others."""
     return max(_OVERSAMPLE * k, _LEAST_DEPTH)
+
+
+def _in_order(values: Values, ranks: Values) -> Values:
+    """Return the values, each a millionth more for every place that it stands higher."""
+    return values * (1 + _STEP * np.maximum(_PLACES - ranks, 0))
 
 
 def shares_and_ranks(stacked: StackedLists) -> tuple[Values, Values]:

@@ -182,7 +182,8 @@ def test_a_trained_bundle_keeps_the_schedule(out: Path) -> None:
     assert report["inputs"]["operations"]["denied"] == 2
 
 
-def test_check_shows_the_calendar(command: Command, out: Path) -> None:
+def test_check_shows_the_calendar(command: Command, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
     ran = command("operations", "check", out.parent / "operations.toml", "--bundle", out, "--at", "2028-01-01")
     assert ran.code == 0
     assert "labels" in ran.err
