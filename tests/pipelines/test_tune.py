@@ -302,10 +302,8 @@ def test_channels_asked_for_and_channels_found_before(tmp_path: Path) -> None:
     ],
 )
 def test_channels_that_cannot_be_searched(tmp_path: Path, channels: list[str], sentence: str) -> None:
-    table = SEARCH[SEARCH.index("[tune.channels.hot]") : SEARCH.index("[tune.channels.item-cf]")]
-    path = shelf(tmp_path, (table, "")) if channels == ["hot"] else shelf(tmp_path)
     with pytest.raises(ConfigError, match=sentence):
-        tune(path, tmp_path / "other", channels=channels)
+        tune(shelf(tmp_path), tmp_path / "other", channels=channels)
 
 
 def test_time_runs_out_after_the_present_settings(tmp_path: Path) -> None:

@@ -1,0 +1,270 @@
+"""Every behaviour channel and their fused list on Gowalla, beside the published table.
+
+    python -m benchmarks.gowalla [--data DIR] [--json FILE] [--channels NAME ...]
+
+The split of LightGCN (29,858 users, 40,981 items, 810,128 + 217,242 events), full ranking, training items left out;
+Recall@20 = hits / held-out items, NDCG@20 with the ideal over min(20, held-out items), means over users.
+
+Test is read once by a run, at its end. The channels' settings were chosen on random validation parts of train (ChebyCF,
+BSPM and Turbo-CF have those of their papers). The fusion is fitted here, on a validation part held out here. That
+part is a *coherent* fifth of each user's items: one drawn at random, and those nearest to it. The published test part is no
+random fifth either: its items' counts lie 4.2 from those of train (mean chi-square an item), where a random fifth's lie 1.2
+and a coherent one's 4.7. That the two differ was noticed when neighbourhood channels, ahead on a random validation part,
+had come out behind on test; the fused list had not been measured on test then.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import dataclasses
+import os
+import resource
+import time
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.harness import write_json
+from graphrec.channels.spectrum import item_spectrum
+from graphrec.errors import ConfigError
+from graphrec.fusion.calibrated import Calibrated, Method, fit_calibrated, merging_depth
+from graphrec.interactions import Interactions, coalesce, histories, take
+from graphrec.lists import ItemLists, concatenate, take_lists
+from graphrec.metrics import rank_metrics
+from graphrec.recall import RecallData
+from graphrec.splits import held_out
+from pipelines.config import Config, check_config
+from pipelines.evaluate import ask_in_chunks, evaluate
+from pipelines.progress import Shown, Steps
+from pipelines.train import fit_channels, prepare, saved_bytes
+
+CUTOFFS = (20, 50, 200)
+SEED = 0
+SHARE = 0.2
+VALIDATION_USERS = 8000
+# The order inside a line is no order of time, so that no channel may let older items count less.
+CHANNELS: dict[str, dict[str, Any]] = {
+    "hot": {},
+    "item-cf": {"k": 100, "user_exponent": 0.5, "item_exponent": 0.25, "half_life": 0.0},
+    "user-cf": {
+        "neighbours": 300, "user_exponent": 0.6, "item_exponent": 0.5, "target_exponent": 0.2, "half_life": 0.0,
+    },
+    "swing": {"k": 400, "item_exponent": 0.4, "half_life": 0.0},
+    "rp3beta": {"k": 100, "alpha": 0.6, "beta": 0.3, "half_life": 0.0},
+    "ease": {"neighbourhood": 300, "regularisation": 30.0, "k": 1000, "half_life": 0.0},
+    "gf-cf": {"half_life": 0.0},
+    "turbo-cf": {"half_life": 0.0},
+    "bspm": {"rank": 448, "half_life": 0.0},
+    "cheby-cf": {"half_life": 0.0},
+    "als": {
+        "dim": 1024, "unobserved_weight": 0.02, "regularisation": 0.002, "iterations": 4, "half_life": 0.0,
+        "index": "exact",
+    },
+    "lightgcn": {
+        "dim": 128, "unobserved_weight": 0.03, "regularisation": 0.2, "steps": 120, "half_life": 0.0, "index": "exact",
+    },
+}  # fmt: skip
+# Published Recall@20 and NDCG@20, and what ours must reach.
+PUBLISHED: dict[str, tuple[float | None, float | None]] = {
+    "item-cf": (0.1570, 0.1214),
+    "ease": (0.1765, 0.1467),
+    "gf-cf": (0.1849, 0.1518),
+    "lightgcn": (0.1830, 0.1554),
+    "turbo-cf": (0.1835, 0.1531),
+    "bspm": (0.1920, 0.1597),
+    "cheby-cf": (0.1941, 0.1616),
+    "fused": (0.1941, 0.1616),
+}
+ASKED: dict[str, tuple[float, float]] = {
+    "item-cf": (0.1570, 0.1214),
+    "user-cf": (0.184, 0.0),
+    "rp3beta": (0.178, 0.0),
+    "ease": (0.1765, 0.1467),
+    "gf-cf": (0.187, 0.0),
+    "lightgcn": (0.1830, 0.1554),
+    "turbo-cf": (0.183, 0.0),
+    "bspm": (0.190, 0.0),
+    "cheby-cf": (0.193, 0.0),
+    "fused": (0.1941, 0.1616),
+}
+
+
+def configuration(directory: Path, channels: Sequence[str]) -> Config:
+    """Return the run as a configuration."""
+    raw = {
+        "name": "gowalla",
+        "seed": SEED,
+        "data": {"interactions": {"path": "train.txt", "test_path": "test.txt", "format": "lists"}},
+        "split": {"kind": "given"},
+        "channels": {name: CHANNELS[name] for name in channels},
+        "evaluate": {"k": list(CUTOFFS)},
+    }
+    return check_config(raw, directory=directory, name="gowalla")
+
+
+def coherent_part(data: RecallData, *, share: float, seed: int) -> tuple[Interactions, Interactions]:
+    """Return train without a coherent ``share`` of each user's items, and that share: an item drawn, and the nearest.
+
+    Near are items whose leading eigenvectors of the item graph, weighted by eigenvalue, have a high cosine.
+    """
+    pairs = coalesce(data.interactions)
+    spectrum = item_spectrum(data, rank=256, weight_exponent=0.0, seed=seed)
+    vectors = spectrum.vectors * spectrum.eigenvalues
+    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+    ends = np.searchsorted(pairs.users, np.arange(pairs.n_users + 1))
+    rng, held = np.random.default_rng(seed), np.zeros(len(pairs), dtype=np.bool_)
+    for start, stop in pairwise(ends):
+        n = int(stop - start)
+        wanted = min(int(share * n + 0.5), n - 1)
+        if wanted > 0:
+            own = vectors[pairs.items[start:stop]]
+            near = np.argsort(-(own @ own[rng.integers(n)]), kind="stable")
+            held[start + near[:wanted]] = True
+    return take(pairs, ~held), take(pairs, held)
+
+
+def validation_lists(config: Config, data: RecallData, steps: Steps) -> tuple[dict[str, ItemLists], ItemLists]:
+    """Return each channel's lists for validation users, and what was held out for them."""
+    train, rest = coherent_part(data, share=SHARE, seed=SEED)
+    truth = held_out(train, rest)
+    users = np.flatnonzero(truth.lengths > 0).astype(np.int32)
+    users = np.sort(np.random.default_rng(SEED).choice(users, min(len(users), VALIDATION_USERS), replace=False))
+    fitted = fit_channels(config, dataclasses.replace(data, interactions=train), steps, note=" for validation")
+    with steps.step("ask every channel on validation"):
+        depth, history = merging_depth(CUTOFFS[-1]), histories(train)
+        asked = ask_in_chunks(fitted.channels, history, users, depth, allowed=data.pool, now=None)
+        parts = [lists for _, lists in asked]
+    return {name: concatenate([part[name] for part in parts]) for name in fitted.channels}, take_lists(truth, users)
+
+
+def choose(lists: Mapping[str, ItemLists], truth: ItemLists) -> tuple[Calibrated, list[dict[str, Any]]]:
+    """Return the calibrated fusion whose method and cut-off do best on the half of the users that it has not seen."""
+    seen, unseen = np.arange(0, len(truth), 2), np.arange(1, len(truth), 2)
+    halves = [({name: take_lists(part, rows) for name, part in lists.items()}, take_lists(truth, rows))
+              for rows in (seen, unseen)]  # fmt: skip
+    tried = []
+    methods: tuple[Method, ...] = ("isotonic", "logistic")
+    for method in methods:
+        for cutoff in (20, 50):
+            fusion = fit_calibrated(*halves[0], k=cutoff, seed=SEED, method=method)
+            found = quality(fusion.merge(halves[1][0], CUTOFFS[-1]).lists, halves[1][1])
+            tried.append({"method": method, "cutoff": cutoff, **found, "weights": fusion.weights})
+    best = max(tried, key=lambda row: row["recall@20"] + row["ndcg@20"])
+    fusion = fit_calibrated(lists, truth, k=best["cutoff"], seed=SEED, method=best["method"], max_users=len(truth))
+    return fusion, tried
+
+
+def quality(lists: ItemLists, truth: ItemLists) -> dict[str, float]:
+    """Return Recall and NDCG at 20 and Recall at 200."""
+    at_20, at_200 = rank_metrics(lists, truth, 20), rank_metrics(lists, truth, 200)
+    return {
+        "recall@20": float(np.nanmean(at_20.recall)),
+        "ndcg@20": float(np.nanmean(at_20.ndcg)),
+        "recall@200": float(np.nanmean(at_200.recall)),
+    }
+
+
+def leaderboard(path: Path) -> list[dict[str, Any]]:
+    """Return the published table that lies beside the data, best Recall@20 first."""
+    if not path.exists():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = [
+            {"name": row["Model"], "recall@20": float(row["Recall@20"]), "ndcg@20": float(row["NDCG@20"])}
+            for row in csv.DictReader(file)
+        ]
+    return sorted(rows, key=lambda row: -row["recall@20"])
+
+
+def table(results: Sequence[Mapping[str, Any]]) -> Table:
+    """Return the results beside the published figures."""
+    shown = Table(title="Gowalla, full ranking, test read once", title_justify="left")
+    for name in ("channel", "R@20", "NDCG@20", "published", "R@200", "marginal R@20, points", "fit s", "µs/query"):
+        shown.add_column(name, justify="left" if name == "channel" else "right", no_wrap=True)
+    for row in results:
+        published = row["published_recall@20"], row["published_ndcg@20"]
+        told = " / ".join("-" if one is None else f"{one:.4f}" for one in published)
+        gain = row.get("marginal_recall@20")
+        shown.add_row(
+            row["name"], f"{row['recall@20']:.4f}", f"{row['ndcg@20']:.4f}", told, f"{row['recall@200']:.4f}",
+            "" if gain is None else f"{100 * gain[0]:+.2f} [{100 * gain[1]:+.2f}, {100 * gain[2]:+.2f}]",
+            f"{row['fit_s']:.1f}", f"{row['query_us']:,.0f}",
+        )  # fmt: skip
+    return shown
+
+
+def failures(results: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return what is below what was asked."""
+    rows = {row["name"]: row for row in results}
+    missed = [
+        f"{name}: {rows[name]['recall@20']:.4f} / {rows[name]['ndcg@20']:.4f}, asked {recall:.4f} / {ndcg:.4f}"
+        for name, (recall, ndcg) in ASKED.items()
+        if name in rows and (rows[name]["recall@20"] < recall or rows[name]["ndcg@20"] < ndcg)
+    ]
+    best = max(row["recall@200"] for name, row in rows.items() if name != "fused")
+    if rows["fused"]["recall@200"] < 1.05 * best:
+        missed.append(f"fused: Recall@200 {rows['fused']['recall@200']:.4f}, asked 1.05 x {best:.4f}")
+    return missed
+
+
+def run(config: Config, steps: Steps) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Return the rows of the table, and what else is worth keeping."""
+    started = time.perf_counter()
+    _, split, data = prepare(config, rejects=None, steps=steps)
+    lists, truth = validation_lists(config, data, steps)
+    with steps.step("calibrate on validation"):
+        fusion, tried = choose(lists, truth)
+    on_validation = {name: quality(part, truth) for name, part in lists.items()}
+    del lists
+    fitted = fit_channels(config, data, steps)
+    with steps.step("measure on test") as advance:
+        report = evaluate(
+            fitted.channels, fusion, data, split.test, k=CUTOFFS, fit_s=fitted.fit_s, seed=SEED, progress=advance,
+            size_bytes={name: saved_bytes(channel) for name, channel in fitted.channels.items()},
+        )  # fmt: skip
+    rows = [{"name": name, **row} for name, row in (*report["channels"].items(), ("fused", report["fused"]))]
+    for row in rows:
+        row["published_recall@20"], row["published_ndcg@20"] = PUBLISHED.get(row["name"], (None, None))
+        row["validation"] = on_validation.get(row["name"])
+    extra = {
+        "fusion": {"weights": fusion.weights, "tried": tried},
+        "fused_vs_best": {str(k): report[f"fused_vs_best@{k}"] for k in CUTOFFS},
+        "overlap@200": report["overlap@200"],
+        "seconds": time.perf_counter() - started,
+        "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+    }
+    return rows, extra
+
+
+def main() -> None:
+    """Run, print the table, write the JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    default = os.environ.get("GRAPHREC_DATA")
+    parser.add_argument("--data", type=Path, default=Path(default) / "gowalla" if default else None)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--channels", nargs="+", choices=list(CHANNELS), default=list(CHANNELS))
+    arguments = parser.parse_args()
+    if arguments.data is None:
+        raise ConfigError("--data is missing; name the folder that holds Gowalla's train.txt and test.txt")
+    console = Console(width=112)
+    results, extra = run(configuration(arguments.data, arguments.channels), Shown(Console(stderr=True)))
+    console.print(table(results))
+    console.print(f"weights of the fusion: {extra['fusion']['weights']}", highlight=False)
+    console.print(f"{extra['seconds'] / 60:.1f} minutes, peak {extra['peak_bytes'] / 1e9:.1f} GB", highlight=False)
+    missed = failures(results)
+    console.print(*(f"below what was asked: {one}" for one in missed), sep="\n", highlight=False)
+    if arguments.json is not None:
+        settings = {"seed": SEED, "channels": {name: CHANNELS[name] for name in arguments.channels},
+                    "validation_share": SHARE, "validation_users": VALIDATION_USERS, **extra, "missed": missed,
+                    "leaderboard": leaderboard(arguments.data / "BARS_leaderboard_gowalla_m1.csv")}  # fmt: skip
+        write_json(arguments.json, "gowalla", settings, results, packages=("scikit-learn",))
+
+
+if __name__ == "__main__":
+    main()
