@@ -5,12 +5,13 @@
 The split of LightGCN (29,858 users, 40,981 items, 810,128 + 217,242 events), full ranking, training items left out;
 Recall@20 = hits / held-out items, NDCG@20 with the ideal over min(20, held-out items), means over users.
 
-Test is read once by a run, at its end. The channels' settings were chosen on random validation parts of train (ChebyCF,
-BSPM and Turbo-CF have those of their papers). The fusion is fitted here, on a validation part held out here. That
-part is a *coherent* fifth of each user's items: one drawn at random, and those nearest to it. The published test part is no
-random fifth either: its items' counts lie 4.2 from those of train (mean chi-square an item), where a random fifth's lie 1.2
-and a coherent one's 4.7. That the two differ was noticed when neighbourhood channels, ahead on a random validation part,
-had come out behind on test; the fused list had not been measured on test then.
+Test is read once by a run, at its end. The channels' settings were chosen on random validation parts of train
+(ChebyCF, BSPM and Turbo-CF have those of their papers). The fusion is fitted here, on a validation part that is held
+out here. That part is a *coherent* fifth of each user's items: one drawn at random, and those nearest to it. The
+published test part is no random fifth either: its items' counts lie 4.2 from those of train (mean chi-square an
+item), where a random fifth's lie 1.2 and a coherent one's 4.7. That the two differ was noticed when neighbourhood
+channels, ahead on a random validation part, had come out behind on test; the fused list had not been measured on test
+then.
 """
 
 from __future__ import annotations
@@ -148,16 +149,16 @@ def choose(lists: Mapping[str, ItemLists], truth: ItemLists) -> tuple[Calibrated
     seen, unseen = np.arange(0, len(truth), 2), np.arange(1, len(truth), 2)
     halves = [({name: take_lists(part, rows) for name, part in lists.items()}, take_lists(truth, rows))
               for rows in (seen, unseen)]  # fmt: skip
-    tried = []
+    tried: list[tuple[float, Method, int, dict[str, Any]]] = []
     methods: tuple[Method, ...] = ("isotonic", "logistic")
     for method in methods:
         for cutoff in (20, 50):
             fusion = fit_calibrated(*halves[0], k=cutoff, seed=SEED, method=method)
             found = quality(fusion.merge(halves[1][0], CUTOFFS[-1]).lists, halves[1][1])
-            tried.append({"method": method, "cutoff": cutoff, **found, "weights": fusion.weights})
-    best = max(tried, key=lambda row: row["recall@20"] + row["ndcg@20"])
-    fusion = fit_calibrated(lists, truth, k=best["cutoff"], seed=SEED, method=best["method"], max_users=len(truth))
-    return fusion, tried
+            tried.append((found["recall@20"] + found["ndcg@20"], method, cutoff, {**found, "weights": fusion.weights}))
+    _, method, cutoff, _ = max(tried, key=lambda one: one[0])
+    fusion = fit_calibrated(lists, truth, k=cutoff, seed=SEED, method=method, max_users=len(truth))
+    return fusion, [{"method": one[1], "cutoff": one[2], **one[3]} for one in tried]
 
 
 def quality(lists: ItemLists, truth: ItemLists) -> dict[str, float]:
