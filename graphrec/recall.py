@@ -17,9 +17,10 @@ from graphrec.checks import as_array, check_length, check_rows
 from graphrec.errors import DataError
 from graphrec.exposures import Exposures
 from graphrec.interactions import Interactions
+from graphrec.item_tags import ItemTags
 from graphrec.lists import ItemLists, take_lists
-from graphrec.neighbours import NeighbourTable
 from graphrec.operations.rules import Rules
+from graphrec.user_tags import UserTags
 from graphrec.vocabulary import Vocabulary
 
 
@@ -134,18 +135,6 @@ class Recaller(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ItemTags:
-    """Tags that items carry: ``table`` is item row -> tag rows with weights > 0; ``tags`` names the tag rows."""
-
-    tags: Vocabulary
-    table: NeighbourTable
-
-    def __post_init__(self) -> None:
-        if self.table.n_columns != len(self.tags):
-            raise DataError(f"the tag table points at {self.table.n_columns} tags, the vocabulary has {len(self.tags)}")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class RecallData:
     """Everything recipes may learn from. What is held out is not in here.
 
@@ -158,7 +147,7 @@ class RecallData:
     catalogue : CatalogueGraph
         Items and entities; ``catalogue.items_only`` where there is no knowledge graph.
     item_tags : ItemTags or None
-        Tags of items, for the tag channel.
+        Tags of items, for the tag channel; those of ``user_tags`` are among them.
     pool : ndarray
         (n_items,) bool: items that may be recalled at all.
     item_attributes, user_attributes : Attributes or None
@@ -167,6 +156,8 @@ class RecallData:
         What was shown, and what came of it.
     rules : Rules or None
         What people decree, for the operations channel. Its deny lists are no longer in the pool.
+    user_tags : UserTags or None
+        Who gave which item which tag: what ``item_tags`` are made of again when something is held out.
 
     Raises
     ------
@@ -184,6 +175,7 @@ class RecallData:
     user_attributes: Attributes | None = None
     exposures: Exposures | None = None
     rules: Rules | None = None
+    user_tags: UserTags | None = None
 
     def __post_init__(self) -> None:
         n = len(self.items)
@@ -196,6 +188,7 @@ class RecallData:
             ("the tag table", n if self.item_tags is None else len(self.item_tags.table)),
             ("the table of item attributes", n if self.item_attributes is None else self.item_attributes.n),
             ("the table of exposures", n if self.exposures is None else self.exposures.n_items),
+            ("the table of user tags", n if self.user_tags is None else self.user_tags.n_items),
         ):
             if found != n:
                 raise DataError(f"{name} speaks of {found} items, the vocabulary has {n}")
@@ -204,6 +197,7 @@ class RecallData:
             ("the table of interactions", self.interactions.n_users),
             ("the table of user attributes", n if self.user_attributes is None else self.user_attributes.n),
             ("the table of exposures", n if self.exposures is None else self.exposures.n_users),
+            ("the table of user tags", n if self.user_tags is None else self.user_tags.n_users),
         ):
             if found != n:
                 raise DataError(f"{name} speaks of {found} users, the vocabulary has {n}")

@@ -16,8 +16,8 @@ from scipy.sparse.csgraph import connected_components
 from graphrec.adjacency import Adjacency, adjacency_from_edges
 from graphrec.catalogue import INTERACTS, ITEM, REVERSE_INTERACTS, USER, CatalogueGraph
 from graphrec.errors import DataError
+from graphrec.item_tags import ItemTags
 from graphrec.neighbours import NeighbourTable
-from graphrec.recall import ItemTags
 from graphrec.vocabulary import Vocabulary
 from kg.entity_types import entity_types
 from kg.knowledge_graph import KnowledgeGraph, entity_label, relation_rows

@@ -77,6 +77,13 @@ def inputs_lines(inputs: Mapping[str, Any]) -> list[str]:
             f"{shown['name']}: {shown['kept']:,} of {shown['rows']:,} exposures, {shown['converted']:,} converted, "
             f"{shown['anonymous']:,} of nobody known" + (f"; left out: {reasons}" if reasons else "")
         )
+    if tagged := inputs.get("user_tags"):
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in tagged["rejects"].items())
+        lines.append(
+            f"{tagged['name']}: {tagged['kept']:,} of {tagged['rows']:,} user tags, {tagged['anonymous']:,} of no "
+            f"known user, {tagged['rare']:,} that fewer than {tagged['min_users']:,} gave the item; {tagged['tags']:,} tags "
+            f"of {tagged['tagged_items']:,} items count" + (f"; left out: {reasons}" if reasons else "")
+        )
     if knowledge := inputs.get("knowledge"):
         read, linked = knowledge["read"], knowledge["linking"]
         lines.append(f"knowledge graph: {read['triples']:,} triples of entities, {read['rejected']:,} lines rejected")

@@ -15,12 +15,13 @@ import pyarrow.compute as pc
 
 from graphrec.attributes import Attributes
 from graphrec.errors import ConfigError, DataError, nearest_names
+from graphrec.item_tags import ItemTags
 from graphrec.neighbours import NeighbourTable
-from graphrec.recall import ItemTags
 from graphrec.vocabulary import Vocabulary
 from pipelines.batches import Table
 from pipelines.cells import id_cells
 from pipelines.columns import Columns, Gathered
+from pipelines.events import reject_ragged
 from pipelines.rejects import Rejects
 from pipelines.tables import open_table
 
@@ -147,9 +148,7 @@ def _read(
                     id_cells(column, theirs, table.name).values if name == ours[0] else column.cast(pa.large_string())
                 )
                 cells[name] += text.to_pylist()
-        for line in table.ragged:
-            fault = "too many fields" if line.found > line.expected else "too few fields"
-            bad.add(fault, line.line, (line.text,), found=line.text)
+        reject_ragged(table, bad)
     ids = [text or "" for text in cells.pop(ours[0])]
     return _Read(ids, cells, gathered, {"name": table.name, "rows": len(ids), "ragged": len(table.ragged)})
 

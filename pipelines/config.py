@@ -141,6 +141,21 @@ class ExposuresSource(Section):
     max_reject_share: Annotated[float, Field(ge=0.0, le=1.0)] = 0.05
 
 
+class UserTagsSource(Section):
+    """A table of tags that users gave items: item, tag, and where known the user and the time.
+
+    ``columns`` maps ours (user_id, item_id, tag, timestamp) to the file's names. A tag counts for an item where
+    ``min_users`` gave it: what one person alone wrote is often a note to himself, and would be shown to others as a
+    reason.
+    """
+
+    path: Path
+    columns: dict[str, str] = {}
+    min_users: Annotated[int, Field(ge=1)] = 2
+    time_unit: Literal["s", "ms", "us", "ns"] = "s"
+    max_reject_share: Annotated[float, Field(ge=0.0, le=1.0)] = 0.05
+
+
 class DataSection(Section):
     """All inputs. Relative paths start at the configuration file's directory."""
 
@@ -149,6 +164,7 @@ class DataSection(Section):
     items: ItemsSource | None = None
     users: UsersSource | None = None
     exposures: ExposuresSource | None = None
+    user_tags: UserTagsSource | None = None
 
 
 class SplitSection(Section):

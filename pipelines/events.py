@@ -138,6 +138,14 @@ def reject_faults(
     return good
 
 
+def reject_ragged(table: Table, bad: Rejects) -> int:
+    """Count the lines with another number of fields, once the table is read, and return how many there are."""
+    for line in table.ragged:
+        fault = "too many fields" if line.found > line.expected else "too few fields"
+        bad.add(fault, line.line, (line.text,), found=line.text)
+    return len(table.ragged)
+
+
 def add_row(bad: Rejects, reason: str, batch: Batch, at: int) -> None:
     """Count the row at place ``at`` of a batch among the rejects."""
     row = ["" if cell is None else str(cell) for cell in (column[at].as_py() for column in batch.rows.columns)]

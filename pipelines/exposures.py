@@ -10,15 +10,15 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from graphrec.errors import ConfigError, DataError, nearest_names
+from graphrec.errors import DataError
 from graphrec.exposures import Exposures
 from graphrec.vocabulary import Vocabulary
 from pipelines.batches import Batch, Table
 from pipelines.cells import Cells, flag_cells, id_cells, time_cells, value_cells
-from pipelines.events import UNKNOWN_ITEM, Rows, add_row, blank_lines, reject_faults
+from pipelines.events import UNKNOWN_ITEM, Rows, add_row, blank_lines, reject_faults, reject_ragged
 from pipelines.rejects import Rejects
 from pipelines.sources import TimeUnit
-from pipelines.tables import open_table
+from pipelines.tables import named_columns, open_table
 
 OURS = ("user_id", "item_id", "converted", "value", "timestamp")
 _NEEDED = ("item_id", "converted")
@@ -73,7 +73,7 @@ def read_exposures(
         If ``columns`` names something unknown.
     """
     table = open_table(source)
-    names = _columns(table, columns or {})
+    names = named_columns(table, columns or {}, ours=OURS, needed=_NEEDED)
     rows_of = (Rows(users), Rows(items))
     parts: list[_Part] = []
     n_rows = 0
@@ -82,10 +82,7 @@ def read_exposures(
             n, part = _read_batch(batch, table, names, time_unit, rows_of, bad)
             n_rows += n
             parts.append(part)
-        for line in table.ragged:
-            fault = "too many fields" if line.found > line.expected else "too few fields"
-            bad.add(fault, line.line, (line.text,), found=line.text)
-        n_rows += len(table.ragged)
+        n_rows += reject_ragged(table, bad)
     bad.check(n_rows, max_reject_share, forgiven=(UNKNOWN_ITEM,))
     if not sum(len(part.items) for part in parts):
         raise DataError(f"{table.name}: none of its {n_rows:,} rows can be used as an exposure of a known item")
@@ -100,26 +97,6 @@ def read_exposures(
         n_items=len(items),
     )
     return exposures, _report(exposures, n_rows, bad)
-
-
-def _columns(table: Table, wanted: Mapping[str, str]) -> dict[str, str]:
-    """Return our names -> the table's, for the columns that are there; raise for one that must be and is not."""
-    for ours in wanted:
-        if ours not in OURS:
-            raise ConfigError(
-                f"columns: {ours!r} is not a name of ours{nearest_names(ours, OURS)}; legal: {', '.join(OURS)}"
-            )
-    found = {}
-    for ours in OURS:
-        theirs = wanted.get(ours, ours)
-        if theirs in table.columns:
-            found[ours] = theirs
-        elif ours in wanted or ours in _NEEDED:
-            raise DataError(
-                f"{table.name} has no column {theirs!r}{nearest_names(theirs, table.columns)}; found: "
-                f'{", ".join(map(repr, table.columns))}; map it with columns = {{ {ours} = "…" }}'
-            )
-    return found
 
 
 def _read_batch(

@@ -12,14 +12,17 @@ import polars as pl
 from graphrec.catalogue import CatalogueGraph, items_only
 from graphrec.errors import ConfigError, DataError, MissingExtraError
 from graphrec.interactions import Interactions
-from graphrec.recall import ItemTags, RecallData
+from graphrec.item_tags import ItemTags
+from graphrec.recall import RecallData
+from graphrec.user_tags import tags_of_items
 from graphrec.vocabulary import Vocabulary
 from pipelines.attributes import UserTable, read_attributes, read_users
-from pipelines.config import Config, ExposuresSource, KnowledgeSource, Link, UsersSource, from_table
+from pipelines.config import Config, ExposuresSource, KnowledgeSource, Link, UsersSource, UserTagsSource, from_table
 from pipelines.exposures import read_exposures
 from pipelines.pool import pool_files
 from pipelines.progress import Steps
 from pipelines.sources import Source, data_fingerprint, read_interactions
+from pipelines.user_tags import read_user_tags
 
 if TYPE_CHECKING:
     from kg.knowledge_graph import KnowledgeGraph
@@ -107,6 +110,9 @@ def load_inputs(config: Config, *, rejects: Path | None, steps: Steps) -> Inputs
     if sections.exposures is not None:
         with steps.step("read exposures"):
             data, report["exposures"] = _with_exposures(config, sections.exposures, data, rejects)
+    if sections.user_tags is not None:
+        with steps.step("read user tags"):
+            data, report["user_tags"] = _with_user_tags(config, sections.user_tags, data, rejects)
     return Inputs(data, test, report, data_fingerprint(_files(config)))
 
 
@@ -125,6 +131,25 @@ def _with_exposures(
         time_unit=section.time_unit,
     )
     return replace(data, exposures=exposures), {**report, "name": str(section.path)}
+
+
+def _with_user_tags(
+    config: Config, section: UserTagsSource, data: RecallData, rejects: Path | None
+) -> tuple[RecallData, dict[str, Any]]:
+    """Return the data with the tags that users gave added to those that items have, and what was read of them."""
+    file = config.resolve(section.path)
+    tagged, report = read_user_tags(
+        file,
+        users=data.users,
+        items=data.items,
+        given=data.item_tags,
+        columns=section.columns,
+        min_users=section.min_users,
+        rejects=None if rejects is None else rejects / f"{file.name}.csv",
+        max_reject_share=section.max_reject_share,
+        time_unit=section.time_unit,
+    )
+    return replace(data, user_tags=tagged, item_tags=tags_of_items(tagged)), {**report, "name": str(section.path)}
 
 
 def _read_events(
@@ -256,5 +281,5 @@ def _files(config: Config) -> list[Path]:
     named = [data.interactions.path, data.interactions.test_path]
     if data.knowledge is not None:
         named += [*data.knowledge.paths, data.knowledge.link.table, data.knowledge.link.values]
-    named += [table.path for table in (data.items, data.users, data.exposures) if table is not None]
+    named += [table.path for table in (data.items, data.users, data.exposures, data.user_tags) if table is not None]
     return [config.resolve(path) for path in named if path is not None] + pool_files(config)

@@ -17,7 +17,7 @@ from graphrec.interactions import Interactions
 from graphrec.vocabulary import Vocabulary
 from pipelines.batches import Table, check_file
 from pipelines.cells import UNITS
-from pipelines.events import UNKNOWN_ITEM, UNKNOWN_USER, Events, Rows, Settings, encode, read_batch
+from pipelines.events import UNKNOWN_ITEM, UNKNOWN_USER, Events, Rows, Settings, encode, read_batch, reject_ragged
 from pipelines.listfiles import list_pairs
 from pipelines.rejects import Rejects
 from pipelines.tables import open_table
@@ -115,10 +115,7 @@ def read_interactions(
             n, events = read_batch(batch, table, settings, rows_of, bad)
             n_rows += n
             parts.append(events)
-        for line in table.ragged:
-            fault = "too many fields" if line.found > line.expected else "too few fields"
-            bad.add(fault, line.line, (line.text,), found=line.text)
-        n_rows += len(table.ragged)
+        n_rows += reject_ragged(table, bad)
     if n_rows == 0:
         raise DataError(f"{table.name} has columns but no rows; it needs at least one interaction")
     bad.check(n_rows, max_reject_share, forgiven=(UNKNOWN_USER, UNKNOWN_ITEM))

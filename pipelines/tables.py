@@ -10,7 +10,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from graphrec.errors import ConfigError, DataError
+from graphrec.errors import ConfigError, DataError, nearest_names
 from pipelines.batches import Batch, Table, check_file, first_line
 from pipelines.textfiles import text_table
 
@@ -83,6 +83,36 @@ def open_table(
                 f"{table.name} has the column {name!r} {table.columns.count(name)} times; names must differ"
             )
     return table
+
+
+def named_columns(
+    table: Table, wanted: Mapping[str, str], *, ours: Sequence[str], needed: Sequence[str]
+) -> dict[str, str]:
+    """Return our names -> the table's, for the columns that are there.
+
+    Raises
+    ------
+    DataError
+        If a column that is ``wanted`` (our name -> the table's) or ``needed`` is not there.
+    ConfigError
+        If ``wanted`` has a name that is not among ``ours``.
+    """
+    for name in wanted:
+        if name not in ours:
+            raise ConfigError(
+                f"columns: {name!r} is not a name of ours{nearest_names(name, ours)}; legal: {', '.join(ours)}"
+            )
+    found = {}
+    for name in ours:
+        theirs = wanted.get(name, name)
+        if theirs in table.columns:
+            found[name] = theirs
+        elif name in wanted or name in needed:
+            raise DataError(
+                f"{table.name} has no column {theirs!r}{nearest_names(theirs, table.columns)}; found: "
+                f'{", ".join(map(repr, table.columns))}; map it with columns = {{ {name} = "…" }}'
+            )
+    return found
 
 
 def _as_arrow(source: object) -> pa.Table | pl.LazyFrame:

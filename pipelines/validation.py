@@ -16,6 +16,7 @@ from graphrec.lists import ItemLists, empty_lists, take_lists
 from graphrec.metrics import rank_metrics, truth_sizes
 from graphrec.recall import RecallData, Recaller, known_queries
 from graphrec.splits import held_out
+from graphrec.training import training_part
 from pipelines.config import Config, SplitSection
 from pipelines.train import make_split
 
@@ -83,8 +84,7 @@ def hold_out(
     if max_users is not None and len(users) > max_users:
         users = np.sort(np.random.default_rng(seed).choice(users, size=max_users, replace=False))
     settings = {**split.settings, "users_measured": len(users)}
-    inner = dataclasses.replace(train, interactions=split.train)
-    return Validation(inner, history, users, take_lists(truth, users), settings)
+    return Validation(training_part(train, split), history, users, take_lists(truth, users), settings)
 
 
 def measured(channel: Recaller, part: Validation, metric: Metric, k: int) -> Values:

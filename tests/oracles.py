@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from math import log1p
+from math import log1p, log2
 from typing import Any
 
 import numpy as np
@@ -495,3 +495,17 @@ def placed(items: Sequence[int], pins: Sequence[tuple[int, int]], k: int) -> lis
         else:
             result.append(waiting.pop(0))
     return result
+
+
+def user_tag_weights(
+    rows: Sequence[tuple[int, int, str]], given: Mapping[tuple[int, str], float], min_users: int
+) -> dict[tuple[int, str], float]:
+    """Return (item, tag) -> weight of (person, item, tag) ``rows`` and of what is ``given``."""
+    people: dict[tuple[int, str], set[int]] = defaultdict(set)
+    for person, item, tag in rows:
+        people[item, tag].add(person)
+    weights = dict(given)
+    for pair, who in people.items():
+        if len(who) >= min_users:
+            weights[pair] = weights.get(pair, 0.0) + log2(1 + len(who))
+    return weights

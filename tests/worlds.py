@@ -21,9 +21,10 @@ from graphrec.attributes import Attributes, Labels
 from graphrec.catalogue import ITEM, CatalogueGraph, items_only
 from graphrec.exposures import Exposures
 from graphrec.interactions import Interactions
+from graphrec.item_tags import ItemTags
 from graphrec.neighbours import NeighbourTable
 from graphrec.operations.rules import Arrivals, Boost, Campaign, Deny, Entry, Pin, Rule, Rules
-from graphrec.recall import ItemTags, RecallData
+from graphrec.recall import RecallData
 from graphrec.vocabulary import Vocabulary
 
 Pairs = Sequence[tuple[int, int]]

@@ -104,7 +104,9 @@ class Tag:
     def known(self, data: RecallData) -> Vocabulary:
         """Return the tags that items have."""
         if data.item_tags is None:
-            raise ConfigError("a pool rule looks at tags, and there are none; data.items or data.knowledge gives them")
+            raise ConfigError(
+                "a pool rule looks at tags, and there are none; data.items, data.knowledge or data.user_tags gives them"
+            )
         return data.item_tags.tags
 
     def judge(self, data: RecallData, now: int | None) -> Verdict:  # noqa: ARG002 - it is known of no moment

@@ -1,4 +1,4 @@
-"""Nothing of what is held out reaches training by way of exposures."""
+"""Nothing of what is held out reaches training by way of exposures (user tags: ``test_user_tags.py``)."""
 
 from __future__ import annotations
 

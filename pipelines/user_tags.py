@@ -1,0 +1,211 @@
+"""Tags that users gave items, from files and frames: who, what, which tag, when, every cell checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from graphrec.errors import DataError
+from graphrec.item_tags import ItemTags
+from graphrec.user_tags import UserTags, plain_tag, without_rare
+from graphrec.vocabulary import Vocabulary
+from pipelines.batches import Batch, Table
+from pipelines.cells import Cells, id_cells, label_cells, time_cells
+from pipelines.events import UNKNOWN_ITEM, Rows, add_row, blank_lines, reject_faults, reject_ragged
+from pipelines.rejects import Rejects
+from pipelines.sources import TimeUnit
+from pipelines.tables import named_columns, open_table
+
+OURS = ("user_id", "item_id", "tag", "timestamp")
+_NEEDED = ("item_id", "tag")
+
+
+class _Part(NamedTuple):
+    """Rows that can be used: (n,) people (-1: not said who), items and tags int32, times int64."""
+
+    people: npt.NDArray[np.int32]
+    items: npt.NDArray[np.int32]
+    tags: npt.NDArray[np.int32]
+    times: npt.NDArray[np.int64]
+
+
+def read_user_tags(
+    source: object, *, users: Vocabulary, items: Vocabulary, given: ItemTags | None = None,
+    columns: Mapping[str, str] | None = None, min_users: int = 2, rejects: Path | None = None,
+    max_reject_share: float = 0.05, time_unit: TimeUnit = "s",
+) -> tuple[UserTags, dict[str, Any]]:  # fmt: skip
+    """Return who gave which item which tag, and a report of what was read.
+
+    Parameters
+    ----------
+    source : path or frame
+        As for :func:`pipelines.sources.read_interactions`; read in batches.
+    users, items : Vocabulary
+        They do not grow. Rows of other items are left out and counted as unknown. Rows of other users stay, each of
+        those users a person; so does a row that does not say who, as of a person of its own.
+    given : ItemTags or None
+        Tags that items have from elsewhere. A tag of users that differs from one of them in case and white space
+        alone is that tag.
+    columns : mapping
+        Our names (user_id, item_id, tag, timestamp) to the file's; item_id and tag must be there.
+    min_users : int
+        So many people at least must give an item a tag for it to count.
+    rejects : Path or None
+        Where rows that cannot be used are written: line, reason, row.
+    max_reject_share : float
+        The run stops when a larger share of the rows cannot be used; unknown items do not count.
+    time_unit : {"s", "ms", "us", "ns"}
+        Unit of numeric times.
+
+    Returns
+    -------
+    tagged : UserTags
+        The rows that count, in the order of the file, over the sorted tags of users and of ``given``.
+    report : dict
+        ``rows``, ``kept`` (rows that can be used), ``rejected``, ``rejects`` (reason -> count), ``unknown`` (rows of
+        unknown items), ``anonymous`` (kept rows of no known user), ``rare`` (kept rows whose tag too few people gave
+        the item), ``tags`` (that users' rows bring to items), ``tagged_items``, ``time_range``.
+
+    Raises
+    ------
+    DataError
+        If the file or a column is missing, empty or broken, too many rows are bad, none can be used, or no tag was
+        given to one item by ``min_users`` and there are no ``given`` ones.
+    ConfigError
+        If ``columns`` names something unknown.
+    """
+    table = open_table(source)
+    names = named_columns(table, columns or {}, ours=OURS, needed=_NEEDED)
+    people, known, tags = Rows(None), Rows(items), Rows(None)
+    people.of(users.ids)
+    parts: list[_Part] = []
+    n_rows = 0
+    with Rejects(rejects, name=table.name, place=table.place) as bad:
+        for batch in table.read(list(dict.fromkeys(names.values()))):
+            n, part = _read_batch(batch, table, names, time_unit, (people, known, tags), bad)
+            n_rows += n
+            parts.append(part)
+        n_rows += reject_ragged(table, bad)
+    bad.check(n_rows, max_reject_share, forgiven=(UNKNOWN_ITEM,))
+    if not sum(len(part.items) for part in parts):
+        raise DataError(f"{table.name}: none of its {n_rows:,} rows can be used as a tag of a known item")
+    joined = _Part(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    vocabulary, rows = _spelled(tags.vocabulary(), given)
+    read = UserTags(
+        _everyone(joined.people, len(people.vocabulary())),
+        joined.items,
+        rows[joined.tags],
+        joined.times if "timestamp" in names else None,
+        vocabulary=vocabulary,
+        given=given,
+        min_users=min_users,
+        n_users=len(users),
+        n_items=len(items),
+    )
+    tagged = without_rare(read)
+    if not len(tagged) and given is None:
+        raise DataError(
+            f"{table.name}: no tag was given to one item by min_users = {min_users} users or more; lower min_users"
+        )
+    return tagged, _report(read, tagged, n_rows, bad)
+
+
+def _read_batch(
+    batch: Batch,
+    table: Table,
+    names: Mapping[str, str],
+    time_unit: TimeUnit,
+    rows_of: tuple[Rows, Rows, Rows],
+    bad: Rejects,
+) -> tuple[int, _Part]:
+    """Return how many rows a batch has (blank lines left out), and the good ones; ``rows_of`` people, items, tags."""
+    column = {ours: batch.rows.column(theirs) for ours, theirs in names.items()}
+    n = batch.rows.num_rows
+    items = id_cells(column["item_id"], names["item_id"], table.name)
+    tags = tag_cells(column["tag"], names["tag"], table.name)
+    who: Cells = Cells(pa.array([""] * n, pa.large_string()), ())
+    times: Cells = Cells(np.zeros(n, dtype=np.int64), ())
+    if "user_id" in column:
+        cells = id_cells(column["user_id"], names["user_id"], table.name)
+        # An empty cell is no fault: it does not say who.
+        who = Cells(cells.values, cells.faults[1:])
+    if "timestamp" in column:
+        times = time_cells(column["timestamp"], names["timestamp"], time_unit, table.name, table.place, batch.places)
+    blank = blank_lines(batch) if table.place == "line" else np.zeros(n, dtype=np.bool_)
+    good = np.flatnonzero(reject_faults((items, tags, who, times), batch, blank, bad))
+    rows = rows_of[1].of(items.values.take(pa.array(good)))
+    for at in good[rows < 0]:
+        add_row(bad, UNKNOWN_ITEM, batch, int(at))
+    kept = good[rows >= 0]
+    chosen = pa.array(kept)
+    return n - int(blank.sum()), _Part(
+        _people(who.values.take(chosen), rows_of[0]),
+        rows[rows >= 0],
+        rows_of[2].of(tags.values.take(chosen)),
+        times.values[kept],
+    )
+
+
+def tag_cells(column: pa.Array, name: str, where: str) -> Cells:
+    """Return tags in their plain form (:func:`graphrec.user_tags.plain_tag`) as an Arrow array of (n,) text.
+
+    Raises
+    ------
+    DataError
+        If the column holds something else than text, whole numbers and truth values.
+    """
+    labels = label_cells(column, name, where)
+    coded = labels.values.dictionary_encode()
+    plain = pa.array([plain_tag(tag) for tag in coded.dictionary.to_pylist()], pa.large_string())
+    text = pc.fill_null(plain.take(coded.indices), "")
+    empty = np.asarray(pc.equal(text, "").to_numpy(zero_copy_only=False), dtype=np.bool_)
+    return Cells(text, (*labels.faults, (f"{name} is empty", empty)))
+
+
+def _people(ids: pa.Array, rows: Rows) -> npt.NDArray[np.int32]:
+    """Return the (n,) people behind ids; -1 where there is none."""
+    said = np.asarray(pc.not_equal(ids, "").to_numpy(zero_copy_only=False), dtype=np.bool_)
+    people = np.full(len(ids), -1, dtype=np.int32)
+    people[said] = rows.of(ids.filter(pa.array(said)))
+    return people
+
+
+def _everyone(people: npt.NDArray[np.int32], n_people: int) -> npt.NDArray[np.int32]:
+    """Return the people with a number of its own, from ``n_people`` on, for each row that does not say who."""
+    nobody = people < 0
+    return np.where(nobody, n_people + np.cumsum(nobody) - 1, people).astype(np.int32)
+
+
+def _spelled(plain: Vocabulary, given: ItemTags | None) -> tuple[Vocabulary, npt.NDArray[np.int32]]:
+    """Return the sorted tags, spelled as the given ones where they are the same, and the row of each plain one."""
+    known = [] if given is None else sorted(given.tags, reverse=True)
+    # Of given tags that have one plain form, the first in alphabetical order.
+    spelling = {plain_tag(tag): tag for tag in known}
+    names = [spelling.get(tag, tag) for tag in plain]
+    vocabulary = Vocabulary(sorted({*names, *known}))
+    return vocabulary, vocabulary.rows(names)
+
+
+def _report(read: UserTags, tagged: UserTags, n_rows: int, bad: Rejects) -> dict[str, Any]:
+    unknown = bad.reasons[UNKNOWN_ITEM].count if UNKNOWN_ITEM in bad.reasons else 0
+    times = read.times
+    return {
+        "name": bad.name,
+        "rows": n_rows,
+        "kept": len(read),
+        "rejected": bad.n - unknown,
+        "unknown": unknown,
+        "anonymous": int((read.users >= read.n_users).sum()),
+        "rejects": {reason: case.count for reason, case in bad.reasons.items()},
+        "rare": len(read) - len(tagged),
+        "min_users": read.min_users,
+        "tags": len(np.unique(tagged.tags)),
+        "tagged_items": len(np.unique(tagged.items)),
+        "time_range": [int(times.min()), int(times.max())] if times is not None else None,
+    }
