@@ -81,8 +81,8 @@ def inputs_lines(inputs: Mapping[str, Any]) -> list[str]:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in tagged["rejects"].items())
         lines.append(
             f"{tagged['name']}: {tagged['kept']:,} of {tagged['rows']:,} user tags, {tagged['anonymous']:,} of no "
-            f"known user, {tagged['rare']:,} that fewer than {tagged['min_users']:,} gave the item; {tagged['tags']:,} tags "
-            f"of {tagged['tagged_items']:,} items count" + (f"; left out: {reasons}" if reasons else "")
+            f"known user, {tagged['rare']:,} that fewer than {tagged['min_users']:,} gave the item; {tagged['tags']:,} "
+            f"tags of {tagged['tagged_items']:,} items count" + (f"; left out: {reasons}" if reasons else "")
         )
     if knowledge := inputs.get("knowledge"):
         read, linked = knowledge["read"], knowledge["linking"]
