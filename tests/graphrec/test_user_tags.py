@@ -33,7 +33,7 @@ def tagged(rows: list[Row], *, min_users: int = 1, known: ItemTags | None = None
     return UserTags(
         np.array(people, dtype=np.int32),
         np.array(items, dtype=np.int32),
-        vocabulary.rows(tags),  # type: ignore[arg-type]
+        vocabulary.rows(tags),
         vocabulary=vocabulary,
         given=known,
         min_users=min_users,
@@ -44,7 +44,7 @@ def tagged(rows: list[Row], *, min_users: int = 1, known: ItemTags | None = None
 
 def weights(found: ItemTags) -> dict[tuple[int, str], float]:
     """Return (item, tag) -> weight, after a look at the order of each item's tags."""
-    told = {}
+    told: dict[tuple[int, str], float] = {}
     for item in range(len(found.table)):
         tags, scores = found.table[item]
         assert list(zip(-scores, tags, strict=True)) == sorted(zip(-scores, tags, strict=True))

@@ -9,6 +9,7 @@ from math import log2
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -22,6 +23,7 @@ from pipelines.inputs import load_inputs
 from pipelines.progress import Silent
 from pipelines.train import prepare
 from pipelines.user_tags import read_user_tags
+from pipelines.validation import hold_out
 from tests import oracles
 from tests.pipelines.shelf import CONFIG, write_shelf
 from tests.worlds import item_tags
@@ -176,6 +178,23 @@ def test_a_run_reads_them_and_leaves_out_what_is_held_out(tmp_path: Path) -> Non
     assert "1 item is not among the given ones" in line
 
 
+def test_a_search_is_judged_without_the_tags_of_its_validation_part(tmp_path: Path) -> None:
+    config = check_config(shelf(tmp_path), directory=tmp_path)
+    _, _, measured = prepare(config, rejects=None, steps=Silent())
+    part = hold_out(config, measured, config.settings.split, max_users=None, seed=1)
+    users = np.repeat(np.arange(len(part.truth)), part.truth.lengths)
+    held = set(zip(part.users[users].tolist(), part.truth.items.tolist(), strict=True))
+    assert measured.user_tags is not None
+    assert part.data.user_tags is not None
+    before, after = (
+        set(zip(tags.users.tolist(), tags.items.tolist(), strict=True))
+        for tags in (measured.user_tags, part.data.user_tags)
+    )
+    assert held & before
+    assert after
+    assert not held & after
+
+
 def test_their_file_is_part_of_the_fingerprint(tmp_path: Path) -> None:
     config = check_config(shelf(tmp_path), directory=tmp_path)
     before = load_inputs(config, rejects=None, steps=Silent()).fingerprint
@@ -207,7 +226,7 @@ def test_movielens_as_counted_by_hand() -> None:
     assert (report["rows"], report["kept"], report["rejected"], report["anonymous"]) == (3683, 3683, 0, 0)
     assert (report["tags"], report["tagged_items"]) == (69, 57)
     found = tags_of_items(tagged)
-    told = {}
+    told: dict[tuple[str, str], float] = {}
     for row, item in enumerate(items):
         tags, scores = found.table[row]
         told |= {(item, found.tags[int(tag)]): 2**score - 1 for tag, score in zip(tags, scores, strict=True)}
