@@ -13,7 +13,7 @@ from graphrec.errors import DataError, GraphRecError, LeakError
 from graphrec.interactions import histories
 from pipelines.config import Config, load_config
 from pipelines.progress import Silent
-from pipelines.train import Trained, evaluate_only, prepare, train, validation_part, validation_split
+from pipelines.train import Trained, evaluate_only, inner_section, make_split, prepare, train, validation_part
 from serve.engine import Engine
 from tests.pipelines.shelf import CONFIG, N_BOOKS, N_READERS, write_shelf
 
@@ -124,7 +124,7 @@ def test_coverage_is_fitted_on_validation_served_as_quotas_and_channels_are_reco
 def test_a_validation_part_is_held_out_of_train_alone(shelf: Path, tmp_path: Path) -> None:
     config = variant(tmp_path, (CONFIG[CONFIG.index("[channels.user-cf]") : CONFIG.index("[evaluate]")], ""))
     _, split, data = prepare(config, rejects=None, steps=Silent())
-    inner = validation_split(config, data.interactions)
+    inner = make_split(inner_section(config.settings.split), data.interactions, None, seed=config.settings.seed)
     assert len(inner.train.users) + len(inner.test.users) == len(data.interactions.users) == len(split.train.users)
     part = validation_part(config, data, Silent(), depth=7)
     assert list(part.lists) == list(part.fitted.channels) == ["hot"]
