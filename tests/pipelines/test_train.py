@@ -128,7 +128,9 @@ def test_coverage_is_fitted_on_validation_served_as_quotas_and_channels_are_reco
 
 
 @pytest.mark.parametrize(
-    ("settings", "method", "cutoff"), [("", "isotonic", 10), ('method = "logistic"\ncutoff = 5\n', "logistic", 5)]
+    ("settings", "method", "cutoff"),
+    [("", "isotonic", 10), ('method = "logistic"\ncutoff = 5\n', "logistic", 5)],
+    ids=["isotonic", "logistic"],
 )
 def test_calibrated_fusion_is_fitted_on_validation_reported_and_served(
     tmp_path: Path, settings: str, method: str, cutoff: int
