@@ -46,8 +46,8 @@ def _parts(seed: int = 0) -> tuple[Dense, Dense, Dense, Dense]:
 
 def _recaller(seed: int = 0, **settings: Any) -> SpectralRecaller:
     to_users, to_items, sources, targets = _parts(seed)
-    tables = (csr_table(sp.csr_array(matrix)) for matrix in (to_users, to_items))
-    return SpectralRecaller(*tables, sources, targets, **settings)
+    first, second = csr_table(sp.csr_array(to_users)), csr_table(sp.csr_array(to_items))
+    return SpectralRecaller(first, second, sources, targets, **settings)
 
 
 def _same(left: ItemLists, right: ItemLists) -> None:
