@@ -14,6 +14,8 @@ from pipelines.domains import Space, fitted_to, parse_domain
 # Positions of a history after which an item counts half; 0 means that age does not matter.
 _HALF_LIVES = [0.0, 10.0, 25.0, 50.0, 100.0, 200.0, 400.0]
 _WEIGHTS = [0.0, 0.5, 1.0]
+# Eigenvectors of the item graph: time and memory of a fit and of a query grow with them.
+_RANKS = {"int": [32, 1024], "log": True}
 
 # Name in the registry -> field -> what would stand in the field's place in [tune.channels.NAME].
 DEFAULTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
@@ -33,6 +35,8 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "item_exponent": {"float": [0.0, 1.0]},
             "normalise": [True, False],
             "shrinkage": [0.0, 2.0, 5.0, 10.0, 20.0],
+            "similarity": ["cosine", "jaccard", "dice"],
+            "weighting": ["none", "tfidf", "bm25"],
             "half_life": _HALF_LIVES,
             "weight_exponent": _WEIGHTS,
         },
@@ -58,6 +62,56 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "k": {"int": [100, 2000], "log": True},
             "regularisation": {"float": [10.0, 3000.0], "log": True},
             "remainder": {"float": [0.0, 1.5]},
+            "neighbourhood": [0, 50, 100, 200],
+            "half_life": _HALF_LIVES,
+            "weight_exponent": _WEIGHTS,
+        },
+        "gf-cf": {
+            "rank": _RANKS,
+            "low_pass": {"float": [0.0, 1.0]},
+            "half_life": _HALF_LIVES,
+            "weight_exponent": _WEIGHTS,
+        },
+        "turbo-cf": {
+            "k": {"int": [100, 2000], "log": True},
+            "user_exponent": {"float": [0.2, 0.9]},
+            "power": {"float": [0.3, 2.0], "log": True},
+            "half_life": _HALF_LIVES,
+            "weight_exponent": _WEIGHTS,
+        },
+        "cheby-cf": {
+            "rank": _RANKS,
+            "plateau": {"float": [0.5, 20.0], "log": True},
+            "low_pass": {"float": [0.0, 1.0]},
+            "item_exponent": {"float": [0.0, 0.8]},
+            "order": {"int": [4, 12]},
+            "half_life": _HALF_LIVES,
+            "weight_exponent": _WEIGHTS,
+        },
+        "bspm": {
+            "rank": _RANKS,
+            "low_pass": {"float": [0.0, 1.0]},
+            # Beyond 2.8 the step is unstable.
+            "sharpening": {"float": [0.0, 2.8]},
+            "half_life": _HALF_LIVES,
+            "weight_exponent": _WEIGHTS,
+        },
+        "als": {
+            "dim": [64, 128, 256, 512],
+            "unobserved_weight": {"float": [0.001, 1.0], "log": True},
+            "regularisation": {"float": [0.0003, 0.1], "log": True},
+            "frequency_exponent": {"float": [0.0, 1.0]},
+            "iterations": {"int": [4, 16]},
+            "half_life": _HALF_LIVES,
+            "weight_exponent": _WEIGHTS,
+        },
+        "lightgcn": {
+            "dim": [32, 64, 128],
+            "layers": {"int": [1, 4]},
+            "unobserved_weight": {"float": [0.001, 1.0], "log": True},
+            "regularisation": {"float": [0.01, 10.0], "log": True},
+            "steps": {"int": [50, 400], "log": True},
+            "lr": {"float": [0.005, 0.1], "log": True},
             "half_life": _HALF_LIVES,
             "weight_exponent": _WEIGHTS,
         },

@@ -134,14 +134,20 @@ def prepare(config: Config, *, rejects: Path | None, steps: Steps) -> tuple[Inpu
     """
     inputs = with_rules(config, load_inputs(config, rejects=rejects, steps=steps))
     split = make_split(config.settings.split, inputs.data.interactions, inputs.test, seed=config.settings.seed)
-    knowledge, data = config.settings.data.knowledge, inputs.data
-    if knowledge is not None:
-        template = knowledge.user_template or "{id}"
-        users = user_nodes(data.catalogue, data.users, lambda user: template.replace("{id}", user))
-        refuse_leaks(find_leaks(data.catalogue, users, split.test))
+    refuse_user_leaks(config, inputs.data, held=split.test)
     with steps.step("choose the pool"):
-        pooled = with_pool(config, training_part(data, split), events="train")
+        pooled = with_pool(config, training_part(inputs.data, split), events="train")
     return dataclasses.replace(inputs, pool=pooled.report), split, pooled.data
+
+
+def refuse_user_leaks(config: Config, data: RecallData, *, held: Interactions) -> None:
+    """Raise LeakError where the knowledge graph joins users to what is held out for them."""
+    knowledge = config.settings.data.knowledge
+    if knowledge is None:
+        return
+    template = knowledge.user_template or "{id}"
+    nodes = user_nodes(data.catalogue, data.users, lambda user: template.replace("{id}", user))
+    refuse_leaks(find_leaks(data.catalogue, nodes, held))
 
 
 def make_split(section: SplitSection, interactions: Interactions, test: Interactions | None, *, seed: int) -> Split:
@@ -171,15 +177,13 @@ def fit_channels(config: Config, data: RecallData, steps: Steps, *, note: str = 
     return Fitted(channels, seconds)
 
 
-def validation_split(config: Config, train: Interactions) -> Split:
-    """Hold a validation part out of the training events, in the manner in which the test part was held out.
+def inner_section(split: SplitSection) -> SplitSection:
+    """Return how train is divided again where nothing else is said: as the whole was.
 
     A given test file, or a cut in time, says nothing of how to divide train again: the first is followed by a random
     ratio, the second by a cut that leaves ``test_share`` of the events.
     """
-    outer = config.settings.split
-    inner = SplitSection(kind="ratio") if outer.kind == "given" else outer.model_copy(update={"cut": None})
-    return make_split(inner, train, None, seed=config.settings.seed)
+    return SplitSection(kind="ratio") if split.kind == "given" else split.model_copy(update={"cut": None})
 
 
 def validation_part(config: Config, data: RecallData, steps: Steps, *, depth: int) -> Validation:
@@ -196,7 +200,9 @@ def validation_part(config: Config, data: RecallData, steps: Steps, *, depth: in
     -----
     At most ``VALIDATION_USERS`` users are asked for, drawn with the seed. Memory: their lists, 8 bytes an entry.
     """
-    split, seed = validation_split(config, data.interactions), config.settings.seed
+    seed = config.settings.seed
+    split = make_split(inner_section(config.settings.split), data.interactions, None, seed=seed)
+    refuse_user_leaks(config, data, held=split.test)
     data = with_pool(config, training_part(data, split), events="train").data
     fitted = fit_channels(config, data, steps, note=" for validation")
     with steps.step("ask every channel on validation"):

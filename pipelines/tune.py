@@ -19,12 +19,12 @@ from pipelines.domains import Space
 from pipelines.progress import Advance, Silent, Steps
 from pipelines.search import draw
 from pipelines.search_spaces import with_settings
-from pipelines.train import prepare
+from pipelines.train import inner_section, prepare
 from pipelines.trial_log import Trial, TrialLog
 from pipelines.tune_page import page
 from pipelines.tune_report import NOTE, Search, channel_report, plain, versions
 from pipelines.tuned_config import tuned_text
-from pipelines.validation import Metric, Validation, hold_out, inner_section, measured
+from pipelines.validation import Metric, Validation, hold_out, measured
 
 # Sections that say nothing of the data, or of which a channel's own part is looked at by itself.
 _APART = {"name", "wording", "channels", "fusion", "evaluate", "publish", "tune"}

@@ -10,15 +10,15 @@ import numpy.typing as npt
 
 from graphrec.errors import DataError
 from graphrec.filtering import leave_out, recall_allowed
-from graphrec.interactions import Interactions, histories
-from graphrec.leaks import find_leaks, refuse_leaks, user_nodes
+from graphrec.interactions import histories
 from graphrec.lists import ItemLists, empty_lists, take_lists
 from graphrec.metrics import rank_metrics, truth_sizes
 from graphrec.recall import RecallData, Recaller, known_queries
 from graphrec.splits import held_out
 from graphrec.training import training_part
 from pipelines.config import Config, SplitSection
-from pipelines.train import make_split
+from pipelines.pool import with_pool
+from pipelines.train import make_split, refuse_user_leaks
 
 # Users asked at once: their lists are held together.
 _CHUNK = 2048
@@ -40,12 +40,6 @@ class Validation:
     users: npt.NDArray[np.int32]
     truth: ItemLists
     settings: dict[str, object]
-
-
-def inner_section(split: SplitSection) -> SplitSection:
-    """Return how train is divided again where nothing else is said: as the whole was."""
-    # A given test file, or a cut in time, says nothing of how to divide train again.
-    return SplitSection(kind="ratio") if split.kind == "given" else split.model_copy(update={"cut": None})
 
 
 def hold_out(
@@ -74,17 +68,18 @@ def hold_out(
         If the knowledge graph holds edges from users to what is held out for them.
     """
     split = make_split(section, train.interactions, None, seed=seed)
-    _refuse_leaks(config, train, held=split.test)
+    refuse_user_leaks(config, train, held=split.test)
+    inner = with_pool(config, training_part(train, split), events="train").data
     history, everything = histories(split.train), held_out(split.train, split.test)
     longest = int(everything.lengths.max(initial=0))
-    truth = leave_out(everything, longest, exclude=empty_lists(len(everything)), allowed=train.pool)
+    truth = leave_out(everything, longest, exclude=empty_lists(len(everything)), allowed=inner.pool)
     users = np.flatnonzero(truth_sizes(truth) > 0).astype(np.int32)
     if len(users) == 0:
         raise DataError("nobody has a validation item inside the pool; hold out more events or widen the pool")
     if max_users is not None and len(users) > max_users:
         users = np.sort(np.random.default_rng(seed).choice(users, size=max_users, replace=False))
     settings = {**split.settings, "users_measured": len(users)}
-    return Validation(training_part(train, split), history, users, take_lists(truth, users), settings)
+    return Validation(inner, history, users, take_lists(truth, users), settings)
 
 
 def measured(channel: Recaller, part: Validation, metric: Metric, k: int) -> Values:
@@ -97,13 +92,3 @@ def measured(channel: Recaller, part: Validation, metric: Metric, k: int) -> Val
         truth = take_lists(part.truth, np.arange(len(part.users))[here])
         values[here] = getattr(rank_metrics(lists, truth, k), metric)
     return values
-
-
-def _refuse_leaks(config: Config, data: RecallData, *, held: Interactions) -> None:
-    """Raise LeakError where the knowledge graph joins users to what is held out for them."""
-    knowledge = config.settings.data.knowledge
-    if knowledge is None:
-        return
-    template = knowledge.user_template or "{id}"
-    nodes = user_nodes(data.catalogue, data.users, lambda user: template.replace("{id}", user))
-    refuse_leaks(find_leaks(data.catalogue, nodes, held))

@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from graphrec.fusion.calibrated import FittedCalibrated
+from graphrec.fusion.settings import FUSIONS, RECIPES, fusion_class
 from graphrec.operations.conflicts import find_problems
 from graphrec.operations.rules import KINDS
 from graphrec.pool_rules import RULES
-from pipelines.config import TrainConfig, check_config, spaces_of
+from pipelines.config import TrainConfig, check_config, make_fusion, spaces_of
 from pipelines.operations import read_rules
 from tests.pipelines.shelf import write_shelf
 
@@ -61,6 +63,25 @@ def test_tuning_page_shows_a_legal_search() -> None:
     spaces = spaces_of(check_config(tomllib.loads(head + found.group(1)), directory=Path()))
     assert list(spaces) == ["item-cf"]
     assert set(spaces["item-cf"]) == {"k", "user_exponent", "item_exponent", "normalise"}
+
+
+def test_fusion_page_shows_a_legal_fusion() -> None:
+    found = re.search(r"```toml\n(.*?)```", (DOCS / "fusion.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert found is not None
+    head = 'name = "books"\ndata.interactions.path = "ratings.csv"\n[channels]\nitem-cf = {}\nhot = {}\n'
+    config = check_config(tomllib.loads(head + found.group(1)), directory=Path())
+    assert make_fusion(config.settings.fusion, list(config.recipes)) == FittedCalibrated("logistic", 50)
+
+
+def test_both_pages_name_every_kind_of_fusion_and_its_keys() -> None:
+    # Curves are never written by hand: a bundle holds those that were fitted.
+    fitted = {"curves"}
+    for page in ("configuration.md", "fusion.md"):
+        words = set(re.findall(r"[\w-]+", (DOCS / page).read_text(encoding="utf-8")))
+        assert {kind.removeprefix("fitted-") for kind in (*FUSIONS, *RECIPES)} <= words
+    words = set(re.findall(r"\w+", (DOCS / "configuration.md").read_text(encoding="utf-8")))
+    for kind in (*FUSIONS, *RECIPES):
+        assert {field.name for field in fields(fusion_class(kind))} - fitted <= words  # type: ignore[arg-type]
 
 
 def keys(model: type[BaseModel]) -> set[str]:

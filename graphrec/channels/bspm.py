@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from graphrec.channels.matrices import check_at_least, check_count
+from graphrec.channels.matrices import check_at_least, check_count, inverse_power
 from graphrec.channels.spectrum import bulk_slope, item_spectrum, spectral_recaller
 from graphrec.recall import RecallData
 from graphrec.recallers.profile import Profile
@@ -76,14 +76,14 @@ class Bspm:
         """Return the channel. Time O(m rank + (n_users + n_items) rank^2); memory O((n_users + n_items) rank)."""
         spectrum = item_spectrum(data, rank=self.rank, weight_exponent=self.weight_exponent, seed=seed)
         leading, vectors = spectrum.eigenvalues, spectrum.vectors
-        root = np.sqrt(np.maximum(spectrum.counts, 1.0))[:, None]
+        root = np.sqrt(spectrum.degrees)[:, None]
         slope = bulk_slope(lambda x: x * runge_kutta(x, self.sharpening), spectrum)
         gains = leading * runge_kutta(leading, self.sharpening) - slope * leading
         # Two low-rank parts over the same vectors: what the line misses, and the ideal low pass, sharpened.
         sharp = _sharpened(spectrum.normalised, (root * vectors).astype(np.float32), self.sharpening)
         return spectral_recaller(
             spectrum,
-            np.hstack([vectors * gains, self.low_pass * vectors / root]),
+            np.hstack([vectors * gains, self.low_pass * vectors * inverse_power(spectrum.degrees, 0.5)[:, None]]),
             np.hstack([vectors, sharp]),
             slope=slope,
             exponent=0.0,

@@ -93,8 +93,8 @@ class ChebyCf:
         gains = plateau_response(leading, self.plateau, self.order) - floor - slope * leading + self.low_pass
         return spectral_recaller(
             spectrum,
-            vectors * gains * inverse_power(spectrum.counts, self.item_exponent)[:, None],
-            vectors * (np.maximum(spectrum.counts, 1.0) ** self.item_exponent)[:, None],
+            vectors * gains * inverse_power(spectrum.degrees, self.item_exponent)[:, None],
+            vectors * (spectrum.degrees**self.item_exponent)[:, None],
             slope=slope,
             exponent=self.item_exponent,
             pool=data.pool,

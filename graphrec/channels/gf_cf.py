@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from graphrec.channels.matrices import check_at_least, check_count
+from graphrec.channels.matrices import check_at_least, check_count, inverse_power
 from graphrec.channels.spectrum import item_spectrum, spectral_recaller
 from graphrec.recall import RecallData
 from graphrec.recallers.profile import Profile
@@ -19,8 +19,9 @@ class GfCf:
 
     .. math:: score = s \,(N^\top N + \alpha\, D_i^{-1/2} V V^\top D_i^{1/2}), \qquad N = D_u^{-1/2} R D_i^{-1/2}
 
-    with s the history and V the leading right singular vectors of N. A user is served by his history, known or live;
-    one without history gets an empty list. An item without events cannot come back.
+    with s the history, V the leading right singular vectors of N, and D the sums of R's rows and columns. A user is
+    served by his history, known or live; one without history gets an empty list. An item without events cannot come
+    back.
 
     Parameters
     ----------
@@ -61,11 +62,10 @@ class GfCf:
     def fit(self, data: RecallData, *, seed: int) -> SpectralRecaller:
         """Return the channel. Time O(m rank + (n_users + n_items) rank^2); memory O((n_users + n_items) rank)."""
         spectrum = item_spectrum(data, rank=self.rank, weight_exponent=self.weight_exponent, seed=seed)
-        root = np.sqrt(np.maximum(spectrum.counts, 1.0))[:, None]
         return spectral_recaller(
             spectrum,
-            self.low_pass * spectrum.vectors / root,
-            spectrum.vectors * root,
+            self.low_pass * spectrum.vectors * inverse_power(spectrum.degrees, 0.5)[:, None],
+            spectrum.vectors * np.sqrt(spectrum.degrees)[:, None],
             slope=1.0,
             exponent=0.0,
             pool=data.pool,

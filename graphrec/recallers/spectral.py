@@ -169,7 +169,7 @@ class SpectralRecaller:
         return scores
 
     def evidence(self, query: Queries, items: npt.NDArray[np.int32]) -> Evidence:
-        """Return, for each of ``items`` (m,), the history item that gave it most.
+        """Return, for each of ``items`` (m,), the history item that gave it most; -1 where none gave anything.
 
         Time: each history item is pushed on its own. Memory O(history * m).
         """
@@ -186,7 +186,8 @@ class SpectralRecaller:
         for place, position in enumerate(used):
             one = slice(position, position + 1)
             given[place] = self._scores(ends, query.history.items[one], weights[one])[0, targets]
-        return Evidence(query.history.items[used[given.argmax(axis=0)]], nothing)
+        sources = query.history.items[used[given.argmax(axis=0)]]
+        return Evidence(np.where(given.any(axis=0), sources, -1).astype(np.int32), nothing)
 
     def save(self, directory: Path) -> None:
         """Write the tables, the matrices and the settings."""
@@ -217,7 +218,7 @@ class SpectralRecaller:
         settings = read_settings(directory, kind=cls.kind)
         try:
             recaller = cls(**_read(directory, settings))
-        except (DataError, ConfigError, TypeError, ValueError) as error:
+        except (DataError, ConfigError, TypeError, ValueError, OverflowError) as error:
             raise BundleError(f"{directory} is damaged: {error}") from error
         if recaller.n_items != len(items):
             raise BundleError(f"{directory} speaks of {recaller.n_items} items; the bundle has {len(items)}")
@@ -235,6 +236,8 @@ def _read(directory: Path, settings: dict[str, Any]) -> dict[str, Any]:
     rank, n_users, n_items = (
         setting(settings, name, int, directory=directory) for name in ("rank", "n_users", "n_items")
     )
+    if rank < 0:
+        raise DataError(f"rank is {rank}; it must be 0 or more")
 
     def table(name: str, n_columns: int) -> NeighbourTable:
         return NeighbourTable(

@@ -34,10 +34,15 @@ def test_known_spaces_fit_their_recipes(kind: str) -> None:
     assert all(domain.drawn(present[field]) is not None for field, domain in space.items())
 
 
+def test_every_channel_that_learns_from_events_has_a_known_space() -> None:
+    # The other two hold what people decree, and what was shown.
+    assert set(RECIPES) - set(DEFAULTS) == {"operations", "high-efficiency"}
+
+
 def test_a_table_replaces_the_known_space_and_an_empty_one_leaves_the_channel() -> None:
     found = spaces({"item-cf": {"k": {"int": [10, 50]}, "normalise": [True, False]}, "ease": {}})
     assert found["item-cf"] == {"k": Range(10, 50, whole=True), "normalise": Choices((True, False))}
-    assert set(found["near"]) == set(DEFAULTS["item-cf"])
+    assert set(found["near"]) == set(DEFAULTS["item-cf"]) >= {"similarity", "weighting"}
     assert "ease" not in found
 
 

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from graphrec.bundle import open_bundle, verify_bundle
 from graphrec.errors import DataError, GraphRecError, LeakError
+from graphrec.fusion.calibrated import Curve
 from graphrec.interactions import histories
 from pipelines.config import Config, load_config
 from pipelines.progress import Silent
-from pipelines.train import Trained, evaluate_only, prepare, train, validation_part, validation_split
+from pipelines.train import Trained, evaluate_only, inner_section, make_split, prepare, train, validation_part
+from serve.answer import Recalled
 from serve.engine import Engine
 from tests.pipelines.shelf import CONFIG, N_BOOKS, N_READERS, write_shelf
 
@@ -121,10 +127,57 @@ def test_coverage_is_fitted_on_validation_served_as_quotas_and_channels_are_reco
     assert len(Engine.open(trained.bundle).recall(user="r1", k=10).ids) == 10
 
 
+@pytest.mark.parametrize(
+    ("settings", "method", "cutoff"),
+    [("", "isotonic", 10), ('method = "logistic"\ncutoff = 5\n', "logistic", 5)],
+    ids=["isotonic", "logistic"],
+)
+def test_calibrated_fusion_is_fitted_on_validation_reported_and_served(
+    tmp_path: Path, settings: str, method: str, cutoff: int
+) -> None:
+    config = variant(
+        tmp_path,
+        ("[evaluate]", f'[fusion]\nkind = "calibrated"\n{settings}[evaluate]'),
+        ("[channels.tag]\n[channels.kg-neighbours]\n", "[channels.gf-cf]\n"),
+        ("[channels.node2vec]\ndim = 16\nwalks_per_node = 4\nlength = 10\nepochs = 1\n", ""),
+    )
+    trained = train(config, tmp_path / "out")
+    channels = ["hot", "user-cf", "item-cf", "gf-cf"]
+    fusion, found = open_bundle(trained.bundle).fusion, trained.report["fusion_fit"]
+    assert (found["method"], found["cutoff"], found["k"]) == (method, cutoff, 10)
+    assert found["users"] == N_READERS
+    assert fusion["kind"] == "calibrated"
+    assert list(fusion["curves"]) == channels
+    assert fusion["weights"] == found["weights"]
+    assert max(found["weights"].values()) == 1
+    keys = {"isotonic": {"shares", "rates"}, "logistic": {"intercept", "share_slope", "rank_slope"}}
+    assert all(set(curve) == keys[method] for curve in fusion["curves"].values())
+    assert 0 < trained.report["fused"]["recall@10"] <= 1
+    engine = Engine.open(trained.bundle)
+    answer = engine.recall(user="r1", k=10)
+    assert len(answer.ids) == 10
+    assert all(one.score >= after.score for one, after in pairwise(answer.items))
+    for one in answer.items:
+        # Within the hundredth that keeps entries of a flat curve in their order.
+        assert one.score == pytest.approx(calibrated_by_hand(engine, fusion, "r1", one), rel=0.011)
+
+
+def calibrated_by_hand(engine: Engine, fusion: Mapping[str, Any], user: str, one: Recalled) -> float:
+    """Return the sum of weighted rates that an answer's item should have, by what each channel says alone."""
+    total = 0.0
+    for name, place in one.channels.items():
+        alone = engine.recall(user=user, k=N_BOOKS, channels=[name]).items
+        head = sum(max(other.channels[name].score, 0.0) for other in alone if name in other.channels)
+        curve = Curve(**fusion["curves"][name])
+        rate = curve(np.array([place.score / head]), np.array([float(place.rank)]))[0]
+        total += fusion["weights"][name] * float(rate)
+    return total
+
+
 def test_a_validation_part_is_held_out_of_train_alone(shelf: Path, tmp_path: Path) -> None:
     config = variant(tmp_path, (CONFIG[CONFIG.index("[channels.user-cf]") : CONFIG.index("[evaluate]")], ""))
     _, split, data = prepare(config, rejects=None, steps=Silent())
-    inner = validation_split(config, data.interactions)
+    inner = make_split(inner_section(config.settings.split), data.interactions, None, seed=config.settings.seed)
     assert len(inner.train.users) + len(inner.test.users) == len(data.interactions.users) == len(split.train.users)
     part = validation_part(config, data, Silent(), depth=7)
     assert list(part.lists) == list(part.fitted.channels) == ["hot"]

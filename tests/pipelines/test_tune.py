@@ -21,9 +21,9 @@ from graphrec.recall import Recaller, known_queries
 from graphrec.splits import held_out, split_by_ratio
 from pipelines.config import load_config
 from pipelines.progress import Silent
-from pipelines.train import evaluate_only, prepare
+from pipelines.train import evaluate_only, inner_section, prepare
 from pipelines.tune import tune
-from pipelines.validation import Metric, Validation, hold_out, inner_section, measured
+from pipelines.validation import Metric, Validation, hold_out, measured
 from tests.pipelines.shelf import CONFIG, write_shelf
 
 KNOWLEDGE = CONFIG[CONFIG.index("[data.knowledge]") : CONFIG.index("[split]")]
