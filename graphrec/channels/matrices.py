@@ -97,7 +97,9 @@ def taste_matrix(data: RecallData, exponent: float = 0.0, *, max_items_per_user:
         indptr[1:] += np.bincount(part.users, minlength=shape[0])
         n = stop
     np.cumsum(indptr, out=indptr)
-    taste = sp.csr_array((values[:n], items[:n], indptr), shape=shape)
+    # Bounds of int64 would have scipy copy the items into int64 as well.
+    bounds = indptr.astype(np.int32) if n <= np.iinfo(np.int32).max else indptr
+    taste = sp.csr_array((values[:n], items[:n], bounds), shape=shape)
     taste.sort_indices()
     taste.has_canonical_format = True
     return taste
@@ -122,6 +124,7 @@ def evenly_capped(matrix: sp.csr_array, cap: int) -> sp.csr_array:
     bounds = np.concatenate([[0], np.cumsum(kept)])
     within = np.arange(bounds[-1]) - np.repeat(bounds[:-1], kept)
     places = np.repeat(ordered.indptr[:-1], kept) + within * np.repeat(lengths, kept) // np.repeat(kept, kept)
+    bounds = bounds.astype(ordered.indptr.dtype)
     return sp.csr_array((ordered.data[places], ordered.indices[places], bounds), shape=matrix.shape)
 
 
