@@ -65,7 +65,8 @@ def test_scaling_leaves_the_matrix_as_it_was(small_parts: Callable[[], None]) ->
     columns[::2] = 0.0
     fewer = scaled(taste, columns=columns)
     assert fewer.nnz < taste.nnz
-    assert (fewer.data > 0).all() and fewer.indices.dtype == np.int32
+    assert (fewer.data > 0).all()
+    assert fewer.indices.dtype == np.int32
     np.testing.assert_array_equal(fewer.toarray(), (before * columns).astype(np.float32))
     np.testing.assert_array_equal(taste.toarray(), before)
 
