@@ -32,8 +32,10 @@ CHANNELS = (
     "hot", "item-cf", "user-cf", "rp3beta", "swing", "turbo-cf", "gf-cf", "cheby-cf",
     "als", "lightgcn", "ease", "node2vec",
 )  # fmt: skip
-# Where a fit is a number of rounds, a few of them say how it grows.
+# Where a fit is a number of rounds or ranks, a few of them say how it grows.
 SETTINGS: dict[str, dict[str, Any]] = {
+    "gf-cf": {"rank": 64},
+    "cheby-cf": {"rank": 64},
     "als": {"dim": 64, "iterations": 2},
     "lightgcn": {"dim": 64, "steps": 5},
     "ease": {"neighbourhood": 100},
