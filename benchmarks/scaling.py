@@ -1,12 +1,13 @@
 """Time and memory of each behaviour channel's fit as interactions grow tenfold, and the exponents of that growth.
 
-    python -m benchmarks.scaling [--json FILE] [--smallest 1e5] [--largest 1e7|1e8] [--limit SECONDS] [--channels a,b]
+    python -m benchmarks.scaling [--json FILE] [--plot SVG] [--smallest 1e5] [--largest 1e7|1e8] [--limit SECONDS]
+        [--channels a,b]
 
 Events are drawn with a seed and written to disk in parts, memory-mapped when read: m events of m / 50 users on
 10 sqrt(m) items, users by activity u^-0.5 and items by popularity i^-0.8. Each row is a process of its own; memory is
-its peak, mapped pages of the input included, above that of a process that has compiled its kernels on a small world. A
-row beyond the limit is reported as such. At 10^8 only ``hot`` and ``item-cf`` run, the latter with
-``max_items_per_user`` 500.
+its peak, mapped pages of the input included, above that of a process that has compiled its kernels on a small world.
+Settings are the defaults but for those in ``SETTINGS``, which the rows say. A row beyond the limit is reported as such;
+a channel is not tried beyond its size in ``MOST``. Rows of an earlier file stay, unless measured anew.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import re
 import resource
 import subprocess
 import sys
@@ -26,10 +28,22 @@ import numpy as np
 
 from benchmarks.harness import write_json
 
-CHANNELS = ("hot", "item-cf", "user-cf", "rp3beta", "swing", "ease", "als", "gf-cf")
-HUGE = ("hot", "item-cf")
+CHANNELS = (
+    "hot", "item-cf", "user-cf", "rp3beta", "swing", "turbo-cf", "gf-cf", "cheby-cf",
+    "als", "lightgcn", "ease", "node2vec",
+)  # fmt: skip
+# Where a fit is a number of rounds or ranks, a few of them say how it grows.
+SETTINGS: dict[str, dict[str, Any]] = {
+    "gf-cf": {"rank": 64},
+    "cheby-cf": {"rank": 64},
+    "als": {"dim": 64, "iterations": 2},
+    "lightgcn": {"dim": 64, "steps": 5},
+    "ease": {"neighbourhood": 100},
+    "node2vec": {"walks_per_node": 1},
+}
+MOST = {"hot": 10**8, "item-cf": 10**8, "node2vec": 10**6}
+WORLD = {"users": "m / 50", "items": "10 * sqrt(m)", "activity_exponent": 0.5, "popularity_exponent": 0.8, "seed": 0}
 _PART = 1 << 22
-_MOST = {"ease": 10**6, "node2vec": 10**6}
 
 
 def sizes(m: int) -> tuple[int, int]:
@@ -76,6 +90,10 @@ def load(directory: Path, m: int) -> Any:
 
 
 def _peak_bytes() -> int:
+    """Return the most memory this process has held; on Linux not what getrusage says, which begins at the parent's."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        return int(re.search(r"VmHWM:\s*(\d+) kB", status.read_text())[1]) * 1024  # type: ignore[index]
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
@@ -83,9 +101,7 @@ def run_one(channel: str, directory: Path, m: int) -> None:
     """Fit one channel in this process and print the figures as JSON."""
     from graphrec.channels.registry import recipe_class
 
-    recipe_type = recipe_class(channel)
-    bounded = channel == "item-cf" and m >= 10**8
-    recipe = recipe_type(max_items_per_user=500) if bounded else recipe_type()
+    recipe = recipe_class(channel)(**SETTINGS.get(channel, {}))
     with TemporaryDirectory() as small:
         generate(Path(small), 2000)
         recipe.fit(load(Path(small), 2000), seed=0)
@@ -100,7 +116,7 @@ def measure(channel: str, directory: Path, m: int, limit_s: float) -> dict[str, 
     """Return the row of one channel and size, measured in a process of its own."""
     n_users, n_items = sizes(m)
     row: dict[str, Any] = {"name": f"{channel}, {m:.0e}", "channel": channel, "interactions": m}
-    row |= {"users": n_users, "items": n_items}
+    row |= {"users": n_users, "items": n_items, "settings": SETTINGS.get(channel, {})}
     command = [sys.executable, "-m", "benchmarks.scaling", "--one", channel, "--events", str(directory), "--m", str(m)]
     try:
         done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=limit_s)
@@ -112,25 +128,28 @@ def measure(channel: str, directory: Path, m: int, limit_s: float) -> dict[str, 
     return row | measured
 
 
-def _slope(x: Any, y: Any) -> float:
-    return float(np.polyfit(x, y, 1)[0])
-
-
 def exponents(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return, for each channel measured at two sizes or more, the slopes of time and memory in logarithms."""
     found = []
     for channel in dict.fromkeys(row["channel"] for row in rows):
         own = [row for row in rows if row["channel"] == channel and "fit_s" in row]
         if len(own) > 1:
-            size = np.log([row["interactions"] for row in own])
-            slopes = {
-                f"{name}_exponent": round(
-                    float(np.polyfit(size, np.log([max(row[key], 1e-6) for row in own]), 1)[0]), 2
-                )
-                for name, key in (("time", "fit_s"), ("memory", "peak_bytes"))
-            }
-            found.append({"name": f"{channel}, exponents", "sizes": len(own), **slopes})
+            slopes = {"time_exponent": _slope(own, "fit_s"), "memory_exponent": _slope(own, "peak_bytes")}
+            found.append({"name": f"{channel}, exponents", "channel": channel, "sizes": len(own), **slopes})
     return found
+
+
+def _slope(rows: list[dict[str, Any]], key: str) -> float:
+    sizes_of_rows, values = [row["interactions"] for row in rows], [max(row[key], 1e-6) for row in rows]
+    return round(float(np.polyfit(np.log(sizes_of_rows), np.log(values), 1)[0]), 2)
+
+
+def merged(path: Path | None, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows together with those of an earlier file that were not measured anew, by channel and size."""
+    known = json.loads(path.read_text(encoding="utf-8"))["results"] if path and path.exists() else []
+    by_name = {row["name"]: row for row in [*known, *rows] if "interactions" in row}
+    order = {name: place for place, name in enumerate(CHANNELS)}
+    return sorted(by_name.values(), key=lambda row: (order.get(row["channel"], len(order)), row["interactions"]))
 
 
 def run(smallest: int, largest: int, limit_s: float, channels: list[str]) -> list[dict[str, Any]]:
@@ -141,7 +160,7 @@ def run(smallest: int, largest: int, limit_s: float, channels: list[str]) -> lis
         with TemporaryDirectory() as directory:
             generate(Path(directory), m)
             for channel in channels:
-                if m <= _MOST.get(channel, 10**7) or channel in HUGE:
+                if m <= MOST.get(channel, 10**7):
                     rows.append(measure(channel, Path(directory), m, limit_s))
                     print(rows[-1], flush=True)
         m *= 10
@@ -154,6 +173,7 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scaling", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--json", type=Path, help="where the results are written")
+    parser.add_argument("--plot", type=Path, help="where an SVG of the results is written; needs matplotlib")
     parser.add_argument("--smallest", type=float, default=1e5)
     parser.add_argument("--largest", type=float, default=1e7)
     parser.add_argument("--limit", type=float, default=600, help="seconds that one row may take")
@@ -168,21 +188,16 @@ def main() -> None:
     asked = given.channels.split(",")
     print("\n".join(f"{name}: left out, the registry has no such channel" for name in asked if name not in RECIPES))
     channels = [name for name in asked if name in RECIPES]
-    rows = run(int(given.smallest), int(given.largest), given.limit, channels)
-    rows += exponents(rows)
-    for row in rows:
+    rows = merged(given.json, run(int(given.smallest), int(given.largest), given.limit, channels))
+    slopes = exponents(rows)
+    for row in slopes:
         print(row)
     if given.json:
-        settings = {
-            "users": "m / 50",
-            "items": "10 * sqrt(m)",
-            "activity_exponent": 0.5,
-            "popularity_exponent": 0.8,
-            "seed": 0,
-            "limit_s": given.limit,
-            "bounds": "max_items_per_user 500 for item-cf at 1e8",
-        }
-        write_json(given.json, "scaling", settings, rows)
+        write_json(given.json, "scaling", WORLD, rows + slopes)
+    if given.plot:
+        from benchmarks.scaling_plot import write_plot
+
+        write_plot(given.plot, rows, slopes)
 
 
 if __name__ == "__main__":

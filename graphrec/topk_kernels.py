@@ -128,22 +128,24 @@ def top_of_rows(values: FloatArray, k: int, rows: RowArray, scores: FloatArray) 
     Best first, ties to the lower column; time O(n + k log k) a row on average.
     """
     n_columns = values.shape[1]
-    keys = np.empty(_room(n_columns, k), dtype=np.int64)
+    keys = np.empty(min(n_columns, _room(n_columns, k) + _BLOCK), dtype=np.int64)
     for i in range(values.shape[0]):
-        n, cut, least = 0, _LAST, np.float32(-np.inf)
+        n, least, full = 0, np.float32(-np.inf), False
         for start in range(0, n_columns, _BLOCK):
             stop = min(start + _BLOCK, n_columns)
+            if n + stop - start > keys.size:
+                _part(keys, n, k)
+                n, least, full = k, _score(keys[k - 1]), True
             better = 0
             for j in range(start, stop):
                 better += values[i, j] > least
             # Until the first cut nothing is refused, minus infinity included.
-            if better == 0 and cut != _LAST:
+            if full and better == 0:
                 continue
             for j in range(start, stop):
-                if values[i, j] > least or cut == _LAST:  # a tie with the cut is behind it: its column is higher
-                    n, cut = _offer(keys, n, cut, k, _key(values[i, j], j))
-            if cut != _LAST:
-                least = _score(cut)
+                # Written always, kept when better: a branch would be guessed wrong. A tie with the cut is behind it.
+                keys[n] = _key(values[i, j], j)
+                n += not full or values[i, j] > least
         _settle(keys, n, k, rows[i], scores[i])
 
 

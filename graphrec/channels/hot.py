@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 
 import numpy as np
 
 from graphrec.channels.matrices import Scale, check_at_least, check_count, sums_by_row
 from graphrec.channels.segments import category_recaller, check_labels, sums_by_segment, user_segments
-from graphrec.interactions import Interactions, coalesce
+from graphrec.interactions import Interactions, coalesced_parts
 from graphrec.neighbours import NeighbourTable
 from graphrec.recall import RecallData
 from graphrec.recallers.neighbours import NeighbourRecaller
@@ -83,17 +86,19 @@ class Hot:
         *,
         seed: int,  # noqa: ARG002 - nothing is drawn
     ) -> RankedRecaller | SegmentedRecaller | NeighbourRecaller:
-        """Return the pool in order of decayed popularity. Time O(m log m).
+        """Return the pool in order of decayed popularity.
+
+        Time O(m log m); memory one part of the pairs, a sum an item, and one a segment and item that meet.
 
         Raises
         ------
         ConfigError
             If a label is asked for that the data does not have.
         """
-        pairs = coalesce(data.interactions)
-        counted = decay(pairs, self.half_life_days)
-        sums = sums_by_row(pairs.items, counted, len(data.items))
-        reason = "widely {verb} lately" if pairs.times is not None else "widely {verb}"
+        sums = np.zeros(len(data.items))
+        for pairs, counted in counted_parts(data.interactions, self.half_life_days):
+            np.add.at(sums, pairs.items, counted)
+        reason = "widely {verb} lately" if data.interactions.times is not None else "widely {verb}"
         if self.by_item:
             shares = _shares_of_categories(data, self.by_item, sums)
             return category_recaller(
@@ -101,16 +106,25 @@ class Hot:
             )
         items = np.flatnonzero(data.pool).astype(np.int32)
         if self.by_user:
-            return self._segmented(data, pairs, counted, sums / max(sums.sum(), np.finfo(float).tiny), reason)
+            return self._segmented(data, sums / max(sums.sum(), np.finfo(float).tiny), reason)
         return RankedRecaller(items, sums[items].astype(np.float32), reason)
 
-    def _segmented(
-        self, data: RecallData, pairs: Interactions, counted: Scale, shares: Scale, reason: str
-    ) -> SegmentedRecaller:
+    def _segmented(self, data: RecallData, shares: Scale, reason: str) -> SegmentedRecaller:
         """Return one list a segment: its own shares where it has events, else those of everybody times a factor."""
         segments = user_segments(data, self.by_user)
-        codes = segments.labels.codes[pairs.users]
-        sums = sums_by_segment(codes, pairs.items, counted, n_segments=len(segments), n_items=len(data.items))
+        sums = reduce(
+            add,
+            (
+                sums_by_segment(
+                    segments.labels.codes[pairs.users],
+                    pairs.items,
+                    counted,
+                    n_segments=len(segments),
+                    n_items=len(data.items),
+                )
+                for pairs, counted in counted_parts(data.interactions, self.half_life_days)
+            ),
+        )
         rows = np.repeat(np.arange(len(segments)), np.diff(sums.indptr))
         mass = sums_by_row(rows, sums.data, len(segments)) + self.prior
         own = (sums.data + self.prior * shares[sums.indices]) / mass[rows]
@@ -122,13 +136,15 @@ class Hot:
         return SegmentedRecaller(everyone, segments, table, self.prior / mass, reason)
 
 
-def decay(pairs: Interactions, half_life_days: float) -> Scale:
-    """Return (m,) float64: what each event counts, 1 for the newest; ones where there are no times."""
-    if pairs.times is None or len(pairs) == 0:
-        return np.ones(len(pairs), dtype=np.float64)
-    age_days = (int(pairs.times.max()) - pairs.times) / DAY_S
-    counted: Scale = np.exp2(-age_days / half_life_days)
-    return counted
+def counted_parts(interactions: Interactions, half_life_days: float) -> Iterator[tuple[Interactions, Scale]]:
+    """Yield the pairs in parts, and (m,) float64 what each counts: 1 for the newest of all; ones without times."""
+    times = interactions.times
+    newest = 0 if times is None or len(times) == 0 else int(times.max())
+    for pairs in coalesced_parts(interactions):
+        counted = np.ones(len(pairs))
+        if pairs.times is not None:
+            counted = np.exp2((newest - pairs.times) / -DAY_S / half_life_days)
+        yield pairs, counted
 
 
 def _shares_of_categories(data: RecallData, label: str, sums: Scale) -> Scale:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,9 +15,14 @@ from graphrec.channels.matrices import (
     check_choice,
     check_count,
     check_flag,
+    degrees,
+    entry_slices,
     inverse_power,
     liked_pairs,
     rows_sum_to_one,
+    sums_by_row,
+    taste_matrix,
+    with_values,
 )
 from graphrec.errors import ConfigError
 from graphrec.interactions import Interactions
@@ -159,27 +165,49 @@ class ItemCF:
             raise ConfigError(
                 f"pair_half_life_days is {self.pair_half_life_days}, and these interactions have no times; set it to 0"
             )
-        pairs = liked_pairs(data, self.max_items_per_user)
-        table = self._table(pairs, data)
+        if self.similarity == "cosine" and not self.pair_half_life_days:
+            table = self._by_product(data)
+        else:
+            table = self._by_walks(liked_pairs(data, self.max_items_per_user), data)
         profile = Profile(self.last, self.half_life, self.weight_exponent)
         reason = "because you {verb} {source}: often {verb} by the same people"
         return NeighbourRecaller([rows_sum_to_one(table) if self.normalise else table], profile=profile, reason=reason)
 
-    def _table(self, pairs: Interactions, data: RecallData) -> NeighbourTable:
-        """Return each item's k most similar items."""
+    def _by_product(self, data: RecallData) -> NeighbourTable:
+        """Return each item's k most similar items, where a score is a product of what either pair counts.
+
+        Memory 24 bytes a pair: R, the values of either side, and one side by item.
+        """
+        exponent = 1.0 if self.weight_exponent else 0.0
+        taste = taste_matrix(data, exponent, max_items_per_user=self.max_items_per_user)
+        activity, squares = degrees(taste, 1), np.zeros(taste.shape[1])
+        lengths = self._lengths((pairs for _, pairs in _parts(taste)), taste.shape[1])
+        for _, pairs in _parts(taste):
+            np.add.at(squares, pairs.items, self._weights(pairs, activity, lengths) ** 2)
+        by_user, by_item = inverse_power(activity, self.user_exponent), self._divisors(squares)
+        left, right = np.empty(taste.nnz, dtype=np.float32), np.empty(taste.nnz, dtype=np.float32)
+        for places, pairs in _parts(taste):
+            weights, of_items = self._weights(pairs, activity, lengths), by_item[pairs.items]
+            left[places] = by_user[pairs.users] * weights * of_items
+            right[places] = weights * of_items * data.pool[pairs.items]
+        by_users = sp.csr_array(with_values(taste, left).T)
+        return top_products(by_users, with_values(taste, right), self.k, drop_self=True)
+
+    def _by_walks(self, pairs: Interactions, data: RecallData) -> NeighbourTable:
+        """Return each item's k most similar items, where a score depends on both: by the time between, or as a set."""
         activity = np.bincount(pairs.users, minlength=pairs.n_users).astype(np.float64)
         by_user = inverse_power(activity, self.user_exponent)[pairs.users]
-        weights = self._weights(pairs, activity)
+        weights = self._weights(pairs, activity, self._lengths([pairs], pairs.n_items))
         if self.similarity != "cosine":
-            norms = _sums(pairs, by_user * weights**2)
+            norms = sums_by_row(pairs.items, by_user * weights**2, pairs.n_items)
             return self._similar(pairs, by_user * weights, weights, norms, data)
-        squares = _sums(pairs, weights**2)
-        by_item = inverse_power(squares + self.shrinkage * (squares > 0), self.item_exponent)[pairs.items]
-        left, right = by_user * weights * by_item, weights * by_item
-        if self.pair_half_life_days:
-            return self._similar(pairs, left, right, squares, data)
-        a, b = _matrix(pairs, left), _matrix(pairs, right * data.pool[pairs.items])
-        return top_products(sp.csr_array(a.T), b, self.k, drop_self=True)
+        squares = sums_by_row(pairs.items, weights**2, pairs.n_items)
+        by_item = self._divisors(squares)[pairs.items]
+        return self._similar(pairs, by_user * weights * by_item, weights * by_item, squares, data)
+
+    def _divisors(self, squares: Scale) -> Scale:
+        """Return (n_items,) float64: what each item is multiplied with, on either side of cosine."""
+        return inverse_power(squares + self.shrinkage * (squares > 0), self.item_exponent)
 
     def _similar(
         self, pairs: Interactions, left: Scale, right: Scale, norms: Scale, data: RecallData
@@ -196,27 +224,38 @@ class ItemCF:
             half_life_s=self.pair_half_life_days * _DAY_S,
         )
 
-    def _weights(self, pairs: Interactions, activity: Scale) -> Scale:
-        """Return W: (m,) float64, what each pair counts."""
-        weights = pairs.weights.astype(np.float64) ** self.weight_exponent
+    def _weights(self, pairs: Interactions, activity: Scale, lengths: Scale) -> Scale:
+        """Return W: (m,) float64, what each pair counts; ``lengths`` as of :meth:`_lengths`."""
+        weights = self._powers(pairs)
         if self.weighting == "none":
             return weights
         rarity = np.log1p(pairs.n_items / activity[pairs.users])
         if self.weighting == "tfidf":
             return weights * rarity
-        lengths = _sums(pairs, weights)
         relative = lengths[pairs.items] / max(lengths[lengths > 0].mean(), np.finfo(np.float64).tiny)
         floor = self.bm25_k1 * (1.0 - self.bm25_b + self.bm25_b * relative)
         return np.asarray(rarity * weights * (self.bm25_k1 + 1.0) / (weights + floor))
 
+    def _powers(self, pairs: Interactions) -> Scale:
+        """Return R: (m,) float64."""
+        if self.weight_exponent == 0:
+            return np.ones(len(pairs))
+        return np.asarray(pairs.weights.astype(np.float64) ** self.weight_exponent)
 
-def _sums(pairs: Interactions, values: Scale) -> Scale:
-    """Return (n_items,) float64: the values summed over the users of each item."""
-    return np.bincount(pairs.items, weights=values, minlength=pairs.n_items).astype(np.float64)
+    def _lengths(self, parts: Iterable[Interactions], n_items: int) -> Scale:
+        """Return (n_items,) float64: R summed over the users of each item; zeros where ``weighting`` reads none."""
+        lengths = np.zeros(n_items)
+        if self.weighting == "bm25":
+            for pairs in parts:
+                np.add.at(lengths, pairs.items, self._powers(pairs))
+        return lengths
 
 
-def _matrix(pairs: Interactions, values: Scale) -> sp.csr_array:
-    """Return (n_users, n_items) float32; values that are 0 are dropped."""
-    kept = values.astype(np.float32) != 0
-    entries = (values[kept].astype(np.float32), (pairs.users[kept], pairs.items[kept]))
-    return sp.csr_array(sp.coo_array(entries, shape=(pairs.n_users, pairs.n_items)).tocsr())
+def _parts(taste: sp.csr_array) -> Iterator[tuple[slice, Interactions]]:
+    """Yield the places of some millions of a matrix's entries, and the entries as pairs."""
+    for places, users in entry_slices(taste):
+        n_users, n_items = taste.shape
+        yield (
+            places,
+            Interactions(users, taste.indices[places], taste.data[places], n_users=n_users, n_items=n_items),
+        )

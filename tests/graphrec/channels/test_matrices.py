@@ -1,0 +1,93 @@
+"""What recipes build their matrices from, where the events come in many small parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from graphrec.channels import matrices
+from graphrec.channels.hot import Hot
+from graphrec.channels.item_cf import ItemCF
+from graphrec.channels.matrices import degrees, liked_pairs, popularity, scaled, taste_matrix
+from graphrec.channels.user_cf import UserCF
+from graphrec.interactions import coalesced_parts, histories, to_csr
+from graphrec.recall import RecallData, known_queries
+from tests import oracles
+from tests.worlds import checkerboard, described, library, skewed
+
+WORLDS = pytest.mark.parametrize("world", [checkerboard, skewed, library])
+
+
+@pytest.fixture
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Return what makes parts and slices of a few entries of them from then on."""
+
+    def shrink() -> None:
+        assert coalesced_parts.__kwdefaults__ is not None
+        monkeypatch.setitem(coalesced_parts.__kwdefaults__, "events", 5)
+        monkeypatch.setattr(matrices, "_AT_ONCE", 4)
+
+    return shrink
+
+
+@WORLDS
+@pytest.mark.parametrize("cap", [0, 2])
+@pytest.mark.parametrize("exponent", [0.0, 0.5, 1.0])
+def test_taste_is_the_power_of_summed_weights(
+    world: Callable[[], RecallData], small_parts: Callable[[], None], exponent: float, cap: int
+) -> None:
+    data = world()
+    whole = liked_pairs(data, cap)
+    small_parts()
+    taste, pairs = taste_matrix(data, exponent, max_items_per_user=cap), liked_pairs(data, cap)
+    np.testing.assert_array_equal(pairs.users, whole.users)
+    np.testing.assert_array_equal(pairs.items, whole.items)
+    np.testing.assert_array_equal(taste.toarray(), to_csr(whole).toarray() ** exponent * (to_csr(whole).toarray() > 0))
+    assert taste.has_canonical_format
+    assert taste.indices.dtype == np.int32
+    assert taste.data.dtype == np.float32
+    assert all((np.diff(taste.indices[a:b]) > 0).all() for a, b in zip(taste.indptr, taste.indptr[1:], strict=False))
+    for axis in (0, 1):
+        np.testing.assert_array_equal(degrees(taste, axis), (taste.toarray() > 0).sum(axis=axis))
+    np.testing.assert_array_equal(popularity(data), oracles.takers(data))
+
+
+def test_scaling_leaves_the_matrix_as_it_was(small_parts: Callable[[], None]) -> None:
+    small_parts()
+    taste = taste_matrix(skewed())
+    before, rng = taste.toarray(), np.random.default_rng(3)
+    rows, columns = rng.random(taste.shape[0]), rng.random(taste.shape[1])
+    np.testing.assert_array_equal(
+        scaled(taste, rows=rows, columns=columns).toarray(),
+        (before.astype(np.float64) * rows[:, None] * columns).astype(np.float32),
+    )
+    columns[::2] = 0.0
+    fewer = scaled(taste, columns=columns)
+    assert fewer.nnz < taste.nnz
+    assert (fewer.data > 0).all()
+    assert fewer.indices.dtype == np.int32
+    np.testing.assert_array_equal(fewer.toarray(), (before * columns).astype(np.float32))
+    np.testing.assert_array_equal(taste.toarray(), before)
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        Hot(),
+        Hot(by_user="country"),
+        ItemCF(weighting="bm25", weight_exponent=0.5),
+        ItemCF(similarity="jaccard", max_items_per_user=3),
+        UserCF(),
+    ],
+)
+def test_small_parts_answer_alike(recipe: Any, small_parts: Callable[[], None]) -> None:
+    data = described(skewed())
+    queries = known_queries(histories(data.interactions), np.arange(len(data.users)))
+    whole = recipe.fit(data, seed=0).recall(queries, 20)
+    small_parts()
+    parts = recipe.fit(data, seed=0).recall(queries, 20)
+    np.testing.assert_array_equal(parts.items, whole.items)
+    np.testing.assert_allclose(parts.scores, whole.scores, rtol=1e-6)
