@@ -9,6 +9,7 @@ import pytest
 
 from graphrec.errors import ConfigError
 from graphrec.operations.rules import Arrivals, Boost, Campaign, Deny, Pin
+from pipelines import cli
 from pipelines.config import load_config
 from pipelines.operations import read_rules
 from pipelines.train import train
@@ -183,7 +184,7 @@ def test_a_trained_bundle_keeps_the_schedule(out: Path) -> None:
 
 
 def test_check_shows_the_calendar(command: Command, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.setattr(cli.out_console, "width", 160)
     ran = command("operations", "check", out.parent / "operations.toml", "--bundle", out, "--at", "2028-01-01")
     assert ran.code == 0
     assert "labels" in ran.err
