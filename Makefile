@@ -43,6 +43,7 @@ bench: setup  ## run the benchmarks that take minutes, and write benchmarks/resu
 	$(BIN)/python -m benchmarks.rdf_load --json benchmarks/results/rdf_load.json
 	$(BIN)/python -m benchmarks.goodbooks --json benchmarks/results/goodbooks.json
 	$(BIN)/python -m benchmarks.engine --json benchmarks/results/engine.json
+	$(BIN)/python -m benchmarks.scaling --limit 100 --json benchmarks/results/scaling.json --plot docs/images/scaling.svg
 
 clean:  ## remove the environment and every cache
 	rm -rf $(VENV) demo-out build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
