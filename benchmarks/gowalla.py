@@ -34,7 +34,8 @@ from rich.table import Table
 from benchmarks.harness import write_json
 from graphrec.channels.spectrum import item_spectrum
 from graphrec.errors import ConfigError
-from graphrec.fusion.calibrated import Calibrated, Method, fit_calibrated, merging_depth
+from graphrec.fusion.calibrated import Calibrated, Method, fit_calibrated
+from graphrec.fusion.rrf import merging_depth
 from graphrec.interactions import Interactions, coalesce, histories, take
 from graphrec.lists import ItemLists, concatenate, take_lists
 from graphrec.metrics import rank_metrics

@@ -9,12 +9,13 @@ from typing import Any, ClassVar, Literal, get_args
 import numba as nb
 import numpy as np
 import numpy.typing as npt
+from scipy.special import expit
 
 from graphrec.errors import ConfigError, DataError, MissingExtraError
-from graphrec.fusion.fit import STEPS
+from graphrec.fusion.fit import climb
 from graphrec.fusion.fused import FusedLists
 from graphrec.fusion.merging import by_sum
-from graphrec.fusion.rrf import check_settings, check_weights
+from graphrec.fusion.rrf import check_settings, check_weights, merging_depth
 from graphrec.fusion.settings import FitResult
 from graphrec.fusion.stacked import StackedLists, stack
 from graphrec.lists import ItemLists, take_lists
@@ -25,9 +26,6 @@ Values = npt.NDArray[np.float64]
 
 # Best entries of a list whose scores sum to one share: they are there in any list that is merged.
 _HEAD = 100
-# Entries asked of each channel: see graphrec.fusion.rrf.
-_OVERSAMPLE = 2
-_LEAST_DEPTH = 200
 # Small beside what calibration knows, large enough for float32 to tell apart.
 _STEP, _PLACES = 1e-6, 10_000
 # A share of 0 has no logarithm.
@@ -71,8 +69,7 @@ class Curve:
             + self.share_slope * np.log(np.maximum(shares, _LEAST_SHARE))
             + self.rank_slope * np.log(ranks)
         )
-        odds: Values = np.exp(log_odds)
-        return odds / (1.0 + odds)
+        return np.asarray(expit(log_odds), dtype=np.float64)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON values."""
@@ -185,11 +182,6 @@ def check_method(method: str) -> None:
     """Raise ConfigError unless curves can be fitted so."""
     if method not in get_args(Method):
         raise ConfigError(f"method is {method!r}; legal: {', '.join(get_args(Method))}")
-
-
-def merging_depth(k: int) -> int:
-    """Return twice k, and 200 at least: items below place k of one channel may be raised by others."""
-    return max(_OVERSAMPLE * k, _LEAST_DEPTH)
 
 
 def _in_order(values: Values, ranks: Values) -> Values:
@@ -334,24 +326,10 @@ def _climb(
         rates[there, c] = fusion.rates(name, shares[entries], ranks[entries])
 
     def value(weights: Values) -> float:
-        if not weights.any():
-            return -1.0
         return float(_worth(everything.lists.indptr, everything.lists.items, rates @ weights, hits, n_truth, k))
 
-    best = np.ones(len(stacked.channels))
-    reached = value(best)
-    for _ in range(rounds):
-        before = reached
-        for c in rng.permutation(len(best)):
-            start = best[c] or 1.0
-            for step in STEPS if best[c] else (*STEPS, 1.0):
-                trial = best.copy()
-                trial[c] = start * step
-                # Gains below the noise of the last digits are no reason to move.
-                if (gained := value(trial)) > reached + 1e-9:
-                    best, reached = trial, gained
-        if reached <= before:
-            break
+    n = len(stacked.channels)
+    best = climb(value, n, rounds=rounds, order=lambda: rng.permutation(n))
     return {name: round(float(weight), 4) for name, weight in zip(stacked.channels, best / best.max(), strict=True)}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -159,11 +159,25 @@ def _ascend(
     def value(weights: npt.NDArray[np.float64]) -> float:
         return float(_mean_recall(merged.indptr, merged.items, candidates.ranks, hits, n_truth, weights, c, k))
 
-    best = np.ones(len(candidates.channels), dtype=np.float64)
+    return climb(value, len(candidates.channels), rounds=rounds, order=lambda: order)
+
+
+def climb(
+    value: Callable[[npt.NDArray[np.float64]], float],
+    n: int,
+    *,
+    rounds: int,
+    order: Callable[[], npt.NDArray[np.int64]],
+) -> npt.NDArray[np.float64]:
+    """Return the n weights that coordinate ascent reaches from equal ones; ``order`` gives each round's.
+
+    Each weight in turn is multiplied by ``STEPS``, a weight of 0 starting from 1; a step is kept where ``value`` gains.
+    """
+    best = np.ones(n, dtype=np.float64)
     reached = value(best)
     for _ in range(rounds):
         before = reached
-        for channel in order:
+        for channel in order():
             start = best[channel] or 1.0
             for step in (*STEPS, 1.0) if best[channel] == 0 else STEPS:
                 trial = best.copy()

@@ -54,7 +54,7 @@ class Rrf:
 
     def channel_depth(self, k: int) -> int:
         """Return ``depth`` where it is set, else twice k, and 200 at least; never less than k."""
-        return max(k, self.depth or max(_OVERSAMPLE * k, _LEAST_DEPTH))
+        return max(k, self.depth or merging_depth(k))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON values."""
@@ -137,6 +137,11 @@ def merge_rrf(
     values = np.empty(len(stacked.items), dtype=np.float64)
     reciprocal_ranks(stacked.bounds, column, float(c), values)
     return by_sum(stacked, values, k, depth=depth)
+
+
+def merging_depth(k: int) -> int:
+    """Return how many entries of each channel give a good list of k: twice k, and 200 at least."""
+    return max(_OVERSAMPLE * k, _LEAST_DEPTH)
 
 
 def check_settings(*, k: int = 1, c: float = 60.0, depth: int = 0) -> None:
