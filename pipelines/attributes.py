@@ -21,8 +21,8 @@ from graphrec.vocabulary import Vocabulary
 from pipelines.batches import Table
 from pipelines.cells import id_cells
 from pipelines.columns import Columns, Gathered
-from pipelines.events import reject_ragged
 from pipelines.rejects import Rejects
+from pipelines.rows import reject_ragged
 from pipelines.tables import open_table
 
 OURS = ("item_id", "label", "tags")
