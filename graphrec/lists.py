@@ -95,6 +95,12 @@ def take_lists(lists: ItemLists, rows: npt.ArrayLike) -> ItemLists:
     return ItemLists(indptr, lists.items[positions], lists.scores[positions])
 
 
+def slice_lists(lists: ItemLists, start: int, stop: int) -> ItemLists:
+    """Return the lists ``start:stop``; their entries are shared, not copied."""
+    first, last = lists.indptr[start], lists.indptr[stop]
+    return ItemLists(lists.indptr[start : stop + 1] - first, lists.items[first:last], lists.scores[first:last])
+
+
 def truncate(lists: ItemLists, k: int) -> ItemLists:
     """Return the first ``k`` entries of each list."""
     if len(lists) == 0 or int(lists.lengths.max()) <= k:
