@@ -158,11 +158,20 @@ class SpectralRecaller:
 
     def _scores(self, indptr: Bounds, items: RowArray, weights: Weights) -> FloatArray:
         """Return (n, n_items) scores of n histories."""
-        n = len(indptr) - 1
-        low = np.zeros((n, self.sources.shape[1]), dtype=np.float32)
+        scores = self._low_rank(indptr, items, weights, self.targets)
+        self._add_two_hops(indptr, items, weights, scores)
+        return scores
+
+    def _low_rank(self, indptr: Bounds, items: RowArray, weights: Weights, targets: FloatArray) -> FloatArray:
+        """Return (n, m): what n histories give to ``targets`` (m, rank) over the leading eigenvectors."""
+        low = np.zeros((len(indptr) - 1, self.sources.shape[1]), dtype=np.float32)
         _project(indptr, items, weights, self.sources, low)
-        scores = np.empty((n, self.n_items), dtype=np.float32)
-        _products(low, self.targets, scores)
+        scores = np.empty((len(low), len(targets)), dtype=np.float32)
+        _products(low, targets, scores)
+        return scores
+
+    def _add_two_hops(self, indptr: Bounds, items: RowArray, weights: Weights, scores: FloatArray) -> None:
+        """Add what n histories reach over their items' users to ``scores`` (n, n_items)."""
         _two_hops(
             indptr, items, weights,
             self.to_users.indptr, self.to_users.neighbours, self.to_users.scores,
@@ -170,22 +179,25 @@ class SpectralRecaller:
             np.zeros(self.to_users.n_columns, dtype=np.float64), np.empty(self.to_users.n_columns, dtype=np.int32),
             scores,
         )  # fmt: skip
-        return scores
 
     def evidence(self, query: Queries, items: npt.NDArray[np.int32]) -> Evidence:
         """Return, for each of ``items`` (m,), the history item that gave it most; -1 where none gave anything.
 
-        Time: each history item is pushed on its own. Memory O(history * m).
+        Time: each history item's two hops, and m * rank multiplications. Memory O(history * m + n_items).
         """
         targets, weights, used = evidence_weights(query, items, self.profile, n_items=self.n_items)
         if len(used) == 0 or len(targets) == 0:
             return no_evidence(len(targets))
         sources, weights = query.history.items[used], weights[used]
-        given = np.empty((len(sources), len(targets)), dtype=np.float32)
-        ends = np.arange(2, dtype=np.int64)
+        asked = self.targets[targets]
+        asked.flags.writeable = self.targets.flags.writeable  # kernels then need one compilation for both
+        given = self._low_rank(np.arange(len(sources) + 1), sources, weights, asked)  # (h, m)
+        ends, scores = np.arange(2), np.zeros((1, self.n_items), dtype=np.float32)
         for place in range(len(sources)):
             one = slice(place, place + 1)
-            given[place] = self._scores(ends, sources[one], weights[one])[0, targets]
+            scores[0, targets] = given[place]  # columns that nobody asks for gather what they may
+            self._add_two_hops(ends, sources[one], weights[one], scores)
+            given[place] = scores[0, targets]
         best = np.where(given.any(axis=0), sources[given.argmax(axis=0)], -1)
         return Evidence(best.astype(np.int32), no_evidence(len(targets)).via)
 
