@@ -192,8 +192,7 @@ def _subjects(
     if len(users) == 0:
         raise DataError("nobody has a held-out item inside the pool; hold out more events or widen the pool")
     n_with_truth = len(users)
-    if max_users is not None and len(users) > max_users:
-        users = np.sort(np.random.default_rng(seed).choice(users, size=max_users, replace=False))
+    users = sample_users(users, max_users, seed=seed)
     history = histories(train)
     counts = {
         "all": train.n_users,
@@ -205,6 +204,13 @@ def _subjects(
         "true_items_outside_pool": len(everything.items) - len(truth.items),
     }
     return history, truth, users, counts
+
+
+def sample_users(users: npt.NDArray[np.int32], most: int | None, *, seed: int) -> npt.NDArray[np.int32]:
+    """Return ``users``, or ``most`` of them drawn with the seed, in the same order, where they are more."""
+    if most is None or len(users) <= most:
+        return users
+    return np.sort(np.random.default_rng(seed).choice(users, size=most, replace=False))
 
 
 def _within(lists: ItemLists, pool: npt.NDArray[np.bool_]) -> ItemLists:
