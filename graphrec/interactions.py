@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import scipy.sparse as sp
 
 from graphrec.checks import as_array, check_finite, check_length, check_rows
 from graphrec.errors import DataError
@@ -178,23 +177,3 @@ def histories(interactions: Interactions) -> ItemLists:
     indptr = np.zeros(merged.n_users + 1, dtype=np.int64)
     np.cumsum(np.bincount(merged.users, minlength=merged.n_users), out=indptr[1:])
     return ItemLists(indptr, merged.items, merged.weights)
-
-
-def to_csr(interactions: Interactions, *, binary: bool = False) -> sp.csr_array:
-    """Return the (n_users, n_items) float32 matrix of summed weights, or of ones with ``binary``.
-
-    Indices are int32 and sorted in each row.
-    """
-    matrix = sp.coo_array(
-        (interactions.weights, (interactions.users, interactions.items)),
-        shape=(interactions.n_users, interactions.n_items),
-    ).tocsr()
-    matrix.sum_duplicates()
-    if binary:
-        matrix.data = np.ones_like(matrix.data)
-    return sp.csr_array(matrix)
-
-
-def item_counts(interactions: Interactions) -> npt.NDArray[np.int64]:
-    """Return (n_items,) int64: events each item has."""
-    return np.bincount(interactions.items, minlength=interactions.n_items).astype(np.int64)
