@@ -101,6 +101,13 @@ def slice_lists(lists: ItemLists, start: int, stop: int) -> ItemLists:
     return ItemLists(lists.indptr[start : stop + 1] - first, lists.items[first:last], lists.scores[first:last])
 
 
+def lists_within(lists: ItemLists, allowed: npt.NDArray[np.bool_]) -> ItemLists:
+    """Return the lists without the items that ``allowed`` (n_items,) bool leaves out; order is kept."""
+    keep = allowed[lists.items]
+    kept_before = np.concatenate([[0], np.cumsum(keep)])
+    return ItemLists(kept_before[lists.indptr], lists.items[keep], lists.scores[keep])
+
+
 def truncate(lists: ItemLists, k: int) -> ItemLists:
     """Return the first ``k`` entries of each list."""
     if len(lists) == 0 or int(lists.lengths.max()) <= k:

@@ -16,13 +16,13 @@ from graphrec.errors import ConfigError
 from graphrec.fusion.settings import Fusion, FusionRecipe
 from graphrec.interactions import Interactions, histories
 from graphrec.leaks import find_leaks, refuse_leaks, user_nodes
-from graphrec.lists import ItemLists, concatenate, take_lists
+from graphrec.lists import ItemLists, take_lists
 from graphrec.recall import RecallData, Recaller
 from graphrec.recallers.vector import VectorRecaller
 from graphrec.splits import Split, held_out, split_by_ratio, split_by_time, split_given, split_leave_last
 from graphrec.training import last_moment, training_part
 from pipelines.config import Config, SplitSection, make_fusion
-from pipelines.evaluate import ask_in_chunks, evaluate, sample_users
+from pipelines.evaluate import ask_all, evaluate, sample_users
 from pipelines.inputs import Inputs, load_inputs
 from pipelines.operations import with_rules
 from pipelines.pool import Pooled, with_pool
@@ -219,11 +219,7 @@ def validation_part(config: Config, data: RecallData, steps: Steps, *, depth: in
     with steps.step("ask every channel on validation"):
         truth = held_out(split.train, split.test)
         users = sample_users(truth.lengths.nonzero()[0].astype(np.int32), VALIDATION_USERS, seed=seed)
-        asked = ask_in_chunks(
-            fitted.channels, histories(split.train), users, depth, allowed=data.pool, now=last_moment(data)
-        )
-        parts = [lists for _, lists in asked]
-        lists = {name: concatenate([part[name] for part in parts]) for name in fitted.channels}
+        lists = ask_all(fitted.channels, histories(split.train), users, depth, allowed=data.pool, now=last_moment(data))
     return Validation(lists, take_lists(truth, users), fitted)
 
 
