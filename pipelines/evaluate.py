@@ -18,7 +18,7 @@ from graphrec.errors import ConfigError, DataError
 from graphrec.filtering import recall_allowed
 from graphrec.fusion.settings import Fusion
 from graphrec.interactions import Interactions, histories
-from graphrec.lists import ItemLists, concatenate, lists_within, take_lists
+from graphrec.lists import ItemLists, concatenate, entries_where, take_lists
 from graphrec.metrics import metrics_at, truth_sizes
 from graphrec.operations.placement import merge_and_place
 from graphrec.recall import Queries, RecallData, Recaller, known_queries
@@ -183,7 +183,7 @@ def _subjects(
             f"{test.n_users} and {test.n_items}; read both with the same vocabularies"
         )
     everything = held_out(train, test)
-    truth = lists_within(everything, data.pool)
+    truth = entries_where(everything, data.pool[everything.items])
     users = np.flatnonzero(truth_sizes(truth) > 0).astype(np.int32)
     if len(users) == 0:
         raise DataError("nobody has a held-out item inside the pool; hold out more events or widen the pool")

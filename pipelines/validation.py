@@ -11,7 +11,7 @@ import numpy.typing as npt
 from graphrec.errors import DataError
 from graphrec.filtering import recall_allowed
 from graphrec.interactions import histories
-from graphrec.lists import ItemLists, lists_within, take_lists
+from graphrec.lists import ItemLists, entries_where, take_lists
 from graphrec.metrics import rank_metrics, truth_sizes
 from graphrec.recall import RecallData, Recaller, known_queries
 from graphrec.splits import held_out
@@ -68,7 +68,7 @@ def hold_out(
     """
     split, inner = divide(config, train, section, seed=seed)
     history, everything = histories(split.train), held_out(split.train, split.test)
-    truth = lists_within(everything, inner.pool)
+    truth = entries_where(everything, inner.pool[everything.items])
     users = np.flatnonzero(truth_sizes(truth) > 0).astype(np.int32)
     if len(users) == 0:
         raise DataError("nobody has a validation item inside the pool; hold out more events or widen the pool")

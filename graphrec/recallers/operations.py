@@ -15,7 +15,7 @@ import numpy.typing as npt
 from graphrec.attributes import Labels
 from graphrec.checks import check_k, check_length, check_rows
 from graphrec.errors import BundleError, DataError
-from graphrec.lists import ItemLists, item_lists
+from graphrec.lists import ItemLists, indptr_of, item_lists
 from graphrec.recall import Evidence, Queries, no_evidence
 from graphrec.recallers.files import check_items, read_array, read_settings, setting, write_array, write_settings
 from graphrec.recallers.segments import Segments
@@ -218,7 +218,7 @@ class OperationsRecaller:
         }
         write_settings(directory, self.kind, settings)
         lengths = [len(one.items) for one in self.rulings]
-        write_array(directory, "indptr", np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
+        write_array(directory, "indptr", indptr_of(lengths))
         write_array(directory, "items", np.concatenate([_NO_ROWS, *(one.items for one in self.rulings)]))
         write_array(directory, "releases", np.concatenate([_NO_TIMES, *(one.releases for one in self.rulings)]))
         write_array(directory, "needs", np.concatenate([_NO_COUNTS, *(one.needs for one in self.rulings)]))

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from graphrec.checks import as_array, check_finite
 from graphrec.errors import DataError
-from graphrec.lists import ItemLists, slice_lists
+from graphrec.lists import ItemLists, indptr_of, slice_lists
 from graphrec.neighbours import NeighbourTable
 from graphrec.recall import Evidence, Queries, no_evidence
 from graphrec.recallers.files import (
@@ -231,7 +231,7 @@ class SpectralRecaller:
 def _positive(indptr: Bounds, rows: RowArray, scores: FloatArray) -> Pushed:
     """Return the lists without entries of 0 and below."""
     kept = scores > 0
-    return np.concatenate([[0], np.cumsum(kept)])[indptr], rows[kept], scores[kept]
+    return indptr_of(kept)[indptr], rows[kept], scores[kept]
 
 
 def _read(directory: Path, settings: dict[str, Any]) -> dict[str, Any]:

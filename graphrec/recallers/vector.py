@@ -15,7 +15,7 @@ from graphrec.checks import as_array, check_finite, check_k, check_rows
 from graphrec.errors import BundleError, ConfigError, DataError
 from graphrec.index import Index, audit, load_index
 from graphrec.index.order import ordered_lists
-from graphrec.lists import ItemLists, concatenate, empty_lists
+from graphrec.lists import ItemLists, concatenate, empty_lists, indptr_of
 from graphrec.neighbours import NeighbourTable
 from graphrec.recall import Evidence, Queries, no_evidence, take_queries
 from graphrec.recallers.files import (
@@ -210,7 +210,7 @@ class VectorRecaller:
         """Return (n, dim): what each history says, by the mean, the propagated sum or the fold-in of ``sources``."""
         lists, positions, weights = self._usable(history)
         counts = np.bincount(lists, minlength=len(history))
-        indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        indptr = indptr_of(counts)
         if self.fold_in is not None:
             return self.fold_in.vectors(indptr, positions, weights, self.sources)
         return _weighted_sums(indptr, positions, weights, self.sources, 0.5 if self.query == "sum" else 1.0)
@@ -232,8 +232,7 @@ class VectorRecaller:
         stored = (wanted == self.neighbours)[lists] if self.votes is not None else np.zeros(len(lists), dtype=np.bool_)
         found = []
         if self.votes is not None and stored.any():
-            indptr = np.zeros(len(queries) + 1, dtype=np.int64)
-            np.cumsum(np.bincount(lists[stored], minlength=len(queries)), out=indptr[1:])
+            indptr = indptr_of(np.bincount(lists[stored], minlength=len(queries)))
             bounds, rows, scores = push(indptr, positions[stored].astype(np.int32), weights[stored], self.votes, k)
             found.append((np.repeat(np.arange(len(queries)), np.diff(bounds)), rows, scores))
         if not stored.all():
