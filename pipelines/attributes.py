@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from graphrec.attributes import Attributes
-from graphrec.errors import ConfigError, DataError, nearest_names
+from graphrec.errors import ConfigError, DataError
 from graphrec.item_tags import ItemTags
 from graphrec.lists import indptr_of
 from graphrec.neighbours import NeighbourTable
@@ -24,7 +24,7 @@ from pipelines.cells import id_cells
 from pipelines.columns import Columns, Gathered
 from pipelines.rejects import Rejects
 from pipelines.rows import reject_ragged
-from pipelines.tables import open_table
+from pipelines.tables import named_columns, open_table
 
 OURS = ("item_id", "label", "tags")
 USERS = ("user_id",)
@@ -136,7 +136,7 @@ def _read(
     table: Table, ours: Sequence[str], wanted: Mapping[str, str], attributes: Columns, rejects: Path | None
 ) -> _Read:
     """Return all rows of a table; the first of our names is that of the id."""
-    names = _names(table, ours, wanted)
+    names = named_columns(table, wanted, ours=ours, needed=ours[:1], divisible=True)
     cells: dict[str, list[str | None]] = {name: [] for name in names}
     with Rejects(rejects, name=table.name, place=table.place) as bad:
         gathered = Gathered(attributes, table, bad)
@@ -152,23 +152,6 @@ def _read(
         reject_ragged(table, bad)
     ids = [text or "" for text in cells.pop(ours[0])]
     return _Read(ids, cells, gathered, {"name": table.name, "rows": len(ids), "ragged": len(table.ragged)})
-
-
-def _names(table: Table, ours: Sequence[str], wanted: Mapping[str, str]) -> dict[str, str]:
-    """Return our names -> the table's, for the columns that are there."""
-    for name in wanted:
-        if name not in ours:
-            raise ConfigError(f"columns: {name!r} is not a name of ours{nearest_names(name, ours)}; legal: {ours}")
-    names = {}
-    for name in ours:
-        theirs = wanted.get(name, name)
-        if theirs in table.columns:
-            names[name] = theirs
-        elif name in wanted or name == ours[0]:
-            near = nearest_names(theirs, table.columns)
-            found = ", ".join(map(repr, table.columns))
-            raise DataError(f"{table.name} has no column {theirs!r}{near}; found: {found}")
-    return names
 
 
 def _places(read: _Read, first: list[int], vocabulary: Vocabulary, kind: str) -> npt.NDArray[np.int64]:

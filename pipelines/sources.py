@@ -12,17 +12,17 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
-from graphrec.errors import ConfigError, DataError, nearest_names
+from graphrec.errors import ConfigError, DataError
 from graphrec.files import file_sha256
 from graphrec.interactions import Interactions
 from graphrec.vocabulary import Vocabulary
-from pipelines.batches import Table, check_file
+from pipelines.batches import check_file
 from pipelines.cells import UNITS
 from pipelines.events import Events, encode, read_batch
 from pipelines.listfiles import list_pairs
 from pipelines.rejects import Rejects
 from pipelines.rows import UNKNOWN_ITEM, UNKNOWN_USER, Rows, counts, read_rows
-from pipelines.tables import open_table
+from pipelines.tables import named_columns, open_table
 
 OURS = ("user_id", "item_id", "weight", "timestamp", "event")
 
@@ -105,9 +105,10 @@ def read_interactions(
     if format == "lists":
         return read_lists(Path(str(source)), users=users, items=items)
     table = open_table(source, separator=separator, encoding=encoding, header=header)
-    names = _columns(table, columns or {})
+    names = named_columns(table, columns or {}, ours=OURS, needed=OURS[:2], divisible=True)
     if event_weights and "event" not in names:
-        raise DataError(f"{table.name} has no column 'event', which event_weights needs; found: {_list(table.columns)}")
+        found = ", ".join(map(repr, table.columns))
+        raise DataError(f"{table.name} has no column 'event', which event_weights needs; found: {found}")
     rows_of = (Rows(users), Rows(items))
     parts, n_rows, bad = read_rows(
         table, names, partial(read_batch, rows_of=rows_of, event_weights=event_weights or {}),
@@ -116,33 +117,6 @@ def read_interactions(
     if n_rows == 0:
         raise DataError(f"{table.name} has columns but no rows; it needs at least one interaction")
     return _source(parts, rows_of, n_rows, bad, timed="timestamp" in names)
-
-
-def _list(names: Sequence[str]) -> str:
-    return ", ".join(map(repr, names))
-
-
-def _columns(table: Table, wanted: Mapping[str, str]) -> dict[str, str]:
-    """Return our names -> the table's, for the columns that are there; raise for one that must be and is not."""
-    for ours in wanted:
-        if ours not in OURS:
-            raise ConfigError(
-                f"columns: {ours!r} is not a name of ours{nearest_names(ours, OURS)}; legal: {_list(OURS)}"
-            )
-    found: dict[str, str] = {}
-    for ours in OURS:
-        theirs = wanted.get(ours, ours)
-        if theirs in table.columns:
-            found[ours] = theirs
-        elif ours in wanted or ours in OURS[:2]:
-            near = nearest_names(theirs, table.columns)
-            other = [mark for mark in ";\t|" if len(table.columns) == 1 and mark in table.columns[0]]
-            remedy = f"separator = {other[0]!r}" if other else f'columns = {{ {ours} = "…" }}'
-            raise DataError(
-                f"{table.name} has no column {theirs!r}{near}; found: {_list(table.columns)}; "
-                f"{'perhaps it needs' if other else 'map it with'} {remedy}"
-            )
-    return found
 
 
 def _source(

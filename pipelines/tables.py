@@ -86,9 +86,11 @@ def open_table(
 
 
 def named_columns(
-    table: Table, wanted: Mapping[str, str], *, ours: Sequence[str], needed: Sequence[str]
+    table: Table, wanted: Mapping[str, str], *, ours: Sequence[str], needed: Sequence[str], divisible: bool = False
 ) -> dict[str, str]:
     """Return our names -> the table's, for the columns that are there.
+
+    ``divisible``: the caller can be given the separator of a text file, and is told so where that is what lacks.
 
     Raises
     ------
@@ -100,7 +102,7 @@ def named_columns(
     for name in wanted:
         if name not in ours:
             raise ConfigError(
-                f"columns: {name!r} is not a name of ours{nearest_names(name, ours)}; legal: {', '.join(ours)}"
+                f"columns: {name!r} is not a name of ours{nearest_names(name, ours)}; legal: {_list(ours)}"
             )
     found = {}
     for name in ours:
@@ -108,11 +110,19 @@ def named_columns(
         if theirs in table.columns:
             found[name] = theirs
         elif name in wanted or name in needed:
-            raise DataError(
-                f"{table.name} has no column {theirs!r}{nearest_names(theirs, table.columns)}; found: "
-                f'{", ".join(map(repr, table.columns))}; map it with columns = {{ {name} = "…" }}'
-            )
+            near, other = nearest_names(theirs, table.columns), _other_separator(table) if divisible else None
+            remedy = f"perhaps it needs separator = {other!r}" if other else f'map it with columns = {{ {name} = "…" }}'
+            raise DataError(f"{table.name} has no column {theirs!r}{near}; found: {_list(table.columns)}; {remedy}")
     return found
+
+
+def _list(names: Sequence[str]) -> str:
+    return ", ".join(map(repr, names))
+
+
+def _other_separator(table: Table) -> str | None:
+    """Return what the one column of a table seems to be divided by, if anything."""
+    return next((mark for mark in ";\t|" if len(table.columns) == 1 and mark in table.columns[0]), None)
 
 
 def _as_arrow(source: object) -> pa.Table | pl.LazyFrame:
