@@ -309,13 +309,3 @@ def _parted(names: Sequence[str], longer: Sequence[str]) -> list[str]:
     for name in names:
         seen[name] = seen.get(name, 0) + 1
     return [long if seen[name] > 1 else name for name, long in zip(names, longer, strict=True)]
-
-
-def literal_column(kg: KnowledgeGraph, linking: Linking, predicate: str) -> list[str | None]:
-    """Return (n_items,) the first text, in order, that each item has under ``predicate``; None where it has none."""
-    chosen = np.isin(kg.literals.statements[:, 1], relation_rows(kg, [predicate]))
-    facts = kg.literals.statements[chosen]
-    value = np.full(len(kg.entities), -1, dtype=np.int64)
-    value[facts[::-1, 0]] = facts[::-1, 2]
-    rows = np.where(linking.entities >= 0, value[linking.entities], -1)
-    return list(kg.literals.texts.take(pa.array(rows, mask=rows < 0)).to_pylist())

@@ -140,19 +140,38 @@ def evaluate(
         **found.results(take_lists(truth, users), measure, rounds=bootstrap_rounds, seed=seed),
         "bootstrap": {"rounds": bootstrap_rounds, "level": 0.95, "seed": seed},
         "definitions": DEFINITIONS,
-        "versions": {name: version(name) for name in ("graphrec", "numpy", "scipy", "numba", "hnswlib")},
-        "machine": {"system": platform.system(), "processor": platform.machine(), "cpus": os.cpu_count(),
-                    "python": platform.python_version()},
-    }  # fmt: skip
-    for name, row in report["channels"].items():
-        row |= {"fit_s": fit_s.get(name), "size_bytes": size_bytes.get(name), "query_us": took[name]}
-    report[FUSED] |= {
-        "fit_s": sum(fit_s.get(name, 0.0) for name in channels),
-        "size_bytes": sum(size_bytes.get(name, 0) for name in channels),
-        "query_us": took[FUSED],
+        **_surroundings(),
     }
+    _add_costs(report, fit_s, size_bytes, took)
     report["notices"] = _notices(report, counts["measured"])
     return report
+
+
+def _surroundings() -> dict[str, Any]:
+    """Return the versions and the machine that numbers were measured with."""
+    return {
+        "versions": {name: version(name) for name in ("graphrec", "numpy", "scipy", "numba", "hnswlib")},
+        "machine": {
+            "system": platform.system(),
+            "processor": platform.machine(),
+            "cpus": os.cpu_count(),
+            "python": platform.python_version(),
+        },
+    }
+
+
+def _add_costs(
+    report: dict[str, Any], fit_s: Mapping[str, float], size_bytes: Mapping[str, int], took: Mapping[str, float]
+) -> None:
+    """Add what each channel costs to its row, and what all of them cost together to the merged list's."""
+    rows = report["channels"]
+    for name, row in rows.items():
+        row |= {"fit_s": fit_s.get(name), "size_bytes": size_bytes.get(name), "query_us": took[name]}
+    report[FUSED] |= {
+        "fit_s": sum(fit_s.get(name, 0.0) for name in rows),
+        "size_bytes": sum(size_bytes.get(name, 0) for name in rows),
+        "query_us": took[FUSED],
+    }
 
 
 def _notices(report: Mapping[str, Any], n: int) -> list[str]:

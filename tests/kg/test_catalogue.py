@@ -11,7 +11,7 @@ from graphrec.catalogue import CatalogueGraph, items_only, with_users
 from graphrec.errors import ConfigError, DataError
 from graphrec.interactions import Interactions
 from graphrec.vocabulary import Vocabulary
-from kg.catalogue import catalogue_graph, item_tags, literal_column
+from kg.catalogue import catalogue_graph, item_tags
 from kg.entity_types import entity_types
 from kg.export import to_networkx
 from kg.hetero import adjacency_from_hetero, numeric_attributes, to_hetero
@@ -170,8 +170,7 @@ def test_item_tags(kg: KnowledgeGraph, linking: Linking) -> None:
     assert (tags.table.scores == 1).all()
 
 
-def test_literal_column_and_numbers(kg: KnowledgeGraph, linking: Linking) -> None:
-    assert literal_column(kg, linking, "genre") == [None, None, "Desert", "Fantasy"]
+def test_numbers(kg: KnowledgeGraph, linking: Linking) -> None:
     years = numeric_attributes(kg, linking, ["year"])["year"]
     np.testing.assert_array_equal(years, np.asarray([np.nan, np.nan, 1965, 1969], np.float32))
     assert years.dtype == np.float32
