@@ -58,31 +58,27 @@ def inputs_lines(inputs: Mapping[str, Any]) -> list[str]:
     lines = []
     for name in ("interactions", "test"):
         if found := inputs.get(name):
-            reasons = ", ".join(f"{count:,} {reason}" for reason, count in found["rejects"].items())
             lines.append(
                 f"{found['name']}: {found['kept']:,} of {found['rows']:,} rows, {found['users']:,} users, "
-                f"{found['items']:,} items" + (f"; left out: {reasons} (see the rejects)" if reasons else "")
+                f"{found['items']:,} items{_rejected(found, end=' (see the rejects)')}"
             )
     for name in ("items", "users"):
         if (found := inputs.get(name)) and "known" in found:
             known = ", ".join(f"{attribute} of {count:,}" for attribute, count in found["known"].items())
-            reasons = ", ".join(f"{count:,} {reason}" for reason, count in found["rejects"].items())
             lines.append(
                 f"{found['name']}: attributes of {found['matched']:,} of {found['matched'] + found['without_row']:,} "
-                f"{name}: {known}" + (f"; not read: {reasons} (see the rejects)" if reasons else "")
+                f"{name}: {known}{_rejected(found, 'not read', end=' (see the rejects)')}"
             )
     if shown := inputs.get("exposures"):
-        reasons = ", ".join(f"{count:,} {reason}" for reason, count in shown["rejects"].items())
         lines.append(
             f"{shown['name']}: {shown['kept']:,} of {shown['rows']:,} exposures, {shown['converted']:,} converted, "
-            f"{shown['anonymous']:,} of nobody known" + (f"; left out: {reasons}" if reasons else "")
+            f"{shown['anonymous']:,} of nobody known{_rejected(shown)}"
         )
     if tagged := inputs.get("user_tags"):
-        reasons = ", ".join(f"{count:,} {reason}" for reason, count in tagged["rejects"].items())
         lines.append(
             f"{tagged['name']}: {tagged['kept']:,} of {tagged['rows']:,} user tags, {tagged['anonymous']:,} of no "
             f"known user, {tagged['rare']:,} that fewer than {tagged['min_users']:,} gave the item; {tagged['tags']:,} "
-            f"tags of {tagged['tagged_items']:,} items count" + (f"; left out: {reasons}" if reasons else "")
+            f"tags of {tagged['tagged_items']:,} items count{_rejected(tagged)}"
         )
     if knowledge := inputs.get("knowledge"):
         read, linked = knowledge["read"], knowledge["linking"]
@@ -92,6 +88,12 @@ def inputs_lines(inputs: Mapping[str, Any]) -> list[str]:
         such = f", such as {', '.join(examples)}" if examples else ""
         lines.append(f"linking: {linked['matched']:,} of {linked['n_items']:,} items matched, {counts}{such}")
     return lines
+
+
+def _rejected(found: Mapping[str, Any], what: str = "left out", *, end: str = "") -> str:
+    """Return how many rows were rejected and why, as the end of a sentence; nothing where there are none."""
+    reasons = ", ".join(f"{count:,} {reason}" for reason, count in found["rejects"].items())
+    return f"; {what}: {reasons}{end}" if reasons else ""
 
 
 def strange_ids(directory: Path, ids: Sequence[str]) -> dict[str, str]:
