@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, get_args
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
 
 from graphrec.errors import ConfigError, DataError, MissingExtraError
-from graphrec.fusion.fit import climb
+from graphrec.fusion.fit import Worth, climb
 from graphrec.fusion.fused import FusedLists
 from graphrec.fusion.merging import by_sum
 from graphrec.fusion.rrf import check_settings, check_weights, merging_depth
@@ -151,8 +150,8 @@ class FittedCalibrated:
     ----------
     method : {"isotonic", "logistic"}
         How the curves are fitted.
-    cutoff : int, default 0
-        The K of Recall@K + NDCG@K that the weights maximise; 0 takes the largest cut-off of the evaluation.
+    cutoffs : tuple of int, default ()
+        The K, over which the weights maximise the mean of Recall@K + NDCG@K; none takes the largest of the evaluation.
 
     Raises
     ------
@@ -161,17 +160,18 @@ class FittedCalibrated:
     """
 
     method: Method = "isotonic"
-    cutoff: int = 0
+    cutoffs: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         check_method(self.method)
-        if self.cutoff < 0:
-            raise ConfigError(f"cutoff is {self.cutoff}; it must be 1 or more, or 0 for the largest of the evaluation")
+        check_cutoffs(self.cutoffs)
 
     def fit(self, lists: Mapping[str, ItemLists], truth: ItemLists, *, k: int, seed: int) -> FitResult:
         """Return the fusion, and its weights as what was found."""
-        fusion = fit_calibrated(lists, truth, k=self.cutoff or k, seed=seed, method=self.method)
-        return FitResult(fusion, {"method": self.method, "cutoff": self.cutoff or k, "weights": dict(fusion.weights)})
+        cutoffs = self.cutoffs or (k,)
+        fusion = fit_calibrated(lists, truth, cutoffs=cutoffs, seed=seed, method=self.method)
+        found = {"method": self.method, "cutoffs": list(cutoffs), "weights": dict(fusion.weights)}
+        return FitResult(fusion, found)
 
     def channel_depth(self, k: int) -> int:
         """Return how deep the fitted fusion asks."""
@@ -182,6 +182,13 @@ def check_method(method: str) -> None:
     """Raise ConfigError unless curves can be fitted so."""
     if method not in get_args(Method):
         raise ConfigError(f"method is {method!r}; legal: {', '.join(get_args(Method))}")
+
+
+def check_cutoffs(cutoffs: Sequence[int]) -> None:
+    """Raise ConfigError unless every cut-off is 1 or more."""
+    for cutoff in cutoffs:
+        if cutoff < 1:
+            raise ConfigError(f"a cut-off is {cutoff}; each must be 1 or more")
 
 
 def _in_order(values: Values, ranks: Values) -> Values:
@@ -204,13 +211,13 @@ def fit_calibrated(
     lists: Mapping[str, ItemLists],
     truth: ItemLists,
     *,
-    k: int,
+    cutoffs: Sequence[int],
     seed: int,
     method: Method = "isotonic",
     rounds: int = 4,
     max_users: int = 4000,
 ) -> Calibrated:
-    """Return the fusion whose curves fit the hits of ``lists``, and whose weights maximise Recall@k + NDCG@k.
+    """Return the fusion whose curves fit the hits of ``lists``, and whose weights maximise Recall@K + NDCG@K.
 
     Each channel's curve is fitted on its own entries; then the weights climb, one channel at a time, from equal ones,
     as in :func:`graphrec.fusion.fit.fit_weights`.
@@ -222,8 +229,8 @@ def fit_calibrated(
         merged (``channel_depth``).
     truth : ItemLists
         n lists of held-out items: a validation part, never the test part. Users without any are left out.
-    k : int
-        Cut-off of what is maximised.
+    cutoffs : sequence of int
+        The K, each >= 1, over which what is maximised is averaged.
     seed : int
         Decides the order of channels, and the sample where there are more than ``max_users`` users with truth.
     method : {"isotonic", "logistic"}
@@ -239,7 +246,7 @@ def fit_calibrated(
     DataError
         If no user has any truth, or no channel has a hit.
     ConfigError
-        If ``method`` is unknown, or ``k < 1``.
+        If ``method`` is unknown, or there is no cut-off, or one below 1.
     MissingExtraError
         If scikit-learn is not installed.
 
@@ -250,8 +257,10 @@ def fit_calibrated(
        several channels are added with weights, not multiplied: they find the same items far too often to be taken for
        independent witnesses.
     """
-    check_settings(k=k)
     check_method(method)
+    check_cutoffs(cutoffs)
+    if not cutoffs:
+        raise ConfigError("calibrated fusion needs a cut-off; give one K at least")
     rng = np.random.default_rng(seed)
     users = np.flatnonzero(truth_sizes(truth) > 0)
     if len(users) == 0:
@@ -263,7 +272,7 @@ def fit_calibrated(
     if not curves:
         raise DataError("no channel has a single hit among the held-out items, so scores cannot be calibrated")
     equal = Calibrated(curves)
-    weights = _climb(equal, {name: parts[name] for name in curves}, chosen, k, rounds, rng)
+    weights = _climb(equal, {name: parts[name] for name in curves}, chosen, cutoffs, rounds, rng)
     return Calibrated(curves, weights)
 
 
@@ -308,7 +317,7 @@ def _climb(
     fusion: Calibrated,
     lists: Mapping[str, ItemLists],
     truth: ItemLists,
-    k: int,
+    cutoffs: Sequence[int],
     rounds: int,
     rng: np.random.Generator,
 ) -> dict[str, float]:
@@ -316,50 +325,14 @@ def _climb(
     stacked = stack(lists)
     widest = int(np.diff(stacked.bounds, axis=1).sum(axis=0).max())  # entries that one query has over all channels
     everything = by_sum(stacked, fusion._values(stacked), widest)
-    hits, n_truth = hit_mask(everything.lists, truth), truth_sizes(truth)
-    rates = np.zeros(everything.ranks.shape)  # (m, C): what each channel adds at weight 1
+    rates = np.zeros(everything.ranks.T.shape)  # (C, m): what each channel adds at weight 1
     shares, ranks = shares_and_ranks(stacked)
     owners = np.repeat(np.arange(stacked.n), everything.lists.lengths)
     for c, name in enumerate(stacked.channels):
         there = np.flatnonzero(everything.ranks[:, c])
         entries = stacked.bounds[c, owners[there]] + everything.ranks[there, c] - 1
-        rates[there, c] = fusion.rates(name, shares[entries], ranks[entries])
+        rates[c, there] = fusion.rates(name, shares[entries], ranks[entries])
 
-    def value(weights: Values) -> float:
-        return float(_worth(everything.lists.indptr, everything.lists.items, rates @ weights, hits, n_truth, k))
-
-    n = len(stacked.channels)
-    best = climb(value, n, rounds=rounds, order=lambda: rng.permutation(n))
+    worth = Worth(everything.lists, rates, truth, cutoffs=cutoffs, with_ndcg=True)
+    best = climb(worth, rounds=rounds, order=lambda: rng.permutation(len(rates)))
     return {name: round(float(weight), 4) for name, weight in zip(stacked.channels, best / best.max(), strict=True)}
-
-
-@nb.njit(nogil=True, cache=True)
-def _worth(
-    indptr: npt.NDArray[np.int64],
-    items: npt.NDArray[np.int32],
-    scores: Values,
-    hits: npt.NDArray[np.bool_],
-    n_truth: npt.NDArray[np.int64],
-    k: int,
-) -> float:  # pragma: no cover - compiled
-    """Return the mean of Recall@k + NDCG@k of candidates in order of ``scores``, without sorting them."""
-    total = 0.0
-    for query in range(indptr.size - 1):
-        start, stop = indptr[query], indptr[query + 1]
-        found, gain, ideal = 0, 0.0, 0.0
-        for p in range(start, stop):
-            if not hits[p] or scores[p] <= 0.0:
-                continue
-            better = 0
-            for q in range(start, stop):
-                if scores[q] > scores[p] or (scores[q] == scores[p] and items[q] < items[p]):
-                    better += 1
-                    if better == k:
-                        break
-            if better < k:
-                found += 1
-                gain += 1.0 / np.log2(better + 2.0)
-        for place in range(min(k, n_truth[query])):
-            ideal += 1.0 / np.log2(place + 2.0)
-        total += found / n_truth[query] + gain / ideal
-    return total / max(indptr.size - 1, 1)

@@ -128,12 +128,12 @@ def test_coverage_is_fitted_on_validation_served_as_quotas_and_channels_are_reco
 
 
 @pytest.mark.parametrize(
-    ("settings", "method", "cutoff"),
-    [("", "isotonic", 10), ('method = "logistic"\ncutoff = 5\n', "logistic", 5)],
+    ("settings", "method", "cutoffs"),
+    [("", "isotonic", [10]), ('method = "logistic"\ncutoffs = [5, 10]\n', "logistic", [5, 10])],
     ids=["isotonic", "logistic"],
 )
 def test_calibrated_fusion_is_fitted_on_validation_reported_and_served(
-    tmp_path: Path, settings: str, method: str, cutoff: int
+    tmp_path: Path, settings: str, method: str, cutoffs: list[int]
 ) -> None:
     config = variant(
         tmp_path,
@@ -144,7 +144,7 @@ def test_calibrated_fusion_is_fitted_on_validation_reported_and_served(
     trained = train(config, tmp_path / "out")
     channels = ["hot", "user-cf", "item-cf", "gf-cf"]
     fusion, found = open_bundle(trained.bundle).fusion, trained.report["fusion_fit"]
-    assert (found["method"], found["cutoff"], found["k"]) == (method, cutoff, 10)
+    assert (found["method"], found["cutoffs"], found["k"]) == (method, cutoffs, 10)
     assert found["users"] == N_READERS
     assert fusion["kind"] == "calibrated"
     assert list(fusion["curves"]) == channels

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphrec.errors import ConfigError, DataError
-from graphrec.fusion.calibrated import Calibrated, Curve, Method, fit_calibrated, shares_and_ranks
+from graphrec.fusion.calibrated import Calibrated, Curve, FittedCalibrated, Method, fit_calibrated, shares_and_ranks
 from graphrec.fusion.stacked import stack
 from graphrec.lists import ItemLists, empty_lists, item_lists
 from graphrec.metrics import rank_metrics
@@ -83,7 +83,7 @@ def test_shares_sum_to_one_over_the_head() -> None:
 @pytest.mark.parametrize("method", ["isotonic", "logistic"])
 def test_fitting_finds_the_channel_whose_scores_mean_something(method: Method) -> None:
     lists, truth = _world()
-    fusion = fit_calibrated(lists, truth, k=5, seed=0, method=method)
+    fusion = fit_calibrated(lists, truth, cutoffs=(5,), seed=0, method=method)
     held_lists, held_truth = _world(seed=9)
     fused = rank_metrics(fusion.merge(held_lists, 5).lists, held_truth, 5).recall.mean()
     best = rank_metrics(held_lists["good"], held_truth, 5).recall.mean()
@@ -95,7 +95,7 @@ def test_fitting_finds_the_channel_whose_scores_mean_something(method: Method) -
 
 def test_a_curve_tells_the_rate_of_hits() -> None:
     lists, truth = _world(2000)
-    curve = fit_calibrated({"good": lists["good"]}, truth, k=5, seed=0, max_users=2000).curves["good"]
+    curve = fit_calibrated({"good": lists["good"]}, truth, cutoffs=(5,), seed=0, max_users=2000).curves["good"]
     shares, ranks = shares_and_ranks(stack({"good": lists["good"]}))
     first = ranks == 1
     assert curve(shares[first], ranks[first]).mean() == pytest.approx(1.0, abs=0.02)
@@ -106,8 +106,8 @@ def test_a_curve_tells_the_rate_of_hits() -> None:
 @pytest.mark.parametrize("method", ["isotonic", "logistic"])
 def test_the_same_seed_gives_the_same_fusion_and_json_keeps_it(method: Method) -> None:
     lists, truth = _world(80)
-    fusion = fit_calibrated(lists, truth, k=5, seed=4, method=method)
-    assert fusion == fit_calibrated(lists, truth, k=5, seed=4, method=method)
+    fusion = fit_calibrated(lists, truth, cutoffs=(5,), seed=4, method=method)
+    assert fusion == fit_calibrated(lists, truth, cutoffs=(5,), seed=4, method=method)
     told = json.loads(json.dumps(fusion.to_dict()))
     assert told.pop("kind") == "calibrated"
     assert Calibrated(**told) == fusion
@@ -125,16 +125,20 @@ def test_a_channel_without_a_curve_or_a_list_is_passed_over() -> None:
 def test_a_channel_without_hits_gets_no_curve() -> None:
     lists, truth = _world(50)
     lists["empty"] = empty_lists(50)
-    assert set(fit_calibrated(lists, truth, k=5, seed=0).curves) == {"noise", "good"}
+    assert set(fit_calibrated(lists, truth, cutoffs=(5,), seed=0).curves) == {"noise", "good"}
 
 
 def test_nothing_to_learn_from_is_said() -> None:
     with pytest.raises(DataError, match="no user has a held-out item"):
-        fit_calibrated({"a": item_lists([[1]])}, empty_lists(1), k=5, seed=0)
+        fit_calibrated({"a": item_lists([[1]])}, empty_lists(1), cutoffs=(5,), seed=0)
     with pytest.raises(DataError, match="no channel has a single hit"):
-        fit_calibrated({"a": item_lists([[1]])}, item_lists([[2]]), k=5, seed=0)
+        fit_calibrated({"a": item_lists([[1]])}, item_lists([[2]]), cutoffs=(5,), seed=0)
     with pytest.raises(ConfigError, match="legal: isotonic, logistic"):
-        fit_calibrated({"a": item_lists([[1]])}, item_lists([[1]]), k=5, seed=0, method="platt")  # type: ignore[arg-type]
+        fit_calibrated({"a": item_lists([[1]])}, item_lists([[1]]), cutoffs=(5,), seed=0, method="platt")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="give one K at least"):
+        fit_calibrated({"a": item_lists([[1]])}, item_lists([[1]]), cutoffs=(), seed=0)
+    with pytest.raises(ConfigError, match="a cut-off is 0"):
+        FittedCalibrated(cutoffs=(20, 0))
 
 
 def test_illegal_settings_are_said() -> None:
