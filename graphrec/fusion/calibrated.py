@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit
 
 from graphrec.errors import ConfigError, DataError, MissingExtraError
 from graphrec.fusion.fit import Worth, climb
 from graphrec.fusion.fused import FusedLists
+from graphrec.fusion.kernels import LEAST_SHARE, calibrated_rates
 from graphrec.fusion.merging import by_sum
 from graphrec.fusion.rrf import check_settings, check_weights, merging_depth
 from graphrec.fusion.settings import FitResult
@@ -25,13 +26,9 @@ Values = npt.NDArray[np.float64]
 
 # Best entries of a list whose scores sum to one share: they are there in any list that is merged.
 _HEAD = 100
-# Small beside what calibration knows, large enough for float32 to tell apart.
-_STEP, _PLACES = 1e-6, 10_000
-# A share of 0 has no logarithm.
-_LEAST_SHARE = 1e-9
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Curve:
     r"""The rate of hits of one channel's entries.
 
@@ -58,23 +55,25 @@ class Curve:
         if any(after <= before for before, after in zip(self.shares, self.shares[1:], strict=False)):
             raise ConfigError("the shares of a curve must rise from knot to knot")
 
-    def __call__(self, shares: Values, ranks: Values) -> Values:
-        """Return the rate of hits, 0 to 1, of (m,) entries with these shares and 1-based ranks."""
-        if self.shares:
-            rates: Values = np.interp(shares, self.shares, self.rates)
-            return rates
-        log_odds = (
-            self.intercept
-            + self.share_slope * np.log(np.maximum(shares, _LEAST_SHARE))
-            + self.rank_slope * np.log(ranks)
-        )
-        return np.asarray(expit(log_odds), dtype=np.float64)
+    @cached_property
+    def knots(self) -> Values:
+        """(2, n) shares and rates."""
+        return np.array([self.shares, self.rates], dtype=np.float64)
+
+    @property
+    def slopes(self) -> Values:
+        """(3,) intercept, slope of the share, slope of the rank."""
+        return np.array([self.intercept, self.share_slope, self.rank_slope])
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON values."""
         if self.shares:
             return {"shares": list(self.shares), "rates": list(self.rates)}
         return {"intercept": self.intercept, "share_slope": self.share_slope, "rank_slope": self.rank_slope}
+
+
+# An entry's share taken for its rate: what is left where nothing is known of any channel.
+_SHARES = Curve((0.0, 1.0), (0.0, 1.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,18 +118,14 @@ class Calibrated:
 
     def _values(self, stacked: StackedLists) -> Values:
         """Return what each entry adds to its item's score, (m,)."""
-        shares, ranks = shares_and_ranks(stacked)
-        values = np.zeros(len(shares))
+        worth = {name: self.weights.get(name, 1.0) for name in stacked.channels if name in self.curves}
+        known = any(worth.values())
+        values = np.zeros(len(stacked.items))
         for c, name in enumerate(stacked.channels):
-            weight = self.weights.get(name, 1.0)
-            if name in self.curves and weight > 0:
-                here = slice(stacked.bounds[c, 0], stacked.bounds[c, -1])
-                values[here] = weight * self.rates(name, shares[here], ranks[here])
-        return values if values.any() else _in_order(shares, ranks)
-
-    def rates(self, name: str, shares: Values, ranks: Values) -> Values:
-        """Return the rates (m,) of a channel's entries; where a curve is flat, they keep the channel's own order."""
-        return _in_order(self.curves[name](shares, ranks), ranks)
+            curve, weight = (self.curves.get(name), worth.get(name)) if known else (_SHARES, 1.0)
+            if curve and weight:
+                calibrated_rates(stacked.bounds, stacked.scores, c, _HEAD, curve.knots, curve.slopes, weight, values)
+        return values
 
     def channel_depth(self, k: int) -> int:
         """Return twice k, and 200 at least."""
@@ -189,11 +184,6 @@ def check_cutoffs(cutoffs: Sequence[int]) -> None:
     for cutoff in cutoffs:
         if cutoff < 1:
             raise ConfigError(f"a cut-off is {cutoff}; each must be 1 or more")
-
-
-def _in_order(values: Values, ranks: Values) -> Values:
-    """Return the values, each a millionth more for every place that it stands higher."""
-    return values * (1 + _STEP * np.maximum(_PLACES - ranks, 0))
 
 
 def shares_and_ranks(stacked: StackedLists) -> tuple[Values, Values]:
@@ -307,7 +297,7 @@ def _logistic(shares: Values, ranks: Values, hits: npt.NDArray[np.bool_]) -> Cur
         raise MissingExtraError("calibrated fusion", extra="train") from error
     if hits.all():
         return Curve((0.0,), (1.0,))
-    columns = np.stack([np.log(np.maximum(shares, _LEAST_SHARE)), np.log(ranks)], axis=1)
+    columns = np.stack([np.log(np.maximum(shares, LEAST_SHARE)), np.log(ranks)], axis=1)
     found = LogisticRegression(C=1e3, max_iter=1000).fit(columns, hits)
     slopes = found.coef_[0]
     return Curve((), (), float(found.intercept_[0]), float(slopes[0]), float(slopes[1]))
@@ -324,15 +314,13 @@ def _climb(
     """Return the weights, the largest 1, that coordinate ascent reaches from equal ones."""
     stacked = stack(lists)
     widest = int(np.diff(stacked.bounds, axis=1).sum(axis=0).max())  # entries that one query has over all channels
-    everything = by_sum(stacked, fusion._values(stacked), widest)
+    values = fusion._values(stacked)
+    everything = by_sum(stacked, values, widest)
     rates = np.zeros(everything.ranks.T.shape)  # (C, m): what each channel adds at weight 1
-    shares, ranks = shares_and_ranks(stacked)
     owners = np.repeat(np.arange(stacked.n), everything.lists.lengths)
-    for c, name in enumerate(stacked.channels):
+    for c in range(len(rates)):
         there = np.flatnonzero(everything.ranks[:, c])
-        entries = stacked.bounds[c, owners[there]] + everything.ranks[there, c] - 1
-        rates[c, there] = fusion.rates(name, shares[entries], ranks[entries])
-
+        rates[c, there] = values[stacked.bounds[c, owners[there]] + everything.ranks[there, c] - 1]
     worth = Worth(everything.lists, rates, truth, cutoffs=cutoffs, with_ndcg=True)
     best = climb(worth, rounds=rounds, order=lambda: rng.permutation(len(rates)))
     return {name: round(float(weight), 4) for name, weight in zip(stacked.channels, best / best.max(), strict=True)}

@@ -34,6 +34,13 @@ def _world(n: int = 300, *, seed: int = 0) -> tuple[dict[str, ItemLists], ItemLi
     return lists, item_lists(truth)
 
 
+def _rate(curve: Curve, share: float, rank: float) -> float:
+    if curve.shares:
+        return float(np.interp(share, curve.shares, curve.rates))
+    odds = curve.intercept + curve.share_slope * np.log(max(share, 1e-9)) + curve.rank_slope * np.log(rank)
+    return float(1 / (1 + np.exp(-odds)))
+
+
 def _oracle(fusion: Calibrated, lists: dict[str, ItemLists], query: int, k: int) -> list[tuple[int, float]]:
     sums: dict[int, float] = {}
     for name, part in lists.items():
@@ -41,7 +48,7 @@ def _oracle(fusion: Calibrated, lists: dict[str, ItemLists], query: int, k: int)
         head = sum(max(float(score), 0.0) for score in scores[:100])
         for position, (item, score) in enumerate(zip(items.tolist(), scores.tolist(), strict=True)):
             share = max(score, 0.0) / head if head > 0 else 0.0
-            rate = float(fusion.curves[name](np.array([share]), np.array([position + 1.0]))[0])
+            rate = max(_rate(fusion.curves[name], share, position + 1.0), 1e-9)
             rate *= 1 + 1e-6 * (10_000 - (position + 1))
             sums[item] = sums.get(item, 0.0) + fusion.weights.get(name, 1.0) * rate
     best = sorted(sums.items(), key=lambda pair: (-np.float32(pair[1]), pair[0]))
@@ -87,7 +94,7 @@ def test_fitting_finds_the_channel_whose_scores_mean_something(method: Method) -
     held_lists, held_truth = _world(seed=9)
     fused = rank_metrics(fusion.merge(held_lists, 5).lists, held_truth, 5).recall.mean()
     best = rank_metrics(held_lists["good"], held_truth, 5).recall.mean()
-    top = {name: fusion.curves[name](np.array([0.1]), np.array([1.0]))[0] for name in lists}
+    top = {name: _rate(fusion.curves[name], 0.1, 1.0) for name in lists}
     assert top["good"] > 5 * top["noise"]
     assert fused >= best - 0.01
     assert best > 0.7
@@ -97,9 +104,9 @@ def test_a_curve_tells_the_rate_of_hits() -> None:
     lists, truth = _world(2000)
     curve = fit_calibrated({"good": lists["good"]}, truth, cutoffs=(5,), seed=0, max_users=2000).curves["good"]
     shares, ranks = shares_and_ranks(stack({"good": lists["good"]}))
-    first = ranks == 1
-    assert curve(shares[first], ranks[first]).mean() == pytest.approx(1.0, abs=0.02)
-    assert curve(shares[ranks > 10], ranks[ranks > 10]).mean() < 0.05
+    rates = np.array([_rate(curve, share, rank) for share, rank in zip(shares, ranks, strict=True)])
+    assert rates[ranks == 1].mean() == pytest.approx(1.0, abs=0.02)
+    assert rates[ranks > 10].mean() < 0.05
     assert (np.diff(curve.rates) >= 0).all()
 
 
@@ -120,6 +127,13 @@ def test_a_channel_without_a_curve_or_a_list_is_passed_over() -> None:
     alone = fusion.merge({"new": item_lists([[7, 3]], [[1.0, 4.0]])}, 5)
     assert alone.lists.items.tolist() == [3, 7]
     assert len(fusion.merge({"a": empty_lists(3)}, 5)) == 3
+
+
+def test_an_entry_that_was_never_a_hit_still_comes_back_last() -> None:
+    fusion = Calibrated({"a": Curve((0.1, 0.9), (0.0, 0.5)), "b": RISING})
+    merged = fusion.merge({"a": item_lists([[4, 2, 9]], [[8.0, 0.4, 0.2]]), "b": item_lists([[1]])}, 5)
+    assert sorted(merged.lists.items.tolist()[:2]) == [1, 4]
+    assert merged.lists.items.tolist()[2:] == [2, 9]
 
 
 def test_a_channel_without_hits_gets_no_curve() -> None:
