@@ -24,25 +24,38 @@ _LAST = np.int64(0x7FFFFFFFFFFFFFFF)  # behind every key
 _SIGN, _REST = np.int32(31), np.int32(0x7FFFFFFF)
 _ROOM = 4  # the buffer holds this many times k
 _LEAST_ROOM = 64
-# A dense row is compared with the cut in blocks of this many scores.
-_BLOCK = 32
+# A dense row is dealt out to this many lanes for each of the k, and refused in blocks of this many scores.
+_LANES = 4
+_BLOCK = 128
+# The bound for a dense row may let k >> this many scores more through.
+_SLACK = 3
 # An accumulator with one column in this many touched is read from end to end; one with fewer, by its touched columns.
 _DENSE = 4
 
 
 @nb.njit(nogil=True, cache=True, inline="always")
-def _key(score: Number, row: int) -> Any:  # pragma: no cover - compiled
-    """Return the key of a score, rounded to float32, and a row. Adding 0 makes -0.0 equal to 0.0."""
+def _ascending(score: Number) -> Any:  # pragma: no cover - compiled
+    """Return an int32 that orders scores, rounded to float32, as they are. Adding 0 makes -0.0 equal to 0.0."""
     bits = np.float32(score + 0.0).view(np.int32)
-    ascending = bits ^ ((bits >> _SIGN) & _REST)
-    return (np.int64(~ascending) << 32) | np.int64(row)
+    return np.int32(bits ^ ((bits >> _SIGN) & _REST))
+
+
+@nb.njit(nogil=True, cache=True, inline="always")
+def _from_ascending(number: Any) -> np.float32:  # pragma: no cover - compiled
+    """Return the score that :func:`_ascending` made the number of."""
+    return np.int32(number ^ ((number >> _SIGN) & _REST)).view(np.float32)
+
+
+@nb.njit(nogil=True, cache=True, inline="always")
+def _key(score: Number, row: int) -> Any:  # pragma: no cover - compiled
+    """Return the key of a score, rounded to float32, and a row."""
+    return (np.int64(~_ascending(score)) << 32) | np.int64(row)
 
 
 @nb.njit(nogil=True, cache=True, inline="always")
 def _score(key: Any) -> np.float32:  # pragma: no cover - compiled
     """Return the score in a key."""
-    ascending = ~np.int32(key >> 32)
-    return np.int32(ascending ^ ((ascending >> _SIGN) & _REST)).view(np.float32)
+    return _from_ascending(~np.int32(key >> 32))
 
 
 @nb.njit(nogil=True, cache=True)
@@ -122,31 +135,92 @@ def select_top(
 
 
 @nb.njit(nogil=True, cache=True)
-def top_of_rows(values: FloatArray, k: int, rows: RowArray, scores: FloatArray) -> None:  # pragma: no cover - compiled
-    """Write the k best columns of each row of ``values`` (q, n) to ``rows`` and ``scores`` (q, min(k, n)).
+def _lane_maxima(line: FloatArray, maxima: FloatArray) -> None:  # pragma: no cover - compiled
+    """Write the greatest of each lane to ``maxima``: every so-manyth score, for neighbours are often alike."""
+    lanes = maxima.size
+    maxima[:] = line[:lanes]
+    whole = lanes + (line.size - lanes) // (2 * lanes) * 2 * lanes
+    for start in range(lanes, whole, 2 * lanes):  # two at a time: each maximum is loaded and stored once for them
+        one, two = line[start : start + lanes], line[start + lanes : start + 2 * lanes]
+        for j in range(lanes):
+            better = one[j] if one[j] > two[j] else two[j]
+            maxima[j] = better if better > maxima[j] else maxima[j]
+    for start in range(whole, line.size, lanes):
+        rest = line[start : start + lanes]
+        for j in range(rest.size):
+            maxima[j] = rest[j] if rest[j] > maxima[j] else maxima[j]
 
-    Best first, ties to the lower column; time O(n + k log k) a row on average.
+
+@nb.njit(nogil=True, cache=True)
+def _least_of_best(scores: FloatArray, k: int, turned: RowArray) -> np.float32:  # pragma: no cover - compiled
+    """Return the k-th best score, or one a little below it that few more reach; ``turned`` is room for all scores.
+
+    Bisects the bits: counting how many stand above a middle takes no branch, and so a few cycles for eight scores.
     """
-    n_columns = values.shape[1]
-    keys = np.empty(min(n_columns, _room(n_columns, k) + _BLOCK), dtype=np.int64)
+    for j in range(scores.size):
+        turned[j] = _ascending(scores[j])
+    low, high = np.int64(turned.min()), np.int64(turned.max())
+    while low < high:
+        middle = (low + high + 1) >> 1
+        least, reached = np.int32(middle), np.int32(0)
+        for j in range(turned.size):
+            reached += np.int32(turned[j] >= least)
+        if reached < k:
+            high = middle - 1
+            continue
+        low = middle
+        if reached - k <= k >> _SLACK:
+            break
+    return _from_ascending(np.int32(low))
+
+
+@nb.njit(nogil=True, cache=True)
+def best_of_rows(values: FloatArray, keys: IntArray) -> None:  # pragma: no cover - compiled
+    """Write the keys of the k best columns of each row of ``values`` (q, n) to ``keys`` (q, k), in any order; k <= n.
+
+    A row's scores are dealt out to some lanes. At least k scores reach the k-th best of the lanes' maxima, and, dealt
+    out so, hardly more: the rest are refused in blocks.
+    """
+    n_columns, k = values.shape[1], keys.shape[1]
+    lanes = min(n_columns, _LANES * k)
+    maxima, turned = np.empty(lanes, dtype=np.float32), np.empty(lanes, dtype=np.int32)
+    buffer = np.empty(_room(n_columns, k) + _BLOCK, dtype=np.int64)
+    places = np.empty(_BLOCK + 1, dtype=np.int32)
     for i in range(values.shape[0]):
-        n, least, full = 0, np.float32(-np.inf), False
+        line, n = values[i], 0
+        _lane_maxima(line, maxima)
+        least = _least_of_best(maxima, k, turned)
         for start in range(0, n_columns, _BLOCK):
-            stop = min(start + _BLOCK, n_columns)
-            if n + stop - start > keys.size:
-                _part(keys, n, k)
-                n, least, full = k, _score(keys[k - 1]), True
-            better = 0
-            for j in range(start, stop):
-                better += values[i, j] > least
-            # Until the first cut nothing is refused, minus infinity included.
-            if full and better == 0:
+            block, reached = line[start : start + _BLOCK], False
+            for j in range(block.size):
+                reached |= block[j] >= least
+            if not reached:
                 continue
-            for j in range(start, stop):
-                # Written always, kept when better: a branch would be guessed wrong. A tie with the cut is behind it.
-                keys[n] = _key(values[i, j], j)
-                n += not full or values[i, j] > least
-        _settle(keys, n, k, rows[i], scores[i])
+            if n + block.size > buffer.size:
+                _part(buffer, n, k)
+                # The next float32 above the k-th best: a tie with it is behind it.
+                n, least = k, _score(buffer[k - 1] - (1 << 32))
+            found = 0
+            for j in range(block.size):
+                # Written always, kept when good enough: a branch would be guessed wrong.
+                places[found] = j
+                found += block[j] >= least
+            for p in range(found):
+                buffer[n + p] = _key(block[places[p]], start + places[p])
+            n += found
+        _part(buffer, n, k)
+        keys[i] = buffer[:k]
+
+
+@nb.njit(nogil=True, cache=True)
+def read_keys(keys: IntArray, rows: RowArray, scores: FloatArray) -> int:  # pragma: no cover - compiled
+    """Write the rows and the scores in ``keys`` (m,); return how many of the scores are above minus infinity."""
+    n = 0
+    for p in range(keys.size):
+        rows[p] = np.int32(keys[p] & 0xFFFFFFFF)
+        scores[p] = _score(keys[p])
+        n += scores[p] > -np.inf
+    return n
 
 
 @nb.njit(nogil=True, cache=True)

@@ -23,7 +23,7 @@ from graphrec.topk import Pushed, join, top_columns
 FORMAT = "exact/1"
 
 # Scores held at once (4 bytes each).
-_BLOCK_SCORES = 1 << 22
+_BLOCK_SCORES = 1 << 23
 
 
 class ExactIndex:
@@ -47,7 +47,7 @@ class ExactIndex:
 
     Notes
     -----
-    A search takes O(q * n * dim) time and 16 MB of scores at once a thread; blocks of queries are spread over all
+    A search takes O(q * n * dim) time and 32 MB of scores at once a thread; blocks of queries are spread over all
     processors, so a batch is fastest where BLAS itself has one thread. Equal vectors get equal scores, so their order
     is that of their rows.
     """
