@@ -95,6 +95,16 @@ def take_lists(lists: ItemLists, rows: npt.ArrayLike) -> ItemLists:
     return ItemLists(indptr, lists.items[positions], lists.scores[positions])
 
 
+def places_among(lists: ItemLists, rows: npt.NDArray[np.integer]) -> ItemLists:
+    """Return the items that are among ``rows`` (t,), which ascend, as places there; the others are left out."""
+    if len(rows) == 0:
+        return empty_lists(len(lists))
+    places = np.minimum(np.searchsorted(rows, lists.items), len(rows) - 1)
+    kept = rows[places] == lists.items
+    indptr = np.concatenate([[0], np.cumsum(kept)])[lists.indptr]
+    return ItemLists(indptr, places[kept], lists.scores[kept])
+
+
 def truncate(lists: ItemLists, k: int) -> ItemLists:
     """Return the first ``k`` entries of each list."""
     if len(lists) == 0 or int(lists.lengths.max()) <= k:
