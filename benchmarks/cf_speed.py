@@ -32,10 +32,11 @@ from threadpoolctl import threadpool_limits
 from benchmarks.harness import write_json
 from graphrec.catalogue import items_only
 from graphrec.channels.item_cf import ItemCF
+from graphrec.channels.matrices import taste_matrix
 from graphrec.channels.registry import RECIPES, recipe_class
 from graphrec.filtering import recall_allowed
 from graphrec.index import ExactIndex
-from graphrec.interactions import Interactions, histories, to_csr
+from graphrec.interactions import Interactions, histories
 from graphrec.lists import ItemLists
 from graphrec.recall import Queries, RecallData, known_queries
 from graphrec.recallers.vector import VectorRecaller
@@ -82,7 +83,8 @@ def gowalla(path: Path) -> World:
     ids = Vocabulary([f"i{row}" for row in range(n_items)])
     people = Vocabulary([f"u{row}" for row in range(n_users)])
     queries = known_queries(histories(events), np.arange(n_users))
-    return World(RecallData(people, ids, events, items_only(ids)), sp.csr_matrix(to_csr(events)), queries)
+    data = RecallData(people, ids, events, items_only(ids))
+    return World(data, sp.csr_matrix(taste_matrix(data, 1.0)), queries)
 
 
 def _recall(world: World, channel: Any) -> ItemLists:

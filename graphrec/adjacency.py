@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from graphrec.checks import as_array, check_finite, check_indptr, check_length, check_rows
 from graphrec.errors import DataError, nearest_names
+from graphrec.lists import indptr_of
 
 
 @dataclass(frozen=True, slots=True, init=False, eq=False)
@@ -150,8 +151,7 @@ def adjacency_from_edges(
     relation = as_array(relations, np.int16, name="relations")
     check_rows(source, n, name="sources")
     order = np.lexsort((relation, destination, source))
-    indptr = np.zeros(n + 1, dtype=np.int64)
-    np.cumsum(np.bincount(source, minlength=n), out=indptr[1:])
+    indptr = indptr_of(np.bincount(source, minlength=n))
     return Adjacency(
         indptr,
         destination[order],

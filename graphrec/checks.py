@@ -1,4 +1,4 @@
-"""Checks that the core types make of the arrays they are given."""
+"""Checks of arrays, and of how many items are asked for."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.errors import DataError
+from graphrec.errors import ConfigError, DataError
 
 # Values looked at together.
 _CHECKED = 1 << 22
@@ -37,6 +37,12 @@ def as_array(values: npt.ArrayLike, dtype: npt.DTypeLike, *, name: str, ndim: in
                 )
         array = array.astype(target)
     return np.ascontiguousarray(array)
+
+
+def check_k(k: int) -> None:
+    """Raise ConfigError unless at least one item is asked for."""
+    if k < 1:
+        raise ConfigError(f"k is {k}; at least 1 item must be asked for")
 
 
 def check_length(array: npt.NDArray[Any], length: int, *, name: str) -> None:

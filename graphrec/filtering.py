@@ -8,7 +8,7 @@ import numba as nb
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.lists import ItemLists, take_lists
+from graphrec.lists import ItemLists, indptr_of, take_lists
 from graphrec.recall import Queries, Recaller, take_queries
 from graphrec.topk import join
 
@@ -48,8 +48,7 @@ def leave_out(lists: ItemLists, k: int, *, exclude: ItemLists, allowed: npt.NDAr
     kept = np.empty(len(lists.items), dtype=np.int64)
     counts = np.empty(len(lists), dtype=np.int64)
     total = _filter(lists.indptr, lists.items, exclude.indptr, exclude.items, allowed, k, kept, counts)
-    indptr = np.zeros(len(lists) + 1, dtype=np.int64)
-    np.cumsum(counts, out=indptr[1:])
+    indptr = indptr_of(counts)
     return ItemLists(indptr, lists.items[kept[:total]], lists.scores[kept[:total]])
 
 

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import scipy.sparse as sp
 
 from graphrec.checks import as_array, check_finite, check_length, check_rows
 from graphrec.errors import DataError
 from graphrec.interaction_kernels import count_users, merge_pairs, scatter
-from graphrec.lists import ItemLists
+from graphrec.lists import ItemLists, indptr_of
 
 # 2100-01-01 in seconds; anything later was most likely written in milliseconds.
 _LATEST_TIME = 4_102_444_800
@@ -125,7 +124,7 @@ def coalesced_parts(interactions: Interactions, *, events: int = _PART_EVENTS) -
     Each part reads the users of all events once.
     """
     counts = _events_by_user(interactions)
-    bounds = np.concatenate([[0], np.cumsum(counts)])
+    bounds = indptr_of(counts)
     start = 0
     while True:
         stop = int(np.searchsorted(bounds, bounds[start] + events, side="right")) - 1
@@ -145,8 +144,7 @@ def _events_by_user(interactions: Interactions) -> npt.NDArray[np.int64]:
 
 def _coalesced(interactions: Interactions, start: int, counts: npt.NDArray[np.int64]) -> Interactions:
     """Return the pairs of the users from ``start`` on, who have ``counts`` events."""
-    indptr = np.zeros(len(counts) + 1, dtype=np.int64)
-    np.cumsum(counts, out=indptr[1:])
+    indptr = indptr_of(counts)
     m, times = int(indptr[-1]), interactions.times
     users, items = np.empty(m, dtype=np.int32), np.empty(m, dtype=np.int32)
     weights, moments = np.empty(m, dtype=np.float32), np.empty(0 if times is None else m, dtype=np.int64)
@@ -175,26 +173,5 @@ def histories(interactions: Interactions) -> ItemLists:
         List ``u`` is the history of user ``u``; ``n = interactions.n_users``.
     """
     merged = coalesce(interactions)
-    indptr = np.zeros(merged.n_users + 1, dtype=np.int64)
-    np.cumsum(np.bincount(merged.users, minlength=merged.n_users), out=indptr[1:])
+    indptr = indptr_of(np.bincount(merged.users, minlength=merged.n_users))
     return ItemLists(indptr, merged.items, merged.weights)
-
-
-def to_csr(interactions: Interactions, *, binary: bool = False) -> sp.csr_array:
-    """Return the (n_users, n_items) float32 matrix of summed weights, or of ones with ``binary``.
-
-    Indices are int32 and sorted in each row.
-    """
-    matrix = sp.coo_array(
-        (interactions.weights, (interactions.users, interactions.items)),
-        shape=(interactions.n_users, interactions.n_items),
-    ).tocsr()
-    matrix.sum_duplicates()
-    if binary:
-        matrix.data = np.ones_like(matrix.data)
-    return sp.csr_array(matrix)
-
-
-def item_counts(interactions: Interactions) -> npt.NDArray[np.int64]:
-    """Return (n_items,) int64: events each item has."""
-    return np.bincount(interactions.items, minlength=interactions.n_items).astype(np.int64)

@@ -64,6 +64,13 @@ class ItemLists:
         return np.diff(self.indptr)
 
 
+def indptr_of(lengths: Sequence[int] | npt.NDArray[np.integer] | npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """Return (n + 1,) int64: where each of n lists of these lengths starts, and where the last ends."""
+    indptr = np.zeros(len(lengths) + 1, dtype=np.int64)
+    np.cumsum(lengths, out=indptr[1:])
+    return indptr
+
+
 def empty_lists(n: int) -> ItemLists:
     """Return n empty lists."""
     return ItemLists(np.zeros(n + 1, dtype=np.int64), np.empty(0, dtype=np.int32))
@@ -75,8 +82,7 @@ def item_lists(
 ) -> ItemLists:
     """Return ItemLists from Python sequences of rows, and of scores where given."""
     parts = [np.asarray(one, dtype=np.int32) for one in lists]
-    indptr = np.zeros(len(parts) + 1, dtype=np.int64)
-    np.cumsum([len(one) for one in parts], out=indptr[1:])
+    indptr = indptr_of([len(one) for one in parts])
     items = np.concatenate(parts) if parts else np.empty(0, dtype=np.int32)
     flat = None if scores is None else [np.asarray(one, dtype=np.float32) for one in scores]
     return ItemLists(indptr, items, None if flat is None else np.concatenate([*flat, np.empty(0, np.float32)]))
@@ -88,8 +94,7 @@ def take_lists(lists: ItemLists, rows: npt.ArrayLike) -> ItemLists:
     safe = np.maximum(chosen, 0)
     starts = lists.indptr[safe] if len(lists) else np.zeros_like(safe)
     lengths = np.where(chosen >= 0, lists.indptr[safe + 1] - starts, 0) if len(lists) else np.zeros_like(safe)
-    indptr = np.zeros(len(chosen) + 1, dtype=np.int64)
-    np.cumsum(lengths, out=indptr[1:])
+    indptr = indptr_of(lengths)
     # Entry p of the result stands at starts[list] + (p - indptr[list]).
     positions = np.repeat(starts - indptr[:-1], lengths) + np.arange(indptr[-1])
     return ItemLists(indptr, lists.items[positions], lists.scores[positions])
@@ -100,9 +105,18 @@ def places_among(lists: ItemLists, rows: npt.NDArray[np.integer]) -> ItemLists:
     if len(rows) == 0:
         return empty_lists(len(lists))
     places = np.minimum(np.searchsorted(rows, lists.items), len(rows) - 1)
-    kept = rows[places] == lists.items
-    indptr = np.concatenate([[0], np.cumsum(kept)])[lists.indptr]
-    return ItemLists(indptr, places[kept], lists.scores[kept])
+    return entries_where(ItemLists(lists.indptr, places, lists.scores), rows[places] == lists.items)
+
+
+def slice_lists(lists: ItemLists, start: int, stop: int) -> ItemLists:
+    """Return the lists ``start:stop``; their entries are shared, not copied."""
+    first, last = lists.indptr[start], lists.indptr[stop]
+    return ItemLists(lists.indptr[start : stop + 1] - first, lists.items[first:last], lists.scores[first:last])
+
+
+def entries_where(lists: ItemLists, keep: npt.NDArray[np.bool_]) -> ItemLists:
+    """Return the lists with the entries alone that the mask ``keep`` (m,) holds."""
+    return ItemLists(indptr_of(keep)[lists.indptr], lists.items[keep], lists.scores[keep])
 
 
 def truncate(lists: ItemLists, k: int) -> ItemLists:
@@ -111,15 +125,13 @@ def truncate(lists: ItemLists, k: int) -> ItemLists:
         return lists
     within = np.arange(len(lists.items)) - np.repeat(lists.indptr[:-1], lists.lengths)
     keep = within < k
-    indptr = np.zeros_like(lists.indptr)
-    np.cumsum(np.minimum(lists.lengths, k), out=indptr[1:])
+    indptr = indptr_of(np.minimum(lists.lengths, k))
     return ItemLists(indptr, lists.items[keep], lists.scores[keep])
 
 
 def concatenate(parts: Sequence[ItemLists]) -> ItemLists:
     """Return the lists of all parts, one after the other."""
     lengths = np.concatenate([np.empty(0, dtype=np.int64), *(part.lengths for part in parts)])
-    indptr = np.zeros(len(lengths) + 1, dtype=np.int64)
-    np.cumsum(lengths, out=indptr[1:])
+    indptr = indptr_of(lengths)
     items = np.concatenate([np.empty(0, dtype=np.int32), *(part.items for part in parts)])
     return ItemLists(indptr, items, np.concatenate([np.empty(0, dtype=np.float32), *(part.scores for part in parts)]))

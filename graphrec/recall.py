@@ -96,6 +96,11 @@ class Evidence:
     via: npt.NDArray[np.int32]
 
 
+def no_evidence(n: int) -> Evidence:
+    """Return the evidence of ``n`` items that nothing speaks for."""
+    return Evidence(np.full(n, -1, dtype=np.int32), np.full(n, -1, dtype=np.int32))
+
+
 @runtime_checkable
 class Recaller(Protocol):
     """One channel, ready to answer. Implementations are immutable and safe to call from several threads.

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphrec.filtering import leave_out
-from graphrec.lists import ItemLists, empty_lists
+from graphrec.lists import ItemLists, empty_lists, indptr_of
 from graphrec.neighbours import NeighbourTable
 from graphrec.topk import FloatArray, Pushed, RowArray, select_top
 
@@ -61,8 +61,7 @@ def push_signed(
         indptr, sources, weights, table.indptr, table.neighbours, table.scores, expected, np.zeros(width),
         np.zeros(width, dtype=np.bool_), np.empty(width, dtype=np.int32), limit, counts, rows, scores,
     )  # fmt: skip
-    bounds = np.zeros(n + 1, dtype=np.int64)
-    np.cumsum(counts, out=bounds[1:])
+    bounds = indptr_of(counts)
     found = bounds, rows[:total], scores[:total]
     if skip is None and allowed is None:
         return found

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from graphrec.errors import ConfigError, DataError
 from graphrec.interactions import Interactions, histories, take
-from graphrec.lists import ItemLists
+from graphrec.lists import ItemLists, entries_where
 from graphrec.metrics import truth_sizes
 
 
@@ -142,8 +142,7 @@ def held_out(train: Interactions, test: Interactions) -> ItemLists:
     merged = histories(test)
     keys = np.repeat(np.arange(len(merged), dtype=np.int64), merged.lengths) * test.n_items + merged.items
     keep = ~np.isin(keys, _pairs(train)) & (merged.scores > 0)
-    kept_before = np.concatenate([[0], np.cumsum(keep)])
-    return ItemLists(kept_before[merged.indptr], merged.items[keep], merged.scores[keep])
+    return entries_where(merged, keep)
 
 
 def items_born_after(train: Interactions, test: Interactions) -> npt.NDArray[np.int32]:

@@ -31,6 +31,7 @@ import numpy.typing as npt
 from graphrec.adjacency import Adjacency, relation_number
 from graphrec.checks import as_array, check_rows
 from graphrec.errors import ConfigError, DataError
+from graphrec.lists import indptr_of
 from graphrec.threads import default_threads, map_chunks
 from graphrec.walk_kernels import build_alias, goes_both_ways, walk, write_text
 
@@ -246,8 +247,7 @@ def _weigh(
     sums = np.bincount(number, weights=edges, minlength=len(distinct))
     scaled = (edges / sums[number] * share[adjacency.relations]).astype(np.float32)
     kept = scaled > 0
-    indptr = np.zeros_like(adjacency.indptr)
-    np.cumsum(np.bincount(sources[kept], minlength=adjacency.n_nodes), out=indptr[1:])
+    indptr = indptr_of(np.bincount(sources[kept], minlength=adjacency.n_nodes))
     return indptr, adjacency.indices[kept], scaled[kept]
 
 

@@ -17,6 +17,7 @@ from graphrec.adjacency import Adjacency, adjacency_from_edges
 from graphrec.catalogue import INTERACTS, ITEM, REVERSE_INTERACTS, USER, CatalogueGraph
 from graphrec.errors import DataError
 from graphrec.item_tags import ItemTags
+from graphrec.lists import indptr_of
 from graphrec.neighbours import NeighbourTable
 from graphrec.vocabulary import Vocabulary
 from kg.entity_types import entity_types
@@ -200,8 +201,7 @@ def _places(n: int, linked: Int32, order: Int64, n_items: int) -> tuple[Int64, I
     source = np.concatenate([linked[item_rows], order])
     place = np.concatenate([item_rows, np.arange(n_items, n_items + len(order))])
     by_source = np.argsort(source, kind="stable")
-    indptr = np.zeros(n + 1, dtype=np.int64)
-    np.cumsum(np.bincount(source, minlength=n), out=indptr[1:])
+    indptr = indptr_of(np.bincount(source, minlength=n))
     return indptr, place[by_source].astype(np.int32)
 
 
@@ -286,8 +286,7 @@ def item_tags(kg: KnowledgeGraph, linking: Linking, predicates: Sequence[str]) -
     used, tags = np.unique(tags[source], return_inverse=True)
     names = _tag_names(kg, keys[used] // n_values, keys[used] % n_values, texts.dictionary.to_pylist())
     pairs = np.unique(np.column_stack([carriers.astype(np.int64), tags]), axis=0)
-    table_indptr = np.zeros(len(linking.entities) + 1, dtype=np.int64)
-    np.cumsum(np.bincount(pairs[:, 0], minlength=len(linking.entities)), out=table_indptr[1:])
+    table_indptr = indptr_of(np.bincount(pairs[:, 0], minlength=len(linking.entities)))
     table = NeighbourTable(
         table_indptr, pairs[:, 1].astype(np.int32), np.ones(len(pairs), np.float32), n_columns=len(names)
     )

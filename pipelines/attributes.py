@@ -16,13 +16,14 @@ import pyarrow.compute as pc
 from graphrec.attributes import Attributes
 from graphrec.errors import ConfigError, DataError, nearest_names
 from graphrec.item_tags import ItemTags
+from graphrec.lists import indptr_of
 from graphrec.neighbours import NeighbourTable
 from graphrec.vocabulary import Vocabulary
 from pipelines.batches import Table
 from pipelines.cells import id_cells
 from pipelines.columns import Columns, Gathered
-from pipelines.events import reject_ragged
 from pipelines.rejects import Rejects
+from pipelines.rows import reject_ragged
 from pipelines.tables import open_table
 
 OURS = ("item_id", "label", "tags")
@@ -214,8 +215,7 @@ def _item_tags(tags: list[str | None], places: npt.NDArray[np.int64], separator:
     ]
     counts = Counter(tag for one in split for tag in one)
     vocabulary = Vocabulary(sorted(counts))
-    indptr = np.zeros(len(places) + 1, dtype=np.int64)
-    np.cumsum([len(one) for one in split], out=indptr[1:])
+    indptr = indptr_of([len(one) for one in split])
     flat = pa.array([tag for one in split for tag in one], pa.large_string())
     neighbours = pc.index_in(flat, value_set=vocabulary.ids).to_numpy().astype(np.int32)
     scores = np.ones(len(neighbours), dtype=np.float32)

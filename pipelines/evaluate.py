@@ -18,7 +18,7 @@ from graphrec.errors import ConfigError, DataError
 from graphrec.filtering import recall_allowed
 from graphrec.fusion.settings import Fusion
 from graphrec.interactions import Interactions, histories
-from graphrec.lists import ItemLists, concatenate, take_lists
+from graphrec.lists import ItemLists, concatenate, entries_where, take_lists
 from graphrec.metrics import metrics_at, truth_sizes
 from graphrec.operations.placement import merge_and_place
 from graphrec.recall import Queries, RecallData, Recaller, known_queries
@@ -116,11 +116,7 @@ def evaluate(
     took = query_us(channels, fusion, history, sample, cutoffs[-1], pool=data.pool)
 
     def ask(some: npt.NDArray[np.int32]) -> dict[str, ItemLists]:
-        parts = [
-            lists
-            for _, lists in ask_in_chunks(channels, history, some, depth, allowed=data.pool, now=last_moment(data))
-        ]
-        return {name: concatenate([part[name] for part in parts]) for name in channels}
+        return ask_all(channels, history, some, depth, allowed=data.pool, now=last_moment(data))
 
     depth, trials = fusion.channel_depth(cutoffs[-1]), None
     if limits:
@@ -187,13 +183,12 @@ def _subjects(
             f"{test.n_users} and {test.n_items}; read both with the same vocabularies"
         )
     everything = held_out(train, test)
-    truth = _within(everything, data.pool)
+    truth = entries_where(everything, data.pool[everything.items])
     users = np.flatnonzero(truth_sizes(truth) > 0).astype(np.int32)
     if len(users) == 0:
         raise DataError("nobody has a held-out item inside the pool; hold out more events or widen the pool")
     n_with_truth = len(users)
-    if max_users is not None and len(users) > max_users:
-        users = np.sort(np.random.default_rng(seed).choice(users, size=max_users, replace=False))
+    users = sample_users(users, max_users, seed=seed)
     history = histories(train)
     counts = {
         "all": train.n_users,
@@ -207,11 +202,11 @@ def _subjects(
     return history, truth, users, counts
 
 
-def _within(lists: ItemLists, pool: npt.NDArray[np.bool_]) -> ItemLists:
-    """Return the lists without items outside the pool."""
-    keep = pool[lists.items]
-    kept_before = np.concatenate([[0], np.cumsum(keep)])
-    return ItemLists(kept_before[lists.indptr], lists.items[keep], lists.scores[keep])
+def sample_users(users: npt.NDArray[np.int32], most: int | None, *, seed: int) -> npt.NDArray[np.int32]:
+    """Return ``users``, or ``most`` of them drawn with the seed, in the same order, where they are more."""
+    if most is None or len(users) <= most:
+        return users
+    return np.sort(np.random.default_rng(seed).choice(users, size=most, replace=False))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -348,3 +343,17 @@ def ask_in_chunks(
                 for name, channel in channels.items()
             },
         )
+
+
+def ask_all(
+    channels: Mapping[str, Recaller],
+    history: ItemLists,
+    users: npt.NDArray[np.int32],
+    depth: int,
+    *,
+    allowed: npt.NDArray[np.bool_],
+    now: float | None,
+) -> dict[str, ItemLists]:
+    """Return what :func:`ask_in_chunks` yields, joined: the lists of all ``users`` by channel, 8 bytes an entry."""
+    parts = [lists for _, lists in ask_in_chunks(channels, history, users, depth, allowed=allowed, now=now)]
+    return {name: concatenate([part[name] for part in parts]) for name in channels}

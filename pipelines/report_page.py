@@ -14,8 +14,9 @@ from pipelines.report_plots import colour, latency_scatter, marginal_bars, popul
 from pipelines.tally import STRATA
 
 try:
-    import jinja2
     from markupsafe import Markup
+
+    from pipelines.page import render
 except ImportError as error:
     raise MissingExtraError("the HTML report", extra="report") from error
 
@@ -37,22 +38,10 @@ _TOLD = (
 
 def page(report: Mapping[str, Any]) -> str:
     """Return the whole page as text; every string of the report is escaped."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("pipelines"), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
-    )
-    environment.globals.update(
-        percent=numbers.percent,
-        points_interval=numbers.points_interval,
-        seconds=numbers.seconds,
-        size=numbers.size,
-        microseconds=numbers.microseconds,
-        pool_lines=pool_lines,
-        verdict=numbers.verdict,
-        amounts=amounts,
-    )
     k = report["k"][-1]
     names = list(report["channels"])
-    return environment.get_template("report.html.j2").render(
+    return render(
+        "report.html.j2",
         report=report,
         title=report.get("dataset") or "evaluation",
         k=k,
@@ -74,6 +63,10 @@ def page(report: Mapping[str, Any]) -> str:
         latency=Markup(latency_scatter(report)),  # noqa: S704
         pools=[report[name] for name in ("pool", "pool_published") if report.get(name, {}).get("removals")],
         settings=_settings(report),
+        size=numbers.size,
+        microseconds=numbers.microseconds,
+        pool_lines=pool_lines,
+        amounts=amounts,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,9 +18,10 @@ from graphrec.interactions import Interactions
 from graphrec.vocabulary import Vocabulary
 from pipelines.batches import Table, check_file
 from pipelines.cells import UNITS
-from pipelines.events import UNKNOWN_ITEM, UNKNOWN_USER, Events, Rows, Settings, encode, read_batch, reject_ragged
+from pipelines.events import Events, encode, read_batch
 from pipelines.listfiles import list_pairs
 from pipelines.rejects import Rejects
+from pipelines.rows import UNKNOWN_ITEM, UNKNOWN_USER, Rows, counts, read_rows
 from pipelines.tables import open_table
 
 OURS = ("user_id", "item_id", "weight", "timestamp", "event")
@@ -106,19 +108,13 @@ def read_interactions(
     names = _columns(table, columns or {})
     if event_weights and "event" not in names:
         raise DataError(f"{table.name} has no column 'event', which event_weights needs; found: {_list(table.columns)}")
-    settings = Settings(names, event_weights or {}, time_unit)
     rows_of = (Rows(users), Rows(items))
-    parts: list[Events] = []
-    n_rows = 0
-    with Rejects(rejects, name=table.name, place=table.place) as bad:
-        for batch in table.read(list(names.values())):
-            n, events = read_batch(batch, table, settings, rows_of, bad)
-            n_rows += n
-            parts.append(events)
-        n_rows += reject_ragged(table, bad)
+    parts, n_rows, bad = read_rows(
+        table, names, partial(read_batch, rows_of=rows_of, event_weights=event_weights or {}),
+        rejects=rejects, max_reject_share=max_reject_share, time_unit=time_unit,
+    )  # fmt: skip
     if n_rows == 0:
         raise DataError(f"{table.name} has columns but no rows; it needs at least one interaction")
-    bad.check(n_rows, max_reject_share, forgiven=(UNKNOWN_USER, UNKNOWN_ITEM))
     return _source(parts, rows_of, n_rows, bad, timed="timestamp" in names)
 
 
@@ -158,9 +154,10 @@ def _source(
     timed: bool,
 ) -> Source:
     users, items = rows_of[0].vocabulary(), rows_of[1].vocabulary()
-    joined = [np.concatenate([part[place] for part in parts]) for place in range(4)]
+    joined = Events(*map(np.concatenate, zip(*parts, strict=True)))
+    times = joined.times if timed else None
     interactions = Interactions(
-        joined[0], joined[1], joined[2], joined[3] if timed else None, n_users=len(users), n_items=len(items)
+        joined.users, joined.items, joined.weights, times, n_users=len(users), n_items=len(items)
     )
     if len(interactions) == 0 and rows_of[0].given is None:
         raise DataError(f"{bad.name}: none of its {n_rows:,} rows can be used; see the rejects")
@@ -168,19 +165,11 @@ def _source(
 
 
 def _report(interactions: Interactions, n_rows: int, bad: Rejects) -> dict[str, Any]:
-    times = interactions.times
     duplicates, repeats = _count_repeats(interactions)
-    unknown = sum(bad.reasons[name].count for name in (UNKNOWN_USER, UNKNOWN_ITEM) if name in bad.reasons)
     return {
-        "name": bad.name,
-        "rows": n_rows,
-        "kept": len(interactions),
-        "rejected": bad.n - unknown,
-        "unknown": unknown,
-        "rejects": {reason: case.count for reason, case in bad.reasons.items()},
+        **counts(bad, n_rows, len(interactions), interactions.times),
         "duplicates": duplicates,
         "repeats": repeats,
-        "time_range": [int(times.min()), int(times.max())] if times is not None and len(times) else None,
         "users": interactions.n_users,
         "items": interactions.n_items,
     }

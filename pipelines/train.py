@@ -16,13 +16,13 @@ from graphrec.errors import ConfigError
 from graphrec.fusion.settings import Fusion, FusionRecipe
 from graphrec.interactions import Interactions, histories
 from graphrec.leaks import find_leaks, refuse_leaks, user_nodes
-from graphrec.lists import ItemLists, concatenate, take_lists
+from graphrec.lists import ItemLists, take_lists
 from graphrec.recall import RecallData, Recaller
 from graphrec.recallers.vector import VectorRecaller
 from graphrec.splits import Split, held_out, split_by_ratio, split_by_time, split_given, split_leave_last
 from graphrec.training import last_moment, training_part
 from pipelines.config import Config, SplitSection, make_fusion
-from pipelines.evaluate import ask_in_chunks, evaluate
+from pipelines.evaluate import ask_all, evaluate, sample_users
 from pipelines.inputs import Inputs, load_inputs
 from pipelines.operations import with_rules
 from pipelines.pool import Pooled, with_pool
@@ -186,6 +186,19 @@ def inner_section(split: SplitSection) -> SplitSection:
     return SplitSection(kind="ratio") if split.kind == "given" else split.model_copy(update={"cut": None})
 
 
+def divide(config: Config, train: RecallData, section: SplitSection, *, seed: int) -> tuple[Split, RecallData]:
+    """Return the training part divided once more, and what may be learned from its inner part, with its pool.
+
+    Raises
+    ------
+    LeakError
+        If the knowledge graph holds edges from users to what is held out for them.
+    """
+    split = make_split(section, train.interactions, None, seed=seed)
+    refuse_user_leaks(config, train, held=split.test)
+    return split, with_pool(config, training_part(train, split), events="train").data
+
+
 def validation_part(config: Config, data: RecallData, steps: Steps, *, depth: int) -> Validation:
     """Fit every channel on a part of ``data`` and ask it for users whose other events are the truth.
 
@@ -201,20 +214,12 @@ def validation_part(config: Config, data: RecallData, steps: Steps, *, depth: in
     At most ``VALIDATION_USERS`` users are asked for, drawn with the seed. Memory: their lists, 8 bytes an entry.
     """
     seed = config.settings.seed
-    split = make_split(inner_section(config.settings.split), data.interactions, None, seed=seed)
-    refuse_user_leaks(config, data, held=split.test)
-    data = with_pool(config, training_part(data, split), events="train").data
+    split, data = divide(config, data, inner_section(config.settings.split), seed=seed)
     fitted = fit_channels(config, data, steps, note=" for validation")
     with steps.step("ask every channel on validation"):
         truth = held_out(split.train, split.test)
-        users = (truth.lengths > 0).nonzero()[0].astype(np.int32)
-        if len(users) > VALIDATION_USERS:
-            users = np.sort(np.random.default_rng(seed).choice(users, size=VALIDATION_USERS, replace=False))
-        asked = ask_in_chunks(
-            fitted.channels, histories(split.train), users, depth, allowed=data.pool, now=last_moment(data)
-        )
-        parts = [lists for _, lists in asked]
-        lists = {name: concatenate([part[name] for part in parts]) for name in fitted.channels}
+        users = sample_users(truth.lengths.nonzero()[0].astype(np.int32), VALIDATION_USERS, seed=seed)
+        lists = ask_all(fitted.channels, histories(split.train), users, depth, allowed=data.pool, now=last_moment(data))
     return Validation(lists, take_lists(truth, users), fitted)
 
 

@@ -7,13 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from graphrec.errors import MissingExtraError
-from pipelines import numbers
 from pipelines.tune_report import changed_settings, protocol, said_value
 
 try:
-    import jinja2
     from markupsafe import Markup
 
+    from pipelines.page import render
     from pipelines.tune_plots import history_plot, importance_bars, slice_plots
 except ImportError as error:
     raise MissingExtraError("the HTML page of a search", extra="report") from error
@@ -24,22 +23,14 @@ _TOLD = ("channels", "left", "note", "dataset", "metric")
 
 def page(report: Mapping[str, Any]) -> str:
     """Return the whole page as text; every string of the report is escaped."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("pipelines"), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
-    )
-    environment.globals.update(
-        percent=numbers.percent,
-        points_interval=numbers.points_interval,
-        seconds=numbers.seconds,
-        verdict=numbers.verdict,
-        changed_settings=changed_settings,
-        said_value=said_value,
-    )
-    return environment.get_template("tune.html.j2").render(
+    return render(
+        "tune.html.j2",
         report=report,
         protocol=protocol(report),
         plots={name: _plots(row, report["metric"], name) for name, row in report["channels"].items()},
         settings=_settings(report),
+        changed_settings=changed_settings,
+        said_value=said_value,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,10 +16,10 @@ from graphrec.errors import DataError
 from graphrec.item_tags import ItemTags
 from graphrec.user_tags import UserTags, plain_tag, without_rare
 from graphrec.vocabulary import Vocabulary
-from pipelines.batches import Batch, Table
-from pipelines.cells import Cells, id_cells, label_cells, time_cells
-from pipelines.events import UNKNOWN_ITEM, Rows, add_row, blank_lines, reject_faults, reject_ragged
+from pipelines.batches import Batch
+from pipelines.cells import Cells, id_cells, label_cells
 from pipelines.rejects import Rejects
+from pipelines.rows import Reading, Rows, counts, read_rows
 from pipelines.sources import TimeUnit
 from pipelines.tables import named_columns, open_table
 
@@ -82,20 +83,15 @@ def read_user_tags(
     """
     table = open_table(source)
     names = named_columns(table, columns or {}, ours=OURS, needed=_NEEDED)
-    people, known, tags = Rows(None), Rows(items), Rows(None)
+    people, tags = Rows(None), Rows(None)
     people.of(users.ids)
-    parts: list[_Part] = []
-    n_rows = 0
-    with Rejects(rejects, name=table.name, place=table.place) as bad:
-        for batch in table.read(list(dict.fromkeys(names.values()))):
-            n, part = _read_batch(batch, table, names, time_unit, (people, known, tags), bad)
-            n_rows += n
-            parts.append(part)
-        n_rows += reject_ragged(table, bad)
-    bad.check(n_rows, max_reject_share, forgiven=(UNKNOWN_ITEM,))
+    parts, n_rows, bad = read_rows(
+        table, names, partial(_read_batch, people=people, tags=tags, known=Rows(items)),
+        rejects=rejects, max_reject_share=max_reject_share, time_unit=time_unit,
+    )  # fmt: skip
     if not sum(len(part.items) for part in parts):
         raise DataError(f"{table.name}: none of its {n_rows:,} rows can be used as a tag of a known item")
-    joined = _Part(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    joined = _Part(*map(np.concatenate, zip(*parts, strict=True)))
     vocabulary, rows = _spelled(tags.vocabulary(), given)
     read = UserTags(
         _everyone(joined.people, len(people.vocabulary())),
@@ -116,40 +112,19 @@ def read_user_tags(
     return tagged, _report(read, tagged, n_rows, bad)
 
 
-def _read_batch(
-    batch: Batch,
-    table: Table,
-    names: Mapping[str, str],
-    time_unit: TimeUnit,
-    rows_of: tuple[Rows, Rows, Rows],
-    bad: Rejects,
-) -> tuple[int, _Part]:
-    """Return how many rows a batch has (blank lines left out), and the good ones; ``rows_of`` people, items, tags."""
-    column = {ours: batch.rows.column(theirs) for ours, theirs in names.items()}
-    n = batch.rows.num_rows
-    items = id_cells(column["item_id"], names["item_id"], table.name)
-    tags = tag_cells(column["tag"], names["tag"], table.name)
-    who: Cells = Cells(pa.array([""] * n, pa.large_string()), ())
-    times: Cells = Cells(np.zeros(n, dtype=np.int64), ())
-    if "user_id" in column:
-        cells = id_cells(column["user_id"], names["user_id"], table.name)
+def _read_batch(batch: Batch, reading: Reading, *, people: Rows, tags: Rows, known: Rows) -> tuple[int, _Part]:
+    """Return how many rows a batch has (blank lines left out), and the good ones."""
+    items, given = reading.cells(batch, "item_id", id_cells), reading.cells(batch, "tag", tag_cells)
+    who = Cells(pa.array([""] * batch.rows.num_rows, pa.large_string()), ())
+    if "user_id" in reading.names:
+        cells = reading.cells(batch, "user_id", id_cells)
         # An empty cell is no fault: it does not say who.
         who = Cells(cells.values, cells.faults[1:])
-    if "timestamp" in column:
-        times = time_cells(column["timestamp"], names["timestamp"], time_unit, table.name, table.place, batch.places)
-    blank = blank_lines(batch) if table.place == "line" else np.zeros(n, dtype=np.bool_)
-    good = np.flatnonzero(reject_faults((items, tags, who, times), batch, blank, bad))
-    rows = rows_of[1].of(items.values.take(pa.array(good)))
-    for at in good[rows < 0]:
-        add_row(bad, UNKNOWN_ITEM, batch, int(at))
-    kept = good[rows >= 0]
+    times = reading.times(batch)
+    n, kept, rows = reading.known_rows(batch, (items, given, who, times), items, known)
     chosen = pa.array(kept)
-    return n - int(blank.sum()), _Part(
-        _people(who.values.take(chosen), rows_of[0]),
-        rows[rows >= 0],
-        rows_of[2].of(tags.values.take(chosen)),
-        times.values[kept],
-    )
+    tagged = tags.of(given.values.take(chosen))
+    return n, _Part(_people(who.values.take(chosen), people), rows, tagged, times.values[kept])
 
 
 def tag_cells(column: pa.Array, name: str, where: str) -> Cells:
@@ -193,19 +168,11 @@ def _spelled(plain: Vocabulary, given: ItemTags | None) -> tuple[Vocabulary, npt
 
 
 def _report(read: UserTags, tagged: UserTags, n_rows: int, bad: Rejects) -> dict[str, Any]:
-    unknown = bad.reasons[UNKNOWN_ITEM].count if UNKNOWN_ITEM in bad.reasons else 0
-    times = read.times
     return {
-        "name": bad.name,
-        "rows": n_rows,
-        "kept": len(read),
-        "rejected": bad.n - unknown,
-        "unknown": unknown,
+        **counts(bad, n_rows, len(read), read.times),
         "anonymous": int((read.users >= read.n_users).sum()),
-        "rejects": {reason: case.count for reason, case in bad.reasons.items()},
         "rare": len(read) - len(tagged),
         "min_users": read.min_users,
         "tags": len(np.unique(tagged.tags)),
         "tagged_items": len(np.unique(tagged.items)),
-        "time_range": [int(times.min()), int(times.max())] if times is not None else None,
     }

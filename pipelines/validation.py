@@ -9,16 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from graphrec.errors import DataError
-from graphrec.filtering import leave_out, recall_allowed
+from graphrec.filtering import recall_allowed
 from graphrec.interactions import histories
-from graphrec.lists import ItemLists, empty_lists, take_lists
+from graphrec.lists import ItemLists, entries_where, take_lists
 from graphrec.metrics import rank_metrics, truth_sizes
 from graphrec.recall import RecallData, Recaller, known_queries
 from graphrec.splits import held_out
-from graphrec.training import training_part
 from pipelines.config import Config, SplitSection
-from pipelines.pool import with_pool
-from pipelines.train import make_split, refuse_user_leaks
+from pipelines.evaluate import sample_users
+from pipelines.train import divide
 
 # Users asked at once: their lists are held together.
 _CHUNK = 2048
@@ -67,17 +66,13 @@ def hold_out(
     LeakError
         If the knowledge graph holds edges from users to what is held out for them.
     """
-    split = make_split(section, train.interactions, None, seed=seed)
-    refuse_user_leaks(config, train, held=split.test)
-    inner = with_pool(config, training_part(train, split), events="train").data
+    split, inner = divide(config, train, section, seed=seed)
     history, everything = histories(split.train), held_out(split.train, split.test)
-    longest = int(everything.lengths.max(initial=0))
-    truth = leave_out(everything, longest, exclude=empty_lists(len(everything)), allowed=inner.pool)
+    truth = entries_where(everything, inner.pool[everything.items])
     users = np.flatnonzero(truth_sizes(truth) > 0).astype(np.int32)
     if len(users) == 0:
         raise DataError("nobody has a validation item inside the pool; hold out more events or widen the pool")
-    if max_users is not None and len(users) > max_users:
-        users = np.sort(np.random.default_rng(seed).choice(users, size=max_users, replace=False))
+    users = sample_users(users, max_users, seed=seed)
     settings = {**split.settings, "users_measured": len(users)}
     return Validation(inner, history, users, take_lists(truth, users), settings)
 

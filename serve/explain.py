@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphrec.fusion.settings import Rrf
-from graphrec.recall import Evidence, Queries, Recaller
+from graphrec.recall import Evidence, Queries, Recaller, no_evidence
 from serve.paths import Edges, closest, edges_of, link_through, path_words
 from serve.state import State
 
@@ -117,8 +117,7 @@ def _evidence(recaller: Recaller, name: str, queries: Queries, rows: npt.NDArray
         return recaller.evidence(queries, rows)
     except Exception:
         log.warning("channel %s cannot explain", name, exc_info=True)
-        nothing = np.full(len(rows), -1, dtype=np.int32)
-        return Evidence(nothing, nothing)
+        return no_evidence(len(rows))
 
 
 def gains(state: State, channel: str, ranks: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:

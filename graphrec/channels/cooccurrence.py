@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from graphrec.channels.matrices import Scale
 from graphrec.interactions import Interactions
+from graphrec.lists import indptr_of
 from graphrec.neighbours import NeighbourTable
 from graphrec.threads import map_chunks
 from graphrec.topk import FloatArray, Pushed, RowArray, chunk_rows, join, select_top
@@ -75,8 +76,7 @@ def similar_items(
     n, width = pairs.n_items, min(k, pairs.n_items)
     bounds = np.searchsorted(pairs.users, np.arange(pairs.n_users + 1)).astype(np.int64)
     by_item = np.argsort(pairs.items, kind="stable").astype(np.int64)
-    starts = np.zeros(n + 1, dtype=np.int64)
-    np.cumsum(np.bincount(pairs.items, minlength=n), out=starts[1:])
+    starts = indptr_of(np.bincount(pairs.items, minlength=n))
     steps = _steps(pairs, half_life_s)
 
     def work(start: int, stop: int) -> Pushed:
@@ -86,7 +86,7 @@ def similar_items(
             start, starts, by_item, pairs.users, bounds, pairs.items, left, right, steps, norms, pool,
             similarity, float(shrinkage), width, np.zeros(n), np.empty(n, dtype=np.int32), counts, rows, scores,
         )  # fmt: skip
-        return np.concatenate([[0], np.cumsum(counts)]), rows[:total].copy(), scores[:total].copy()
+        return indptr_of(counts), rows[:total].copy(), scores[:total].copy()
 
     return NeighbourTable(*join(list(map_chunks(work, n, chunk=chunk_rows(width), threads=threads))), n_columns=n)
 

@@ -13,6 +13,7 @@ import scipy.sparse as sp
 from graphrec.channels.ease_neighbourhood import restricted_weights
 from graphrec.channels.matrices import Scale, check_at_least, check_count, degrees, scaled, taste_matrix
 from graphrec.errors import ConfigError
+from graphrec.lists import indptr_of
 from graphrec.neighbours import NeighbourTable
 from graphrec.recall import RecallData
 from graphrec.recallers.neighbours import NeighbourRecaller
@@ -227,12 +228,12 @@ def _best(inverse: FloatArray, active: RowArray, pool: npt.NDArray[np.bool_], k:
         size = (stop - start) * width
         rows, scores = np.empty(size, dtype=np.int32), np.empty(size, dtype=np.float32)
         total = _best_of_rows(inverse, start, scale, active, counts, rows, scores, width)
-        return np.concatenate([[0], np.cumsum(counts)]), rows[:total].copy(), scores[:total].copy()
+        return indptr_of(counts), rows[:total].copy(), scores[:total].copy()
 
     bounds, rows, scores = join(list(map_chunks(work, len(active), chunk=chunk_rows(width))))
     lengths = np.zeros(n, dtype=np.int64)
     lengths[active] = np.diff(bounds)
-    return NeighbourTable(np.concatenate([[0], np.cumsum(lengths)]), rows, scores, n_columns=n)
+    return NeighbourTable(indptr_of(lengths), rows, scores, n_columns=n)
 
 
 def _mean_left_out(

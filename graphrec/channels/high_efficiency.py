@@ -12,6 +12,7 @@ from graphrec.channels.matrices import Scale, check_at_least, check_count, check
 from graphrec.channels.segments import category_recaller, check_labels, sums_by_segment, user_segments
 from graphrec.errors import ConfigError
 from graphrec.exposures import Exposures
+from graphrec.lists import indptr_of
 from graphrec.neighbours import NeighbourTable
 from graphrec.rates import beta_prior, posterior_lower, posterior_mean, wilson_lower
 from graphrec.recall import RecallData
@@ -219,7 +220,7 @@ class HighEfficiency:
         ratio = found / np.maximum(sums_by_row(rows, expected, len(segments)), 1e-300)
         lift = (converted.data + self.prior) / (ratio[rows] * expected + self.prior)
         kept = scores[exposed.indices] >= 0
-        indptr = np.concatenate([[0], np.cumsum(kept)])[exposed.indptr]
+        indptr = indptr_of(kept)[exposed.indptr]
         own = (scores[exposed.indices] * lift)[kept].astype(np.float32)
         table = NeighbourTable(indptr, exposed.indices[kept], own, n_columns=len(data.items))
         return SegmentedRecaller(everyone, segments, table, np.ones(len(segments)), everyone.reason)

@@ -12,6 +12,7 @@ import numpy as np
 from graphrec.channels.matrices import Scale, check_at_least, check_count, sums_by_row
 from graphrec.channels.segments import category_recaller, check_labels, sums_by_segment, user_segments
 from graphrec.interactions import Interactions, coalesced_parts
+from graphrec.lists import indptr_of
 from graphrec.neighbours import NeighbourTable
 from graphrec.recall import RecallData
 from graphrec.recallers.neighbours import NeighbourRecaller
@@ -129,7 +130,7 @@ class Hot:
         mass = sums_by_row(rows, sums.data, len(segments)) + self.prior
         own = (sums.data + self.prior * shares[sums.indices]) / mass[rows]
         kept = data.pool[sums.indices]
-        indptr = np.concatenate([[0], np.cumsum(kept)])[sums.indptr]
+        indptr = indptr_of(kept)[sums.indptr]
         table = NeighbourTable(indptr, sums.indices[kept], own[kept].astype(np.float32), n_columns=len(data.items))
         items = np.flatnonzero(data.pool).astype(np.int32)
         everyone = RankedRecaller(items, shares[items].astype(np.float32), reason)

@@ -10,6 +10,7 @@ import scipy.sparse as sp
 
 from graphrec.errors import ConfigError, nearest_names
 from graphrec.interactions import Interactions, coalesced_parts, take
+from graphrec.lists import indptr_of
 from graphrec.neighbours import NeighbourTable
 from graphrec.recall import RecallData
 
@@ -121,7 +122,7 @@ def evenly_capped(matrix: sp.csr_array, cap: int) -> sp.csr_array:
     ordered.sort_indices()
     lengths = np.diff(ordered.indptr).astype(np.int64)
     kept = np.minimum(lengths, cap or lengths.max(initial=0))
-    bounds = np.concatenate([[0], np.cumsum(kept)])
+    bounds = indptr_of(kept)
     within = np.arange(bounds[-1]) - np.repeat(bounds[:-1], kept)
     places = np.repeat(ordered.indptr[:-1], kept) + within * np.repeat(lengths, kept) // np.repeat(kept, kept)
     bounds = bounds.astype(ordered.indptr.dtype)

@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from graphrec.attributes import Attributes, Labels
 from graphrec.channels.matrices import Scale
 from graphrec.errors import ConfigError
+from graphrec.lists import indptr_of
 from graphrec.neighbours import NeighbourTable
 from graphrec.recall import RecallData
 from graphrec.recallers.neighbours import NeighbourRecaller
@@ -71,7 +72,7 @@ def category_recaller(
     labels = _labels(data.item_attributes, label, setting="by_item", whose="items")
     items = np.flatnonzero(labels.codes >= 0)
     codes, n = labels.codes[items], len(labels.names)
-    indptr = np.concatenate([[0], np.cumsum(labels.codes >= 0)])
+    indptr = indptr_of(labels.codes >= 0)
     belongs = NeighbourTable(indptr, codes, np.ones(len(items), np.float32), n_columns=n)
     lists = sp.coo_array(((scores * data.pool)[items], (codes, items)), shape=(n, len(data.items))).tocsr()
     table = csr_table(sp.csr_array(lists), k=list_length)

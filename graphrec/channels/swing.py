@@ -21,6 +21,7 @@ from graphrec.channels.matrices import (
     taste_matrix,
 )
 from graphrec.errors import ConfigError
+from graphrec.lists import indptr_of
 from graphrec.neighbours import NeighbourTable
 from graphrec.recall import RecallData
 from graphrec.recallers.neighbours import NeighbourRecaller
@@ -151,7 +152,7 @@ class Swing:
                 np.empty(most * most), np.empty(int(np.diff(entries).max(initial=0.0)), dtype=np.int32),
                 counts, rows, scores,
             )  # fmt: skip
-            return np.concatenate([[0], np.cumsum(counts)]), rows[:total].copy(), scores[:total].copy()
+            return indptr_of(counts), rows[:total].copy(), scores[:total].copy()
 
         return NeighbourTable(*join(list(map_chunks(work, n, chunk=chunk_rows(k), threads=threads))), n_columns=n)
 

@@ -38,7 +38,7 @@ from graphrec.index.hnsw_file import verify
 from graphrec.index.order import Duplicates, check_matrix, check_metric, check_search, find_duplicates, ordered_lists
 from graphrec.index.protocol import Metric
 from graphrec.index.sidecar import Sidecar, file_sha256, matrix_sha256, write_sidecar
-from graphrec.lists import ItemLists, empty_lists, item_lists
+from graphrec.lists import ItemLists, empty_lists, indptr_of, item_lists
 from graphrec.threads import default_threads
 
 FORMAT = "hnsw/1"
@@ -93,8 +93,7 @@ class HnswIndex:
         leader = np.arange(n)
         leader[same.rows] = same.firsts
         self._members = np.argsort(leader, kind="stable").astype(np.int32)
-        self._bounds = np.zeros(n + 1, dtype=np.int64)
-        np.cumsum(np.bincount(leader, minlength=n), out=self._bounds[1:])
+        self._bounds = indptr_of(np.bincount(leader, minlength=n))
 
     @property
     def dim(self) -> int:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from graphrec.checks import as_array, check_finite
 from graphrec.errors import ConfigError, DataError
 from graphrec.index.protocol import Metric
-from graphrec.lists import ItemLists
+from graphrec.lists import ItemLists, indptr_of
 
 
 def ordered_lists(
@@ -20,11 +20,9 @@ def ordered_lists(
     if not _in_order(lists, rows, scores):
         order = np.lexsort((rows, -scores, lists))
         lists, rows, scores = lists[order], rows[order], scores[order]
-    starts = np.zeros(n + 1, dtype=np.int64)
-    np.cumsum(np.bincount(lists, minlength=n), out=starts[1:])
+    starts = indptr_of(np.bincount(lists, minlength=n))
     keep = np.arange(len(rows)) - starts[lists] < k
-    indptr = np.zeros(n + 1, dtype=np.int64)
-    np.cumsum(np.minimum(np.diff(starts), k), out=indptr[1:])
+    indptr = indptr_of(np.minimum(np.diff(starts), k))
     return ItemLists(indptr, rows[keep].astype(np.int32), scores[keep])
 
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from graphrec.fusion.fused import FusedLists
 from graphrec.fusion.settings import Fusion
-from graphrec.lists import ItemLists, truncate
+from graphrec.lists import ItemLists, indptr_of, truncate
 from graphrec.recall import Queries, Recaller
 from graphrec.recallers.operations import OperationsRecaller, Pins
 
@@ -113,7 +113,7 @@ def place_pins(merged: FusedLists, pins: Sequence[Pins], decreed: ItemLists, *, 
     ]
     channels = merged.channels if name in merged.channels else (*merged.channels, name)
     parts = [part if part.channels == channels else _with_column(part, name) for part in parts]
-    indptr = np.concatenate([[0], np.cumsum([len(part.lists.items) for part in parts])])
+    indptr = indptr_of([len(part.lists.items) for part in parts])
     items, scores = (np.concatenate([getattr(part.lists, field) for part in parts]) for field in ("items", "scores"))
     ranks, own = np.concatenate([part.ranks for part in parts]), np.concatenate([part.scores for part in parts])
     return FusedLists(ItemLists(indptr, items, scores), channels, ranks, own)

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
+import numpy as np
 import numpy.typing as npt
 
 from graphrec import files
 from graphrec.errors import BundleError
+from graphrec.neighbours import NeighbourTable
+from graphrec.vocabulary import Vocabulary
 
 SETTINGS = "recaller.json"
+_TABLE = {"indptr": np.int64, "neighbours": np.int32, "scores": np.float32}
+
+
+class _OfItems(Protocol):
+    @property
+    def n_items(self) -> int: ...
+
+
+Made = TypeVar("Made", bound=_OfItems)
 
 
 def write_settings(directory: Path, kind: str, settings: Mapping[str, object]) -> None:
@@ -78,3 +90,38 @@ def read_array(directory: Path, name: str, dtype: npt.DTypeLike) -> npt.NDArray[
         return files.read_array(directory / f"{name}.npy", dtype)
     except BundleError as error:
         raise BundleError(f"{error}; train the channel again") from error
+
+
+def write_table(directory: Path, form: str, table: NeighbourTable) -> None:
+    """Write a table's three arrays; ``form`` has a place for each name: ``votes-{}``."""
+    for name in _TABLE:
+        write_array(directory, form.format(name), getattr(table, name))
+
+
+def read_table(directory: Path, form: str, *, n_columns: int) -> NeighbourTable:
+    """Return what :func:`write_table` wrote; raise BundleError or DataError where it is missing or damaged."""
+    arrays = (read_array(directory, form.format(name), dtype) for name, dtype in _TABLE.items())
+    return NeighbourTable(*arrays, n_columns=n_columns)
+
+
+def check_items(directory: Path, n_items: int, items: Vocabulary) -> None:
+    """Raise BundleError unless what is saved speaks of as many items as there are."""
+    if n_items != len(items):
+        raise BundleError(f"{directory} speaks of {n_items} items; the bundle has {len(items)}")
+
+
+def load_saved(directory: Path, kind: str, items: Vocabulary, make: Callable[[dict[str, Any]], Made]) -> Made:
+    """Return what ``make`` makes of the saved settings.
+
+    Raises
+    ------
+    BundleError
+        If it cannot be made of what is there, or speaks of another number of items.
+    """
+    settings = read_settings(directory, kind=kind)
+    try:
+        made = make(settings)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise BundleError(f"{directory} is damaged: {error}") from error
+    check_items(directory, made.n_items, items)
+    return made

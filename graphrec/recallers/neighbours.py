@@ -12,21 +12,23 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.checks import as_array, check_finite, check_length, check_rows
-from graphrec.errors import BundleError, ConfigError, DataError
-from graphrec.lists import ItemLists
+from graphrec.checks import as_array, check_finite, check_length
+from graphrec.errors import BundleError, DataError
+from graphrec.lists import ItemLists, slice_lists
 from graphrec.neighbours import NeighbourTable
-from graphrec.recall import Evidence, Queries
+from graphrec.recall import Evidence, Queries, no_evidence
 from graphrec.recallers.attribution import strongest
 from graphrec.recallers.files import (
     counts_setting,
+    load_saved,
     read_array,
-    read_settings,
+    read_table,
     setting,
     write_array,
     write_settings,
+    write_table,
 )
-from graphrec.recallers.profile import Profile, profile_weights
+from graphrec.recallers.profile import Profile, evidence_weights, question_weights
 from graphrec.signed import push_signed
 from graphrec.threads import map_chunks
 from graphrec.topk import FloatArray, Pushed, chunk_rows, join, one_each, push
@@ -140,15 +142,12 @@ class NeighbourRecaller:
         What :meth:`recall` would give with them left out, in one go: they are never candidates. ``exclude`` holds n
         lists, ``allowed`` is (n_items,) bool; None leaves out nothing. Raises as :meth:`recall` does.
         """
-        if k < 1:
-            raise ConfigError(f"k is {k}; at least 1 item must be asked for")
-        check_rows(queries.history.items, self.n_items, name="history.items")
-        weights = profile_weights(queries.history, self.profile)
+        weights = question_weights(queries, k, self.profile, n_items=self.n_items)
         widths = [count or table.n_columns for table, count in zip(self.tables, (*self.keep, k), strict=True)]
         chunk = chunk_rows(max(min(width, t.n_columns) for width, t in zip(widths, self.tables, strict=True)))
 
         def work(start: int, stop: int) -> Pushed:
-            skip = None if exclude is None else _slice(exclude, start, stop)
+            skip = None if exclude is None else slice_lists(exclude, start, stop)
             return self._chain(queries, weights, start, stop, (*self.keep, k), skip=skip, allowed=allowed)[-1]
 
         return ItemLists(*join(list(map_chunks(work, len(queries), chunk=chunk))))
@@ -190,14 +189,9 @@ class NeighbourRecaller:
 
         Only middle rows that :meth:`recall` would keep count. Memory O(history * kept + kept * m).
         """
-        targets = as_array(items, np.int32, name="items")
-        check_rows(targets, self.n_items, name="items")
-        check_rows(query.history.items, self.n_items, name="history.items")
-        weights = profile_weights(query.history, self.profile)
-        used = np.flatnonzero(weights > 0)
-        nothing = np.full(len(targets), -1, dtype=np.int32)
+        targets, weights, used = evidence_weights(query, items, self.profile, n_items=self.n_items)
         if len(used) == 0 or len(targets) == 0:
-            return Evidence(nothing, nothing)
+            return no_evidence(len(targets))
         sources = query.history.items[used]
         asked, place = np.unique(targets, return_inverse=True)
         kept = [np.sort(rows) for _, rows, _ in self._chain(query, weights, 0, 1, self.keep)]
@@ -222,9 +216,7 @@ class NeighbourRecaller:
         }
         write_settings(directory, self.kind, settings)
         for number, table in enumerate(self.tables):
-            write_array(directory, f"indptr-{number}", table.indptr)
-            write_array(directory, f"neighbours-{number}", table.neighbours)
-            write_array(directory, f"scores-{number}", table.scores)
+            write_table(directory, f"{{}}-{number}", table)
         if self.via is not None:
             (directory / "via.json").write_text(json.dumps(list(self.via), ensure_ascii=False), encoding="utf-8")
         if self.background is not None:
@@ -239,20 +231,7 @@ class NeighbourRecaller:
         BundleError
             If a file is missing or damaged, or the tables speak of another number of items.
         """
-        settings = read_settings(directory, kind=cls.kind)
-        try:
-            recaller = cls(**_read(directory, settings))
-        except (DataError, ConfigError, TypeError) as error:
-            raise BundleError(f"{directory} is damaged: {error}") from error
-        if recaller.n_items != len(items):
-            raise BundleError(f"{directory} speaks of {recaller.n_items} items; the bundle has {len(items)}")
-        return recaller
-
-
-def _slice(lists: ItemLists, start: int, stop: int) -> ItemLists:
-    """Return the lists ``start:stop``, entries shared."""
-    first, last = lists.indptr[start], lists.indptr[stop]
-    return ItemLists(lists.indptr[start : stop + 1] - first, lists.items[first:last], lists.scores[first:last])
+        return load_saved(directory, cls.kind, items, lambda settings: cls(**_read(directory, settings)))
 
 
 def _check_chain(tables: Sequence[NeighbourTable], keep: Sequence[int]) -> None:
@@ -270,14 +249,8 @@ def _check_chain(tables: Sequence[NeighbourTable], keep: Sequence[int]) -> None:
 
 def _read(directory: Path, settings: dict[str, Any]) -> dict[str, Any]:
     """Return the constructor's arguments from the files of ``directory``."""
-    tables = []
-    for number, width in enumerate(counts_setting(settings, "n_columns", directory=directory)):
-        arrays = (
-            read_array(directory, f"indptr-{number}", np.int64),
-            read_array(directory, f"neighbours-{number}", np.int32),
-            read_array(directory, f"scores-{number}", np.float32),
-        )
-        tables.append(NeighbourTable(*arrays, n_columns=width))
+    widths = counts_setting(settings, "n_columns", directory=directory)
+    tables = [read_table(directory, f"{{}}-{number}", n_columns=width) for number, width in enumerate(widths)]
     via = background = None
     if setting(settings, "has_via", bool, directory=directory):
         try:

@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from graphrec.attributes import Labels
-from graphrec.checks import check_length, check_rows
-from graphrec.errors import BundleError, ConfigError, DataError
-from graphrec.lists import ItemLists, item_lists
-from graphrec.recall import Evidence, Queries
-from graphrec.recallers.files import read_array, read_settings, setting, write_array, write_settings
+from graphrec.checks import check_k, check_length, check_rows
+from graphrec.errors import BundleError, DataError
+from graphrec.lists import ItemLists, indptr_of, item_lists
+from graphrec.recall import Evidence, Queries, no_evidence
+from graphrec.recallers.files import check_items, read_array, read_settings, setting, write_array, write_settings
 from graphrec.recallers.segments import Segments
 from graphrec.vocabulary import Vocabulary
 
@@ -164,8 +164,7 @@ class OperationsRecaller:
         ConfigError
             If ``k < 1``.
         """
-        if k < 1:
-            raise ConfigError(f"k is {k}; at least 1 item must be asked for")
+        check_k(k)
         now = _moment(queries)
         lists = []
         for user, live in zip(queries.users.tolist(), self._live(queries, now), strict=True):
@@ -188,8 +187,7 @@ class OperationsRecaller:
 
     def evidence(self, query: Queries, items: npt.NDArray[np.int32]) -> Evidence:  # noqa: ARG002 - the protocol's
         """Return -1 throughout: people decided, not the history."""
-        nothing = np.full(len(items), -1, dtype=np.int32)
-        return Evidence(nothing, nothing)
+        return no_evidence(len(items))
 
     def _live(self, queries: Queries, now: float) -> list[_Live]:
         """Return what is live for each query; queries of one segment share it."""
@@ -220,7 +218,7 @@ class OperationsRecaller:
         }
         write_settings(directory, self.kind, settings)
         lengths = [len(one.items) for one in self.rulings]
-        write_array(directory, "indptr", np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
+        write_array(directory, "indptr", indptr_of(lengths))
         write_array(directory, "items", np.concatenate([_NO_ROWS, *(one.items for one in self.rulings)]))
         write_array(directory, "releases", np.concatenate([_NO_TIMES, *(one.releases for one in self.rulings)]))
         write_array(directory, "needs", np.concatenate([_NO_COUNTS, *(one.needs for one in self.rulings)]))
@@ -238,8 +236,7 @@ class OperationsRecaller:
         """
         settings = read_settings(directory, kind=cls.kind)
         n_items = setting(settings, "n_items", int, directory=directory)
-        if n_items != len(items):
-            raise BundleError(f"{directory} speaks of {n_items} items; the bundle has {len(items)}")
+        check_items(directory, n_items, items)
         try:
             segments = [
                 Segments.load(directory, f"users-{number}", one)

@@ -8,8 +8,10 @@ import numba as nb
 import numpy as np
 import numpy.typing as npt
 
+from graphrec.checks import as_array, check_k, check_rows
 from graphrec.errors import ConfigError
 from graphrec.lists import ItemLists
+from graphrec.recall import Queries
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,3 +104,35 @@ def profile_weights(history: ItemLists, profile: Profile) -> npt.NDArray[np.floa
         float(profile.dislike),
     )
     return weights
+
+
+def question_weights(queries: Queries, k: int, profile: Profile, *, n_items: int) -> npt.NDArray[np.float64]:
+    """Return the :func:`profile_weights` of the histories behind a question for ``k`` items.
+
+    Raises
+    ------
+    ConfigError
+        If ``k < 1``.
+    DataError
+        If a history holds a row that is no item.
+    """
+    check_k(k)
+    check_rows(queries.history.items, n_items, name="history.items")
+    return profile_weights(queries.history, profile)
+
+
+def evidence_weights(
+    query: Queries, items: npt.ArrayLike, profile: Profile, *, n_items: int
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64], npt.NDArray[np.intp]]:
+    """Return what evidence starts from: ``items`` (m,) as rows, the history's weights, and where those above 0 stand.
+
+    Raises
+    ------
+    DataError
+        If a row is no item.
+    """
+    targets = as_array(items, np.int32, name="items")
+    check_rows(targets, n_items, name="items")
+    check_rows(query.history.items, n_items, name="history.items")
+    weights = profile_weights(query.history, profile)
+    return targets, weights, np.flatnonzero(weights > 0)

@@ -9,10 +9,10 @@ from typing import ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.checks import as_array, check_finite, check_length
-from graphrec.errors import BundleError, ConfigError, DataError
+from graphrec.checks import as_array, check_finite, check_k, check_length
+from graphrec.errors import BundleError, DataError
 from graphrec.lists import ItemLists
-from graphrec.recall import Evidence, Queries
+from graphrec.recall import Evidence, Queries, no_evidence
 from graphrec.recallers.files import read_array, read_settings, setting, write_array, write_settings
 from graphrec.vocabulary import Vocabulary
 
@@ -64,16 +64,14 @@ class RankedRecaller:
         ConfigError
             If ``k < 1``.
         """
-        if k < 1:
-            raise ConfigError(f"k is {k}; at least 1 item must be asked for")
+        check_k(k)
         n, length = len(queries), min(k, len(self.items))
         indptr = np.arange(n + 1, dtype=np.int64) * length
         return ItemLists(indptr, np.tile(self.items[:length], n), np.tile(self.scores[:length], n))
 
     def evidence(self, query: Queries, items: npt.NDArray[np.int32]) -> Evidence:  # noqa: ARG002 - the protocol's
         """Return -1 throughout: the list knows nothing of the history."""
-        nothing = np.full(len(items), -1, dtype=np.int32)
-        return Evidence(nothing, nothing)
+        return no_evidence(len(items))
 
     def save(self, directory: Path) -> None:
         """Write the list and the reason."""

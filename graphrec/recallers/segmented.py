@@ -10,12 +10,12 @@ import numba as nb
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.checks import as_array, check_finite, check_length
-from graphrec.errors import BundleError, ConfigError, DataError
+from graphrec.checks import as_array, check_finite, check_k, check_length
+from graphrec.errors import BundleError, DataError
 from graphrec.lists import ItemLists
 from graphrec.neighbours import NeighbourTable
-from graphrec.recall import Evidence, Queries
-from graphrec.recallers.files import read_array, read_settings, setting, write_array, write_settings
+from graphrec.recall import Evidence, Queries, no_evidence
+from graphrec.recallers.files import check_items, read_array, read_settings, setting, write_array, write_settings
 from graphrec.recallers.ranked import RankedRecaller
 from graphrec.recallers.segments import Segments
 from graphrec.topk import FloatArray, RowArray
@@ -101,8 +101,7 @@ class SegmentedRecaller:
         ConfigError
             If ``k < 1``.
         """
-        if k < 1:
-            raise ConfigError(f"k is {k}; at least 1 item must be asked for")
+        check_k(k)
         codes = self.segments.of(queries)
         room = min(k, self.own.n_columns)
         indptr = np.zeros(len(codes) + 1, dtype=np.int64)
@@ -125,8 +124,7 @@ class SegmentedRecaller:
 
     def evidence(self, query: Queries, items: npt.NDArray[np.int32]) -> Evidence:  # noqa: ARG002 - the protocol's
         """Return -1 throughout: the lists know nothing of the history."""
-        nothing = np.full(len(items), -1, dtype=np.int32)
-        return Evidence(nothing, nothing)
+        return no_evidence(len(items))
 
     def save(self, directory: Path) -> None:
         """Write the lists, the segments and the reason."""
@@ -154,8 +152,7 @@ class SegmentedRecaller:
         """
         settings = read_settings(directory, kind=cls.kind)
         n_items = setting(settings, "n_items", int, directory=directory)
-        if n_items != len(items):
-            raise BundleError(f"{directory} speaks of {n_items} items; the bundle has {len(items)}")
+        check_items(directory, n_items, items)
         arrays = [
             read_array(directory, name, dtype)
             for name, dtype in (("own-indptr", np.int64), ("own-items", np.int32), ("own-scores", np.float32))

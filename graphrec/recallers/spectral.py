@@ -10,13 +10,21 @@ import numba as nb
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.checks import as_array, check_finite, check_rows
-from graphrec.errors import BundleError, ConfigError, DataError
-from graphrec.lists import ItemLists
+from graphrec.checks import as_array, check_finite
+from graphrec.errors import DataError
+from graphrec.lists import ItemLists, indptr_of, slice_lists
 from graphrec.neighbours import NeighbourTable
-from graphrec.recall import Evidence, Queries
-from graphrec.recallers.files import read_array, read_settings, setting, write_array, write_settings
-from graphrec.recallers.profile import Profile, profile_weights
+from graphrec.recall import Evidence, Queries, no_evidence
+from graphrec.recallers.files import (
+    load_saved,
+    read_array,
+    read_table,
+    setting,
+    write_array,
+    write_settings,
+    write_table,
+)
+from graphrec.recallers.profile import Profile, evidence_weights, question_weights
 from graphrec.threads import map_chunks
 from graphrec.topk import FloatArray, Pushed, RowArray, join, top_columns
 from graphrec.vocabulary import Vocabulary
@@ -130,10 +138,7 @@ class SpectralRecaller:
 
         ``exclude`` holds n lists, ``allowed`` is (n_items,) bool; None leaves out nothing. Raises as :meth:`recall`.
         """
-        if k < 1:
-            raise ConfigError(f"k is {k}; at least 1 item must be asked for")
-        check_rows(queries.history.items, self.n_items, name="history.items")
-        weights = profile_weights(queries.history, self.profile)
+        weights = question_weights(queries, k, self.profile, n_items=self.n_items)
         indptr = queries.history.indptr
 
         def work(start: int, stop: int) -> Pushed:
@@ -142,9 +147,8 @@ class SpectralRecaller:
                 indptr[start : stop + 1] - first, queries.history.items[first:last], weights[first:last]
             )
             if exclude is not None:
-                bounds = exclude.indptr[start : stop + 1]
-                left_out = exclude.items[bounds[0] : bounds[-1]]
-                scores[np.repeat(np.arange(stop - start), np.diff(bounds)), left_out] = 0
+                left_out = slice_lists(exclude, start, stop)
+                scores[np.repeat(np.arange(stop - start), left_out.lengths), left_out.items] = 0
             if allowed is not None:
                 scores[:, ~allowed] = 0
             return _positive(*top_columns(scores, k))
@@ -154,11 +158,20 @@ class SpectralRecaller:
 
     def _scores(self, indptr: Bounds, items: RowArray, weights: Weights) -> FloatArray:
         """Return (n, n_items) scores of n histories."""
-        n = len(indptr) - 1
-        low = np.zeros((n, self.sources.shape[1]), dtype=np.float32)
+        scores = self._low_rank(indptr, items, weights, self.targets)
+        self._add_two_hops(indptr, items, weights, scores)
+        return scores
+
+    def _low_rank(self, indptr: Bounds, items: RowArray, weights: Weights, targets: FloatArray) -> FloatArray:
+        """Return (n, m): what n histories give to ``targets`` (m, rank) over the leading eigenvectors."""
+        low = np.zeros((len(indptr) - 1, self.sources.shape[1]), dtype=np.float32)
         _project(indptr, items, weights, self.sources, low)
-        scores = np.empty((n, self.n_items), dtype=np.float32)
-        _products(low, self.targets, scores)
+        scores = np.empty((len(low), len(targets)), dtype=np.float32)
+        _products(low, targets, scores)
+        return scores
+
+    def _add_two_hops(self, indptr: Bounds, items: RowArray, weights: Weights, scores: FloatArray) -> None:
+        """Add what n histories reach over their items' users to ``scores`` (n, n_items)."""
         _two_hops(
             indptr, items, weights,
             self.to_users.indptr, self.to_users.neighbours, self.to_users.scores,
@@ -166,28 +179,27 @@ class SpectralRecaller:
             np.zeros(self.to_users.n_columns, dtype=np.float64), np.empty(self.to_users.n_columns, dtype=np.int32),
             scores,
         )  # fmt: skip
-        return scores
 
     def evidence(self, query: Queries, items: npt.NDArray[np.int32]) -> Evidence:
         """Return, for each of ``items`` (m,), the history item that gave it most; -1 where none gave anything.
 
-        Time: each history item is pushed on its own. Memory O(history * m).
+        Time: each history item's two hops, and m * rank multiplications. Memory O(history * m + n_items).
         """
-        targets = as_array(items, np.int32, name="items")
-        check_rows(targets, self.n_items, name="items")
-        check_rows(query.history.items, self.n_items, name="history.items")
-        weights = profile_weights(query.history, self.profile)
-        used = np.flatnonzero(weights > 0)
-        nothing = np.full(len(targets), -1, dtype=np.int32)
+        targets, weights, used = evidence_weights(query, items, self.profile, n_items=self.n_items)
         if len(used) == 0 or len(targets) == 0:
-            return Evidence(nothing, nothing)
-        given = np.empty((len(used), len(targets)), dtype=np.float32)
-        ends = np.arange(2, dtype=np.int64)
-        for place, position in enumerate(used):
-            one = slice(position, position + 1)
-            given[place] = self._scores(ends, query.history.items[one], weights[one])[0, targets]
-        sources = query.history.items[used[given.argmax(axis=0)]]
-        return Evidence(np.where(given.any(axis=0), sources, -1).astype(np.int32), nothing)
+            return no_evidence(len(targets))
+        sources, weights = query.history.items[used], weights[used]
+        asked = self.targets[targets]
+        asked.flags.writeable = self.targets.flags.writeable  # kernels then need one compilation for both
+        given = self._low_rank(np.arange(len(sources) + 1), sources, weights, asked)  # (h, m)
+        ends, scores = np.arange(2), np.zeros((1, self.n_items), dtype=np.float32)
+        for place in range(len(sources)):
+            one = slice(place, place + 1)
+            scores[0, targets] = given[place]  # columns that nobody asks for gather what they may
+            self._add_two_hops(ends, sources[one], weights[one], scores)
+            given[place] = scores[0, targets]
+        best = np.where(given.any(axis=0), sources[given.argmax(axis=0)], -1)
+        return Evidence(best.astype(np.int32), no_evidence(len(targets)).via)
 
     def save(self, directory: Path) -> None:
         """Write the tables, the matrices and the settings."""
@@ -200,9 +212,7 @@ class SpectralRecaller:
         }
         write_settings(directory, self.kind, settings)
         for name, table in (("users", self.to_users), ("items", self.to_items)):
-            write_array(directory, f"{name}-indptr", table.indptr)
-            write_array(directory, f"{name}-neighbours", table.neighbours)
-            write_array(directory, f"{name}-scores", table.scores)
+            write_table(directory, f"{name}-{{}}", table)
         write_array(directory, "sources", self.sources.reshape(-1))
         write_array(directory, "targets", self.targets.reshape(-1))
 
@@ -215,20 +225,13 @@ class SpectralRecaller:
         BundleError
             If a file is missing or damaged, or the recaller speaks of another number of items.
         """
-        settings = read_settings(directory, kind=cls.kind)
-        try:
-            recaller = cls(**_read(directory, settings))
-        except (DataError, ConfigError, TypeError, ValueError, OverflowError) as error:
-            raise BundleError(f"{directory} is damaged: {error}") from error
-        if recaller.n_items != len(items):
-            raise BundleError(f"{directory} speaks of {recaller.n_items} items; the bundle has {len(items)}")
-        return recaller
+        return load_saved(directory, cls.kind, items, lambda settings: cls(**_read(directory, settings)))
 
 
 def _positive(indptr: Bounds, rows: RowArray, scores: FloatArray) -> Pushed:
     """Return the lists without entries of 0 and below."""
     kept = scores > 0
-    return np.concatenate([[0], np.cumsum(kept)])[indptr], rows[kept], scores[kept]
+    return indptr_of(kept)[indptr], rows[kept], scores[kept]
 
 
 def _read(directory: Path, settings: dict[str, Any]) -> dict[str, Any]:
@@ -239,17 +242,9 @@ def _read(directory: Path, settings: dict[str, Any]) -> dict[str, Any]:
     if rank < 0:
         raise DataError(f"rank is {rank}; it must be 0 or more")
 
-    def table(name: str, n_columns: int) -> NeighbourTable:
-        return NeighbourTable(
-            read_array(directory, f"{name}-indptr", np.int64),
-            read_array(directory, f"{name}-neighbours", np.int32),
-            read_array(directory, f"{name}-scores", np.float32),
-            n_columns=n_columns,
-        )
-
     return {
-        "to_users": table("users", n_users),
-        "to_items": table("items", n_items),
+        "to_users": read_table(directory, "users-{}", n_columns=n_users),
+        "to_items": read_table(directory, "items-{}", n_columns=n_items),
         "sources": read_array(directory, "sources", np.float32).reshape(n_items, rank),
         "targets": read_array(directory, "targets", np.float32).reshape(n_items, rank),
         "profile": Profile(**setting(settings, "profile", dict, directory=directory)),

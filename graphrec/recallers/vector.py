@@ -12,15 +12,23 @@ import numba as nb
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.checks import as_array, check_finite, check_rows
+from graphrec.checks import as_array, check_finite, check_k, check_rows
 from graphrec.errors import BundleError, ConfigError, DataError
 from graphrec.filtering import recall_widening
 from graphrec.index import ExactIndex, Index, audit, load_index
 from graphrec.index.order import ordered_lists
-from graphrec.lists import ItemLists, concatenate, empty_lists, places_among, take_lists
+from graphrec.lists import ItemLists, concatenate, empty_lists, indptr_of, places_among, take_lists
 from graphrec.neighbours import NeighbourTable
-from graphrec.recall import Evidence, Queries, take_queries
-from graphrec.recallers.files import read_array, read_settings, setting, write_array, write_settings
+from graphrec.recall import Evidence, Queries, no_evidence, take_queries
+from graphrec.recallers.files import (
+    load_saved,
+    read_array,
+    read_table,
+    setting,
+    write_array,
+    write_settings,
+    write_table,
+)
 from graphrec.recallers.fold_in import FoldIn
 from graphrec.recallers.profile import Profile, profile_weights
 from graphrec.topk import join, push
@@ -33,8 +41,6 @@ Positions = npt.NDArray[np.int64]
 # Queries answered at a time, so that memory does not grow with the batch: by votes, and by vectors.
 _CHUNK = 1024
 _VECTORS = 8192
-
-_VOTES = {"indptr": np.int64, "neighbours": np.int32, "scores": np.float32}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -153,8 +159,7 @@ class VectorRecaller:
         )
 
     def _check(self, queries: Queries, k: int) -> None:
-        if k < 1:
-            raise ConfigError(f"k is {k}; recall asks for at least 1 item")
+        check_k(k)
         check_rows(queries.history.items, self.n_items, name="history items")
 
     def similar(self, items: npt.ArrayLike, k: int) -> ItemLists:
@@ -173,15 +178,14 @@ class VectorRecaller:
         sources = self._positions(query.history.items)
         usable = np.flatnonzero((weights > 0) & (sources >= 0))
         positions = self._positions(items)
-        nothing = np.full(len(items), -1, dtype=np.int32)
         if len(usable) == 0 or len(items) == 0:
-            return Evidence(nothing, nothing.copy())
+            return no_evidence(len(items))
         space = self.sources if self.query == "items" else self.targets
         best = _best_source(
             _unit(space[np.maximum(positions, 0)]), _unit(self.sources[sources[usable]]), weights[usable]
         )
         chosen = np.where(positions >= 0, query.history.items[usable[best]], -1).astype(np.int32)
-        return Evidence(chosen, nothing)
+        return Evidence(chosen, no_evidence(len(items)).via)
 
     def audit(self, *, k: int = 100, seed: int = 0, n_queries: int = 200) -> float:
         """Return the least ANN recall at ``k`` of the indexes, on queries drawn from the items."""
@@ -231,7 +235,7 @@ class VectorRecaller:
         """Return (n, dim): what each history says, by the mean, the propagated sum or the fold-in of ``sources``."""
         lists, positions, weights = self._usable(history)
         counts = np.bincount(lists, minlength=len(history))
-        indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        indptr = indptr_of(counts)
         if self.fold_in is not None:
             return self.fold_in.vectors(indptr, positions, weights, self.sources)
         return _weighted_sums(indptr, positions, weights, self.sources, 0.5 if self.query == "sum" else 1.0)
@@ -253,8 +257,7 @@ class VectorRecaller:
         stored = (wanted == self.neighbours)[lists] if self.votes is not None else np.zeros(len(lists), dtype=np.bool_)
         found = []
         if self.votes is not None and stored.any():
-            indptr = np.zeros(len(queries) + 1, dtype=np.int64)
-            np.cumsum(np.bincount(lists[stored], minlength=len(queries)), out=indptr[1:])
+            indptr = indptr_of(np.bincount(lists[stored], minlength=len(queries)))
             bounds, rows, scores = push(indptr, positions[stored].astype(np.int32), weights[stored], self.votes, k)
             found.append((np.repeat(np.arange(len(queries)), np.diff(bounds)), rows, scores))
         if not stored.all():
@@ -317,8 +320,7 @@ class VectorRecaller:
         if self.fold_in is not None:
             write_array(directory, "fold-in-gram", self.fold_in.gram)
         if self.votes is not None:
-            for name in _VOTES:
-                write_array(directory, f"votes-{name}", getattr(self.votes, name))
+            write_table(directory, "votes-{}", self.votes)
 
     @classmethod
     def load(cls, directory: Path, items: Vocabulary) -> Self:
@@ -329,14 +331,7 @@ class VectorRecaller:
         BundleError
             If a file is missing or damaged, the parts do not fit, or the recaller was made for other items.
         """
-        settings = read_settings(directory, kind=cls.kind)
-        try:
-            recaller = cls(**_read(directory, settings))
-        except (DataError, ConfigError, TypeError) as error:
-            raise BundleError(f"{directory} is damaged: {error}") from error
-        if recaller.n_items != len(items):
-            raise BundleError(f"{directory} speaks of {recaller.n_items} items; the bundle has {len(items)}")
-        return recaller
+        return load_saved(directory, cls.kind, items, lambda settings: cls(**_read(directory, settings)))
 
 
 def vote_table(
@@ -439,8 +434,7 @@ def _read(directory: Path, settings: dict[str, Any]) -> dict[str, Any]:
         near_targets = load_index(directory / "targets", targets)
     votes = None
     if setting(settings, "has_votes", bool, directory=directory):
-        arrays = [read_array(directory, f"votes-{name}", kind) for name, kind in _VOTES.items()]
-        votes = NeighbourTable(*arrays, n_columns=len(sources))
+        votes = read_table(directory, "votes-{}", n_columns=len(sources))
     has_users = setting(settings, "has_users", bool, directory=directory)
     numbers = setting(settings, "fold_in", (dict, NoneType), directory=directory)
     fold_in = None if numbers is None else FoldIn(read_array(directory, "fold-in-gram", np.float32), **numbers)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphrec.errors import DataError
-from graphrec.interactions import Interactions, coalesce, coalesced_parts, histories, item_counts, take, to_csr
+from graphrec.interactions import Interactions, coalesce, coalesced_parts, histories, take
 
 events = st.lists(
     st.tuples(st.integers(0, 4), st.integers(0, 6), st.integers(1, 5), st.integers(0, 9)), min_size=0, max_size=40
@@ -48,11 +48,8 @@ def test_without_times_the_order_of_rows_is_the_order_of_events() -> None:
     assert history[0][0].tolist() == [2, 0, 1]
 
 
-def test_matrix_and_counts() -> None:
+def test_events_are_taken_by_a_mask() -> None:
     interactions = Interactions([0, 0, 1], [1, 1, 0], [2.0, 3.0, 1.0], n_users=2, n_items=3)
-    assert to_csr(interactions).toarray().tolist() == [[0, 5, 0], [1, 0, 0]]
-    assert to_csr(interactions, binary=True).toarray().tolist() == [[0, 1, 0], [1, 0, 0]]
-    assert item_counts(interactions).tolist() == [1, 2, 0]
     assert len(take(interactions, np.array([True, False, True]))) == 2
 
 

@@ -6,7 +6,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphrec.errors import DataError
-from graphrec.lists import ItemLists, concatenate, empty_lists, item_lists, places_among, take_lists, truncate
+from graphrec.lists import (
+    ItemLists,
+    concatenate,
+    empty_lists,
+    entries_where,
+    indptr_of,
+    item_lists,
+    places_among,
+    slice_lists,
+    take_lists,
+    truncate,
+)
 from graphrec.neighbours import NeighbourTable
 
 ragged = st.lists(st.lists(st.integers(0, 50), max_size=6), max_size=6)
@@ -23,6 +34,16 @@ def test_take_lists_equals_indexing_one_by_one(lists: list[list[int]], data: st.
 @given(ragged, st.integers(0, 7))
 def test_truncate_keeps_the_first_k(lists: list[list[int]], k: int) -> None:
     assert [items.tolist() for items, _ in truncate(item_lists(lists), k)] == [one[:k] for one in lists]
+
+
+@given(ragged, st.data())
+def test_a_slice_and_a_mask_of_lists_equal_those_of_python(lists: list[list[int]], data: st.DataObject) -> None:
+    packed = item_lists(lists)
+    assert packed.indptr.tolist() == indptr_of([len(one) for one in lists]).tolist()
+    start, stop = sorted(data.draw(st.tuples(*[st.integers(0, len(lists))] * 2)))
+    assert [items.tolist() for items, _ in slice_lists(packed, start, stop)] == lists[start:stop]
+    even = entries_where(packed, packed.items % 2 == 0)
+    assert [items.tolist() for items, _ in even] == [[item for item in one if item % 2 == 0] for one in lists]
 
 
 def test_scores_travel_with_items() -> None:

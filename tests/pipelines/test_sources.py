@@ -470,3 +470,13 @@ def test_many_batches_are_one_table(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert whole.items == pieces.items
     assert np.array_equal(whole.interactions.users, pieces.interactions.users)
     assert np.array_equal(whole.interactions.items, pieces.interactions.items)
+
+
+def test_one_column_may_stand_for_two(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"user_id": ["u", "v"], "item_id": ["a", "b"], "timestamp": [3, 4]})
+    path = tmp_path / "events.csv"
+    frame.write_csv(path)
+    for source in (path, frame, frame.to_arrow()):
+        read = read_interactions(source, columns={"weight": "timestamp"})
+        assert read.interactions.weights.tolist() == [3, 4]
+        assert read.report["time_range"] == [3, 4]

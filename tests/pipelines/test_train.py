@@ -9,7 +9,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from graphrec.bundle import open_bundle, verify_bundle
@@ -21,6 +20,7 @@ from pipelines.progress import Silent
 from pipelines.train import Trained, evaluate_only, inner_section, make_split, prepare, train, validation_part
 from serve.answer import Recalled
 from serve.engine import Engine
+from tests.oracles import calibrated_rate
 from tests.pipelines.shelf import CONFIG, N_BOOKS, N_READERS, write_shelf
 
 CHANNELS = ["hot", "user-cf", "item-cf", "tag", "kg-neighbours", "node2vec"]
@@ -169,8 +169,7 @@ def calibrated_by_hand(engine: Engine, fusion: Mapping[str, Any], user: str, one
         alone = engine.recall(user=user, k=N_BOOKS, channels=[name]).items
         head = sum(max(other.channels[name].score, 0.0) for other in alone if name in other.channels)
         curve = Curve(**fusion["curves"][name])
-        rate = curve(np.array([place.score / head]), np.array([float(place.rank)]))[0]
-        total += fusion["weights"][name] * float(rate)
+        total += fusion["weights"][name] * calibrated_rate(curve, place.score / head, place.rank)
     return total
 
 

@@ -12,6 +12,7 @@ from graphrec.fusion.calibrated import Calibrated, Curve, FittedCalibrated, Meth
 from graphrec.fusion.stacked import stack
 from graphrec.lists import ItemLists, empty_lists, item_lists
 from graphrec.metrics import rank_metrics
+from tests.oracles import calibrated_rate
 
 RISING = Curve((0.0, 1.0), (0.0, 0.5))
 
@@ -34,13 +35,6 @@ def _world(n: int = 300, *, seed: int = 0) -> tuple[dict[str, ItemLists], ItemLi
     return lists, item_lists(truth)
 
 
-def _rate(curve: Curve, share: float, rank: float) -> float:
-    if curve.shares:
-        return float(np.interp(share, curve.shares, curve.rates))
-    odds = curve.intercept + curve.share_slope * np.log(max(share, 1e-9)) + curve.rank_slope * np.log(rank)
-    return float(1 / (1 + np.exp(-odds)))
-
-
 def _oracle(fusion: Calibrated, lists: dict[str, ItemLists], query: int, k: int) -> list[tuple[int, float]]:
     sums: dict[int, float] = {}
     for name, part in lists.items():
@@ -48,7 +42,7 @@ def _oracle(fusion: Calibrated, lists: dict[str, ItemLists], query: int, k: int)
         head = sum(max(float(score), 0.0) for score in scores[:100])
         for position, (item, score) in enumerate(zip(items.tolist(), scores.tolist(), strict=True)):
             share = max(score, 0.0) / head if head > 0 else 0.0
-            rate = max(_rate(fusion.curves[name], share, position + 1.0), 1e-9)
+            rate = max(calibrated_rate(fusion.curves[name], share, position + 1.0), 1e-9)
             rate *= 1 + 1e-6 * (10_000 - (position + 1))
             sums[item] = sums.get(item, 0.0) + fusion.weights.get(name, 1.0) * rate
     best = sorted(sums.items(), key=lambda pair: (-np.float32(pair[1]), pair[0]))
@@ -94,7 +88,7 @@ def test_fitting_finds_the_channel_whose_scores_mean_something(method: Method) -
     held_lists, held_truth = _world(seed=9)
     fused = rank_metrics(fusion.merge(held_lists, 5).lists, held_truth, 5).recall.mean()
     best = rank_metrics(held_lists["good"], held_truth, 5).recall.mean()
-    top = {name: _rate(fusion.curves[name], 0.1, 1.0) for name in lists}
+    top = {name: calibrated_rate(fusion.curves[name], 0.1, 1.0) for name in lists}
     assert top["good"] > 5 * top["noise"]
     assert fused >= best - 0.01
     assert best > 0.7
@@ -104,7 +98,7 @@ def test_a_curve_tells_the_rate_of_hits() -> None:
     lists, truth = _world(2000)
     curve = fit_calibrated({"good": lists["good"]}, truth, cutoffs=(5,), seed=0, max_users=2000).curves["good"]
     shares, ranks = shares_and_ranks(stack({"good": lists["good"]}))
-    rates = np.array([_rate(curve, share, rank) for share, rank in zip(shares, ranks, strict=True)])
+    rates = np.array([calibrated_rate(curve, share, rank) for share, rank in zip(shares, ranks, strict=True)])
     assert rates[ranks == 1].mean() == pytest.approx(1.0, abs=0.02)
     assert rates[ranks > 10].mean() < 0.05
     assert (np.diff(curve.rates) >= 0).all()

@@ -25,7 +25,7 @@ from graphrec.lists import ItemLists, empty_lists, item_lists, take_lists
 from graphrec.recall import Queries, RecallData, known_queries, take_queries
 from graphrec.recallers import load_recaller, spectral
 from graphrec.recallers.neighbours import NeighbourRecaller
-from graphrec.recallers.profile import Profile
+from graphrec.recallers.profile import Profile, profile_weights
 from graphrec.recallers.spectral import SpectralRecaller
 from graphrec.topk import csr_table
 from tests.oracles import top
@@ -138,6 +138,29 @@ def test_evidence_names_who_gave_most_and_nobody_where_nothing_was_given() -> No
     assert expected[3] == -1
     assert evidence.sources.tolist() == expected
     assert evidence.via.tolist() == [-1] * N_ITEMS
+
+
+@pytest.mark.parametrize("world", [checkerboard, skewed, library])
+def test_evidence_is_what_each_history_item_gives_on_its_own(world: Callable[[], RecallData]) -> None:
+    data = world()
+    recaller = GfCf(rank=6).fit(data, seed=0)
+    assert isinstance(recaller, SpectralRecaller)
+    queries = known_queries(histories(data.interactions), np.arange(len(data.users)))
+    for position in range(0, len(queries), 5):
+        one = take_queries(queries, [position])
+        whole = recaller.recall(one, len(data.items)).items
+        items = np.concatenate([whole[3:], whole[:5], np.arange(4, dtype=np.int32)])  # some twice, in no order
+        np.testing.assert_array_equal(recaller.evidence(one, items).sources, _pushed_alone(recaller, one, items))
+
+
+def _pushed_alone(recaller: SpectralRecaller, query: Queries, items: npt.NDArray[np.int32]) -> list[int]:
+    """Return the source of each item: every history item scores the whole catalogue."""
+    sources, weights = query.history.items, profile_weights(query.history, recaller.profile)
+    ends = np.arange(2)
+    given = np.concatenate(
+        [recaller._scores(ends, sources[p : p + 1], weights[p : p + 1]) for p in range(len(sources))]
+    )
+    return [int(sources[given[:, item].argmax()]) if given[:, item].any() else -1 for item in items]
 
 
 def test_a_recaller_of_no_rank_walks_two_hops_alone() -> None:
