@@ -1,9 +1,10 @@
 """Quality of every channel and of the fused list on goodbooks, leave-last and random 80/20.
 
-    python -m benchmarks.goodbooks [--json FILE] [--bootstrap ROUNDS]
+    python -m benchmarks.goodbooks [--config NAME] [--splits NAME ...] [--json FILE] [--bootstrap ROUNDS]
 
-The bundled ratings and knowledge graph, the channels and settings of ``datasets/goodbooks/demo.toml``. Their values
-were chosen on validation parts of the training events; the held-out part is read here alone.
+The bundled ratings and knowledge graph, the channels and settings of ``datasets/goodbooks/demo.toml`` or
+``all-channels.toml``. Their values were chosen on validation parts of the training events; the held-out part is read
+here alone.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pipelines.progress import Shown
 from pipelines.report import report_tables
 from pipelines.train import evaluate_only
 
+CONFIGS = ("demo", "all-channels")
 SPLITS: dict[str, dict[str, Any]] = {
     "leave-last": {"kind": "leave-last", "n": 1},
     "ratio": {"kind": "ratio", "test_share": 0.2},
@@ -64,16 +66,20 @@ def failures(name: str, report: dict[str, Any]) -> list[str]:
 def main() -> None:
     """Run both splits, print the tables, write the JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", choices=CONFIGS, default=CONFIGS[0])
+    parser.add_argument("--splits", nargs="+", choices=list(SPLITS), default=list(SPLITS))
     parser.add_argument("--json", type=Path)
     parser.add_argument("--bootstrap", type=int, default=2000)
     arguments = parser.parse_args()
     console = Console()
-    config = load_config(datasets_directory() / "goodbooks" / "demo.toml")
+    config = load_config(datasets_directory() / "goodbooks" / f"{arguments.config}.toml")
     results: list[dict[str, Any]] = []
     missed: list[str] = []
     splits: dict[str, Any] = {}
-    for name, split in SPLITS.items():
-        report = evaluate_only(with_split(config, split, arguments.bootstrap), rejects=None, steps=Shown(console))
+    for name in arguments.splits:
+        report = evaluate_only(
+            with_split(config, SPLITS[name], arguments.bootstrap), rejects=None, steps=Shown(console)
+        )
         for table in report_tables(report):
             console.print(table)
         results += rows(name, report)

@@ -78,9 +78,8 @@ def recall_allowed(
 ) -> ItemLists:
     """Ask a channel for k items a query that are neither excluded nor disallowed.
 
-    A channel with a ``recall_allowed`` of its own does both at once. Another is asked again for more while filtering
-    leaves a query short and the channel still had items to give, so a list is shorter than ``k`` only where the channel
-    has no more.
+    A channel with a ``recall_allowed`` of its own does both at once; for another see :func:`recall_widening`. A list is
+    shorter than ``k`` only where the channel has no more.
 
     Parameters
     ----------
@@ -102,6 +101,21 @@ def recall_allowed(
     """
     if isinstance(recaller, _Filtering):
         return recaller.recall_allowed(queries, k, exclude=exclude, allowed=allowed)
+    return recall_widening(recaller, queries, k, exclude=exclude, allowed=allowed)
+
+
+def recall_widening(
+    recaller: Recaller,
+    queries: Queries,
+    k: int,
+    *,
+    exclude: ItemLists,
+    allowed: npt.NDArray[np.bool_],
+) -> ItemLists:
+    """Return what :func:`recall_allowed` does, by ``recall`` alone.
+
+    The channel is asked again for more while leaving out leaves a query short and it still had items to give.
+    """
     n_items = len(allowed)
     # Most queries are served by one call: room for a typical history.
     asked = min(n_items, k + _typical_length(exclude))

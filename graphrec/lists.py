@@ -100,6 +100,14 @@ def take_lists(lists: ItemLists, rows: npt.ArrayLike) -> ItemLists:
     return ItemLists(indptr, lists.items[positions], lists.scores[positions])
 
 
+def places_among(lists: ItemLists, rows: npt.NDArray[np.integer]) -> ItemLists:
+    """Return the items that are among ``rows`` (t,), which ascend, as places there; the others are left out."""
+    if len(rows) == 0:
+        return empty_lists(len(lists))
+    places = np.minimum(np.searchsorted(rows, lists.items), len(rows) - 1)
+    return entries_where(ItemLists(lists.indptr, places, lists.scores), rows[places] == lists.items)
+
+
 def slice_lists(lists: ItemLists, start: int, stop: int) -> ItemLists:
     """Return the lists ``start:stop``; their entries are shared, not copied."""
     first, last = lists.indptr[start], lists.indptr[stop]

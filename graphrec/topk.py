@@ -15,7 +15,7 @@ from graphrec.errors import ConfigError, DataError
 from graphrec.lists import ItemLists
 from graphrec.neighbours import NeighbourTable
 from graphrec.threads import map_chunks
-from graphrec.topk_kernels import FloatArray, IntArray, RowArray, push_rows, select_top, top_of_rows
+from graphrec.topk_kernels import FloatArray, IntArray, RowArray, best_of_rows, push_rows, read_keys, select_top
 
 # Entries that one chunk's result may hold (8 bytes each); rows a chunk holds at most.
 _CHUNK_ENTRIES = 1 << 22
@@ -109,11 +109,20 @@ def push(
 
 
 def top_columns(values: FloatArray, k: int) -> Pushed:
-    """Return the k best columns of each row of ``values`` (n, n_columns), C-contiguous: best first, ties by column."""
+    """Return the k best columns of each row of ``values`` (n, n_columns), C-contiguous: best first, ties by column.
+
+    A score of minus infinity says that the column may not come back. Time O(n_columns + k log k) a row on average.
+    """
     n, width = values.shape[0], min(k, values.shape[1])
-    rows, scores = np.empty((n, width), dtype=np.int32), np.empty((n, width), dtype=np.float32)
-    top_of_rows(values, width, rows, scores)
-    return np.arange(n + 1) * width, rows.ravel(), scores.ravel()
+    keys = np.empty((n, width), dtype=np.int64)
+    if width:
+        best_of_rows(values, keys)
+    keys.sort(axis=1)  # numpy's sort of integers works on several at once, and is far ahead of a compiled quicksort
+    rows, scores = np.empty(n * width, dtype=np.int32), np.empty(n * width, dtype=np.float32)
+    if read_keys(keys.ravel(), rows, scores) == len(rows):
+        return np.arange(n + 1) * width, rows, scores
+    kept = scores > -np.inf
+    return np.concatenate([[0], np.cumsum(kept)])[::width], rows[kept], scores[kept]
 
 
 def one_each(rows: RowArray) -> ItemLists:
@@ -128,6 +137,8 @@ def chunk_rows(width: int) -> int:
 
 def join(parts: list[Pushed]) -> Pushed:
     """Return the lists of all parts, one after the other."""
+    if len(parts) == 1:
+        return parts[0]
     lengths = [np.diff(indptr) for indptr, _, _ in parts]
     indptr = np.zeros(sum(map(len, lengths)) + 1, dtype=np.int64)
     np.cumsum(np.concatenate([np.empty(0, np.int64), *lengths]), out=indptr[1:])

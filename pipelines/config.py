@@ -357,10 +357,10 @@ def make_fusion(section: FusionSection, channels: Sequence[str], *, name: str = 
         made_by = fusion_class(kind)
     except ConfigError as error:
         raise ConfigError(f"{place}.kind: {error}") from error
-    # Every table among the settings is by channel, every list is of channels.
+    # Every table among the settings is by channel, every list of names is of channels.
     for key, value in values.items():
         for channel in value if isinstance(value, dict | list) else ():
-            if channel not in channels:
+            if isinstance(channel, str) and channel not in channels:
                 raise ConfigError(
                     f"{place}.{key} names {channel!r}, which is not among the channels "
                     f"{', '.join(channels)}{nearest_names(str(channel), channels)}"

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from graphrec.fusion.calibrated import Curve
 from graphrec.recall import RecallData
 
 Dense = npt.NDArray[np.float64]
@@ -607,3 +608,11 @@ def turbo_cf_table(data: RecallData, *, k: int, user_exponent: float, power: flo
     graph = normalised.T @ normalised * data.pool
     np.fill_diagonal(graph, 0.0)
     return keep_top(graph**power, k)
+
+
+def calibrated_rate(curve: Curve, share: float, rank: float) -> float:
+    """The rate of hits of an entry with this share and 1-based rank, by numpy."""
+    if curve.shares:
+        return float(np.interp(share, curve.shares, curve.rates))
+    odds = curve.intercept + curve.share_slope * np.log(max(share, 1e-9)) + curve.rank_slope * np.log(rank)
+    return float(1 / (1 + np.exp(-odds)))

@@ -70,7 +70,7 @@ def test_fusion_page_shows_a_legal_fusion() -> None:
     assert found is not None
     head = 'name = "books"\ndata.interactions.path = "ratings.csv"\n[channels]\nitem-cf = {}\nhot = {}\n'
     config = check_config(tomllib.loads(head + found.group(1)), directory=Path())
-    assert make_fusion(config.settings.fusion, list(config.recipes)) == FittedCalibrated("logistic", 50)
+    assert make_fusion(config.settings.fusion, list(config.recipes)) == FittedCalibrated("logistic", (20, 200))
 
 
 def test_both_pages_name_every_kind_of_fusion_and_its_keys() -> None:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar, Literal, get_args
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit
 
 from graphrec.errors import ConfigError, DataError, MissingExtraError
-from graphrec.fusion.fit import climb
+from graphrec.fusion.fit import Worth, climb
 from graphrec.fusion.fused import FusedLists
+from graphrec.fusion.kernels import LEAST_SHARE, calibrated_rates
 from graphrec.fusion.merging import by_sum
 from graphrec.fusion.rrf import check_settings, check_weights, merging_depth
 from graphrec.fusion.settings import FitResult
@@ -26,13 +26,9 @@ Values = npt.NDArray[np.float64]
 
 # Best entries of a list whose scores sum to one share: they are there in any list that is merged.
 _HEAD = 100
-# Small beside what calibration knows, large enough for float32 to tell apart.
-_STEP, _PLACES = 1e-6, 10_000
-# A share of 0 has no logarithm.
-_LEAST_SHARE = 1e-9
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Curve:
     r"""The rate of hits of one channel's entries.
 
@@ -59,23 +55,25 @@ class Curve:
         if any(after <= before for before, after in zip(self.shares, self.shares[1:], strict=False)):
             raise ConfigError("the shares of a curve must rise from knot to knot")
 
-    def __call__(self, shares: Values, ranks: Values) -> Values:
-        """Return the rate of hits, 0 to 1, of (m,) entries with these shares and 1-based ranks."""
-        if self.shares:
-            rates: Values = np.interp(shares, self.shares, self.rates)
-            return rates
-        log_odds = (
-            self.intercept
-            + self.share_slope * np.log(np.maximum(shares, _LEAST_SHARE))
-            + self.rank_slope * np.log(ranks)
-        )
-        return np.asarray(expit(log_odds), dtype=np.float64)
+    @cached_property
+    def knots(self) -> Values:
+        """(2, n) shares and rates."""
+        return np.array([self.shares, self.rates], dtype=np.float64)
+
+    @property
+    def slopes(self) -> Values:
+        """(3,) intercept, slope of the share, slope of the rank."""
+        return np.array([self.intercept, self.share_slope, self.rank_slope])
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON values."""
         if self.shares:
             return {"shares": list(self.shares), "rates": list(self.rates)}
         return {"intercept": self.intercept, "share_slope": self.share_slope, "rank_slope": self.rank_slope}
+
+
+# An entry's share taken for its rate: what is left where nothing is known of any channel.
+_SHARES = Curve((0.0, 1.0), (0.0, 1.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,18 +118,14 @@ class Calibrated:
 
     def _values(self, stacked: StackedLists) -> Values:
         """Return what each entry adds to its item's score, (m,)."""
-        shares, ranks = shares_and_ranks(stacked)
-        values = np.zeros(len(shares))
+        worth = {name: self.weights.get(name, 1.0) for name in stacked.channels if name in self.curves}
+        known = any(worth.values())
+        values = np.zeros(len(stacked.items))
         for c, name in enumerate(stacked.channels):
-            weight = self.weights.get(name, 1.0)
-            if name in self.curves and weight > 0:
-                here = slice(stacked.bounds[c, 0], stacked.bounds[c, -1])
-                values[here] = weight * self.rates(name, shares[here], ranks[here])
-        return values if values.any() else _in_order(shares, ranks)
-
-    def rates(self, name: str, shares: Values, ranks: Values) -> Values:
-        """Return the rates (m,) of a channel's entries; where a curve is flat, they keep the channel's own order."""
-        return _in_order(self.curves[name](shares, ranks), ranks)
+            curve, weight = (self.curves.get(name), worth.get(name)) if known else (_SHARES, 1.0)
+            if curve and weight:
+                calibrated_rates(stacked.bounds, stacked.scores, c, _HEAD, curve.knots, curve.slopes, weight, values)
+        return values
 
     def channel_depth(self, k: int) -> int:
         """Return twice k, and 200 at least."""
@@ -151,8 +145,8 @@ class FittedCalibrated:
     ----------
     method : {"isotonic", "logistic"}
         How the curves are fitted.
-    cutoff : int, default 0
-        The K of Recall@K + NDCG@K that the weights maximise; 0 takes the largest cut-off of the evaluation.
+    cutoffs : tuple of int, default ()
+        The K, over which the weights maximise the mean of Recall@K + NDCG@K; none takes the largest of the evaluation.
 
     Raises
     ------
@@ -161,17 +155,18 @@ class FittedCalibrated:
     """
 
     method: Method = "isotonic"
-    cutoff: int = 0
+    cutoffs: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         check_method(self.method)
-        if self.cutoff < 0:
-            raise ConfigError(f"cutoff is {self.cutoff}; it must be 1 or more, or 0 for the largest of the evaluation")
+        check_cutoffs(self.cutoffs)
 
     def fit(self, lists: Mapping[str, ItemLists], truth: ItemLists, *, k: int, seed: int) -> FitResult:
         """Return the fusion, and its weights as what was found."""
-        fusion = fit_calibrated(lists, truth, k=self.cutoff or k, seed=seed, method=self.method)
-        return FitResult(fusion, {"method": self.method, "cutoff": self.cutoff or k, "weights": dict(fusion.weights)})
+        cutoffs = self.cutoffs or (k,)
+        fusion = fit_calibrated(lists, truth, cutoffs=cutoffs, seed=seed, method=self.method)
+        found = {"method": self.method, "cutoffs": list(cutoffs), "weights": dict(fusion.weights)}
+        return FitResult(fusion, found)
 
     def channel_depth(self, k: int) -> int:
         """Return how deep the fitted fusion asks."""
@@ -184,9 +179,11 @@ def check_method(method: str) -> None:
         raise ConfigError(f"method is {method!r}; legal: {', '.join(get_args(Method))}")
 
 
-def _in_order(values: Values, ranks: Values) -> Values:
-    """Return the values, each a millionth more for every place that it stands higher."""
-    return values * (1 + _STEP * np.maximum(_PLACES - ranks, 0))
+def check_cutoffs(cutoffs: Sequence[int]) -> None:
+    """Raise ConfigError unless every cut-off is 1 or more."""
+    for cutoff in cutoffs:
+        if cutoff < 1:
+            raise ConfigError(f"a cut-off is {cutoff}; each must be 1 or more")
 
 
 def shares_and_ranks(stacked: StackedLists) -> tuple[Values, Values]:
@@ -204,13 +201,13 @@ def fit_calibrated(
     lists: Mapping[str, ItemLists],
     truth: ItemLists,
     *,
-    k: int,
+    cutoffs: Sequence[int],
     seed: int,
     method: Method = "isotonic",
     rounds: int = 4,
     max_users: int = 4000,
 ) -> Calibrated:
-    """Return the fusion whose curves fit the hits of ``lists``, and whose weights maximise Recall@k + NDCG@k.
+    """Return the fusion whose curves fit the hits of ``lists``, and whose weights maximise Recall@K + NDCG@K.
 
     Each channel's curve is fitted on its own entries; then the weights climb, one channel at a time, from equal ones,
     as in :func:`graphrec.fusion.fit.fit_weights`.
@@ -222,8 +219,8 @@ def fit_calibrated(
         merged (``channel_depth``).
     truth : ItemLists
         n lists of held-out items: a validation part, never the test part. Users without any are left out.
-    k : int
-        Cut-off of what is maximised.
+    cutoffs : sequence of int
+        The K, each >= 1, over which what is maximised is averaged.
     seed : int
         Decides the order of channels, and the sample where there are more than ``max_users`` users with truth.
     method : {"isotonic", "logistic"}
@@ -239,7 +236,7 @@ def fit_calibrated(
     DataError
         If no user has any truth, or no channel has a hit.
     ConfigError
-        If ``method`` is unknown, or ``k < 1``.
+        If ``method`` is unknown, or there is no cut-off, or one below 1.
     MissingExtraError
         If scikit-learn is not installed.
 
@@ -250,8 +247,10 @@ def fit_calibrated(
        several channels are added with weights, not multiplied: they find the same items far too often to be taken for
        independent witnesses.
     """
-    check_settings(k=k)
     check_method(method)
+    check_cutoffs(cutoffs)
+    if not cutoffs:
+        raise ConfigError("calibrated fusion needs a cut-off; give one K at least")
     rng = np.random.default_rng(seed)
     users = np.flatnonzero(truth_sizes(truth) > 0)
     if len(users) == 0:
@@ -263,7 +262,7 @@ def fit_calibrated(
     if not curves:
         raise DataError("no channel has a single hit among the held-out items, so scores cannot be calibrated")
     equal = Calibrated(curves)
-    weights = _climb(equal, {name: parts[name] for name in curves}, chosen, k, rounds, rng)
+    weights = _climb(equal, {name: parts[name] for name in curves}, chosen, cutoffs, rounds, rng)
     return Calibrated(curves, weights)
 
 
@@ -298,7 +297,7 @@ def _logistic(shares: Values, ranks: Values, hits: npt.NDArray[np.bool_]) -> Cur
         raise MissingExtraError("calibrated fusion", extra="train") from error
     if hits.all():
         return Curve((0.0,), (1.0,))
-    columns = np.stack([np.log(np.maximum(shares, _LEAST_SHARE)), np.log(ranks)], axis=1)
+    columns = np.stack([np.log(np.maximum(shares, LEAST_SHARE)), np.log(ranks)], axis=1)
     found = LogisticRegression(C=1e3, max_iter=1000).fit(columns, hits)
     slopes = found.coef_[0]
     return Curve((), (), float(found.intercept_[0]), float(slopes[0]), float(slopes[1]))
@@ -308,58 +307,20 @@ def _climb(
     fusion: Calibrated,
     lists: Mapping[str, ItemLists],
     truth: ItemLists,
-    k: int,
+    cutoffs: Sequence[int],
     rounds: int,
     rng: np.random.Generator,
 ) -> dict[str, float]:
     """Return the weights, the largest 1, that coordinate ascent reaches from equal ones."""
     stacked = stack(lists)
     widest = int(np.diff(stacked.bounds, axis=1).sum(axis=0).max())  # entries that one query has over all channels
-    everything = by_sum(stacked, fusion._values(stacked), widest)
-    hits, n_truth = hit_mask(everything.lists, truth), truth_sizes(truth)
-    rates = np.zeros(everything.ranks.shape)  # (m, C): what each channel adds at weight 1
-    shares, ranks = shares_and_ranks(stacked)
+    values = fusion._values(stacked)
+    everything = by_sum(stacked, values, widest)
+    rates = np.zeros(everything.ranks.T.shape)  # (C, m): what each channel adds at weight 1
     owners = np.repeat(np.arange(stacked.n), everything.lists.lengths)
-    for c, name in enumerate(stacked.channels):
+    for c in range(len(rates)):
         there = np.flatnonzero(everything.ranks[:, c])
-        entries = stacked.bounds[c, owners[there]] + everything.ranks[there, c] - 1
-        rates[there, c] = fusion.rates(name, shares[entries], ranks[entries])
-
-    def value(weights: Values) -> float:
-        return float(_worth(everything.lists.indptr, everything.lists.items, rates @ weights, hits, n_truth, k))
-
-    n = len(stacked.channels)
-    best = climb(value, n, rounds=rounds, order=lambda: rng.permutation(n))
+        rates[c, there] = values[stacked.bounds[c, owners[there]] + everything.ranks[there, c] - 1]
+    worth = Worth(everything.lists, rates, truth, cutoffs=cutoffs, with_ndcg=True)
+    best = climb(worth, rounds=rounds, order=lambda: rng.permutation(len(rates)))
     return {name: round(float(weight), 4) for name, weight in zip(stacked.channels, best / best.max(), strict=True)}
-
-
-@nb.njit(nogil=True, cache=True)
-def _worth(
-    indptr: npt.NDArray[np.int64],
-    items: npt.NDArray[np.int32],
-    scores: Values,
-    hits: npt.NDArray[np.bool_],
-    n_truth: npt.NDArray[np.int64],
-    k: int,
-) -> float:  # pragma: no cover - compiled
-    """Return the mean of Recall@k + NDCG@k of candidates in order of ``scores``, without sorting them."""
-    total = 0.0
-    for query in range(indptr.size - 1):
-        start, stop = indptr[query], indptr[query + 1]
-        found, gain, ideal = 0, 0.0, 0.0
-        for p in range(start, stop):
-            if not hits[p] or scores[p] <= 0.0:
-                continue
-            better = 0
-            for q in range(start, stop):
-                if scores[q] > scores[p] or (scores[q] == scores[p] and items[q] < items[p]):
-                    better += 1
-                    if better == k:
-                        break
-            if better < k:
-                found += 1
-                gain += 1.0 / np.log2(better + 2.0)
-        for place in range(min(k, n_truth[query])):
-            ideal += 1.0 / np.log2(place + 2.0)
-        total += found / n_truth[query] + gain / ideal
-    return total / max(indptr.size - 1, 1)

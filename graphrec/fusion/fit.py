@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,14 +11,18 @@ import numpy as np
 import numpy.typing as npt
 
 from graphrec.errors import DataError
-from graphrec.fusion.fused import FusedLists
 from graphrec.fusion.rrf import Rrf, check_settings, merge_rrf
 from graphrec.fusion.settings import FitResult
 from graphrec.lists import ItemLists, take_lists
 from graphrec.metrics import hit_mask, truth_sizes
+from graphrec.threads import map_chunks
+
+Scores = npt.NDArray[np.float64]
 
 # What a weight may be multiplied by in one step; 0 silences a channel.
 STEPS = (0.0, 0.25, 0.5, 0.8, 1.25, 2.0, 4.0)
+# Queries that a thread takes at a time.
+_QUERIES = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,44 +50,6 @@ class FittedRrf:
     def channel_depth(self, k: int) -> int:
         """Return the depth of :class:`graphrec.fusion.rrf.Rrf` with the same settings."""
         return Rrf(c=self.c, depth=self.depth).channel_depth(k)
-
-
-@nb.njit(nogil=True, cache=True)
-def _mean_recall(
-    indptr: npt.NDArray[np.int64],
-    items: npt.NDArray[np.int32],
-    ranks: npt.NDArray[np.int32],
-    hits: npt.NDArray[np.bool_],
-    n_truth: npt.NDArray[np.int64],
-    weights: npt.NDArray[np.float64],
-    c: float,
-    k: int,
-) -> float:  # pragma: no cover - compiled
-    """Return the mean Recall@k of the fused candidates, without sorting them."""
-    total = 0.0
-    for query in range(indptr.size - 1):
-        start, stop = indptr[query], indptr[query + 1]
-        scores = np.zeros(stop - start, dtype=np.float32)
-        for p in range(start, stop):
-            score = 0.0
-            for channel in range(weights.size):
-                if ranks[p, channel] > 0:
-                    score += weights[channel] / (c + ranks[p, channel])
-            scores[p - start] = score
-        found = 0
-        for p in range(start, stop):
-            own = scores[p - start]
-            if not hits[p] or own == 0.0:
-                continue
-            better = 0
-            for q in range(start, stop):
-                if scores[q - start] > own or (scores[q - start] == own and items[q] < items[p]):
-                    better += 1
-                    if better == k:
-                        break
-            found += better < k
-        total += found / n_truth[query]
-    return total / max(indptr.size - 1, 1)
 
 
 def fit_weights(
@@ -145,47 +111,130 @@ def fit_weights(
     parts = {name: take_lists(part, users) for name, part in lists.items()}
     everything = sum(int(part.lengths.max(initial=0)) for part in parts.values())
     candidates = merge_rrf(parts, max(everything, 1), c=c, depth=depth)
-    weights = _ascend(candidates, chosen, k=k, c=c, rounds=rounds, order=rng.permutation(len(parts)))
+    ranks = candidates.ranks.T.astype(np.float64)
+    worth = Worth(candidates.lists, np.where(ranks > 0, 1 / (c + ranks), 0.0), chosen, cutoffs=(k,))
+    order = rng.permutation(len(parts))
+    weights = climb(worth, rounds=rounds, order=lambda: order)
     return {name: round(float(weight), 4) for name, weight in zip(lists, weights / weights.max(), strict=True)}
 
 
-def _ascend(
-    candidates: FusedLists, truth: ItemLists, *, k: int, c: float, rounds: int, order: npt.NDArray[np.int64]
-) -> npt.NDArray[np.float64]:
-    """Climb from equal weights, one channel at a time."""
-    merged = candidates.lists
-    hits, n_truth = hit_mask(merged, truth), truth_sizes(truth)
+class Worth:
+    """How much of the truth candidates find by weights of what each channel adds to them.
 
-    def value(weights: npt.NDArray[np.float64]) -> float:
-        return float(_mean_recall(merged.indptr, merged.items, candidates.ranks, hits, n_truth, weights, c, k))
+    The mean, over n queries and over ``cutoffs``, of Recall@K, or of Recall@K + NDCG@K ``with_ndcg``. Candidates are
+    not sorted: those that stand before a hit are counted.
 
-    return climb(value, len(candidates.channels), rounds=rounds, order=lambda: order)
-
-
-def climb(
-    value: Callable[[npt.NDArray[np.float64]], float],
-    n: int,
-    *,
-    rounds: int,
-    order: Callable[[], npt.NDArray[np.int64]],
-) -> npt.NDArray[np.float64]:
-    """Return the n weights that coordinate ascent reaches from equal ones; ``order`` gives each round's.
-
-    Each weight in turn is multiplied by ``STEPS``, a weight of 0 starting from 1; a step is kept where ``value`` gains.
+    Parameters
+    ----------
+    candidates : ItemLists
+        n lists, m entries in all, of whatever any channel found.
+    parts : ndarray
+        (C, m) float64, >= 0: what each channel adds to each entry at weight 1.
+    truth : ItemLists
+        n lists of held-out items, none of them empty.
+    cutoffs : sequence of int
+        Each >= 1.
+    with_ndcg : bool, default False
+        Whether NDCG counts too.
     """
-    best = np.ones(n, dtype=np.float64)
-    reached = value(best)
+
+    def __init__(
+        self,
+        candidates: ItemLists,
+        parts: Scores,
+        truth: ItemLists,
+        *,
+        cutoffs: Sequence[int],
+        with_ndcg: bool = False,
+    ) -> None:
+        self.parts = np.ascontiguousarray(parts)
+        self._candidates, self._n_truth = candidates, truth_sizes(truth)
+        self._hits = np.flatnonzero(hit_mask(candidates, truth))
+        self._bounds = np.searchsorted(self._hits, candidates.indptr)
+        self._cutoffs, self._with_ndcg = np.array(cutoffs, dtype=np.int64), with_ndcg
+
+    def along(self, weights: Scores, channel: int) -> Callable[[float], float]:
+        """Return the worth as a function of one channel's weight, beside the (C,) ``weights`` of the others.
+
+        O(C m) once, and for each weight O(m) and a pass over its query's candidates for each hit.
+        """
+        others = weights.copy()
+        others[channel] = 0.0
+        rest: Scores = others @ self.parts
+        return lambda weight: self._mean(rest, self.parts[channel], weight)
+
+    def _mean(self, rest: Scores, part: Scores, weight: float) -> float:
+        found, n = self._candidates, len(self._candidates)
+
+        def work(start: int, stop: int) -> float:
+            return float(
+                _worth(
+                    found.indptr, found.items, rest, part, weight, self._hits, self._bounds, self._n_truth,
+                    self._cutoffs, self._with_ndcg, start, stop,
+                )
+            )  # fmt: skip
+
+        return sum(map_chunks(work, n, chunk=_QUERIES)) / max(n * len(self._cutoffs), 1)
+
+
+def climb(worth: Worth, *, rounds: int, order: Callable[[], npt.NDArray[np.int64]]) -> Scores:
+    """Return the (C,) weights that coordinate ascent reaches from equal ones; ``order`` gives each round's.
+
+    Each weight in turn is multiplied by ``STEPS``, a weight of 0 starting from 1; a step is kept where it gains.
+    """
+    best = np.ones(len(worth.parts), dtype=np.float64)
+    reached = worth.along(best, 0)(1.0)
     for _ in range(rounds):
         before = reached
         for channel in order():
-            start = best[channel] or 1.0
-            for step in (*STEPS, 1.0) if best[channel] == 0 else STEPS:
-                trial = best.copy()
-                trial[channel] = start * step
-                gained = value(trial) if trial.any() else -1.0
+            value, start = worth.along(best, int(channel)), best[channel]
+            for weight in (1.0, *STEPS) if start == 0 else [start * step for step in STEPS]:
+                gained = value(weight)
                 # Gains below the noise of the last digits are no reason to move.
                 if gained > reached + 1e-9:
-                    best, reached = trial, gained
+                    best[channel], reached = weight, gained
         if reached <= before:
             break
     return best
+
+
+@nb.njit(nogil=True, cache=True)
+def _worth(
+    indptr: npt.NDArray[np.int64],
+    items: npt.NDArray[np.int32],
+    rest: Scores,
+    part: Scores,
+    weight: float,
+    hits: npt.NDArray[np.int64],
+    bounds: npt.NDArray[np.int64],
+    n_truth: npt.NDArray[np.int64],
+    cutoffs: npt.NDArray[np.int64],
+    with_ndcg: bool,
+    start: int,
+    stop: int,
+) -> float:  # pragma: no cover - compiled
+    """Return the sum over queries and cut-offs, of candidates that score ``rest + weight * part``."""
+    total = 0.0
+    for query in range(start, stop):
+        if bounds[query] == bounds[query + 1]:
+            continue
+        first, last = indptr[query], indptr[query + 1]
+        # Lists are merged by their sums in float32.
+        scores = (rest[first:last] + weight * part[first:last]).astype(np.float32)
+        rows = items[first:last]
+        for h in range(bounds[query], bounds[query + 1]):
+            own, row = scores[hits[h] - first], items[hits[h]]
+            if own <= 0:
+                continue
+            before = 0
+            for q in range(scores.size):
+                before += (scores[q] > own) | ((scores[q] == own) & (rows[q] < row))
+            for k in cutoffs:
+                if before < k:
+                    total += 1 / n_truth[query]
+                    if with_ndcg:
+                        ideal = 0.0
+                        for place in range(min(k, n_truth[query])):
+                            ideal += 1 / np.log2(place + 2.0)
+                        total += 1 / np.log2(before + 2.0) / ideal
+    return total

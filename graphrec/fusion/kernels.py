@@ -10,6 +10,9 @@ import numba as nb
 import numpy as np
 import numpy.typing as npt
 
+# A share of 0 has no logarithm, and an entry that was never a hit still comes before none.
+LEAST_SHARE, LEAST_RATE = 1e-9, 1e-9
+
 
 @nb.njit(nogil=True, cache=True)
 def table_size(n: int) -> int:  # pragma: no cover - compiled
@@ -111,6 +114,45 @@ def reciprocal_ranks(
             start = bounds[channel, query]
             for p in range(start, bounds[channel, query + 1]):
                 values[p] = weights[channel] / (c + (p - start + 1))
+
+
+@nb.njit(nogil=True, cache=True)
+def calibrated_rates(
+    bounds: npt.NDArray[np.int64],
+    scores: npt.NDArray[np.float32],
+    channel: int,
+    head: int,
+    knots: npt.NDArray[np.float64],
+    slopes: npt.NDArray[np.float64],
+    weight: float,
+    values: npt.NDArray[np.float64],
+) -> None:  # pragma: no cover - compiled
+    """Write ``weight`` times the rate of hits of every entry of a channel into ``values`` (m,).
+
+    ``knots`` (2, n) are shares and rates of a piecewise linear curve; where n is 0, ``slopes`` holds the intercept and
+    the slopes of share and rank of a logistic one.
+    """
+    n = knots.shape[1]
+    for query in range(bounds.shape[1] - 1):
+        start, stop = bounds[channel, query], bounds[channel, query + 1]
+        whole = 0.0
+        for p in range(start, min(stop, start + head)):
+            whole += max(np.float64(scores[p]), 0.0)
+        for p in range(start, stop):
+            share = max(np.float64(scores[p]), 0.0) / (whole if whole > 0 else 1.0)
+            rank = p - start + 1
+            if n == 0:
+                odds = slopes[0] + slopes[1] * np.log(max(share, LEAST_SHARE)) + slopes[2] * np.log(rank)
+                rate = 1 / (1 + np.exp(-odds))
+            else:
+                after = np.searchsorted(knots[0], share)
+                if after == 0 or after == n:
+                    rate = knots[1, min(after, n - 1)]
+                else:
+                    low, high = knots[0, after - 1], knots[0, after]
+                    rate = knots[1, after - 1] + (knots[1, after] - knots[1, after - 1]) * (share - low) / (high - low)
+            # Where a curve is flat, entries keep their channel's order: a millionth more for every place.
+            values[p] = weight * max(rate, LEAST_RATE) * (1 + 1e-6 * max(10_000 - rank, 0))
 
 
 @nb.njit(nogil=True, cache=True)

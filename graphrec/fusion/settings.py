@@ -3,7 +3,7 @@
 Two protocols. A :class:`Fusion` is ready to merge; its fields are plain values, and a bundle holds them. A
 :class:`FusionRecipe` has to see held-out events first, and makes a fusion of them. A new kind is one file with a frozen
 dataclass whose fields are the keys of ``[fusion]``, and one line in ``FUSIONS`` or ``RECIPES``. Among the fields, every
-table is by channel and every list is of channels: the configuration checks their names.
+table is by channel and every list of names is of channels: the configuration checks their names.
 """
 
 from __future__ import annotations

@@ -16,14 +16,14 @@ from graphrec.index.order import (
 )
 from graphrec.index.protocol import Metric
 from graphrec.index.sidecar import Sidecar, matrix_sha256, write_sidecar
-from graphrec.lists import ItemLists, empty_lists
+from graphrec.lists import ItemLists, empty_lists, places_among
 from graphrec.threads import map_chunks
 from graphrec.topk import Pushed, join, top_columns
 
 FORMAT = "exact/1"
 
 # Scores held at once (4 bytes each).
-_BLOCK_SCORES = 1 << 22
+_BLOCK_SCORES = 1 << 23
 
 
 class ExactIndex:
@@ -47,7 +47,7 @@ class ExactIndex:
 
     Notes
     -----
-    A search takes O(q * n * dim) time and 16 MB of scores at once a thread; blocks of queries are spread over all
+    A search takes O(q * n * dim) time and 32 MB of scores at once a thread; blocks of queries are spread over all
     processors, so a batch is fastest where BLAS itself has one thread. Equal vectors get equal scores, so their order
     is that of their rows.
     """
@@ -74,21 +74,51 @@ class ExactIndex:
     def __len__(self) -> int:
         return len(self._matrix)
 
-    def search(self, vectors: npt.ArrayLike, k: int, *, allow: npt.NDArray[np.bool_] | None = None) -> ItemLists:
-        """Return the best k rows of each query; see :class:`graphrec.index.protocol.Index`."""
+    def search(
+        self,
+        vectors: npt.ArrayLike,
+        k: int,
+        *,
+        allow: npt.NDArray[np.bool_] | None = None,
+        skip: ItemLists | None = None,
+    ) -> ItemLists:
+        """Return the best k rows of each query; see :class:`graphrec.index.protocol.Index`.
+
+        ``skip`` holds q lists of rows that a query may not get; None skips nothing.
+        """
         queries = check_search(vectors, k, allow, n=len(self), dim=self.dim)
-        rows = None if allow is None else np.flatnonzero(allow)
+        rows, banned = self._scope(allow)
         n = len(self) if rows is None else len(rows)
         if n == 0 or len(queries) == 0:
             return empty_lists(len(queries))
         part = self._matrix if rows is None else self._matrix[rows]  # (n, dim)
+        hidden = skip if skip is None or rows is None else places_among(skip, rows)
 
         def work(start: int, stop: int) -> Pushed:
-            bounds, columns, scores = top_columns(self._scores(queries[start:stop], part, rows), k)
-            return bounds, columns if rows is None else rows[columns].astype(np.int32), scores
+            scores = self._scores(queries[start:stop], part, rows)
+            scores[:, banned] = -np.inf
+            if hidden is not None:
+                bounds = hidden.indptr[start : stop + 1]
+                scores[
+                    np.repeat(np.arange(stop - start), np.diff(bounds)), hidden.items[bounds[0] : bounds[-1]]
+                ] = -np.inf
+            bounds, columns, best = top_columns(scores, k)
+            return bounds, columns if rows is None else rows[columns].astype(np.int32), best
 
         block = max(1, _BLOCK_SCORES // n)
         return ItemLists(*join(list(map_chunks(work, len(queries), chunk=block))))
+
+    def _scope(self, allow: npt.NDArray[np.bool_] | None) -> tuple[npt.NDArray[np.intp] | None, npt.NDArray[np.intp]]:
+        """Return the rows to be scored, None for all, and those of them whose scores do not count.
+
+        Where most rows are allowed, scoring the others costs less than a copy without them.
+        """
+        if allow is None:
+            return None, np.empty(0, dtype=np.intp)
+        banned = np.flatnonzero(~allow)
+        if 2 * len(banned) < len(self):
+            return None, banned
+        return np.flatnonzero(allow), banned[:0]
 
     def _scores(
         self, queries: npt.NDArray[np.float32], part: npt.NDArray[np.float32], rows: npt.NDArray[np.intp] | None

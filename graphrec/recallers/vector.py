@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import NoneType
@@ -13,9 +14,10 @@ import numpy.typing as npt
 
 from graphrec.checks import as_array, check_finite, check_k, check_rows
 from graphrec.errors import BundleError, ConfigError, DataError
-from graphrec.index import Index, audit, load_index
+from graphrec.filtering import recall_widening
+from graphrec.index import ExactIndex, Index, audit, load_index
 from graphrec.index.order import ordered_lists
-from graphrec.lists import ItemLists, concatenate, empty_lists, indptr_of
+from graphrec.lists import ItemLists, concatenate, empty_lists, indptr_of, places_among, take_lists
 from graphrec.neighbours import NeighbourTable
 from graphrec.recall import Evidence, Queries, no_evidence, take_queries
 from graphrec.recallers.files import (
@@ -29,14 +31,16 @@ from graphrec.recallers.files import (
 )
 from graphrec.recallers.fold_in import FoldIn
 from graphrec.recallers.profile import Profile, profile_weights
-from graphrec.topk import push
+from graphrec.topk import join, push
 from graphrec.vocabulary import Vocabulary
 
 QueryMode = Literal["history", "user", "blend", "sum", "items"]
 FloatArray = npt.NDArray[np.float32]
+Positions = npt.NDArray[np.int64]
 
-# Queries answered at a time, so that memory does not grow with the batch.
+# Queries answered at a time, so that memory does not grow with the batch: by votes, and by vectors.
 _CHUNK = 1024
+_VECTORS = 8192
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,14 +135,32 @@ class VectorRecaller:
 
     def recall(self, queries: Queries, k: int) -> ItemLists:
         """Return at most k items a query, nearest first, ties by row."""
+        self._check(queries, k)
+        if self.query != "items":
+            return self._by_vector(queries, lambda vectors, _: self.near_targets.search(vectors, k))
+        parts = [self._by_items(take_queries(queries, chosen), k) for chosen in _parts(len(queries), _CHUNK)]
+        return concatenate(parts)
+
+    def recall_allowed(
+        self, queries: Queries, k: int, *, exclude: ItemLists, allowed: npt.NDArray[np.bool_]
+    ) -> ItemLists:
+        """Return at most k items a query, none of them in its list of ``exclude`` or disallowed.
+
+        ``exclude`` holds n lists, ``allowed`` is (n_items,) bool. An exact index leaves them out while it searches;
+        any other, and votes, are asked for longer lists. Raises as :meth:`recall` does.
+        """
+        self._check(queries, k)
+        index = self.near_targets
+        if self.query == "items" or not isinstance(index, ExactIndex):
+            return recall_widening(self, queries, k, exclude=exclude, allowed=allowed)
+        skip, allow = places_among(exclude, self.rows), None if allowed.all() else allowed[self.rows]
+        return self._by_vector(
+            queries, lambda vectors, asked: index.search(vectors, k, allow=allow, skip=take_lists(skip, asked))
+        )
+
+    def _check(self, queries: Queries, k: int) -> None:
         check_k(k)
         check_rows(queries.history.items, self.n_items, name="history items")
-        parts = []
-        for start in range(0, len(queries), _CHUNK):
-            chosen = np.arange(start, min(start + _CHUNK, len(queries)))
-            part = take_queries(queries, chosen)
-            parts.append(self._by_items(part, k) if self.query == "items" else self._by_vector(part, k))
-        return concatenate(parts)
 
     def similar(self, items: npt.ArrayLike, k: int) -> ItemLists:
         """Return each of ``items``' (n,) k nearest others by cosine of ``sources``; empty where it has no vector."""
@@ -183,28 +205,31 @@ class VectorRecaller:
         place = np.minimum(np.searchsorted(self.rows, items), len(self.rows) - 1)
         return np.where(self.rows[place] == items, place, -1)
 
-    def _by_vector(self, queries: Queries, k: int) -> ItemLists:
-        """Search once a query, with one vector each."""
-        vectors = self._query_vectors(queries)
-        asked = np.flatnonzero((vectors != 0).any(axis=1))
-        if len(asked) == 0:
-            return empty_lists(len(queries))
-        found = self.near_targets.search(vectors[asked], k)
-        lists = np.repeat(asked, found.lengths)
-        return ordered_lists(lists, self.rows[found.items], found.scores, n=len(queries), k=k)
+    def _by_vector(self, queries: Queries, search: Callable[[FloatArray, Positions], ItemLists]) -> ItemLists:
+        """Search once for each query that has a vector; ``search`` gets the vectors and whose they are."""
+        parts = []
+        for chosen in _parts(len(queries), _VECTORS):
+            vectors = self._query_vectors(queries if len(chosen) == len(queries) else take_queries(queries, chosen))
+            asked = np.flatnonzero((vectors != 0).any(axis=1))
+            found = search(vectors[asked], chosen[asked])
+            ends = np.zeros(len(chosen) + 1, dtype=np.int64)
+            ends[asked + 1] = found.lengths
+            parts.append((np.cumsum(ends), self.rows[found.items], found.scores))
+        return ItemLists(*join(parts))
 
     def _query_vectors(self, queries: Queries) -> FloatArray:
         """Return (n, dim) query vectors; zero where nothing is known."""
-        history = self._history_vectors(queries.history)
         if self.query == "history" or self.users is None:
-            return history
+            return self._history_vectors(queries.history)
         known = (queries.users >= 0) & (queries.users < len(self.users))
         own = np.where(known[:, None], self.users[np.where(known, queries.users, 0)], np.float32(0))
-        if self.query == "blend":
-            return _unit(own) + _unit(history)
-        if self.query == "sum":
-            return own + history
-        return np.where((own != 0).any(axis=1)[:, None], own, history)
+        if self.query == "user":
+            strangers = np.flatnonzero(~(own != 0).any(axis=1))
+            if len(strangers):
+                own[strangers] = self._history_vectors(take_lists(queries.history, strangers))
+            return own
+        history = self._history_vectors(queries.history)
+        return own + history if self.query == "sum" else _unit(own) + _unit(history)
 
     def _history_vectors(self, history: ItemLists) -> FloatArray:
         """Return (n, dim): what each history says, by the mean, the propagated sum or the fold-in of ``sources``."""
@@ -376,6 +401,12 @@ def _unit(vectors: FloatArray) -> FloatArray:
     norms = np.linalg.norm(vectors, axis=-1, keepdims=True)
     unit: FloatArray = (vectors / np.where(norms > 0, norms, 1)).astype(np.float32)
     return unit
+
+
+def _parts(n: int, size: int) -> Iterator[Positions]:
+    """Yield 0..n-1 in parts of at most ``size``."""
+    for start in range(0, n, size):
+        yield np.arange(start, min(start + size, n))
 
 
 def _write_matrix(directory: Path, name: str, matrix: FloatArray) -> None:

@@ -13,6 +13,7 @@ from graphrec.lists import (
     entries_where,
     indptr_of,
     item_lists,
+    places_among,
     slice_lists,
     take_lists,
     truncate,
@@ -90,3 +91,11 @@ def test_parts_of_lists_put_together_are_the_whole(lists: list[list[int]], cut: 
     np.testing.assert_array_equal(concatenate(parts).indptr, whole.indptr)
     np.testing.assert_array_equal(concatenate(parts).items, whole.items)
     assert len(concatenate([])) == 0
+
+
+def test_places_among_rows() -> None:
+    lists = item_lists([[7, 2], [], [9, 3, 0]], [[1.0, 2.0], [], [3.0, 4.0, 5.0]])
+    found = places_among(lists, np.array([2, 3, 7]))
+    assert [items.tolist() for items, _ in found] == [[2, 0], [], [1]]
+    assert found.scores.tolist() == [1.0, 2.0, 4.0]
+    assert places_among(lists, np.empty(0, np.int32)).lengths.tolist() == [0, 0, 0]

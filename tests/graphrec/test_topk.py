@@ -127,14 +127,27 @@ def test_csr_table_sorts_cuts_and_drops() -> None:
     assert csr_table(matrix).indptr.tolist() == [0, 3, 3, 5]
 
 
-@given(st.integers(1, 5), st.integers(1, 700), st.integers(1, 40), st.integers(0, 99))
-def test_top_columns_are_a_sort_cut_short(n: int, width: int, k: int, seed: int) -> None:
-    values = np.random.default_rng(seed).integers(-9, 9, (n, width)).astype(np.float32)
+@given(st.integers(1, 4), st.integers(0, 1500), st.integers(1, 400), st.integers(1, 10**6), st.integers(0, 99))
+def test_top_columns_are_a_sort_cut_short(n: int, width: int, k: int, distinct: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    values = (rng.integers(-distinct, distinct + 1, (n, width)) / 8).astype(np.float32)
+    values[values == 0] *= rng.choice([1, -1])  # minus 0 is no less than 0
+    values[rng.random((n, width)) < rng.choice([0.0, 0.3, 0.9])] = -np.inf
     indptr, columns, scores = top_columns(values, k)
+    assert len(indptr) == n + 1
     for row in range(n):
-        expected = np.lexsort((np.arange(width), -values[row]))[:k]
+        expected = np.lexsort((np.arange(width), -values[row]))[: min(k, int(np.isfinite(values[row]).sum()))]
         np.testing.assert_array_equal(columns[indptr[row] : indptr[row + 1]], expected)
         np.testing.assert_array_equal(scores[indptr[row] : indptr[row + 1]], values[row, expected])
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_top_columns_of_rows_whose_best_stand_together_or_are_all_equal(order: int) -> None:
+    values = np.stack([np.arange(9000), np.zeros(9000), np.arange(9000) // 3000]).astype(np.float32)[:, ::order]
+    indptr, columns, _ = top_columns(np.ascontiguousarray(values), 30)
+    for row in range(3):
+        expected = np.lexsort((np.arange(9000), -values[row]))[:30]
+        np.testing.assert_array_equal(columns[indptr[row] : indptr[row + 1]], expected)
 
 
 def test_a_long_selection_parts_its_buffer_many_times() -> None:

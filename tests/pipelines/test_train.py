@@ -9,7 +9,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from graphrec.bundle import open_bundle, verify_bundle
@@ -21,6 +20,7 @@ from pipelines.progress import Silent
 from pipelines.train import Trained, evaluate_only, inner_section, make_split, prepare, train, validation_part
 from serve.answer import Recalled
 from serve.engine import Engine
+from tests.oracles import calibrated_rate
 from tests.pipelines.shelf import CONFIG, N_BOOKS, N_READERS, write_shelf
 
 CHANNELS = ["hot", "user-cf", "item-cf", "tag", "kg-neighbours", "node2vec"]
@@ -128,12 +128,12 @@ def test_coverage_is_fitted_on_validation_served_as_quotas_and_channels_are_reco
 
 
 @pytest.mark.parametrize(
-    ("settings", "method", "cutoff"),
-    [("", "isotonic", 10), ('method = "logistic"\ncutoff = 5\n', "logistic", 5)],
+    ("settings", "method", "cutoffs"),
+    [("", "isotonic", [10]), ('method = "logistic"\ncutoffs = [5, 10]\n', "logistic", [5, 10])],
     ids=["isotonic", "logistic"],
 )
 def test_calibrated_fusion_is_fitted_on_validation_reported_and_served(
-    tmp_path: Path, settings: str, method: str, cutoff: int
+    tmp_path: Path, settings: str, method: str, cutoffs: list[int]
 ) -> None:
     config = variant(
         tmp_path,
@@ -144,7 +144,7 @@ def test_calibrated_fusion_is_fitted_on_validation_reported_and_served(
     trained = train(config, tmp_path / "out")
     channels = ["hot", "user-cf", "item-cf", "gf-cf"]
     fusion, found = open_bundle(trained.bundle).fusion, trained.report["fusion_fit"]
-    assert (found["method"], found["cutoff"], found["k"]) == (method, cutoff, 10)
+    assert (found["method"], found["cutoffs"], found["k"]) == (method, cutoffs, 10)
     assert found["users"] == N_READERS
     assert fusion["kind"] == "calibrated"
     assert list(fusion["curves"]) == channels
@@ -169,8 +169,7 @@ def calibrated_by_hand(engine: Engine, fusion: Mapping[str, Any], user: str, one
         alone = engine.recall(user=user, k=N_BOOKS, channels=[name]).items
         head = sum(max(other.channels[name].score, 0.0) for other in alone if name in other.channels)
         curve = Curve(**fusion["curves"][name])
-        rate = curve(np.array([place.score / head]), np.array([float(place.rank)]))[0]
-        total += fusion["weights"][name] * float(rate)
+        total += fusion["weights"][name] * calibrated_rate(curve, place.score / head, place.rank)
     return total
 
 

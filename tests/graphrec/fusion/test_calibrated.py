@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphrec.errors import ConfigError, DataError
-from graphrec.fusion.calibrated import Calibrated, Curve, Method, fit_calibrated, shares_and_ranks
+from graphrec.fusion.calibrated import Calibrated, Curve, FittedCalibrated, Method, fit_calibrated, shares_and_ranks
 from graphrec.fusion.stacked import stack
 from graphrec.lists import ItemLists, empty_lists, item_lists
 from graphrec.metrics import rank_metrics
+from tests.oracles import calibrated_rate
 
 RISING = Curve((0.0, 1.0), (0.0, 0.5))
 
@@ -41,7 +42,7 @@ def _oracle(fusion: Calibrated, lists: dict[str, ItemLists], query: int, k: int)
         head = sum(max(float(score), 0.0) for score in scores[:100])
         for position, (item, score) in enumerate(zip(items.tolist(), scores.tolist(), strict=True)):
             share = max(score, 0.0) / head if head > 0 else 0.0
-            rate = float(fusion.curves[name](np.array([share]), np.array([position + 1.0]))[0])
+            rate = max(calibrated_rate(fusion.curves[name], share, position + 1.0), 1e-9)
             rate *= 1 + 1e-6 * (10_000 - (position + 1))
             sums[item] = sums.get(item, 0.0) + fusion.weights.get(name, 1.0) * rate
     best = sorted(sums.items(), key=lambda pair: (-np.float32(pair[1]), pair[0]))
@@ -83,11 +84,11 @@ def test_shares_sum_to_one_over_the_head() -> None:
 @pytest.mark.parametrize("method", ["isotonic", "logistic"])
 def test_fitting_finds_the_channel_whose_scores_mean_something(method: Method) -> None:
     lists, truth = _world()
-    fusion = fit_calibrated(lists, truth, k=5, seed=0, method=method)
+    fusion = fit_calibrated(lists, truth, cutoffs=(5,), seed=0, method=method)
     held_lists, held_truth = _world(seed=9)
     fused = rank_metrics(fusion.merge(held_lists, 5).lists, held_truth, 5).recall.mean()
     best = rank_metrics(held_lists["good"], held_truth, 5).recall.mean()
-    top = {name: fusion.curves[name](np.array([0.1]), np.array([1.0]))[0] for name in lists}
+    top = {name: calibrated_rate(fusion.curves[name], 0.1, 1.0) for name in lists}
     assert top["good"] > 5 * top["noise"]
     assert fused >= best - 0.01
     assert best > 0.7
@@ -95,19 +96,19 @@ def test_fitting_finds_the_channel_whose_scores_mean_something(method: Method) -
 
 def test_a_curve_tells_the_rate_of_hits() -> None:
     lists, truth = _world(2000)
-    curve = fit_calibrated({"good": lists["good"]}, truth, k=5, seed=0, max_users=2000).curves["good"]
+    curve = fit_calibrated({"good": lists["good"]}, truth, cutoffs=(5,), seed=0, max_users=2000).curves["good"]
     shares, ranks = shares_and_ranks(stack({"good": lists["good"]}))
-    first = ranks == 1
-    assert curve(shares[first], ranks[first]).mean() == pytest.approx(1.0, abs=0.02)
-    assert curve(shares[ranks > 10], ranks[ranks > 10]).mean() < 0.05
+    rates = np.array([calibrated_rate(curve, share, rank) for share, rank in zip(shares, ranks, strict=True)])
+    assert rates[ranks == 1].mean() == pytest.approx(1.0, abs=0.02)
+    assert rates[ranks > 10].mean() < 0.05
     assert (np.diff(curve.rates) >= 0).all()
 
 
 @pytest.mark.parametrize("method", ["isotonic", "logistic"])
 def test_the_same_seed_gives_the_same_fusion_and_json_keeps_it(method: Method) -> None:
     lists, truth = _world(80)
-    fusion = fit_calibrated(lists, truth, k=5, seed=4, method=method)
-    assert fusion == fit_calibrated(lists, truth, k=5, seed=4, method=method)
+    fusion = fit_calibrated(lists, truth, cutoffs=(5,), seed=4, method=method)
+    assert fusion == fit_calibrated(lists, truth, cutoffs=(5,), seed=4, method=method)
     told = json.loads(json.dumps(fusion.to_dict()))
     assert told.pop("kind") == "calibrated"
     assert Calibrated(**told) == fusion
@@ -122,19 +123,30 @@ def test_a_channel_without_a_curve_or_a_list_is_passed_over() -> None:
     assert len(fusion.merge({"a": empty_lists(3)}, 5)) == 3
 
 
+def test_an_entry_that_was_never_a_hit_still_comes_back_last() -> None:
+    fusion = Calibrated({"a": Curve((0.1, 0.9), (0.0, 0.5)), "b": RISING})
+    merged = fusion.merge({"a": item_lists([[4, 2, 9]], [[8.0, 0.4, 0.2]]), "b": item_lists([[1]])}, 5)
+    assert sorted(merged.lists.items.tolist()[:2]) == [1, 4]
+    assert merged.lists.items.tolist()[2:] == [2, 9]
+
+
 def test_a_channel_without_hits_gets_no_curve() -> None:
     lists, truth = _world(50)
     lists["empty"] = empty_lists(50)
-    assert set(fit_calibrated(lists, truth, k=5, seed=0).curves) == {"noise", "good"}
+    assert set(fit_calibrated(lists, truth, cutoffs=(5,), seed=0).curves) == {"noise", "good"}
 
 
 def test_nothing_to_learn_from_is_said() -> None:
     with pytest.raises(DataError, match="no user has a held-out item"):
-        fit_calibrated({"a": item_lists([[1]])}, empty_lists(1), k=5, seed=0)
+        fit_calibrated({"a": item_lists([[1]])}, empty_lists(1), cutoffs=(5,), seed=0)
     with pytest.raises(DataError, match="no channel has a single hit"):
-        fit_calibrated({"a": item_lists([[1]])}, item_lists([[2]]), k=5, seed=0)
+        fit_calibrated({"a": item_lists([[1]])}, item_lists([[2]]), cutoffs=(5,), seed=0)
     with pytest.raises(ConfigError, match="legal: isotonic, logistic"):
-        fit_calibrated({"a": item_lists([[1]])}, item_lists([[1]]), k=5, seed=0, method="platt")  # type: ignore[arg-type]
+        fit_calibrated({"a": item_lists([[1]])}, item_lists([[1]]), cutoffs=(5,), seed=0, method="platt")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="give one K at least"):
+        fit_calibrated({"a": item_lists([[1]])}, item_lists([[1]]), cutoffs=(), seed=0)
+    with pytest.raises(ConfigError, match="a cut-off is 0"):
+        FittedCalibrated(cutoffs=(20, 0))
 
 
 def test_illegal_settings_are_said() -> None:

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from graphrec.errors import DataError
-from graphrec.fusion.fit import _mean_recall, fit_weights
+from graphrec.fusion.fit import Worth, fit_weights
 from graphrec.fusion.rrf import merge_rrf
 from graphrec.lists import ItemLists, empty_lists, item_lists
-from graphrec.metrics import hit_mask, mean, rank_metrics, truth_sizes
+from graphrec.metrics import mean, rank_metrics
 
 
 def world(n: int = 40, n_items: int = 200, seed: int = 1) -> tuple[dict[str, ItemLists], ItemLists]:
@@ -34,14 +34,20 @@ def test_fitted_weights_beat_equal_ones_and_silence_the_useless() -> None:
     assert recall(lists, truth, 10, weights) > recall(lists, truth, 10, None) + 0.1
 
 
-def test_the_inner_recall_is_that_of_the_merged_list() -> None:
+@pytest.mark.parametrize("with_ndcg", [False, True])
+def test_the_worth_is_that_of_the_merged_list(with_ndcg: bool) -> None:
     lists, truth = world(n=15)
     candidates = merge_rrf(lists, 1000)
-    merged = candidates.lists
-    hits, sizes = hit_mask(merged, truth), truth_sizes(truth)
-    for weights in ([1.0, 1.0, 1.0], [0.0, 2.0, 0.5], [4.0, 0.25, 1.0]):
-        found = _mean_recall(merged.indptr, merged.items, candidates.ranks, hits, sizes, np.array(weights), 60.0, 7)
-        assert found == pytest.approx(recall(lists, truth, 7, dict(zip(lists, weights, strict=True))))
+    ranks = candidates.ranks.T.astype(np.float64)
+    parts = np.where(ranks > 0, 1 / (60.0 + ranks), 0.0)
+    worth = Worth(candidates.lists, parts, truth, cutoffs=(3, 7), with_ndcg=with_ndcg)
+    for weights in ([1.0, 1.0, 1.0], [0.0, 2.0, 0.5], [4.0, 0.25, 1.0], [0.0, 1.0, 0.0]):
+        named = dict(zip(lists, weights, strict=True))
+        found = [rank_metrics(merge_rrf(lists, k, weights=named).lists, truth, k) for k in (3, 7)]
+        expected = sum(mean(at.recall) + with_ndcg * mean(at.ndcg) for at in found) / 2
+        for channel in range(3):
+            assert worth.along(np.array(weights), channel)(weights[channel]) == pytest.approx(expected)
+    assert worth.along(np.zeros(3), 1)(0.0) == 0.0
 
 
 def test_same_seed_same_weights_also_on_a_sample() -> None:

@@ -5,6 +5,7 @@ import pytest
 
 from graphrec.errors import ConfigError
 from graphrec.index import ExactIndex
+from graphrec.lists import item_lists
 from tests.contracts.index import IndexContract
 
 
@@ -27,6 +28,21 @@ def test_many_queries_are_answered_in_blocks(monkeypatch: pytest.MonkeyPatch) ->
     whole = ExactIndex(matrix).search(queries, 7)
     monkeypatch.setattr("graphrec.index.exact._BLOCK_SCORES", 120)
     assert ExactIndex(matrix).search(queries, 7).items.tolist() == whole.items.tolist()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.2, 0.8, 1.0])
+@pytest.mark.parametrize("metric", ["cosine", "ip", "l2"])
+def test_rows_that_a_query_skips_do_not_come_back(metric: str, share: float) -> None:
+    rng = np.random.default_rng(1)
+    matrix, queries = rng.integers(-2, 3, (70, 3)).astype(np.float32), rng.integers(-2, 3, (9, 3)).astype(np.float32)
+    index, allow = ExactIndex(matrix, metric), rng.random(70) < share
+    skip = item_lists([rng.choice(70, 7 * n, replace=False) for n in range(9)])
+    whole = index.search(queries, 70)
+    for k in (1, 6, 70):
+        found = index.search(queries, k, allow=allow, skip=skip)
+        for i in range(9):
+            expected = [row for row in whole[i][0].tolist() if allow[row] and row not in skip[i][0]][:k]
+            assert found[i][0].tolist() == expected
 
 
 def test_an_unknown_metric_is_refused() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from graphrec.errors import BundleError, ConfigError, DataError
+from graphrec.filtering import leave_out, recall_allowed
 from graphrec.index import ExactIndex, build_hnsw
 from graphrec.lists import empty_lists, item_lists
 from graphrec.recall import Queries
@@ -125,12 +126,37 @@ def test_items_without_a_vector_are_never_returned_and_say_nothing(query: QueryM
     assert ask(recaller, 2, [1, 0, 8]) == ask(recaller, 2, [1])
 
 
+@pytest.mark.parametrize("query", ["history", "user", "blend", "sum", "items"])
+@pytest.mark.parametrize("share", [0.2, 0.9, 1.0])
+def test_left_out_items_are_as_if_they_had_never_been(query: QueryMode, share: float) -> None:
+    rng = np.random.default_rng(2)
+    # Few distinct numbers: many ties, and sums that float32 holds exactly.
+    vectors = rng.integers(-2, 3, (60, 4)).astype(np.float32)
+    users = rng.integers(-2, 3, (12, 4)).astype(np.float32)
+    rows = np.sort(rng.choice(90, 60, replace=False)).astype(np.int32)
+    near = ExactIndex(vectors, "ip")
+    recaller = VectorRecaller(rows, vectors, vectors, near, near, users, 90, query=query, neighbours=60)
+    queries = Queries(rng.permutation(14) - 1, item_lists([rng.choice(90, n, replace=False) for n in range(14)]))
+    exclude = item_lists([rng.choice(90, 5 * n, replace=False) for n in range(14)])
+    allowed = rng.random(90) < share
+    whole = recaller.recall(queries, 90)
+    for k in (1, 7, 90):
+        expected = leave_out(whole, k, exclude=exclude, allowed=allowed)
+        found = recall_allowed(recaller, queries, k, exclude=exclude, allowed=allowed)
+        assert found.indptr.tolist() == expected.indptr.tolist()
+        assert found.items.tolist() == expected.items.tolist()
+        np.testing.assert_allclose(found.scores, expected.scores, rtol=1e-6)
+    with pytest.raises(ConfigError, match="k is 0"):
+        recall_allowed(recaller, queries, 0, exclude=exclude, allowed=allowed)
+
+
 @pytest.mark.parametrize("query", ["history", "items"])
 def test_large_batches_are_answered_in_parts(monkeypatch: pytest.MonkeyPatch, query: QueryMode) -> None:
     histories = item_lists([[1], [], [4, 7], [0], [3, 6, 7]])
     queries = Queries(np.full(5, -1), histories)
     whole = plane(query).recall(queries, 4)
     monkeypatch.setattr("graphrec.recallers.vector._CHUNK", 2)
+    monkeypatch.setattr("graphrec.recallers.vector._VECTORS", 2)
     parts = plane(query).recall(queries, 4)
     assert parts.indptr.tolist() == whole.indptr.tolist()
     assert parts.items.tolist() == whole.items.tolist()
