@@ -26,7 +26,7 @@ class Als:
 
     S holds the pairs of a positive weight, c is a row's total weight in S, |I| and |U| count the items and users that
     have any. Users and items are solved for in turn. A short row is solved exactly, in a system as large as the row is
-    long; a longer one is brought nearer to its solution, from where it stands, by some ``steps`` of conjugate gradients.
+    long; a longer one is brought nearer to its solution, from where it stands, by ``steps`` of conjugate gradients.
 
     Users are served by folding in: the least squares of the history at hand, known or live, give the user's vector, as
     they do in training. A user without history gets an empty list. An item without events has no vector and is
