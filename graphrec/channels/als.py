@@ -25,8 +25,8 @@ class Als:
               + \lambda \sum_u (c_u + \alpha_0 |I|)^\nu \|x_u\|^2 + \lambda \sum_i (c_i + \alpha_0 |U|)^\nu \|y_i\|^2
 
     S holds the pairs of a positive weight, c is a row's total weight in S, |I| and |U| count the items and users that
-    have any. Users and items are solved for in turn. A row of at most ``dim`` entries is solved exactly, in a system
-    as large as the row is long; a longer one takes a step in each subspace of ``block`` coordinates, as iALS++ does.
+    have any. Users and items are solved for in turn. A short row is solved exactly, in a system as large as the row is
+    long; a longer one is brought nearer to its solution, from where it stands, by ``steps`` of conjugate gradients.
 
     Users are served by folding in: the least squares of the history at hand, known or live, give the user's vector, as
     they do in training. A user without history gets an empty list. An item without events has no vector and is
@@ -47,8 +47,10 @@ class Als:
         Passes over users and items, >= 1.
     init_scale : float, default 0.1
         First item vectors are drawn with the standard deviation ``init_scale / sqrt(dim)``; > 0.
-    block : int, default 32
-        Coordinates solved together in rows of more than ``dim`` entries; ``dim`` or more solves those exactly too.
+    steps : int, default 3
+        Steps of conjugate gradients in rows of more than ``4 (steps + 1)`` or ``dim`` entries; 0 solves those exactly,
+        too. More change little: on a validation part of Gowalla (dim 64, 15 iterations, seed 0) 2, 3 and 5 give
+        Recall@20 .1622, .1622 and .1623.
     last : int, default 0
         Newest history items used; 0 uses all.
     half_life : float, default 0.0
@@ -68,9 +70,9 @@ class Als:
     .. [1] Hu, Koren, Volinsky, "Collaborative filtering for implicit feedback datasets", ICDM 2008.
     .. [2] Rendle, Krichene, Zhang, Koren, "Revisiting the performance of iALS on item recommendation benchmarks",
        RecSys 2022, arXiv 2110.14037, eq. (2) and (4).
-    .. [3] Rendle, Krichene, Zhang, Koren, "iALS++: Speeding up matrix factorization with subspace optimization",
-       arXiv 2110.14044. Differs: only rows longer than dim are stepped, in the basis in which the Gram matrix is
-       diagonal; shorter ones are solved exactly, which costs less.
+    .. [3] Takacs, Pilaszy, Tikk, "Applications of the conjugate gradient method for implicit feedback collaborative
+       filtering", RecSys 2011. Differs: in the basis in which the Gram matrix is diagonal, with it as preconditioner;
+       short rows are solved exactly, which costs no more.
     """
 
     dim: int = 256
@@ -79,14 +81,14 @@ class Als:
     frequency_exponent: float = 1.0
     iterations: int = 8
     init_scale: float = 0.1
-    block: int = 32
+    steps: int = 3
     last: int = 0
     half_life: float = 0.0
     weight_exponent: float = 0.0
     index: IndexKind = "exact"
 
     def __post_init__(self) -> None:
-        for name, least in (("dim", 1), ("iterations", 1), ("block", 1), ("last", 0)):
+        for name, least in (("dim", 1), ("iterations", 1), ("steps", 0), ("last", 0)):
             check_count(name, getattr(self, name), least)
         for name in ("unobserved_weight", "regularisation", "init_scale"):
             check_at_least(name, getattr(self, name), 0)
@@ -99,8 +101,8 @@ class Als:
     def fit(self, data: RecallData, *, seed: int) -> VectorRecaller:
         """Return the channel; the same for a seed whatever the number of our threads (BLAS has its own, used by eigh).
 
-        For m pairs, an iteration takes O(sum over rows of h * min(h, dim) * dim) time, or m * dim * block for rows
-        longer than dim, and O((users + items) dim^2); memory 4 (users + items) dim bytes twice, and the pairs twice.
+        For m pairs, an iteration takes O(m dim steps + (users + items) dim^2) time; with 0 steps, O(sum over rows of
+        h * min(h, dim) * dim) instead of the former. Memory 4 (users + items) dim bytes twice, and the pairs twice.
         """
         taste = taste_matrix(data, self.weight_exponent)
         rows = np.unique(taste.indices).astype(np.int32)
@@ -156,7 +158,7 @@ class Als:
         basis, values = diagonal_basis(others)
         others, own = turn(others, basis), turn(own, basis)
         fold_in = self._fold_in(values, len(others))
-        fold_in.improve(own, taste.indptr, taste.indices, taste.data, others, block=self.block)
+        fold_in.improve(own, taste.indptr, taste.indices, taste.data, others, steps=self.steps)
         return others, own, fold_in
 
     def _fold_in(self, gram: Dense, n_others: int) -> FoldIn:

@@ -20,6 +20,8 @@ Rows = npt.NDArray[np.int32]
 # Histories solved by one thread at a time, and vectors that it sums into a Gram matrix.
 _CHUNK = 128
 _GRAM_ROWS = 2048
+# A history of this many items for each pass that steps would take is solved exactly, for no more.
+_SHORT = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,7 +92,7 @@ class FoldIn:
         the number of threads.
         """
         found = np.zeros((len(indptr) - 1, len(self.gram)), dtype=np.float32)
-        self.improve(found, indptr, positions, weights, items, block=len(self.gram))
+        self.improve(found, indptr, positions, weights, items, steps=0)
         return found
 
     def improve(
@@ -101,19 +103,19 @@ class FoldIn:
         weights: npt.NDArray[np.floating],
         items: FloatArray,
         *,
-        block: int,
+        steps: int,
     ) -> None:
-        """Replace ``vectors`` (n, dim) by the solutions, or bring them nearer where a history has more than dim items.
+        """Replace ``vectors`` (n, dim) by the solutions, or bring them nearer by ``steps`` of conjugate gradients.
 
-        Such a history takes one exact step in each subspace of ``block`` coordinates, in turn: O(h dim block) instead
-        of O(h dim^2) time. ``block >= dim`` solves all of them.
+        Steps are taken where they cost less, O(steps h dim), than the solution: by histories of more than some
+        ``steps`` items. 0 steps solve all of them.
         """
         bounds, rows = indptr.astype(np.int64), positions.astype(np.int32, copy=False)
         factors = weights.astype(np.float32, copy=False)
         shrinkage = self._shrinkage(bounds, factors)
 
         def work(start: int, stop: int) -> None:
-            _solve_rows(bounds, rows, factors, items, self.gram, shrinkage, vectors, start, stop, block)
+            _solve_rows(bounds, rows, factors, items, self.gram, shrinkage, vectors, start, stop, steps)
 
         for _ in map_chunks(work, len(vectors), chunk=_CHUNK):
             pass
@@ -153,7 +155,7 @@ def gram_matrix(vectors: FloatArray) -> Dense:
 
     def work(start: int, stop: int) -> FloatArray:
         part = np.zeros((dim, dim), dtype=np.float32)
-        _add_products(vectors, np.arange(start, stop, dtype=np.int32), weights, 0, part)
+        _add_products(vectors, np.arange(start, stop, dtype=np.int32), weights, part)
         return part
 
     total = np.zeros((dim, dim))
@@ -182,25 +184,25 @@ def _turn(
 
 @nb.njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
 def _add_products(
-    vectors: FloatArray, rows: Rows, weights: FloatArray, low: int, total: FloatArray
+    vectors: FloatArray, rows: Rows, weights: FloatArray, total: FloatArray
 ) -> None:  # pragma: no cover - compiled
-    """Add sum_p weights[p] v_p v_p' to the lower triangle of ``total`` (b, b), v_p = vectors[rows[p], low:low + b]."""
+    """Add sum_p weights[p] v_p v_p' to the lower triangle of ``total`` (dim, dim), v_p = vectors[rows[p]]."""
     width, whole = total.shape[0], rows.size - rows.size % 4
     for p in range(0, whole, 4):  # four rows at a time: each entry of the total is loaded and stored once for them
         v0, v1 = vectors[rows[p]], vectors[rows[p + 1]]
         v2, v3 = vectors[rows[p + 2]], vectors[rows[p + 3]]
         for i in range(width):
-            a0, a1 = weights[p] * v0[low + i], weights[p + 1] * v1[low + i]
-            a2, a3 = weights[p + 2] * v2[low + i], weights[p + 3] * v3[low + i]
+            a0, a1 = weights[p] * v0[i], weights[p + 1] * v1[i]
+            a2, a3 = weights[p + 2] * v2[i], weights[p + 3] * v3[i]
             line = total[i]
             for j in range(i + 1):
-                line[j] += a0 * v0[low + j] + a1 * v1[low + j] + a2 * v2[low + j] + a3 * v3[low + j]
+                line[j] += a0 * v0[j] + a1 * v1[j] + a2 * v2[j] + a3 * v3[j]
     for p in range(whole, rows.size):
         vector = vectors[rows[p]]
         for i in range(width):
-            scaled = weights[p] * vector[low + i]
+            scaled = weights[p] * vector[i]
             for j in range(i + 1):
-                total[i, j] += scaled * vector[low + j]
+                total[i, j] += scaled * vector[j]
 
 
 @nb.njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
@@ -234,12 +236,17 @@ def _solve_short(
     matrix: FloatArray,
     right: FloatArray,
 ) -> None:  # pragma: no cover - compiled
-    """Solve for the h items: (D + Y'Y)^-1 Y' s = D^-1 Y' (I + Y D^-1 Y')^-1 s, with Y the rows times s = sqrt(w)."""
+    """Solve for the h items: (D + Y'Y)^-1 Y' s = D^-1 Y' (I + Y D^-1 Y')^-1 s, with Y the rows times s = sqrt(w).
+
+    Overwrites ``diagonal`` with D^-1/2.
+    """
     h, dim = rows.size, mine.size
+    for d in range(dim):
+        diagonal[d] = np.float32(1) / np.sqrt(diagonal[d])
     for p in range(h):
         root, item = np.sqrt(weights[p]), items[rows[p]]
         for d in range(dim):
-            scaled[p, d] = root * item[d] / np.sqrt(diagonal[d])
+            scaled[p, d] = root * item[d] * diagonal[d]
         right[p] = root
     for i in range(h):
         one = scaled[i]
@@ -255,47 +262,78 @@ def _solve_short(
         for d in range(dim):
             mine[d] += right[p] * scaled[p, d]
     for d in range(dim):
-        mine[d] /= np.sqrt(diagonal[d])
+        mine[d] *= diagonal[d]
 
 
 @nb.njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
-def _step_long(
+def _solve_long(
+    rows: Rows, weights: FloatArray, items: FloatArray, diagonal: FloatArray, mine: FloatArray, matrix: FloatArray
+) -> None:  # pragma: no cover - compiled
+    """Solve for the dim coordinates: (D + Y'Y)^-1 Y'w."""
+    dim = mine.size
+    mine[:] = 0
+    for p in range(rows.size):
+        item = items[rows[p]]
+        for d in range(dim):
+            mine[d] += weights[p] * item[d]
+    for i in range(dim):
+        matrix[i, :i] = 0
+        matrix[i, i] = diagonal[i]
+    _add_products(items, rows, weights, matrix)
+    _solve(matrix, mine, dim)
+
+
+@nb.njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
+def _pull(
+    rows: Rows, weights: FloatArray, items: FloatArray, goal: np.float32, vector: FloatArray, total: FloatArray
+) -> None:  # pragma: no cover - compiled
+    """Add sum_p weights[p] (goal - v_p'x) v_p to ``total`` (dim,), x the ``vector`` and v_p = items[rows[p]]."""
+    dim = vector.size
+    for p in range(rows.size):
+        item, product = items[rows[p]], np.float32(0)
+        for d in range(dim):
+            product += item[d] * vector[d]
+        scale = weights[p] * (goal - product)
+        for d in range(dim):
+            total[d] += scale * item[d]
+
+
+@nb.njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
+def _approach(
     rows: Rows,
     weights: FloatArray,
     items: FloatArray,
     diagonal: FloatArray,
     mine: FloatArray,
-    missing: FloatArray,
-    matrix: FloatArray,
-    right: FloatArray,
-    block: int,
+    steps: int,
+    residual: FloatArray,
+    direction: FloatArray,
+    image: FloatArray,
 ) -> None:  # pragma: no cover - compiled
-    """Solve for ``block`` coordinates after the other, the rest standing still; ``missing`` is 1 - prediction."""
-    h, dim = rows.size, mine.size
-    for p in range(h):
-        item, product = items[rows[p]], np.float32(0)
+    """Bring ``mine`` nearer to the solution by conjugate gradients, preconditioned by the diagonal D."""
+    dim = mine.size
+    for d in range(dim):
+        residual[d] = -diagonal[d] * mine[d]
+        direction[d] = 0
+    _pull(rows, weights, items, np.float32(1), mine, residual)
+    before = np.float32(1)
+    for _ in range(steps):
+        length = np.float32(0)
         for d in range(dim):
-            product += item[d] * mine[d]
-        missing[p] = np.float32(1) - product
-    for low in range(0, dim, block):
-        width = min(block, dim - low)
-        for i in range(width):
-            matrix[i, :i] = 0
-            matrix[i, i] = diagonal[low + i]
-            right[i] = -diagonal[low + i] * mine[low + i]
-        for p in range(h):
-            item, pull = items[rows[p]], weights[p] * missing[p]
-            for i in range(width):
-                right[i] += pull * item[low + i]
-        _add_products(items, rows, weights, low, matrix[:width, :width])
-        _solve(matrix, right, width)
-        for i in range(width):
-            mine[low + i] += right[i]
-        for p in range(h):
-            item, product = items[rows[p]], np.float32(0)
-            for i in range(width):
-                product += item[low + i] * right[i]
-            missing[p] -= product
+            length += residual[d] * residual[d] / diagonal[d]
+        if length == 0:
+            return
+        for d in range(dim):
+            direction[d] = residual[d] / diagonal[d] + length / before * direction[d]
+            image[d] = -diagonal[d] * direction[d]
+        _pull(rows, weights, items, np.float32(0), direction, image)  # minus the matrix times the direction
+        bend = np.float32(0)
+        for d in range(dim):
+            bend -= direction[d] * image[d]
+        for d in range(dim):
+            mine[d] += length / bend * direction[d]
+            residual[d] += length / bend * image[d]
+        before = length
 
 
 @nb.njit(nogil=True, cache=True)
@@ -309,22 +347,24 @@ def _solve_rows(
     vectors: FloatArray,
     start: int,
     stop: int,
-    block: int,
+    steps: int,
 ) -> None:  # pragma: no cover - compiled
-    """Solve the histories ``start``..``stop - 1``."""
+    """Solve the histories ``start``..``stop - 1``, or bring the vectors of the longer ones nearer by ``steps`` > 0."""
     dim = gram.size
     longest = np.max(indptr[start + 1 : stop + 1] - indptr[start:stop])
-    size = min(dim, max(longest, block))
+    size = min(dim, min(longest, _SHORT * (steps + 1)) if steps else longest)
     scaled, matrix = np.empty((size, dim), dtype=np.float32), np.empty((size, size), dtype=np.float32)
-    right, missing = np.empty(size, dtype=np.float32), np.empty(longest, dtype=np.float32)
+    right = np.empty(size, dtype=np.float32)
+    residual, direction = np.empty(dim, dtype=np.float32), np.empty(dim, dtype=np.float32)
+    image = np.empty(dim, dtype=np.float32)
     for u in range(start, stop):
         first, last = indptr[u], indptr[u + 1]
         mine, diagonal = vectors[u], gram + shrinkage[u]
         if first == last:
             mine[:] = 0
-        elif last - first <= dim:
+        elif last - first <= size:
             _solve_short(rows[first:last], weights[first:last], items, diagonal, mine, scaled, matrix, right)
+        elif steps:
+            _approach(rows[first:last], weights[first:last], items, diagonal, mine, steps, residual, direction, image)
         else:
-            _step_long(
-                rows[first:last], weights[first:last], items, diagonal, mine, missing, matrix, right, min(block, dim)
-            )
+            _solve_long(rows[first:last], weights[first:last], items, diagonal, mine, matrix)

@@ -141,7 +141,7 @@ class TestAls(RecallerContract):
 
 
 class TestAlsWithDecay(RecallerContract):
-    recipe = Als(dim=3, block=2, unobserved_weight=0.3, regularisation=0.02, half_life=3.0, weight_exponent=0.5)
+    recipe = Als(dim=3, steps=1, unobserved_weight=0.3, regularisation=0.02, half_life=3.0, weight_exponent=0.5)
 
 
 class TestLightGCN(RecallerContract):

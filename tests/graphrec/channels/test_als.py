@@ -38,7 +38,7 @@ def _active(data: RecallData, exponent: float) -> sp.csr_array:
 @WORLDS
 @pytest.mark.parametrize("recipe", [SMALL, replace(SMALL, frequency_exponent=0.0), replace(SMALL, dim=40)])
 def test_a_half_step_solves_the_normal_equations(world: Callable[[], RecallData], recipe: Als) -> None:
-    exact = replace(recipe, block=recipe.dim)
+    exact = replace(recipe, steps=0)
     taste = _active(world(), exact.weight_exponent)
     rng = np.random.default_rng(0)
     drawn = rng.normal(size=(taste.shape[1], exact.dim)).astype(np.float32)
@@ -48,9 +48,9 @@ def test_a_half_step_solves_the_normal_equations(world: Callable[[], RecallData]
 
 
 @WORLDS
-@pytest.mark.parametrize("block", [1, 2, 6])
-def test_the_loss_falls_with_every_half_step(world: Callable[[], RecallData], block: int) -> None:
-    recipe = replace(SMALL, block=block, dim=6)
+@pytest.mark.parametrize("steps", [0, 1, 3])
+def test_the_loss_falls_with_every_half_step(world: Callable[[], RecallData], steps: int) -> None:
+    recipe = replace(SMALL, steps=steps, dim=6)
     taste = _active(world(), recipe.weight_exponent)
     turned = sp.csr_array(taste.T.tocsr())
     rng = np.random.default_rng(1)
@@ -67,7 +67,7 @@ def test_the_loss_falls_with_every_half_step(world: Callable[[], RecallData], bl
 @WORLDS
 def test_a_users_own_history_gives_the_vector_of_a_half_step(world: Callable[[], RecallData]) -> None:
     data = world()
-    recipe = replace(SMALL, block=6)
+    recipe = replace(SMALL, steps=0)
     recaller = recipe.fit(data, seed=2)
     taste = taste_matrix(data, recipe.weight_exponent)[:, recaller.rows]
     zeros = np.zeros((taste.shape[0], 6), np.float32)
@@ -96,7 +96,7 @@ def test_no_events_at_all_are_no_error() -> None:
 
 @pytest.mark.parametrize("threads", [1, 3])
 def test_threads_do_not_change_a_bit(monkeypatch: pytest.MonkeyPatch, threads: int) -> None:
-    data, recipe = skewed(), replace(SMALL, block=2, dim=3)
+    data, recipe = skewed(), replace(SMALL, steps=1, dim=3)
     before = recipe.fit(data, seed=4).sources.tobytes()
     monkeypatch.setattr("graphrec.recallers.fold_in._CHUNK", 128 // threads)
     monkeypatch.setattr("graphrec.threads.default_threads", lambda: threads)
@@ -115,7 +115,7 @@ def test_the_index_is_the_one_asked_for() -> None:
     [
         ({"dim": 0}, "dim is 0"),
         ({"iterations": 0}, "iterations is 0"),
-        ({"block": 0}, "block is 0"),
+        ({"steps": -1}, "steps is -1"),
         ({"last": -1}, "last is -1"),
         ({"unobserved_weight": 0}, "unobserved_weight is 0; it must be above 0"),
         ({"regularisation": 0}, "regularisation is 0; it must be above 0"),

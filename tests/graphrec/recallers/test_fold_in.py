@@ -59,7 +59,7 @@ def test_turned_vectors_have_a_diagonal_gram_matrix_and_the_same_products() -> N
     np.testing.assert_allclose(turned @ turned.T, items @ items.T, rtol=1e-4, atol=1e-4)
 
 
-def test_steps_in_subspaces_end_where_the_exact_solution_is() -> None:
+def test_steps_end_where_the_exact_solution_is() -> None:
     taste, items = drawn(3, 5, 80, 10, 0.9)
     basis, values = diagonal_basis(items)
     turned = turn(items, basis)
@@ -67,7 +67,7 @@ def test_steps_in_subspaces_end_where_the_exact_solution_is() -> None:
     exact = folded.vectors(taste.indptr, taste.indices, taste.data, turned)
     stepped, far = np.zeros_like(exact), []
     for _ in range(30):
-        folded.improve(stepped, taste.indptr, taste.indices, taste.data, turned, block=3)
+        folded.improve(stepped, taste.indptr, taste.indices, taste.data, turned, steps=2)
         far.append(float(np.abs(stepped - exact).max()))
     assert far[0] > 1e-3
     assert far[-1] < 1e-4
