@@ -448,7 +448,9 @@ def propagated(taste: Dense, users: Floats, items: Floats, layers: int) -> Dense
     return sum((np.linalg.matrix_power(normal, step) @ start for step in range(layers + 1)), 0 * start) / (layers + 1)
 
 
-def softmax_loss(taste: Dense, users: Floats, items: Floats, layers: int, negatives: Floats, temperature: float) -> float:
+def softmax_loss(
+    taste: Dense, users: Floats, items: Floats, layers: int, negatives: npt.NDArray[np.integer], temperature: float
+) -> float:
     """Return LightGCN's loss: each pair's -log softmax of its cosine among those of ``negatives``, weighted."""
     whole = propagated(taste, users, items, layers)
     unit = whole / np.maximum(np.linalg.norm(whole, axis=1, keepdims=True), 1e-300)

@@ -41,7 +41,8 @@ class LightGCN:
     d is a row's total weight. What is learnt is :math:`E^0`, by full-batch gradient steps (Adam) on a softmax over
     cosines,
 
-    .. math:: -\sum_{(u, i) \in S} w_{ui} \log \frac{\exp(\cos(e_u, e_i) / \tau)}{\sum_{j \in N} \exp(\cos(e_u, e_j) / \tau)}
+    .. math:: \sum_{(u, i) \in S} w_{ui} \Big(\log \sum_{j \in N} \exp(\cos(e_u, e_j) / \tau)
+              - \cos(e_u, e_i) / \tau\Big)
 
     with N items that all users share, drawn anew at each step; where there are no more than ``negatives`` items, N is
     all of them and the softmax is exact. A is symmetric, so the gradient by :math:`E^0` is the same propagation of the
@@ -209,7 +210,7 @@ class LightGCN:
 
         def work(start: int, stop: int) -> tuple[float, FloatArray]:
             own, weights = users[start:stop], mass[start:stop]
-            near = own @ turned
+            near: FloatArray = own @ turned
             near *= scale
             highest = near.max(axis=1, keepdims=True)
             near -= highest
@@ -217,7 +218,8 @@ class LightGCN:
             totals = near.sum(axis=1)
             near *= (weights * scale / totals).astype(np.float32)[:, None]
             by_users[start:stop] = near @ negatives
-            return float(weights @ (np.log(totals) + highest[:, 0])), near.T @ own
+            by_part: FloatArray = near.T @ own
+            return float(weights @ (np.log(totals) + highest[:, 0])), by_part
 
         loss = 0.0
         for apart, part in map_chunks(work, len(users), chunk=_ROWS):
@@ -238,7 +240,8 @@ class LightGCN:
 
     def _served(self, items: FloatArray) -> FloatArray:
         """Return the items' vectors with their lengths to the power ``length_exponent``."""
-        return items * _lengths(items) ** np.float32(self.length_exponent - 1)
+        served: FloatArray = items * _lengths(items) ** np.float32(self.length_exponent - 1)
+        return served
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -296,7 +299,7 @@ def _in_rows(work: Callable[[int, int], None], n: int) -> None:
 
 def _lengths(vectors: FloatArray) -> FloatArray:
     """Return (n, 1) float32: the vectors' lengths; 1 for a vector of zeros."""
-    lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))[:, None]
+    lengths: FloatArray = np.sqrt(np.einsum("nd,nd->n", vectors, vectors, dtype=np.float32))[:, None]
     lengths[lengths == 0] = 1
     return lengths
 

@@ -59,8 +59,8 @@ def test_the_gradient_is_that_of_finite_differences(world: Callable[[], RecallDa
     taste, rng, step = graph.taste.toarray().astype(np.float64), np.random.default_rng(1), 1e-5
 
     def loss_at(place: float) -> float:
-        moved = [vectors + place * way for vectors, way in zip((users, items), along, strict=True)]
-        return oracles.softmax_loss(taste, *moved, recipe.layers, negatives, 0.3)
+        first, second = (vectors + place * way for vectors, way in zip((users, items), along, strict=True))
+        return oracles.softmax_loss(taste, first, second, recipe.layers, negatives, 0.3)
 
     for _ in range(3):
         along = [rng.normal(size=vectors.shape) for vectors in (users, items)]
