@@ -46,7 +46,7 @@ class LightGCN:
 
     with N items that all users share, drawn anew at each step; where there are no more than ``negatives`` items, N is
     all of them and the softmax is exact. A is symmetric, so the gradient by :math:`E^0` is the same propagation of the
-    gradient by E: a step is two propagations and three dense products.
+    gradient by E: a step is two propagations and three products of users by N.
 
     Training looks at directions alone; popular items come out longer. Served is the product with
     :math:`e_i / |e_i|^{1 - \rho}`: some of that length, between a cosine and the plain product.
@@ -130,7 +130,7 @@ class LightGCN:
         """Return the channel; the same for a seed whatever the number of threads.
 
         For m pairs, a step takes O(layers * m * dim + users * negatives * dim) time; memory is about
-        40 (users + items) dim bytes, the pairs three times, and 4 KiB * negatives for each thread. The loss, which
+        40 (users + items) dim bytes, the pairs three times, and 8 KiB * negatives for each thread. The loss, which
         the draw of negatives shakes a little, is logged ten times.
 
         Raises
