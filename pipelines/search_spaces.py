@@ -108,8 +108,8 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "lightgcn": {
             "dim": [32, 64, 128],
             "layers": {"int": [1, 4]},
-            "unobserved_weight": {"float": [0.001, 1.0], "log": True},
-            "regularisation": {"float": [0.01, 10.0], "log": True},
+            "temperature": {"float": [0.05, 0.5], "log": True},
+            "length_exponent": {"float": [0.0, 1.0]},
             "steps": {"int": [50, 400], "log": True},
             "lr": {"float": [0.005, 0.1], "log": True},
             "half_life": _HALF_LIVES,

@@ -449,6 +449,17 @@ def propagated(taste: Dense, users: Floats, items: Floats, layers: int) -> Dense
     return sum((np.linalg.matrix_power(normal, step) @ start for step in range(layers + 1)), 0 * start) / (layers + 1)
 
 
+def softmax_loss(
+    taste: Dense, users: Floats, items: Floats, layers: int, negatives: npt.NDArray[np.integer], temperature: float
+) -> float:
+    """Return LightGCN's loss: each pair's -log softmax of its cosine among those of ``negatives``, weighted."""
+    whole = propagated(taste, users, items, layers)
+    unit = whole / np.maximum(np.linalg.norm(whole, axis=1, keepdims=True), 1e-300)
+    cosines = unit[: len(taste)] @ unit[len(taste) :].T / temperature
+    totals = np.log(np.exp(cosines[:, negatives]).sum(axis=1, keepdims=True))
+    return float((taste * (totals - cosines)).sum())
+
+
 def decayed_sums(data: RecallData, half_life_days: float, users: Sequence[int]) -> Dense:
     """Sum over ``users`` and items of 2^(-age of the pair's last event / half-life)."""
     events = data.interactions

@@ -22,7 +22,7 @@ from tests import oracles
 from tests.worlds import checkerboard, library, skewed, without_knowledge
 
 WORLDS = pytest.mark.parametrize("world", [checkerboard, skewed, library])
-SMALL = LightGCN(dim=6, steps=30, weight_exponent=0.5)
+SMALL = LightGCN(dim=6, steps=30, negatives=20, weight_exponent=0.5)
 
 
 def _drawn(data: RecallData, dim: int) -> tuple[Bipartite, npt.NDArray[np.float32], npt.NDArray[np.float32]]:
@@ -41,30 +41,41 @@ def test_propagation_is_the_mean_of_matrix_powers(world: Callable[[], RecallData
 
 
 @WORLDS
-def test_the_gradient_is_that_of_finite_differences(world: Callable[[], RecallData]) -> None:
+@pytest.mark.parametrize("every", [1, 3])
+def test_the_loss_is_a_softmax_over_cosines(world: Callable[[], RecallData], every: int) -> None:
     graph, users, items = _drawn(world(), 4)
-    recipe = replace(SMALL, unobserved_weight=0.2, regularisation=0.7)
-    gradients = recipe.loss(graph, users, items)[1]
-    rng, step = np.random.default_rng(1), np.float32(1e-2)
-    # Along whole directions, so that float32 has something to measure.
-    for _ in range(3):
-        along = [rng.normal(size=vectors.shape).astype(np.float32) for vectors in (users, items)]
-        ahead = recipe.loss(graph, users + step * along[0], items + step * along[1])[0]
-        behind = recipe.loss(graph, users - step * along[0], items - step * along[1])[0]
-        slope = sum(float(np.vdot(gradient, way)) for gradient, way in zip(gradients, along, strict=True))
-        assert (ahead - behind) / (2 * float(step)) == pytest.approx(slope, rel=1e-2, abs=0.05)
+    recipe, negatives = replace(SMALL, layers=3, temperature=0.3), np.arange(0, len(items), every)
+    expected = oracles.softmax_loss(graph.taste.toarray().astype(np.float64), users, items, 3, negatives, 0.3)
+    assert recipe.loss(graph, users, items, negatives)[0] == pytest.approx(expected, rel=1e-4)
 
 
 @WORLDS
-def test_the_loss_is_over_all_pairs(world: Callable[[], RecallData]) -> None:
+@pytest.mark.parametrize("every", [1, 3])
+def test_the_gradient_is_that_of_finite_differences(world: Callable[[], RecallData], every: int) -> None:
     graph, users, items = _drawn(world(), 4)
-    recipe = replace(SMALL, unobserved_weight=0.2, regularisation=0.7, layers=2)
-    taste = graph.taste.toarray().astype(np.float64)
-    whole = oracles.propagated(taste, users, items, 2)
-    predicted = whole[: len(users)] @ whole[len(users) :].T
-    expected = (taste * (predicted - 1) ** 2).sum() + 0.2 * (predicted**2).sum()
-    expected += 0.7 * ((users**2).sum() + (items**2).sum())
-    assert recipe.loss(graph, users, items)[0] == pytest.approx(expected / 2, rel=1e-4)
+    users[graph.user_degrees == 0] = 0
+    recipe, negatives = replace(SMALL, temperature=0.3), np.arange(0, len(items), every)
+    gradients = recipe.loss(graph, users, items, negatives)[1]
+    taste, rng, step = graph.taste.toarray().astype(np.float64), np.random.default_rng(1), 1e-5
+
+    def loss_at(place: float) -> float:
+        first, second = (vectors + place * way for vectors, way in zip((users, items), along, strict=True))
+        return oracles.softmax_loss(taste, first, second, recipe.layers, negatives, 0.3)
+
+    for _ in range(3):
+        along = [rng.normal(size=vectors.shape) for vectors in (users, items)]
+        along[0][graph.user_degrees == 0] = 0
+        slope = sum(float(np.vdot(gradient, way)) for gradient, way in zip(gradients, along, strict=True))
+        assert (loss_at(step) - loss_at(-step)) / (2 * step) == pytest.approx(slope, rel=1e-3, abs=1e-3)
+
+
+@pytest.mark.parametrize("exponent", [0.0, 0.5, 1.0])
+def test_items_keep_a_power_of_their_length(exponent: float) -> None:
+    data = skewed()
+    plain, kept = (replace(SMALL, length_exponent=power).fit(data, seed=2).targets for power in (1.0, exponent))
+    lengths = np.linalg.norm(plain, axis=1)
+    np.testing.assert_allclose(np.linalg.norm(kept, axis=1), lengths**exponent, rtol=1e-4)
+    np.testing.assert_allclose(kept * lengths[:, None], plain * np.linalg.norm(kept, axis=1)[:, None], atol=1e-5)
 
 
 @WORLDS
@@ -88,7 +99,7 @@ def test_what_is_served_is_what_was_trained() -> None:
     users, items = SMALL._train(graph, np.random.default_rng(2))
     final = propagate(graph, users, items, SMALL.layers)
     assert recaller.users is not None
-    np.testing.assert_allclose(final[1], recaller.targets, atol=1e-6)
+    np.testing.assert_allclose(SMALL._served(final[1]), recaller.targets, atol=1e-6)
     np.testing.assert_allclose(recaller.users + graph.taste @ recaller.sources / _roots(graph), final[0], atol=1e-5)
 
 
@@ -113,8 +124,9 @@ def test_no_events_at_all_are_no_error() -> None:
 
 
 def test_threads_do_not_change_a_bit(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = SMALL.fit(skewed(), seed=4).sources.tobytes()
     monkeypatch.setattr(lightgcn, "_ROWS", 7)
+    monkeypatch.setattr("graphrec.threads.default_threads", lambda: 1)
+    before = SMALL.fit(skewed(), seed=4).sources.tobytes()
     monkeypatch.setattr("graphrec.threads.default_threads", lambda: 3)
     assert SMALL.fit(skewed(), seed=4).sources.tobytes() == before
     assert SMALL.fit(skewed(), seed=5).sources.tobytes() != before
@@ -130,8 +142,8 @@ def test_the_loss_is_told_and_falls(caplog: pytest.LogCaptureFixture) -> None:
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_a_loss_that_runs_away_is_named() -> None:
-    with pytest.raises(ConfigError, match=r"the loss of lightgcn is \w+ at step \d+; lower lr, which is 1e\+30"):
-        replace(SMALL, lr=1e30).fit(library(), seed=0)
+    with pytest.raises(ConfigError, match=r"the loss of lightgcn is \w+ at step \d+; lower lr, which is 1e\+38"):
+        replace(SMALL, lr=1e38).fit(library(), seed=0)
 
 
 @pytest.mark.parametrize(
@@ -142,9 +154,10 @@ def test_a_loss_that_runs_away_is_named() -> None:
         ({"steps": 0}, "steps is 0"),
         ({"lr": 0}, "lr is 0; it must be above 0"),
         ({"lr": float("nan")}, "lr is nan"),
-        ({"unobserved_weight": 0}, "unobserved_weight is 0"),
+        ({"negatives": 0}, "negatives is 0"),
+        ({"temperature": 0}, "temperature is 0; it must be above 0"),
         ({"init_scale": 0}, "init_scale is 0"),
-        ({"regularisation": -1.0}, "regularisation is -1.0"),
+        ({"length_exponent": -1.0}, "length_exponent is -1.0"),
         ({"last": -1}, "last is -1"),
         ({"index": "faiss"}, "index is 'faiss'"),
     ],
