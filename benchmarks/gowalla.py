@@ -70,7 +70,7 @@ CHANNELS: dict[str, dict[str, Any]] = {
         "dim": 1024, "unobserved_weight": 0.02, "regularisation": 0.002, "iterations": 4, "half_life": 0.0,
         "index": "exact",
     },
-    "lightgcn": {"dim": 96, "steps": 80, "half_life": 0.0, "index": "exact"},
+    "lightgcn": {"dim": 128, "negatives": 8192, "half_life": 0.0, "index": "exact"},
 }  # fmt: skip
 # Not among the others, for its fit takes 10 minutes: EASE from all pairs of items, with the lambda that sisinflab's
 # reproducibility study published for this split.

@@ -10,6 +10,7 @@ import numba as nb
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
+from threadpoolctl import threadpool_limits
 
 from graphrec.channels.matrices import Scale, check_at_least, check_count, inverse_power, scaled, taste_matrix
 from graphrec.errors import ConfigError
@@ -206,28 +207,25 @@ class LightGCN:
 
     def _push(self, users: FloatArray, negatives: FloatArray, mass: Scale) -> tuple[float, FloatArray, FloatArray]:
         """Return sum_u mass_u log sum_j exp(u . j / tau), and its gradient by the users and by the negatives."""
-        scale, by_users, by_negatives = np.float32(1 / self.temperature), np.zeros_like(users), np.zeros_like(negatives)
-        turned = np.ascontiguousarray(negatives.T)
+        scale, by_users, by_negatives = np.float32(1 / self.temperature), np.empty_like(users), np.zeros_like(negatives)
 
         def work(start: int, stop: int) -> tuple[float, FloatArray]:
             own, weights = users[start:stop], mass[start:stop]
-            near = np.zeros((stop - start, len(negatives)), dtype=np.float32)
-            _add_product(own, turned, near)
-            near *= scale
+            near = (own * scale) @ negatives.T
             highest = near.max(axis=1, keepdims=True)
             near -= highest
             np.exp(near, out=near)
             totals = near.sum(axis=1)
             near *= (weights * scale / totals).astype(np.float32)[:, None]
-            _add_product(near, negatives, by_users[start:stop])
-            part = np.zeros_like(negatives)
-            _add_product(np.ascontiguousarray(near.T), own, part)
-            return float(weights @ (np.log(totals) + highest[:, 0])), part
+            np.matmul(near, negatives, out=by_users[start:stop])
+            return float(weights @ (np.log(totals) + highest[:, 0])), near.T @ own
 
         loss = 0.0
-        for apart, part in map_chunks(work, len(users), chunk=_ROWS):
-            loss += apart
-            by_negatives += part
+        # The bits of a product depend on the threads that BLAS takes, so it takes one.
+        with threadpool_limits(limits=1, user_api="blas"):
+            for apart, part in map_chunks(work, len(users), chunk=_ROWS):
+                loss += apart
+                by_negatives += part
         return loss, by_users, by_negatives
 
     def _pull(self, taste: sp.csr_array, own: FloatArray, others: FloatArray, gradient: FloatArray) -> float:
@@ -330,23 +328,6 @@ def _add_neighbours(
             vector, weight = vectors[columns[p]], weights[p]
             for d in range(line.size):
                 line[d] += weight * vector[d]
-
-
-@nb.njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
-def _add_product(left: FloatArray, right: FloatArray, result: FloatArray) -> None:  # pragma: no cover - compiled
-    """Add ``left @ right`` to ``result``; BLAS's bits depend on how many threads it takes."""
-    n_rows, depth = left.shape
-    width, whole = right.shape[1], depth - depth % 4
-    for row in range(n_rows):
-        factors, line = left[row], result[row]
-        for k in range(0, whole, 4):  # four at a time: each entry of the line is loaded and stored once for them
-            r0, r1, r2, r3 = right[k], right[k + 1], right[k + 2], right[k + 3]
-            f0, f1, f2, f3 = factors[k], factors[k + 1], factors[k + 2], factors[k + 3]
-            for d in range(width):
-                line[d] += f0 * r0[d] + f1 * r1[d] + f2 * r2[d] + f3 * r3[d]
-        for k in range(whole, depth):
-            for d in range(width):
-                line[d] += factors[k] * right[k, d]
 
 
 @nb.njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
