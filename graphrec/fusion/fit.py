@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -152,6 +153,13 @@ class Worth:
         self._hits = np.flatnonzero(hit_mask(candidates, truth))
         self._bounds = np.searchsorted(self._hits, candidates.indptr)
         self._cutoffs, self._with_ndcg = np.array(cutoffs, dtype=np.int64), with_ndcg
+        self._queries = np.arange(len(candidates))
+
+    def among(self, queries: npt.NDArray[np.int64]) -> Worth:
+        """Return the worth for some of the queries alone, sharing everything else."""
+        part = copy(self)
+        part._queries = queries
+        return part
 
     def along(self, weights: Scores, channel: int) -> Callable[[float], float]:
         """Return the worth as a function of one channel's weight, beside the (C,) ``weights`` of the others.
@@ -164,13 +172,13 @@ class Worth:
         return lambda weight: self._mean(rest, self.parts[channel], weight)
 
     def _mean(self, rest: Scores, part: Scores, weight: float) -> float:
-        found, n = self._candidates, len(self._candidates)
+        found, n = self._candidates, len(self._queries)
 
         def work(start: int, stop: int) -> float:
             return float(
                 _worth(
                     found.indptr, found.items, rest, part, weight, self._hits, self._bounds, self._n_truth,
-                    self._cutoffs, self._with_ndcg, start, stop,
+                    self._cutoffs, self._with_ndcg, self._queries[start:stop],
                 )
             )  # fmt: skip
 
@@ -210,12 +218,11 @@ def _worth(
     n_truth: npt.NDArray[np.int64],
     cutoffs: npt.NDArray[np.int64],
     with_ndcg: bool,
-    start: int,
-    stop: int,
+    queries: npt.NDArray[np.int64],
 ) -> float:  # pragma: no cover - compiled
     """Return the sum over queries and cut-offs, of candidates that score ``rest + weight * part``."""
     total = 0.0
-    for query in range(start, stop):
+    for query in queries:
         if bounds[query] == bounds[query + 1]:
             continue
         first, last = indptr[query], indptr[query + 1]
