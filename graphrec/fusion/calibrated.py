@@ -317,7 +317,7 @@ def _climb(
     climbs: int,
     rng: np.random.Generator,
 ) -> dict[str, float]:
-    """Return the mean of the weights that coordinate ascent reaches from equal ones, scaled so that the largest is 1."""
+    """Return the mean of the weights that several climbs from equal ones reach, scaled so that the largest is 1."""
     stacked = stack(lists)
     widest = int(np.diff(stacked.bounds, axis=1).sum(axis=0).max())  # entries that one query has over all channels
     values = fusion._values(stacked)

@@ -4,7 +4,7 @@ import pytest
 from graphrec.errors import DataError
 from graphrec.fusion.fit import Worth, fit_weights
 from graphrec.fusion.rrf import merge_rrf
-from graphrec.lists import ItemLists, empty_lists, item_lists
+from graphrec.lists import ItemLists, empty_lists, item_lists, take_lists
 from graphrec.metrics import mean, rank_metrics
 
 
@@ -48,6 +48,20 @@ def test_the_worth_is_that_of_the_merged_list(with_ndcg: bool) -> None:
         for channel in range(3):
             assert worth.along(np.array(weights), channel)(weights[channel]) == pytest.approx(expected)
     assert worth.along(np.zeros(3), 1)(0.0) == 0.0
+
+
+def test_the_worth_among_some_is_that_of_these_alone() -> None:
+    lists, truth = world(n=15)
+    rows = np.array([2, 3, 11])
+    candidates, some = (
+        merge_rrf(lists, 1000),
+        merge_rrf({name: take_lists(part, rows) for name, part in lists.items()}, 1000),
+    )
+    parts = [np.where(one.ranks.T > 0, 1 / (60.0 + one.ranks.T), 0.0) for one in (candidates, some)]
+    among = Worth(candidates.lists, parts[0], truth, cutoffs=(7,)).among(rows)
+    alone = Worth(some.lists, parts[1], take_lists(truth, rows), cutoffs=(7,))
+    for weight in (0.0, 0.3, 2.0):
+        assert among.along(np.ones(3), 1)(weight) == pytest.approx(alone.along(np.ones(3), 1)(weight))
 
 
 def test_same_seed_same_weights_also_on_a_sample() -> None:
