@@ -211,14 +211,15 @@ class LightGCN:
 
         def work(start: int, stop: int) -> tuple[float, FloatArray]:
             own, weights = users[start:stop], mass[start:stop]
-            near = (own * scale) @ negatives.T
+            near: FloatArray = (own * scale) @ negatives.T
             highest = near.max(axis=1, keepdims=True)
             near -= highest
             np.exp(near, out=near)
             totals = near.sum(axis=1)
             near *= (weights * scale / totals).astype(np.float32)[:, None]
             np.matmul(near, negatives, out=by_users[start:stop])
-            return float(weights @ (np.log(totals) + highest[:, 0])), near.T @ own
+            part: FloatArray = near.T @ own
+            return float(weights @ (np.log(totals) + highest[:, 0])), part
 
         loss = 0.0
         # The bits of a product depend on the threads that BLAS takes, so it takes one.
