@@ -211,7 +211,7 @@ class LightGCN:
 
         def work(start: int, stop: int) -> tuple[float, FloatArray]:
             own, weights = users[start:stop], mass[start:stop]
-            near: FloatArray = (own * scale) @ negatives.T
+            near: FloatArray = np.multiply(own, scale, dtype=np.float32) @ negatives.T
             highest = near.max(axis=1, keepdims=True)
             near -= highest
             np.exp(near, out=near)
