@@ -124,9 +124,7 @@ def truncate(lists: ItemLists, k: int) -> ItemLists:
     if len(lists) == 0 or int(lists.lengths.max()) <= k:
         return lists
     within = np.arange(len(lists.items)) - np.repeat(lists.indptr[:-1], lists.lengths)
-    keep = within < k
-    indptr = indptr_of(np.minimum(lists.lengths, k))
-    return ItemLists(indptr, lists.items[keep], lists.scores[keep])
+    return entries_where(lists, within < k)
 
 
 def concatenate(parts: Sequence[ItemLists]) -> ItemLists:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from graphrec.errors import ConfigError, DataError
-from graphrec.lists import ItemLists
+from graphrec.lists import ItemLists, indptr_of
 from graphrec.neighbours import NeighbourTable
 from graphrec.threads import map_chunks
 from graphrec.topk_kernels import FloatArray, IntArray, RowArray, best_of_rows, push_rows, read_keys, select_top
@@ -122,7 +122,7 @@ def top_columns(values: FloatArray, k: int) -> Pushed:
     if read_keys(keys.ravel(), rows, scores) == len(rows):
         return np.arange(n + 1) * width, rows, scores
     kept = scores > -np.inf
-    return np.concatenate([[0], np.cumsum(kept)])[::width], rows[kept], scores[kept]
+    return indptr_of(kept)[::width], rows[kept], scores[kept]
 
 
 def one_each(rows: RowArray) -> ItemLists:
@@ -140,8 +140,7 @@ def join(parts: list[Pushed]) -> Pushed:
     if len(parts) == 1:
         return parts[0]
     lengths = [np.diff(indptr) for indptr, _, _ in parts]
-    indptr = np.zeros(sum(map(len, lengths)) + 1, dtype=np.int64)
-    np.cumsum(np.concatenate([np.empty(0, np.int64), *lengths]), out=indptr[1:])
+    indptr = indptr_of(np.concatenate([np.empty(0, np.int64), *lengths]))
     rows = np.concatenate([np.empty(0, np.int32), *(part[1] for part in parts)])
     scores = np.concatenate([np.empty(0, np.float32), *(part[2] for part in parts)])
     return indptr, rows, scores

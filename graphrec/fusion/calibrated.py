@@ -13,7 +13,7 @@ import numpy.typing as npt
 from graphrec.errors import ConfigError, DataError, MissingExtraError
 from graphrec.fusion.fit import Worth, climb
 from graphrec.fusion.fused import FusedLists
-from graphrec.fusion.kernels import LEAST_SHARE, calibrated_rates
+from graphrec.fusion.kernels import LEAST_SHARE, calibrated_rates, head_shares
 from graphrec.fusion.merging import by_sum
 from graphrec.fusion.rrf import check_settings, check_weights, merging_depth
 from graphrec.fusion.settings import FitResult
@@ -120,11 +120,13 @@ class Calibrated:
         """Return what each entry adds to its item's score, (m,)."""
         worth = {name: self.weights.get(name, 1.0) for name in stacked.channels if name in self.curves}
         known = any(worth.values())
-        values = np.zeros(len(stacked.items))
+        shares, ranks = shares_and_ranks(stacked)
+        values = np.zeros(len(shares))
         for c, name in enumerate(stacked.channels):
             curve, weight = (self.curves.get(name), worth.get(name)) if known else (_SHARES, 1.0)
             if curve and weight:
-                calibrated_rates(stacked.bounds, stacked.scores, c, _HEAD, curve.knots, curve.slopes, weight, values)
+                here = slice(stacked.bounds[c, 0], stacked.bounds[c, -1])
+                calibrated_rates(shares[here], ranks[here], curve.knots, curve.slopes, weight, values[here])
         return values
 
     def channel_depth(self, k: int) -> int:
@@ -188,13 +190,9 @@ def check_cutoffs(cutoffs: Sequence[int]) -> None:
 
 def shares_and_ranks(stacked: StackedLists) -> tuple[Values, Values]:
     """Return each entry's share of its list's head and its 1-based rank, (m,) float64 both."""
-    starts = stacked.bounds[:, :-1].reshape(-1)  # (C n,): lists of one channel after the other
-    lengths = np.diff(stacked.bounds, axis=1).reshape(-1)
-    owners = np.repeat(np.arange(len(lengths)), lengths)
-    ranks = np.arange(1, len(owners) + 1) - starts[owners]
-    positive = np.maximum(stacked.scores.astype(np.float64), 0.0)
-    heads = np.bincount(owners, weights=np.where(ranks <= _HEAD, positive, 0.0), minlength=len(lengths))
-    return positive / np.where(heads > 0, heads, 1.0)[owners], ranks.astype(np.float64)
+    shares, ranks = np.empty(len(stacked.items)), np.empty(len(stacked.items))
+    head_shares(stacked.bounds, stacked.scores, _HEAD, shares, ranks)
+    return shares, ranks
 
 
 def fit_calibrated(

@@ -117,11 +117,29 @@ def reciprocal_ranks(
 
 
 @nb.njit(nogil=True, cache=True)
-def calibrated_rates(
+def head_shares(
     bounds: npt.NDArray[np.int64],
     scores: npt.NDArray[np.float32],
-    channel: int,
     head: int,
+    shares: npt.NDArray[np.float64],
+    ranks: npt.NDArray[np.float64],
+) -> None:  # pragma: no cover - compiled
+    """Write every entry's share of the sum of its list's first ``head`` scores above 0, and its 1-based rank."""
+    for channel in range(bounds.shape[0]):
+        for query in range(bounds.shape[1] - 1):
+            start, stop = bounds[channel, query], bounds[channel, query + 1]
+            whole = 0.0
+            for p in range(start, min(stop, start + head)):
+                whole += max(np.float64(scores[p]), 0.0)
+            for p in range(start, stop):
+                shares[p] = max(np.float64(scores[p]), 0.0) / (whole if whole > 0 else 1.0)
+                ranks[p] = p - start + 1
+
+
+@nb.njit(nogil=True, cache=True)
+def calibrated_rates(
+    shares: npt.NDArray[np.float64],
+    ranks: npt.NDArray[np.float64],
     knots: npt.NDArray[np.float64],
     slopes: npt.NDArray[np.float64],
     weight: float,
@@ -133,26 +151,20 @@ def calibrated_rates(
     the slopes of share and rank of a logistic one.
     """
     n = knots.shape[1]
-    for query in range(bounds.shape[1] - 1):
-        start, stop = bounds[channel, query], bounds[channel, query + 1]
-        whole = 0.0
-        for p in range(start, min(stop, start + head)):
-            whole += max(np.float64(scores[p]), 0.0)
-        for p in range(start, stop):
-            share = max(np.float64(scores[p]), 0.0) / (whole if whole > 0 else 1.0)
-            rank = p - start + 1
-            if n == 0:
-                odds = slopes[0] + slopes[1] * np.log(max(share, LEAST_SHARE)) + slopes[2] * np.log(rank)
-                rate = 1 / (1 + np.exp(-odds))
+    for p in range(shares.size):
+        share, rank = shares[p], ranks[p]
+        if n == 0:
+            odds = slopes[0] + slopes[1] * np.log(max(share, LEAST_SHARE)) + slopes[2] * np.log(rank)
+            rate = 1 / (1 + np.exp(-odds))
+        else:
+            after = np.searchsorted(knots[0], share)
+            if after == 0 or after == n:
+                rate = knots[1, min(after, n - 1)]
             else:
-                after = np.searchsorted(knots[0], share)
-                if after == 0 or after == n:
-                    rate = knots[1, min(after, n - 1)]
-                else:
-                    low, high = knots[0, after - 1], knots[0, after]
-                    rate = knots[1, after - 1] + (knots[1, after] - knots[1, after - 1]) * (share - low) / (high - low)
-            # Where a curve is flat, entries keep their channel's order: a millionth more for every place.
-            values[p] = weight * max(rate, LEAST_RATE) * (1 + 1e-6 * max(10_000 - rank, 0))
+                low, high = knots[0, after - 1], knots[0, after]
+                rate = knots[1, after - 1] + (knots[1, after] - knots[1, after - 1]) * (share - low) / (high - low)
+        # Where a curve is flat, entries keep their channel's order: a millionth more for every place.
+        values[p] = weight * max(rate, LEAST_RATE) * (1 + 1e-6 * max(10_000 - rank, 0.0))
 
 
 @nb.njit(nogil=True, cache=True)
