@@ -351,8 +351,8 @@ def make_fusion(section: FusionSection, channels: Sequence[str], *, name: str = 
     if kind == "rrf" and values.get("weights") == "fit":
         kind = "fitted-rrf"
         del values["weights"]
-    if kind == "calibrated" and "curves" not in values:
-        kind = "fitted-calibrated"
+    if (kind == "calibrated" and "curves" not in values) or (kind == "boosted" and "base" not in values):
+        kind = f"fitted-{kind}"
     try:
         made_by = fusion_class(kind)
     except ConfigError as error:

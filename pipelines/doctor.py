@@ -26,7 +26,13 @@ PARTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("typer", "typer"),
         ("rich", "rich"),
     ),
-    "train": (("torch", "torch"), ("torch_geometric", "torch-geometric"), ("gensim", "gensim")),
+    "train": (
+        ("torch", "torch"),
+        ("torch_geometric", "torch-geometric"),
+        ("gensim", "gensim"),
+        ("sklearn", "scikit-learn"),
+        ("lightgbm", "lightgbm"),
+    ),
     "kg": (
         ("rdflib", "rdflib"),
         ("oxrdflib", "oxrdflib"),

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from graphrec.bundle import publish, write_bundle
 from graphrec.errors import ConfigError
@@ -51,11 +52,15 @@ class Fitted:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Validation:
-    """Each channel's answers to n users, what was held out for them, and the channels fitted without it."""
+    """Each channel's answers to n users, what was held out for them, and the channels fitted without it.
+
+    ``counts`` (n_items,) are the events of each item in what the channels were fitted on.
+    """
 
     lists: Mapping[str, ItemLists]
     truth: ItemLists
     fitted: Fitted
+    counts: npt.NDArray[np.int64]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -220,7 +225,8 @@ def validation_part(config: Config, data: RecallData, steps: Steps, *, depth: in
         truth = held_out(split.train, split.test)
         users = sample_users(truth.lengths.nonzero()[0].astype(np.int32), VALIDATION_USERS, seed=seed)
         lists = ask_all(fitted.channels, histories(split.train), users, depth, allowed=data.pool, now=last_moment(data))
-    return Validation(lists, take_lists(truth, users), fitted)
+    counts = np.bincount(data.interactions.items, minlength=len(data.items))
+    return Validation(lists, take_lists(truth, users), fitted, counts)
 
 
 def choose_fusion(config: Config, data: RecallData, steps: Steps) -> Chosen:
@@ -231,7 +237,9 @@ def choose_fusion(config: Config, data: RecallData, steps: Steps) -> Chosen:
     k = max(config.settings.evaluate.k)
     validation = validation_part(config, data, steps, depth=fusion.channel_depth(k))
     with steps.step("fit the fusion on validation"):
-        result = fusion.fit(validation.lists, validation.truth, k=k, seed=config.settings.seed)
+        result = fusion.fit(
+            validation.lists, validation.truth, k=k, counts=validation.counts, seed=config.settings.seed
+        )
     # The lists are large: they stay only where something else is chosen on them.
     kept = validation if config.settings.evaluate.limits else None
     return Chosen(result.fusion, {**result.found, "k": k, "users": len(validation.truth)}, kept)

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphrec.errors import ConfigError, DataError, MissingExtraError
-from graphrec.fusion.fit import Worth, climb
+from graphrec.fusion.fit import Worth, climb, users_with_truth
 from graphrec.fusion.fused import FusedLists
 from graphrec.fusion.kernels import LEAST_SHARE, calibrated_rates, head_shares
 from graphrec.fusion.merging import by_sum
@@ -19,13 +19,13 @@ from graphrec.fusion.rrf import check_settings, check_weights, merging_depth
 from graphrec.fusion.settings import FitResult
 from graphrec.fusion.stacked import StackedLists, stack
 from graphrec.lists import ItemLists, take_lists
-from graphrec.metrics import hit_mask, truth_sizes
+from graphrec.metrics import hit_mask
 
 Method = Literal["isotonic", "logistic"]
 Values = npt.NDArray[np.float64]
 
 # Best entries of a list whose scores sum to one share: they are there in any list that is merged.
-_HEAD = 100
+HEAD = 100
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,15 @@ class FittedCalibrated:
         check_method(self.method)
         check_cutoffs(self.cutoffs)
 
-    def fit(self, lists: Mapping[str, ItemLists], truth: ItemLists, *, k: int, seed: int) -> FitResult:
+    def fit(
+        self,
+        lists: Mapping[str, ItemLists],
+        truth: ItemLists,
+        *,
+        k: int,
+        counts: npt.NDArray[np.int64],  # noqa: ARG002 - one signature
+        seed: int,
+    ) -> FitResult:
         """Return the fusion, and its weights as what was found."""
         cutoffs = self.cutoffs or (k,)
         fusion = fit_calibrated(lists, truth, cutoffs=cutoffs, seed=seed, method=self.method)
@@ -191,7 +199,7 @@ def check_cutoffs(cutoffs: Sequence[int]) -> None:
 def shares_and_ranks(stacked: StackedLists) -> tuple[Values, Values]:
     """Return each entry's share of its list's head and its 1-based rank, (m,) float64 both."""
     shares, ranks = np.empty(len(stacked.items)), np.empty(len(stacked.items))
-    head_shares(stacked.bounds, stacked.scores, _HEAD, shares, ranks)
+    head_shares(stacked.bounds, stacked.scores, HEAD, shares, ranks)
     return shares, ranks
 
 
@@ -255,11 +263,7 @@ def fit_calibrated(
     if not cutoffs:
         raise ConfigError("calibrated fusion needs a cut-off; give one K at least")
     rng = np.random.default_rng(seed)
-    users = np.flatnonzero(truth_sizes(truth) > 0)
-    if len(users) == 0:
-        raise DataError("no user has a held-out item, so scores cannot be calibrated; hold out more events")
-    if len(users) > max_users:
-        users = np.sort(rng.choice(users, size=max_users, replace=False))
+    users = users_with_truth(truth, max_users, rng)
     parts, chosen = {name: take_lists(part, users) for name, part in lists.items()}, take_lists(truth, users)
     curves = _curves(parts, chosen, method)
     if not curves:

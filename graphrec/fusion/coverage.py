@@ -105,7 +105,15 @@ class Coverage:
         if 0 < self.budget < (cheapest := min([1.0, *self.prices.values()])):
             raise ConfigError(f"the budget of {self.budget:g} pays for no place: the cheapest costs {cheapest:g}")
 
-    def fit(self, lists: Mapping[str, ItemLists], truth: ItemLists, *, k: int, seed: int) -> FitResult:  # noqa: ARG002
+    def fit(
+        self,
+        lists: Mapping[str, ItemLists],
+        truth: ItemLists,
+        *,
+        k: int,
+        counts: npt.NDArray[np.int64],  # noqa: ARG002 - one signature
+        seed: int,  # noqa: ARG002
+    ) -> FitResult:
         """Return the quota fusion that covers most; nothing is drawn."""
         chosen = choose_quotas(
             lists, truth, budget=self.budget or float(k), prices=self.prices, objective=self.objective

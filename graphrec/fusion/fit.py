@@ -43,7 +43,15 @@ class FittedRrf:
     def __post_init__(self) -> None:
         check_settings(c=self.c, depth=self.depth)
 
-    def fit(self, lists: Mapping[str, ItemLists], truth: ItemLists, *, k: int, seed: int) -> FitResult:
+    def fit(
+        self,
+        lists: Mapping[str, ItemLists],
+        truth: ItemLists,
+        *,
+        k: int,
+        counts: npt.NDArray[np.int64],  # noqa: ARG002 - one signature
+        seed: int,
+    ) -> FitResult:
         """Return the fusion with the weights that give the best Recall@k."""
         weights = fit_weights(lists, truth, k=k, seed=seed, c=self.c, depth=self.depth)
         return FitResult(Rrf(weights, self.c, self.depth), {"kind": self.kind, "weights": weights})
@@ -103,11 +111,7 @@ def fit_weights(
     """
     check_settings(k=k, c=c, depth=depth)
     rng = np.random.default_rng(seed)
-    users = np.flatnonzero(truth_sizes(truth) > 0)
-    if len(users) == 0:
-        raise DataError("no user has a held-out item, so fusion weights cannot be fitted; hold out more events")
-    if len(users) > max_users:
-        users = np.sort(rng.choice(users, size=max_users, replace=False))
+    users = users_with_truth(truth, max_users, rng)
     chosen = take_lists(truth, users)
     parts = {name: take_lists(part, users) for name, part in lists.items()}
     everything = sum(int(part.lengths.max(initial=0)) for part in parts.values())
@@ -117,6 +121,20 @@ def fit_weights(
     order = rng.permutation(len(parts))
     weights = climb(worth, rounds=rounds, order=lambda: order)
     return {name: round(float(weight), 4) for name, weight in zip(lists, weights / weights.max(), strict=True)}
+
+
+def users_with_truth(truth: ItemLists, most: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """Return the places in ``truth`` of users who have any, rising; of more than ``most``, a sample.
+
+    Raises
+    ------
+    DataError
+        If nobody has any.
+    """
+    users = np.flatnonzero(truth_sizes(truth) > 0)
+    if len(users) == 0:
+        raise DataError("no user has a held-out item, so a fusion cannot be fitted; hold out more events")
+    return users if len(users) <= most else np.sort(rng.choice(users, size=most, replace=False))
 
 
 class Worth:

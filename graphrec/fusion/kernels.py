@@ -12,6 +12,8 @@ import numpy.typing as npt
 
 # A share of 0 has no logarithm, and an entry that was never a hit still comes before none.
 LEAST_SHARE, LEAST_RATE = 1e-9, 1e-9
+# The rank of an entry that a channel does not have, for trees: below any.
+_ABSENT = 1e6
 
 
 @nb.njit(nogil=True, cache=True)
@@ -117,6 +119,15 @@ def reciprocal_ranks(
 
 
 @nb.njit(nogil=True, cache=True)
+def head_sum(scores: npt.NDArray[np.float32], start: int, stop: int) -> float:  # pragma: no cover - compiled
+    """Return the sum of the scores above 0 from ``start`` to ``stop``."""
+    whole = 0.0
+    for p in range(start, stop):
+        whole += max(np.float64(scores[p]), 0.0)
+    return whole
+
+
+@nb.njit(nogil=True, cache=True)
 def head_shares(
     bounds: npt.NDArray[np.int64],
     scores: npt.NDArray[np.float32],
@@ -128,9 +139,7 @@ def head_shares(
     for channel in range(bounds.shape[0]):
         for query in range(bounds.shape[1] - 1):
             start, stop = bounds[channel, query], bounds[channel, query + 1]
-            whole = 0.0
-            for p in range(start, min(stop, start + head)):
-                whole += max(np.float64(scores[p]), 0.0)
+            whole = head_sum(scores, start, min(stop, start + head))
             for p in range(start, stop):
                 shares[p] = max(np.float64(scores[p]), 0.0) / (whole if whole > 0 else 1.0)
                 ranks[p] = p - start + 1
@@ -165,6 +174,114 @@ def calibrated_rates(
                 rate = knots[1, after - 1] + (knots[1, after] - knots[1, after - 1]) * (share - low) / (high - low)
         # Where a curve is flat, entries keep their channel's order: a millionth more for every place.
         values[p] = weight * max(rate, LEAST_RATE) * (1 + 1e-6 * max(10_000 - rank, 0.0))
+
+
+@nb.njit(nogil=True, cache=True)
+def head_sums(
+    bounds: npt.NDArray[np.int64], scores: npt.NDArray[np.float32], head: int, sums: npt.NDArray[np.float64]
+) -> None:  # pragma: no cover - compiled
+    """Write the sum of each list's first ``head`` scores above 0 into ``sums`` (n, C)."""
+    for channel in range(bounds.shape[0]):
+        for query in range(bounds.shape[1] - 1):
+            start, stop = bounds[channel, query], bounds[channel, query + 1]
+            sums[query, channel] = head_sum(scores, start, min(stop, start + head))
+
+
+@nb.njit(nogil=True, cache=True)
+def describe(
+    ranks: npt.NDArray[np.int32],
+    own: npt.NDArray[np.float32],
+    heads: npt.NDArray[np.float64],
+    score: float,
+    level: int,
+    row: npt.NDArray[np.float32],
+) -> None:  # pragma: no cover - compiled
+    """Write what trees look at into ``row``: a share, rank and head for each of C channels, then log score and level.
+
+    ``ranks`` and ``own`` (C,) are one merged entry's, as :class:`graphrec.fusion.fused.FusedLists` has them, ``heads``
+    (C,) its query's.
+    """
+    for c in range(ranks.size):
+        there = ranks[c] > 0
+        row[3 * c] = max(own[c], 0.0) / heads[c] if there and heads[c] > 0 else 0.0
+        row[3 * c + 1] = ranks[c] if there else _ABSENT
+        row[3 * c + 2] = heads[c]
+    row[3 * ranks.size] = np.log(score)
+    row[3 * ranks.size + 1] = level
+
+
+@nb.njit(nogil=True, cache=True)
+def describe_all(
+    entries: npt.NDArray[np.int64],
+    queries: npt.NDArray[np.int64],
+    items: npt.NDArray[np.int32],
+    scores: npt.NDArray[np.float32],
+    ranks: npt.NDArray[np.int32],
+    own: npt.NDArray[np.float32],
+    heads: npt.NDArray[np.float64],
+    levels: npt.NDArray[np.uint8],
+    rows: npt.NDArray[np.float32],
+) -> None:  # pragma: no cover - compiled
+    """Write a row for each of some merged ``entries``, whose queries are ``queries``."""
+    for place in range(entries.size):
+        p = entries[place]
+        level = levels[items[p]] if items[p] < levels.size else 0
+        describe(ranks[p], own[p], heads[queries[place]], scores[p], level, rows[place])
+
+
+@nb.njit(nogil=True, cache=True)
+def tree_sum(
+    row: npt.NDArray[np.float32],
+    roots: npt.NDArray[np.int32],
+    features: npt.NDArray[np.int32],
+    values: npt.NDArray[np.float64],
+    rights: npt.NDArray[np.int32],
+) -> float:  # pragma: no cover - compiled
+    """Return the sum of what trees say of a row: a node's left child follows it, a leaf's feature is -1."""
+    total = 0.0
+    for root in roots:
+        node = root
+        while features[node] >= 0:
+            node = node + 1 if row[features[node]] <= values[node] else rights[node]
+        total += values[node]
+    return total
+
+
+@nb.njit(nogil=True, cache=True)
+def rescore(
+    start: int,
+    stop: int,
+    indptr: npt.NDArray[np.int64],
+    items: npt.NDArray[np.int32],
+    scores: npt.NDArray[np.float32],
+    ranks: npt.NDArray[np.int32],
+    own: npt.NDArray[np.float32],
+    heads: npt.NDArray[np.float64],
+    answers: npt.NDArray[np.int64],
+    levels: npt.NDArray[np.uint8],
+    roots: npt.NDArray[np.int32],
+    features: npt.NDArray[np.int32],
+    values: npt.NDArray[np.float64],
+    rights: npt.NDArray[np.int32],
+    rescored: npt.NDArray[np.float32],
+    order: npt.NDArray[np.int64],
+) -> None:  # pragma: no cover - compiled
+    """Multiply the merged scores of queries ``start`` to ``stop`` by what trees say; write the new ``order`` of each.
+
+    ``answers`` (n,) counts the channels that have entries for a query; where it is one, the order stays that channel's.
+    """
+    row = np.empty(3 * ranks.shape[1] + 2, dtype=np.float32)
+    for query in range(start, stop):
+        first, last = indptr[query], indptr[query + 1]
+        for p in range(first, last):
+            rescored[p] = scores[p]
+            if answers[query] > 1:
+                level = levels[items[p]] if items[p] < levels.size else 0
+                describe(ranks[p], own[p], heads[query], scores[p], level, row)
+                rescored[p] *= np.exp(tree_sum(row, roots, features, values, rights))
+        # Positive floats sort like their bits: by falling score, then by rising row.
+        falling = np.int64(0x7FFFFFFF) - rescored[first:last].view(np.int32).astype(np.int64)
+        order[first:last] = first + np.argsort((falling << np.int64(32)) | items[first:last])
 
 
 @nb.njit(nogil=True, cache=True)

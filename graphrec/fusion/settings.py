@@ -13,6 +13,9 @@ import importlib
 from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
+import numpy as np
+import numpy.typing as npt
+
 from graphrec.errors import ConfigError, nearest_names
 from graphrec.fusion.fused import FusedLists
 from graphrec.fusion.quota import Quota
@@ -29,11 +32,13 @@ FUSIONS: Mapping[str, str] = {
     "snake": "graphrec.fusion.snake:Snake",
     "priority": "graphrec.fusion.priority:Priority",
     "calibrated": "graphrec.fusion.calibrated:Calibrated",
+    "boosted": "graphrec.fusion.boosted:Boosted",
 }
 RECIPES: Mapping[str, str] = {
     "coverage": "graphrec.fusion.coverage:Coverage",
     "fitted-rrf": "graphrec.fusion.fit:FittedRrf",
     "fitted-calibrated": "graphrec.fusion.calibrated:FittedCalibrated",
+    "fitted-boosted": "graphrec.fusion.boosted:FittedBoosted",
 }
 
 
@@ -71,11 +76,14 @@ class FitResult:
 class FusionRecipe(Protocol):
     """Settings of a fusion that has to see held-out events before it can merge."""
 
-    def fit(self, lists: Mapping[str, ItemLists], truth: ItemLists, *, k: int, seed: int) -> FitResult:
+    def fit(
+        self, lists: Mapping[str, ItemLists], truth: ItemLists, *, k: int, counts: npt.NDArray[np.int64], seed: int
+    ) -> FitResult:
         """Return the fusion of the channels ``lists`` that finds the ``truth`` best at k.
 
         ``lists`` holds each channel's answers to n users, ``channel_depth(k)`` deep, of channels fitted without the
-        n lists of held-out items ``truth``: a validation part, never the test part.
+        n lists of held-out items ``truth``: a validation part, never the test part. ``counts`` (n_items,) are the
+        events of each item in what the channels were fitted on.
         """
         ...
 

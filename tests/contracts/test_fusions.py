@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from graphrec.fusion.boosted import Boosted, Trees
 from graphrec.fusion.calibrated import Calibrated, Curve
 from graphrec.fusion.coverage import Coverage
 from graphrec.fusion.priority import Priority
@@ -36,8 +39,19 @@ class TestCalibrated(FusionContract):
     fusion = Calibrated(dict.fromkeys(CHANNELS, Curve((0.0, 1.0), (0.01, 0.9))), {"hot": 0.5, "tag": 2.0})
 
 
+class TestBoosted(FusionContract):
+    # A share of the first channel, the rank in the last, the popularity of the item.
+    fusion = Boosted(
+        Calibrated(dict.fromkeys(CHANNELS, Curve((0.0, 1.0), (0.01, 0.9))), {"hot": 0.5}),
+        Trees(
+            (0, 3), (0, -1, -1, 7, -1, 10, -1, -1), (0.2, -0.4, 0.5, 3.5, 0.2, 1.5, -0.6, 0.3), (2, 0, 0, 5, 0, 7, 0, 0)
+        ),
+        "0123456789" * 2,
+    )
+
+
 class TestFittedQuota(FusionContract):
-    fusion = Coverage().fit(some_lists(), some_lists()["als"], k=6, seed=0).fusion
+    fusion = Coverage().fit(some_lists(), some_lists()["als"], k=6, counts=np.ones(30, dtype=np.int64), seed=0).fusion
 
 
 def test_every_kind_has_a_contract() -> None:

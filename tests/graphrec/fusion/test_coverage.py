@@ -169,10 +169,10 @@ def test_served_as_quota_fusion_it_finds_what_was_counted() -> None:
     rng = np.random.default_rng(5)
     lists = {name: item_lists([rng.permutation(60)[:25] for _ in range(30)]) for name in "abc"}
     truth = item_lists([rng.choice(60, 6, replace=False) for _ in range(30)])
-    result = Coverage(budget=20).fit(lists, truth, k=20, seed=0)
+    result = Coverage(budget=20).fit(lists, truth, k=20, counts=np.ones(1, dtype=np.int64), seed=0)
     assert isinstance(result.fusion, Quota)
     assert hit_mask(result.fusion.merge(lists, 20).lists, truth).sum() >= result.found["covered"]
-    assert Coverage().fit(lists, truth, k=20, seed=1) == result
+    assert Coverage().fit(lists, truth, k=20, counts=np.ones(1, dtype=np.int64), seed=1) == result
     assert Coverage().channel_depth(20) == 20
 
 
