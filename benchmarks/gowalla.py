@@ -77,7 +77,7 @@ CHANNELS: dict[str, dict[str, Any]] = {
         "recipe": "als", "dim": 256, "unobserved_weight": 0.02, "regularisation": 0.003, "iterations": 8,
         "half_life": 0.0, "index": "exact",
     },
-    "lightgcn": {"dim": 128, "negatives": 8192, "half_life": 0.0, "index": "exact"},
+    "lightgcn": {"dim": 128, "negatives": 8192, "length_exponent": 0.4, "half_life": 0.0, "index": "exact"},
     # From all pairs of items, with the lambda that sisinflab's reproducibility study published for this split.
     "ease-exact": {"recipe": "ease", "regularisation": 15.9, "k": 1000, "half_life": 0.0},
 }  # fmt: skip

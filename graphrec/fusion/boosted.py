@@ -25,13 +25,10 @@ from graphrec.fusion.fused import FusedLists
 from graphrec.fusion.kernels import describe_all, head_sums, rescore
 from graphrec.fusion.rrf import check_settings, merging_depth
 from graphrec.fusion.settings import FitResult
-from graphrec.fusion.stacked import stack
 from graphrec.lists import ItemLists, entries_where, take_lists
 from graphrec.metrics import hit_mask, truth_sizes
 from graphrec.threads import map_chunks
 
-# Entries of the calibrated list that trees look at, or k where that is more.
-DEPTH = 600
 # Queries that a thread takes at a time, and those whose entries are described at a time.
 _QUERIES, _CHUNK = 64, 1024
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -99,8 +96,8 @@ class Boosted:
     F is the sum of the trees, x(i) holds for each channel the item's share (as in :class:`Calibrated`), its rank, and
     the sum of the head of the list; then the logarithm of the calibrated score, and how popular the item is. Channels
     cannot be weighed alike everywhere: how much a rank of one means depends on what the others say, on how sure the
-    list is of its head, and on whether the item is popular. The best 600 of the calibrated list are looked at, or k
-    where that is more.
+    list is of its head, and on whether the item is popular. The best 3 k of the calibrated list are looked at, 200 at
+    least.
 
     A query that one channel alone answers keeps that channel's order. A channel that is absent counts as one that
     found nothing; trees have seen that in training. A channel that is not among the curves adds nothing.
@@ -146,19 +143,19 @@ class Boosted:
     def merge(self, lists: Mapping[str, ItemLists], k: int) -> FusedLists:
         """Return at most k items a query, best first, ties by row, with what each channel said of them.
 
-        Beside the calibrated merge, time O(D (C + trees * depth of a tree)) a query for D = max(600, k).
+        Beside the calibrated merge, time O(D (C + trees * depth of a tree)) a query for D = max(3 k, 200).
         """
         check_settings(k=k)
-        merged = self.base.merge(lists, max(k, DEPTH))
-        found, n = merged.lists, len(merged)
-        ranks, own, heads = _columns(merged, lists, tuple(self.base.curves))
+        merged = self.base.merge(lists, _depth(k))
+        found, n, channels = merged.lists, len(merged), tuple(self.base.curves)
+        columns, heads = _columns(merged, channels), _heads(lists, channels, n)
         answers: npt.NDArray[np.int64] = np.stack([part.lengths > 0 for part in lists.values()]).sum(axis=0)
         scores, order = np.empty_like(found.scores), np.empty(len(found.items), dtype=np.int64)
 
         def work(start: int, stop: int) -> None:
             rescore(
-                start, stop, found.indptr, found.items, found.scores, ranks, own, heads, answers, self.levels,
-                *self.trees.arrays, scores, order,
+                start, stop, found.indptr, found.items, found.scores, columns, merged.ranks, merged.scores, heads,
+                answers, self.levels, *self.trees.arrays, scores, order,
             )  # fmt: skip
 
         for _ in map_chunks(work, n, chunk=_QUERIES):
@@ -271,7 +268,8 @@ def fit_boosted(
 
     Notes
     -----
-    Memory: 600 / 4 entries a user, 12 bytes a channel each. Deterministic, whatever the number of threads.
+    The best max(3 K, 200) entries are learnt from, K the largest cut-off. Memory: a quarter of them a user, 12 bytes a
+    channel each. Deterministic, whatever the number of threads.
 
     References
     ----------
@@ -287,7 +285,8 @@ def fit_boosted(
     popularity = popularity_levels(counts)
     rng = np.random.default_rng(seed)
     users = users_with_truth(truth, max_users, rng)
-    rows, hits, weights = _rows(Boosted(base, _NO_TREES, popularity), lists, truth, users, rng)
+    untold = Boosted(base, Trees((), (), (), ()), popularity)
+    rows, hits, weights = _rows(untold, lists, truth, users, _depth(max(cutoffs)), rng)
     settings = {
         "objective": "binary", "num_leaves": leaves, "learning_rate": learning_rate, "min_data_in_leaf": 200,
         "lambda_l2": 20.0, "use_missing": False, "seed": seed, "deterministic": True, "force_row_wise": True,
@@ -304,7 +303,9 @@ def popularity_levels(counts: npt.NDArray[np.int64]) -> str:
     return "".join(np.array(list(_DIGITS))[levels])
 
 
-_NO_TREES = Trees((), (), (), ())
+def _depth(k: int) -> int:
+    """Return how many entries of the calibrated list trees look at."""
+    return max(3 * k, 200)
 
 
 def _check_growth(trees: int, leaves: int, learning_rate: float) -> None:
@@ -317,22 +318,19 @@ def _check_growth(trees: int, leaves: int, learning_rate: float) -> None:
         raise ConfigError(f"learning_rate is {learning_rate}; it must be above 0 and at most 1")
 
 
-def _columns(
-    merged: FusedLists, lists: Mapping[str, ItemLists], channels: tuple[str, ...]
-) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32], Values]:
-    """Return ranks (m, C), own scores (m, C) and heads (n, C) in the order of ``channels``; an absent one's are 0."""
-    here = [name for name in channels if name in lists]
-    there = [merged.channels.index(name) for name in here]
-    columns = [channels.index(name) for name in here]
-    m, n = len(merged.lists.items), len(merged)
-    ranks, own = np.zeros((m, len(channels)), dtype=np.int32), np.zeros((m, len(channels)), dtype=np.float32)
+def _columns(merged: FusedLists, channels: tuple[str, ...]) -> npt.NDArray[np.int64]:
+    """Return (C,) the columns of ``channels`` in what was merged, -1 where one is absent."""
+    places = {name: column for column, name in enumerate(merged.channels)}
+    return np.array([places.get(name, -1) for name in channels], dtype=np.int64)
+
+
+def _heads(lists: Mapping[str, ItemLists], channels: tuple[str, ...], n: int) -> Values:
+    """Return (n, C) the sum of each list's head; 0 for a channel that is absent."""
     heads = np.zeros((n, len(channels)))
-    if here:
-        ranks[:, columns], own[:, columns] = merged.ranks[:, there], merged.scores[:, there]
-        stacked, sums = stack({name: lists[name] for name in here}), np.empty((n, len(here)))
-        head_sums(stacked.bounds, stacked.scores, HEAD, sums)
-        heads[:, columns] = sums
-    return ranks, own, heads
+    for column, name in enumerate(channels):
+        if name in lists:
+            head_sums(lists[name].indptr, lists[name].scores, HEAD, heads[:, column])
+    return heads
 
 
 def _rows(
@@ -340,6 +338,7 @@ def _rows(
     lists: Mapping[str, ItemLists],
     truth: ItemLists,
     users: npt.NDArray[np.int64],
+    depth: int,
     rng: np.random.Generator,
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_], Values]:
     """Return what trees learn from: rows of features, which of them are hits, and their weights, whose mean is 1."""
@@ -352,15 +351,16 @@ def _rows(
         for c, name in enumerate(channels):
             part = take_lists(lists[name], chunk)
             asked[name] = entries_where(part, np.repeat(missing != c, part.lengths))
-        merged, held = fusion.base.merge(asked, DEPTH), take_lists(truth, chunk)
+        merged, held = fusion.base.merge(asked, depth), take_lists(truth, chunk)
         hits = hit_mask(merged.lists, held)
         entries = np.flatnonzero(hits | (rng.random(len(hits)) < 0.25))
         queries = np.repeat(np.arange(len(chunk)), merged.lists.lengths)[entries]
         rows = np.empty((len(entries), 3 * len(channels) + 2), dtype=np.float32)
         found = merged.lists
         describe_all(
-            entries, queries, found.items, found.scores, *_columns(merged, asked, channels), fusion.levels, rows
-        )
+            entries, queries, found.items, found.scores, _columns(merged, channels), merged.ranks, merged.scores,
+            _heads(asked, channels, len(chunk)), fusion.levels, rows,
+        )  # fmt: skip
         weights = np.where(hits[entries], 1.0, 4.0) / truth_sizes(held)[queries]
         parts.append((rows, hits[entries], weights))
     rows, hits, weights = (np.concatenate(column) for column in zip(*parts, strict=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy.typing as npt
 
 from graphrec.checks import check_length
 from graphrec.errors import DataError
-from graphrec.lists import ItemLists, take_lists
+from graphrec.lists import ItemLists, concatenate, take_lists
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,3 +54,11 @@ class FusedLists:
         start, stop = self.lists.indptr[position], self.lists.indptr[position + 1]
         one = take_lists(self.lists, [position])
         return FusedLists(one, self.channels, self.ranks[start:stop], self.scores[start:stop])
+
+
+def concatenate_fused(parts: Sequence[FusedLists]) -> FusedLists:
+    """Return the merged lists of all parts, one after the other; their channels are the same."""
+    if len(parts) == 1:
+        return parts[0]
+    ranks, scores = (np.concatenate([getattr(part, name) for part in parts]) for name in ("ranks", "scores"))
+    return FusedLists(concatenate([part.lists for part in parts]), parts[0].channels, ranks, scores)

@@ -178,17 +178,17 @@ def calibrated_rates(
 
 @nb.njit(nogil=True, cache=True)
 def head_sums(
-    bounds: npt.NDArray[np.int64], scores: npt.NDArray[np.float32], head: int, sums: npt.NDArray[np.float64]
+    indptr: npt.NDArray[np.int64], scores: npt.NDArray[np.float32], head: int, sums: npt.NDArray[np.float64]
 ) -> None:  # pragma: no cover - compiled
-    """Write the sum of each list's first ``head`` scores above 0 into ``sums`` (n, C)."""
-    for channel in range(bounds.shape[0]):
-        for query in range(bounds.shape[1] - 1):
-            start, stop = bounds[channel, query], bounds[channel, query + 1]
-            sums[query, channel] = head_sum(scores, start, min(stop, start + head))
+    """Write the sum of each list's first ``head`` scores above 0 into ``sums`` (n,)."""
+    for query in range(indptr.size - 1):
+        start, stop = indptr[query], indptr[query + 1]
+        sums[query] = head_sum(scores, start, min(stop, start + head))
 
 
 @nb.njit(nogil=True, cache=True)
 def describe(
+    columns: npt.NDArray[np.int64],
     ranks: npt.NDArray[np.int32],
     own: npt.NDArray[np.float32],
     heads: npt.NDArray[np.float64],
@@ -198,16 +198,17 @@ def describe(
 ) -> None:  # pragma: no cover - compiled
     """Write what trees look at into ``row``: a share, rank and head for each of C channels, then log score and level.
 
-    ``ranks`` and ``own`` (C,) are one merged entry's, as :class:`graphrec.fusion.fused.FusedLists` has them, ``heads``
-    (C,) its query's.
+    ``ranks`` and ``own`` are one merged entry's, as :class:`graphrec.fusion.fused.FusedLists` has them, ``columns``
+    (C,) the channels' columns there, -1 where one is absent; ``heads`` (C,) are its query's.
     """
-    for c in range(ranks.size):
-        there = ranks[c] > 0
-        row[3 * c] = max(own[c], 0.0) / heads[c] if there and heads[c] > 0 else 0.0
-        row[3 * c + 1] = ranks[c] if there else _ABSENT
+    for c in range(columns.size):
+        column = columns[c]
+        there = column >= 0 and ranks[column] > 0
+        row[3 * c] = max(own[column], 0.0) / heads[c] if there and heads[c] > 0 else 0.0
+        row[3 * c + 1] = ranks[column] if there else _ABSENT
         row[3 * c + 2] = heads[c]
-    row[3 * ranks.size] = np.log(score)
-    row[3 * ranks.size + 1] = level
+    row[3 * columns.size] = np.log(score)
+    row[3 * columns.size + 1] = level
 
 
 @nb.njit(nogil=True, cache=True)
@@ -216,6 +217,7 @@ def describe_all(
     queries: npt.NDArray[np.int64],
     items: npt.NDArray[np.int32],
     scores: npt.NDArray[np.float32],
+    columns: npt.NDArray[np.int64],
     ranks: npt.NDArray[np.int32],
     own: npt.NDArray[np.float32],
     heads: npt.NDArray[np.float64],
@@ -226,25 +228,25 @@ def describe_all(
     for place in range(entries.size):
         p = entries[place]
         level = levels[items[p]] if items[p] < levels.size else 0
-        describe(ranks[p], own[p], heads[queries[place]], scores[p], level, rows[place])
+        describe(columns, ranks[p], own[p], heads[queries[place]], scores[p], level, rows[place])
 
 
 @nb.njit(nogil=True, cache=True)
-def tree_sum(
-    row: npt.NDArray[np.float32],
+def add_trees(
+    rows: npt.NDArray[np.float32],
     roots: npt.NDArray[np.int32],
     features: npt.NDArray[np.int32],
     values: npt.NDArray[np.float64],
     rights: npt.NDArray[np.int32],
-) -> float:  # pragma: no cover - compiled
-    """Return the sum of what trees say of a row: a node's left child follows it, a leaf's feature is -1."""
-    total = 0.0
+    totals: npt.NDArray[np.float64],
+) -> None:  # pragma: no cover - compiled
+    """Add what trees say of each row to ``totals``: a node's left child follows it, a leaf's feature is -1."""
     for root in roots:
-        node = root
-        while features[node] >= 0:
-            node = node + 1 if row[features[node]] <= values[node] else rights[node]
-        total += values[node]
-    return total
+        for p in range(len(rows)):
+            node = root
+            while features[node] >= 0:
+                node = node + 1 if rows[p, features[node]] <= values[node] else rights[node]
+            totals[p] += values[node]
 
 
 @nb.njit(nogil=True, cache=True)
@@ -254,6 +256,7 @@ def rescore(
     indptr: npt.NDArray[np.int64],
     items: npt.NDArray[np.int32],
     scores: npt.NDArray[np.float32],
+    columns: npt.NDArray[np.int64],
     ranks: npt.NDArray[np.int32],
     own: npt.NDArray[np.float32],
     heads: npt.NDArray[np.float64],
@@ -270,15 +273,23 @@ def rescore(
 
     ``answers`` (n,) counts the channels that have entries for a query; where it is one, the order stays that channel's.
     """
-    row = np.empty(3 * ranks.shape[1] + 2, dtype=np.float32)
+    widest = 0
+    for query in range(start, stop):
+        widest = max(widest, indptr[query + 1] - indptr[query])
+    rows, totals = np.empty((widest, 3 * columns.size + 2), dtype=np.float32), np.empty(widest)
     for query in range(start, stop):
         first, last = indptr[query], indptr[query + 1]
-        for p in range(first, last):
-            rescored[p] = scores[p]
-            if answers[query] > 1:
-                level = levels[items[p]] if items[p] < levels.size else 0
-                describe(ranks[p], own[p], heads[query], scores[p], level, row)
-                rescored[p] *= np.exp(tree_sum(row, roots, features, values, rights))
+        rescored[first:last] = scores[first:last]
+        if answers[query] > 1:
+            n = last - first
+            totals[:n] = 0.0
+            for p in range(n):
+                item = items[first + p]
+                level = levels[item] if item < levels.size else 0
+                describe(columns, ranks[first + p], own[first + p], heads[query], scores[first + p], level, rows[p])
+            add_trees(rows[:n], roots, features, values, rights, totals)
+            for p in range(n):
+                rescored[first + p] *= np.exp(totals[p])
         # Positive floats sort like their bits: by falling score, then by rising row.
         falling = np.int64(0x7FFFFFFF) - rescored[first:last].view(np.int32).astype(np.int64)
         order[first:last] = first + np.argsort((falling << np.int64(32)) | items[first:last])

@@ -7,10 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.fusion.fused import FusedLists
+from graphrec.fusion.fused import FusedLists, concatenate_fused
 from graphrec.fusion.kernels import merge_by_sum, merge_by_turns
 from graphrec.fusion.stacked import StackedLists
 from graphrec.lists import ItemLists
+from graphrec.threads import map_chunks
+
+# Queries that a thread merges at a time.
+_QUERIES = 256
 
 
 def by_sum(stacked: StackedLists, values: npt.NDArray[np.float64], k: int, *, depth: int = 0) -> FusedLists:
@@ -38,12 +42,17 @@ def by_sum(stacked: StackedLists, values: npt.NDArray[np.float64], k: int, *, de
     Sums are taken in float64 in the order of channels, and compared in float32. Time O(E + k log k) for a query with E
     entries over all channels; memory O(n k C). Deterministic.
     """
-    out = _Output.blank(stacked, k)
-    total = merge_by_sum(
-        stacked.bounds, stacked.items, stacked.scores, values, depth, k, out.widest,
-        out.counts, out.items, out.scores, out.ranks, out.own,
-    )  # fmt: skip
-    return out.first(total, stacked)
+
+    def work(start: int, stop: int) -> FusedLists:
+        part = stacked.part(start, stop)
+        out = _Output.blank(part, k)
+        total = merge_by_sum(
+            part.bounds, part.items, part.scores, values, depth, k, out.widest,
+            out.counts, out.items, out.scores, out.ranks, out.own,
+        )  # fmt: skip
+        return out.first(total, part)
+
+    return concatenate_fused(list(map_chunks(work, stacked.n, chunk=_QUERIES)) or [work(0, 0)])
 
 
 def by_turns(

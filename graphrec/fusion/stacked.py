@@ -30,6 +30,11 @@ class StackedLists:
         """Number of queries."""
         return int(self.bounds.shape[1]) - 1
 
+    def part(self, start: int, stop: int) -> StackedLists:
+        """Return the answers to queries ``start`` to ``stop``, in the same run of arrays."""
+        bounds = np.ascontiguousarray(self.bounds[:, start : stop + 1])
+        return StackedLists(self.channels, bounds, self.items, self.scores)
+
 
 def stack(lists: Mapping[str, ItemLists]) -> StackedLists:
     """Return the channels' lists stacked in the order of the mapping.

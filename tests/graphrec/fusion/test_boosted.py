@@ -10,7 +10,7 @@ import pytest
 from graphrec.errors import ConfigError, DataError, MissingExtraError
 from graphrec.fusion.boosted import Boosted, FittedBoosted, Trees, _flattened, fit_boosted, popularity_levels
 from graphrec.fusion.calibrated import Calibrated, Curve
-from graphrec.fusion.kernels import tree_sum
+from graphrec.fusion.kernels import add_trees
 from graphrec.lists import ItemLists, empty_lists, item_lists
 from graphrec.metrics import rank_metrics
 
@@ -101,7 +101,8 @@ def test_trees_say_what_lightgbm_says() -> None:
     grown = lightgbm.train({"objective": "binary", "num_leaves": 31, "verbose": -1}, lightgbm.Dataset(x, y), 30)
     trees = _flattened(grown.dump_model()["tree_info"])
     assert len(trees.roots) == 30
-    ours = np.array([tree_sum(row, *trees.arrays) for row in x])
+    ours = np.zeros(len(x))
+    add_trees(x, *trees.arrays, ours)
     np.testing.assert_allclose(ours, np.asarray(grown.predict(x, raw_score=True)), rtol=1e-9)
 
 
