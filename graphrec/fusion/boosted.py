@@ -128,17 +128,18 @@ class Boosted:
         trees = self.trees if isinstance(self.trees, Trees) else Trees(**self.trees)
         object.__setattr__(self, "base", base)
         object.__setattr__(self, "trees", trees)
-        most = 3 * len(self.base.curves) + 1
-        if max(self.trees.features, default=-1) > most:
-            raise ConfigError(f"trees look at feature {max(self.trees.features)}; {len(self.base.curves)} channels "
-                              f"have 0 to {most}")  # fmt: skip
-        if not set(self.popularity) <= set(_DIGITS):
-            raise ConfigError(f"popularity holds {sorted(set(self.popularity) - set(_DIGITS))[0]!r}; legal: {_DIGITS}")
+        deepest, last = max(trees.features, default=-1), 3 * len(base.curves) + 1
+        if deepest > last:
+            raise ConfigError(f"trees look at feature {deepest}; {len(base.curves)} channels have 0 to {last}")
+        strange = set(self.popularity) - set(_DIGITS)
+        if strange:
+            raise ConfigError(f"popularity holds {min(strange)!r}; legal: {_DIGITS}")
 
     @cached_property
     def levels(self) -> npt.NDArray[np.uint8]:
         """(n_items,) how popular each item is, 0 to 35."""
-        return np.array([int(digit, 36) for digit in self.popularity], dtype=np.uint8)
+        codes = np.frombuffer(self.popularity.encode("ascii"), dtype=np.uint8)
+        return np.where(codes <= ord("9"), codes - ord("0"), codes - ord("a") + 10).astype(np.uint8)
 
     def merge(self, lists: Mapping[str, ItemLists], k: int) -> FusedLists:
         """Return at most k items a query, best first, ties by row, with what each channel said of them.
