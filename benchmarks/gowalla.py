@@ -7,10 +7,11 @@ Recall@20 = hits / held-out items, NDCG@20 with the ideal over min(20, held-out 
 
 Test is read once by a run, at its end. The channels' settings were chosen on random validation parts of train
 (ChebyCF, BSPM and Turbo-CF have those of their papers), LightGCN's on a coherent one, and its length exponent and
-als-256 on the part that the fusion is fitted on. That one is held out here: for half of the users a random fifth of their items, for the others a *coherent*
-fifth, an item drawn at random and those nearest to it. For the published test part is no random fifth: its items'
-counts lie 4.2 from those of train (mean chi-square an item), where a random fifth's lie 1.2 and a coherent one's 4.7.
-Neighbour channels lead on the former, factors on the latter; a fusion that is good on both depends on neither.
+als-256 on the part that the fusion is fitted on. That one is held out here: for half of the users a random fifth of
+their items, for the others a *coherent* fifth, an item drawn at random and those nearest to it. For the published
+test part is no random fifth: its items' counts lie 4.2 from those of train (mean chi-square an item), where a random
+fifth's lie 1.2 and a coherent one's 4.7. Neighbour channels lead on the former, factors on the latter; a fusion that
+is good on both depends on neither.
 """
 
 from __future__ import annotations
