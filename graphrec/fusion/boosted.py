@@ -215,7 +215,9 @@ class FittedBoosted:
             lists, truth, cutoffs=cutoffs, counts=counts, seed=seed, method=self.method, trees=self.trees,
             leaves=self.leaves, learning_rate=self.learning_rate,
         )  # fmt: skip
-        found = {"method": self.method, "cutoffs": list(cutoffs), "trees": self.trees, "weights": fusion.base.weights}
+        # Growing stops where nothing is left to learn.
+        grown = len(fusion.trees.roots)
+        found = {"method": self.method, "cutoffs": list(cutoffs), "trees": grown, "weights": fusion.base.weights}
         return FitResult(fusion, found)
 
     def channel_depth(self, k: int) -> int:

@@ -8,6 +8,7 @@ import pytest
 
 from graphrec.channels.item_cf import ItemCF
 from graphrec.errors import ConfigError
+from graphrec.fusion.boosted import FittedBoosted
 from graphrec.fusion.coverage import Coverage
 from graphrec.fusion.fit import FittedRrf
 from graphrec.fusion.priority import Priority
@@ -117,6 +118,7 @@ def test_kinds_of_fusion_become_settings_and_recipes(tmp_path: Path) -> None:
         ["item-cf"], {"item-cf": 3}
     )
     assert fusion('kind = "coverage"\nobjective = "recall"') == Coverage(objective="recall")
+    assert fusion('kind = "boosted"\ntrees = 20') == FittedBoosted(trees=20)
 
 
 def test_the_fusion_of_a_configuration_is_kept_as_written(tmp_path: Path) -> None:

@@ -162,6 +162,24 @@ def test_calibrated_fusion_is_fitted_on_validation_reported_and_served(
         assert one.score == pytest.approx(calibrated_by_hand(engine, fusion, "r1", one), rel=0.011)
 
 
+def test_boosted_fusion_is_fitted_on_validation_and_served(tmp_path: Path) -> None:
+    config = variant(
+        tmp_path,
+        ("[evaluate]", '[fusion]\nkind = "boosted"\ntrees = 5\nleaves = 4\n[evaluate]'),
+        ("[channels.tag]\n[channels.kg-neighbours]\n", ""),
+        ("[channels.node2vec]\ndim = 16\nwalks_per_node = 4\nlength = 10\nepochs = 1\n", ""),
+    )
+    trained = train(config, tmp_path / "out")
+    bundle, found = open_bundle(trained.bundle), trained.report["fusion_fit"]
+    assert (found["cutoffs"], found["users"]) == ([10], N_READERS)
+    assert 1 <= found["trees"] == len(bundle.fusion["trees"]["roots"]) <= 5
+    assert len(bundle.fusion["popularity"]) == len(bundle.items)
+    answer = Engine.open(trained.bundle).recall(user="r1", k=10)
+    assert len(answer.ids) == 10
+    assert all(one.score >= after.score for one, after in pairwise(answer.items))
+    assert all(one.channels for one in answer.items)
+
+
 def calibrated_by_hand(engine: Engine, fusion: Mapping[str, Any], user: str, one: Recalled) -> float:
     """Return the sum of weighted rates that an answer's item should have, by what each channel says alone."""
     total = 0.0
