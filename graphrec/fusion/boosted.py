@@ -25,7 +25,7 @@ from graphrec.fusion.fused import FusedLists
 from graphrec.fusion.kernels import describe_all, head_sums, rescore
 from graphrec.fusion.rrf import check_settings, merging_depth
 from graphrec.fusion.settings import FitResult
-from graphrec.lists import ItemLists, entries_where, take_lists
+from graphrec.lists import ItemLists, entries_where, indptr_of, take_lists
 from graphrec.metrics import hit_mask, truth_sizes
 from graphrec.threads import map_chunks
 
@@ -163,7 +163,7 @@ class Boosted:
             pass
         within = np.arange(len(order)) - np.repeat(found.indptr[:-1], found.lengths)
         best = order[within < k]
-        indptr = np.concatenate([[0], np.cumsum(np.minimum(found.lengths, k))])
+        indptr = indptr_of(np.minimum(found.lengths, k))
         kept = ItemLists(indptr, found.items[best], scores[best])
         return FusedLists(kept, merged.channels, merged.ranks[best], merged.scores[best])
 

@@ -193,7 +193,8 @@ def describe(
     own: npt.NDArray[np.float32],
     heads: npt.NDArray[np.float64],
     score: float,
-    level: int,
+    item: int,
+    levels: npt.NDArray[np.uint8],
     row: npt.NDArray[np.float32],
 ) -> None:  # pragma: no cover - compiled
     """Write what trees look at into ``row``: a share, rank and head for each of C channels, then log score and level.
@@ -208,7 +209,7 @@ def describe(
         row[3 * c + 1] = ranks[column] if there else _ABSENT
         row[3 * c + 2] = heads[c]
     row[3 * columns.size] = np.log(score)
-    row[3 * columns.size + 1] = level
+    row[3 * columns.size + 1] = levels[item] if item < levels.size else 0
 
 
 @nb.njit(nogil=True, cache=True)
@@ -227,8 +228,7 @@ def describe_all(
     """Write a row for each of some merged ``entries``, whose queries are ``queries``."""
     for place in range(entries.size):
         p = entries[place]
-        level = levels[items[p]] if items[p] < levels.size else 0
-        describe(columns, ranks[p], own[p], heads[queries[place]], scores[p], level, rows[place])
+        describe(columns, ranks[p], own[p], heads[queries[place]], scores[p], items[p], levels, rows[place])
 
 
 @nb.njit(nogil=True, cache=True)
@@ -284,9 +284,8 @@ def rescore(
             n = last - first
             totals[:n] = 0.0
             for p in range(n):
-                item = items[first + p]
-                level = levels[item] if item < levels.size else 0
-                describe(columns, ranks[first + p], own[first + p], heads[query], scores[first + p], level, rows[p])
+                q = first + p
+                describe(columns, ranks[q], own[q], heads[query], scores[q], items[q], levels, rows[p])
             add_trees(rows[:n], roots, features, values, rights, totals)
             for p in range(n):
                 rescored[first + p] *= np.exp(totals[p])
