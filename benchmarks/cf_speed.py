@@ -30,17 +30,17 @@ from rich.table import Table
 from threadpoolctl import threadpool_limits
 
 from benchmarks.harness import write_json
-from graphrec.catalogue import items_only
-from graphrec.channels.item_cf import ItemCF
-from graphrec.channels.matrices import taste_matrix
+from graphrec.channels.behaviour.item_cf import ItemCF
 from graphrec.channels.registry import RECIPES, recipe_class
-from graphrec.filtering import recall_allowed
+from graphrec.contracts.recall import Queries, RecallData, known_queries
+from graphrec.data.interactions import Interactions, histories
+from graphrec.data.lists import ItemLists
+from graphrec.data.vocabulary import Vocabulary
+from graphrec.graph.catalogue import items_only
 from graphrec.index import ExactIndex
-from graphrec.interactions import Interactions, histories
-from graphrec.lists import ItemLists
-from graphrec.recall import Queries, RecallData, known_queries
+from graphrec.recallers.filtering import recall_allowed
 from graphrec.recallers.vector import VectorRecaller
-from graphrec.vocabulary import Vocabulary
+from graphrec.sparse.taste import taste_matrix
 
 THREADS = 2
 K = 200

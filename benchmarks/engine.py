@@ -24,9 +24,9 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.harness import write_json
+from graphrec.contracts.recall import known_queries
 from graphrec.errors import BundleError, GraphRecError
-from graphrec.filtering import recall_allowed
-from graphrec.recall import known_queries
+from graphrec.recallers.filtering import recall_allowed
 from graphrec.recallers.neighbours import NeighbourRecaller
 from serve import Engine
 

@@ -33,17 +33,17 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.harness import write_json
-from graphrec.channels.spectrum import item_spectrum
+from graphrec.channels.behaviour.spectrum import item_spectrum
+from graphrec.contracts.recall import RecallData
+from graphrec.data.interactions import Interactions, coalesce, histories, take
+from graphrec.data.lists import ItemLists, take_lists
+from graphrec.data.splits import held_out
 from graphrec.errors import ConfigError
+from graphrec.evaluation.metrics import rank_metrics
 from graphrec.fusion.boosted import Boosted, fit_boosted
 from graphrec.fusion.calibrated import Method
 from graphrec.fusion.rrf import Rrf, merging_depth
 from graphrec.fusion.settings import Fusion
-from graphrec.interactions import Interactions, coalesce, histories, take
-from graphrec.lists import ItemLists, take_lists
-from graphrec.metrics import rank_metrics
-from graphrec.recall import RecallData
-from graphrec.splits import held_out
 from pipelines.config import Config, check_config
 from pipelines.evaluate import ask_all, evaluate, sample_users
 from pipelines.progress import Shown, Steps

@@ -35,14 +35,14 @@ import numpy.typing as npt
 import polars as pl
 
 from benchmarks.harness import write_json
-from graphrec.catalogue import items_only
-from graphrec.channels.high_efficiency import HighEfficiency
-from graphrec.exposures import Exposures, take_exposures
-from graphrec.interactions import Interactions
-from graphrec.lists import empty_lists
-from graphrec.rates import beta_prior
-from graphrec.recall import Queries, RecallData
-from graphrec.vocabulary import Vocabulary
+from graphrec.channels.popular.high_efficiency import HighEfficiency
+from graphrec.channels.popular.rates import beta_prior
+from graphrec.contracts.recall import Queries, RecallData
+from graphrec.data.exposures import Exposures, take_exposures
+from graphrec.data.interactions import Interactions
+from graphrec.data.lists import empty_lists
+from graphrec.data.vocabulary import Vocabulary
+from graphrec.graph.catalogue import items_only
 
 Numbers = npt.NDArray[np.float64]
 Ranker = Callable[[Exposures], Numbers]

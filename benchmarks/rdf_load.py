@@ -63,7 +63,7 @@ def our_hetero(path: Path, _: int) -> tuple[Callable[[], int], Callable[[Path], 
     """Prepare the whole way: file, KnowledgeGraph, interactions, linking, catalogue, HeteroData."""
     import polars as pl
 
-    from graphrec.vocabulary import Vocabulary
+    from graphrec.data.vocabulary import Vocabulary
     from kg.catalogue import catalogue_graph
     from kg.hetero import to_hetero
     from kg.interactions import InteractionMapping, encoded_interactions

@@ -77,10 +77,10 @@ def load(directory: Path, m: int) -> Any:
     """Return the events as RecallData; the arrays stay on disk."""
     import pyarrow as pa
 
-    from graphrec.catalogue import items_only
-    from graphrec.interactions import Interactions
-    from graphrec.recall import RecallData
-    from graphrec.vocabulary import Vocabulary
+    from graphrec.contracts.recall import RecallData
+    from graphrec.data.interactions import Interactions
+    from graphrec.data.vocabulary import Vocabulary
+    from graphrec.graph.catalogue import items_only
 
     n_users, n_items = sizes(m)
     users, items, times = (np.load(directory / f"{name}.npy", mmap_mode="r") for name in ("users", "items", "times"))

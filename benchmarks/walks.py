@@ -23,11 +23,11 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.harness import write_json
-from graphrec.adjacency import Adjacency
-from graphrec.catalogue import items_only, with_users
-from graphrec.interactions import Interactions
-from graphrec.vocabulary import Vocabulary
-from graphrec.walks import generate_walks
+from graphrec.data.interactions import Interactions
+from graphrec.data.vocabulary import Vocabulary
+from graphrec.graph.adjacency import Adjacency
+from graphrec.graph.catalogue import items_only, with_users
+from graphrec.graph.walks import generate_walks
 
 LENGTH = 40
 EDGE = re.compile(rb"<http://example\.org/bx/user/(\d+)> <http://example\.org/bx/(?:rated|interacted)> <([^>]+)>")

@@ -1,14 +1,14 @@
 """The engine of graphrec: arrays in, arrays out."""
 
-from graphrec.adjacency import Adjacency
-from graphrec.catalogue import CatalogueGraph
-from graphrec.embeddings import EmbeddingTable
+from graphrec.contracts.recall import Queries, RecallData, Recaller, Recipe
+from graphrec.data.embeddings import EmbeddingTable
+from graphrec.data.interactions import Interactions
+from graphrec.data.lists import ItemLists
+from graphrec.data.neighbours import NeighbourTable
+from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import BundleError, ConfigError, DataError, GraphRecError, UnknownIdError
-from graphrec.interactions import Interactions
-from graphrec.lists import ItemLists
-from graphrec.neighbours import NeighbourTable
-from graphrec.recall import Queries, RecallData, Recaller, Recipe
-from graphrec.vocabulary import Vocabulary
+from graphrec.graph.adjacency import Adjacency
+from graphrec.graph.catalogue import CatalogueGraph
 
 __version__ = "0.1.0"
 

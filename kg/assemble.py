@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from graphrec.vocabulary import Vocabulary
+from graphrec.data.vocabulary import Vocabulary
 from kg.encode import TermTable
 from kg.knowledge_graph import KnowledgeGraph, ReadReport
 from kg.literals import Literals

@@ -13,13 +13,13 @@ import pyarrow.compute as pc
 import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
-from graphrec.adjacency import Adjacency, adjacency_from_edges
-from graphrec.catalogue import INTERACTS, ITEM, REVERSE_INTERACTS, USER, CatalogueGraph
+from graphrec.data.item_tags import ItemTags
+from graphrec.data.lists import indptr_of
+from graphrec.data.neighbours import NeighbourTable
+from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import DataError
-from graphrec.item_tags import ItemTags
-from graphrec.lists import indptr_of
-from graphrec.neighbours import NeighbourTable
-from graphrec.vocabulary import Vocabulary
+from graphrec.graph.adjacency import Adjacency, adjacency_from_edges
+from graphrec.graph.catalogue import INTERACTS, ITEM, REVERSE_INTERACTS, USER, CatalogueGraph
 from kg.entity_types import entity_types
 from kg.knowledge_graph import KnowledgeGraph, entity_label, relation_rows
 from kg.linking import Linking

@@ -5,8 +5,8 @@ from __future__ import annotations
 import networkx as nx  # type: ignore[import-untyped]
 import numpy as np
 
-from graphrec.catalogue import CatalogueGraph
 from graphrec.errors import ConfigError, DataError
+from graphrec.graph.catalogue import CatalogueGraph
 
 
 def to_networkx(catalogue: CatalogueGraph, node: int, *, hops: int = 1, max_nodes: int = 100) -> nx.MultiDiGraph:

@@ -9,11 +9,11 @@ import numpy.typing as npt
 import torch
 from torch_geometric.data import HeteroData  # type: ignore[import-untyped]
 
-from graphrec.adjacency import Adjacency, adjacency_from_edges
-from graphrec.catalogue import INTERACTS, ITEM, REVERSE_INTERACTS, USER, CatalogueGraph
 from graphrec.checks import check_length
+from graphrec.data.interactions import Interactions, coalesce
 from graphrec.errors import DataError
-from graphrec.interactions import Interactions, coalesce
+from graphrec.graph.adjacency import Adjacency, adjacency_from_edges
+from graphrec.graph.catalogue import INTERACTS, ITEM, REVERSE_INTERACTS, USER, CatalogueGraph
 from kg.knowledge_graph import KnowledgeGraph, relation_rows
 from kg.linking import Linking
 from kg.literals import as_numbers
@@ -35,7 +35,7 @@ def to_hetero(
         (Training) events; without them there is no node type ``user``.
     weighted : bool, default False
         Keep the summed weights of the events as ``edge_weight`` of the two interaction edge types (pairs whose
-        weight is not > 0 are left out), as :func:`graphrec.catalogue.with_users` does.
+        weight is not > 0 are left out), as :func:`graphrec.graph.catalogue.with_users` does.
     attributes : mapping of str to ndarray, optional
         (n_items,) numbers, each kept as ``data["item"].NAME`` float32; :func:`numeric_attributes` makes them.
 
@@ -117,8 +117,8 @@ def _add_interactions(data: HeteroData, interactions: Interactions, *, weighted:
 def adjacency_from_hetero(data: HeteroData) -> Adjacency:
     """Return the typed CSR view of ``data``: node types and relations in the order they were added.
 
-    The inverse of :func:`to_hetero`: with interactions it equals :func:`graphrec.catalogue.with_users` of the same
-    parts. Edge weights are kept where any edge type has them (1 where one has none).
+    The inverse of :func:`to_hetero`: with interactions it equals :func:`graphrec.graph.catalogue.with_users` of the
+    same parts. Edge weights are kept where any edge type has them (1 where one has none).
 
     Raises
     ------

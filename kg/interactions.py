@@ -11,9 +11,9 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
+from graphrec.data.interactions import Interactions
+from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, DataError
-from graphrec.interactions import Interactions
-from graphrec.vocabulary import Vocabulary
 from kg.knowledge_graph import KnowledgeGraph, relation_rows
 from kg.terms import EVENT, GRAPHREC, INTERACTED, ITEM, TIME, USER, WEIGHT
 

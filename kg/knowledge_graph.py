@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from graphrec.checks import as_array, check_length, check_rows
+from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import DataError, nearest_names
-from graphrec.vocabulary import Vocabulary
 from kg.literals import Literals, no_literals, same_literals
 from kg.terms import local_name, readable_name
 

@@ -17,8 +17,8 @@ import pyarrow.compute as pc
 from rich.table import Table
 
 from graphrec.checks import as_array
+from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, DataError, nearest_names
-from graphrec.vocabulary import Vocabulary
 from kg.knowledge_graph import KnowledgeGraph, relation_rows
 from kg.terms import TYPE
 

@@ -10,8 +10,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from graphrec.bundle import Bundle, open_bundle
+from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import GraphRecError, nearest_names
-from graphrec.vocabulary import Vocabulary
 from serve.answer import Answer, Neighbours, Place
 from serve.taken_down import Edited, read_taken_down
 

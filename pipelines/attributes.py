@@ -13,12 +13,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from graphrec.attributes import Attributes
+from graphrec.data.attributes import Attributes
+from graphrec.data.item_tags import ItemTags
+from graphrec.data.lists import indptr_of
+from graphrec.data.neighbours import NeighbourTable
+from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, DataError
-from graphrec.item_tags import ItemTags
-from graphrec.lists import indptr_of
-from graphrec.neighbours import NeighbourTable
-from graphrec.vocabulary import Vocabulary
 from pipelines.batches import Table
 from pipelines.cells import id_cells
 from pipelines.columns import Columns, Gathered

@@ -11,9 +11,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from graphrec.attributes import Attributes, Labels
+from graphrec.data.attributes import Attributes, Labels
+from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, DataError, nearest_names
-from graphrec.vocabulary import Vocabulary
 from pipelines.batches import Batch, Table
 from pipelines.cells import UNITS, Cells, label_cells, moment_cells, number_cells
 from pipelines.rejects import Rejects

@@ -13,11 +13,11 @@ import pydantic
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from graphrec.channels.registry import recipe_class
+from graphrec.contracts.recall import Recipe
 from graphrec.errors import ConfigError, nearest_names
 from graphrec.fusion.rrf import Rrf
 from graphrec.fusion.settings import Fusion, FusionRecipe, fusion_class
-from graphrec.pool_rules import RULES, Rule
-from graphrec.recall import Recipe
+from graphrec.pool.rules import RULES, Rule
 from pipelines.cells import LATEST_S
 from pipelines.columns import Columns
 from pipelines.domains import Space
@@ -168,7 +168,7 @@ class DataSection(Section):
 
 
 class SplitSection(Section):
-    """How events are held out; ``graphrec.splits`` explains each kind."""
+    """How events are held out; ``graphrec.data.splits`` explains each kind."""
 
     kind: Literal["time", "leave-last", "ratio", "given"] = "time"
     test_share: Share = 0.2
@@ -202,7 +202,7 @@ def _seconds(value: object) -> object:
 
 
 class PoolSection(Section):
-    """Which items may be recalled: rules (``graphrec.pool_rules``), and ids that they cannot touch or that never pass.
+    """Which items may be recalled: rules (``graphrec.pool.rules``), and ids that they cannot touch or that never pass.
 
     Each table of ``rules`` has a ``kind`` and the fields of that rule. Files hold one id a line. ``now`` is the moment
     that days are counted back from; without it the time of the newest event.

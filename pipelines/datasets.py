@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from graphrec.data.files import file_sha256
 from graphrec.errors import FetchError
-from graphrec.files import file_sha256
 from pipelines.download import MAX_BYTES, Progress, download, fits
 from pipelines.registry import DataFile, Dataset, Member, datasets_directory, find_dataset, load_registry
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import urlsplit
 
+from graphrec.data.files import file_sha256
 from graphrec.errors import FetchError
-from graphrec.files import file_sha256
 
 CHUNK_BYTES = 1 << 18
 TIMEOUT_S = 30.0

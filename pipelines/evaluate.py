@@ -12,18 +12,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.accounting import Merge, overlap, shares, without_each
-from graphrec.bootstrap import percentile_interval, resampled_means
+from graphrec.contracts.recall import Queries, RecallData, Recaller, known_queries
+from graphrec.contracts.training_part import last_moment
+from graphrec.data.interactions import Interactions, histories
+from graphrec.data.lists import ItemLists, concatenate, entries_where, take_lists
+from graphrec.data.splits import held_out
 from graphrec.errors import ConfigError, DataError
-from graphrec.filtering import recall_allowed
+from graphrec.evaluation.accounting import Merge, overlap, shares, without_each
+from graphrec.evaluation.bootstrap import percentile_interval, resampled_means
+from graphrec.evaluation.metrics import metrics_at, truth_sizes
 from graphrec.fusion.settings import Fusion
-from graphrec.interactions import Interactions, histories
-from graphrec.lists import ItemLists, concatenate, entries_where, take_lists
-from graphrec.metrics import metrics_at, truth_sizes
-from graphrec.operations.placement import merge_and_place
-from graphrec.recall import Queries, RecallData, Recaller, known_queries
-from graphrec.splits import held_out
-from graphrec.training import last_moment
+from graphrec.ranking.place import merge_and_place
+from graphrec.recallers.filtering import recall_allowed
 from pipelines.definitions import DEFINITIONS
 from pipelines.latency import FUSED, query_us
 from pipelines.tally import STRATA, Tally, Yardstick, yardstick
@@ -83,7 +83,7 @@ def evaluate(
         Name and split settings, put into the report as they are.
     limits : mapping of str to float, optional
         Limits to the sums of ``query_us``, ``size_bytes`` or ``channels`` (1 each): the report then recommends which
-        channels to keep (:mod:`graphrec.selection`), at the largest cut-off.
+        channels to keep (:mod:`graphrec.evaluation.selection`), at the largest cut-off.
     validation : (lists, truth), optional
         Where these channels are chosen: each channel's answers on a validation part, as deep as they will be merged.
         Without it some of the measured users are used up for choosing.

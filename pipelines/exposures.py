@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from graphrec.data.exposures import Exposures
+from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import DataError
-from graphrec.exposures import Exposures
-from graphrec.vocabulary import Vocabulary
 from pipelines.batches import Batch
 from pipelines.cells import Cells, flag_cells, id_cells, value_cells
 from pipelines.rows import Reading, Rows, counts, read_rows

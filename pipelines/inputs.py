@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from graphrec.catalogue import CatalogueGraph, items_only
+from graphrec.contracts.recall import RecallData
+from graphrec.data.interactions import Interactions
+from graphrec.data.item_tags import ItemTags
+from graphrec.data.user_tags import tags_of_items
+from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, DataError, MissingExtraError
-from graphrec.interactions import Interactions
-from graphrec.item_tags import ItemTags
-from graphrec.recall import RecallData
-from graphrec.user_tags import tags_of_items
-from graphrec.vocabulary import Vocabulary
+from graphrec.graph.catalogue import CatalogueGraph, items_only
 from pipelines.attributes import UserTable, read_attributes, read_users
 from pipelines.config import Config, ExposuresSource, KnowledgeSource, Link, UsersSource, UserTagsSource, from_table
 from pipelines.exposures import read_exposures

@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.filtering import recall_allowed
+from graphrec.contracts.recall import Queries, Recaller, known_queries
+from graphrec.data.lists import ItemLists
 from graphrec.fusion.settings import Fusion
-from graphrec.lists import ItemLists
-from graphrec.operations.placement import merge_and_place
-from graphrec.recall import Queries, Recaller, known_queries
+from graphrec.ranking.place import merge_and_place
+from graphrec.recallers.filtering import recall_allowed
 
 FUSED = "fused"
 _WARM_UP = 10

@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from graphrec.channels.operations import Operations
+from graphrec.contracts.recall import RecallData
+from graphrec.data.files import file_sha256
+from graphrec.data.rules import KINDS, Entry, Rule, Rules
 from graphrec.errors import ConfigError, nearest_names
-from graphrec.files import file_sha256
-from graphrec.operations.rules import KINDS, Entry, Rule, Rules
-from graphrec.recall import RecallData
+from graphrec.operations.recipe import Operations
 from pipelines.config import Config, from_table
 from pipelines.inputs import Inputs
 from pipelines.moments import moment

@@ -11,10 +11,10 @@ import numpy as np
 from rich.markup import escape
 from rich.table import Table
 
-from graphrec.attributes import Attributes
 from graphrec.bundle import open_bundle
+from graphrec.data.attributes import Attributes
+from graphrec.data.rules import Arrivals, Boost, Campaign, Deny, Pin, Rule, Rules, Segment, iso
 from graphrec.operations.conflicts import find_problems, unknown_segments
-from graphrec.operations.rules import Arrivals, Boost, Campaign, Deny, Pin, Rule, Rules, Segment, iso
 from pipelines.config import load_config
 from pipelines.inputs import load_inputs
 from pipelines.operations import read_rules

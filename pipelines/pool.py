@@ -11,12 +11,12 @@ from typing import Any, Literal
 
 import numpy as np
 
+from graphrec.contracts.recall import RecallData
+from graphrec.data.id_files import ids_of_text, text_of_ids
+from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, nearest_names
-from graphrec.idfiles import ids_of_text, text_of_ids
-from graphrec.pool import candidate_pool, newest
-from graphrec.pool_rules import Label, Tag, absent_names
-from graphrec.recall import RecallData
-from graphrec.vocabulary import Vocabulary
+from graphrec.pool.pool import candidate_pool, newest
+from graphrec.pool.rules import Label, Tag, absent_names
 from pipelines.batches import check_file
 from pipelines.config import Config
 

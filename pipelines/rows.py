@@ -12,7 +12,7 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from graphrec.vocabulary import Vocabulary
+from graphrec.data.vocabulary import Vocabulary
 from pipelines.batches import Batch, Table
 from pipelines.cells import Cells, time_cells
 from pipelines.rejects import Rejects

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from graphrec.contracts.recall import Recipe
 from graphrec.errors import ConfigError, nearest_names
-from graphrec.recall import Recipe
 from pipelines.domains import Space, fitted_to, parse_domain
 
 # Positions of a history after which an item counts half; 0 means that age does not matter.

@@ -12,10 +12,10 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
+from graphrec.data.files import file_sha256
+from graphrec.data.interactions import Interactions
+from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, DataError
-from graphrec.files import file_sha256
-from graphrec.interactions import Interactions
-from graphrec.vocabulary import Vocabulary
 from pipelines.batches import check_file
 from pipelines.cells import UNITS
 from pipelines.events import Events, encode, read_batch

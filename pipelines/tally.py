@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from graphrec import metrics
-from graphrec.interactions import Interactions
-from graphrec.lists import ItemLists, truncate
+from graphrec.data.interactions import Interactions
+from graphrec.data.lists import ItemLists, truncate
+from graphrec.evaluation import metrics
 
 STRATA = ("head", "torso", "tail")
 

@@ -13,15 +13,15 @@ import numpy as np
 import numpy.typing as npt
 
 from graphrec.bundle import publish, write_bundle
+from graphrec.contracts.recall import RecallData, Recaller
+from graphrec.contracts.training_part import last_moment, training_part
+from graphrec.data.interactions import Interactions, histories
+from graphrec.data.lists import ItemLists, take_lists
+from graphrec.data.splits import Split, held_out, split_by_ratio, split_by_time, split_given, split_leave_last
 from graphrec.errors import ConfigError
 from graphrec.fusion.settings import Fusion, FusionRecipe
-from graphrec.interactions import Interactions, histories
-from graphrec.leaks import find_leaks, refuse_leaks, user_nodes
-from graphrec.lists import ItemLists, take_lists
-from graphrec.recall import RecallData, Recaller
+from graphrec.graph.leaks import find_leaks, refuse_leaks, user_nodes
 from graphrec.recallers.vector import VectorRecaller
-from graphrec.splits import Split, held_out, split_by_ratio, split_by_time, split_given, split_leave_last
-from graphrec.training import last_moment, training_part
 from pipelines.config import Config, SplitSection, make_fusion
 from pipelines.evaluate import ask_all, evaluate, sample_users
 from pipelines.inputs import Inputs, load_inputs

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from graphrec.data.files import read_array, write_array
 from graphrec.errors import ConfigError, DataError
-from graphrec.files import read_array, write_array
 
 _FORMAT = 1
 

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.bootstrap import percentile_interval, resampled_means
+from graphrec.data.lists import ItemLists, take_lists
+from graphrec.evaluation.bootstrap import percentile_interval, resampled_means
+from graphrec.evaluation.metrics import rank_metrics, truth_sizes
+from graphrec.evaluation.selection import Selection, select_channels
 from graphrec.fusion.settings import Fusion
-from graphrec.lists import ItemLists, take_lists
-from graphrec.metrics import rank_metrics, truth_sizes
-from graphrec.selection import Selection, select_channels
 
 # Users that channels are chosen on: every set that is tried is merged for all of them.
 SELECTING_USERS = 2000

@@ -12,8 +12,8 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from graphrec.bootstrap import difference_interval
-from graphrec.recall import Recipe
+from graphrec.contracts.recall import Recipe
+from graphrec.evaluation.bootstrap import difference_interval
 from pipelines.domains import Space
 from pipelines.numbers import DASH, percent, points_interval
 from pipelines.search import importances

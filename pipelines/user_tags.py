@@ -12,10 +12,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from graphrec.data.item_tags import ItemTags
+from graphrec.data.user_tags import UserTags, plain_tag, without_rare
+from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import DataError
-from graphrec.item_tags import ItemTags
-from graphrec.user_tags import UserTags, plain_tag, without_rare
-from graphrec.vocabulary import Vocabulary
 from pipelines.batches import Batch
 from pipelines.cells import Cells, id_cells, label_cells
 from pipelines.rejects import Rejects
@@ -128,7 +128,7 @@ def _read_batch(batch: Batch, reading: Reading, *, people: Rows, tags: Rows, kno
 
 
 def tag_cells(column: pa.Array, name: str, where: str) -> Cells:
-    """Return tags in their plain form (:func:`graphrec.user_tags.plain_tag`) as an Arrow array of (n,) text.
+    """Return tags in their plain form (:func:`graphrec.data.user_tags.plain_tag`) as an Arrow array of (n,) text.
 
     Raises
     ------

@@ -8,13 +8,13 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from graphrec.contracts.recall import RecallData, Recaller, known_queries
+from graphrec.data.interactions import histories
+from graphrec.data.lists import ItemLists, entries_where, take_lists
+from graphrec.data.splits import held_out
 from graphrec.errors import DataError
-from graphrec.filtering import recall_allowed
-from graphrec.interactions import histories
-from graphrec.lists import ItemLists, entries_where, take_lists
-from graphrec.metrics import rank_metrics, truth_sizes
-from graphrec.recall import RecallData, Recaller, known_queries
-from graphrec.splits import held_out
+from graphrec.evaluation.metrics import rank_metrics, truth_sizes
+from graphrec.recallers.filtering import recall_allowed
 from pipelines.config import Config, SplitSection
 from pipelines.evaluate import sample_users
 from pipelines.train import divide

@@ -7,8 +7,8 @@ import time
 from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
 
-from graphrec.filtering import recall_allowed
-from graphrec.lists import ItemLists
+from graphrec.data.lists import ItemLists
+from graphrec.recallers.filtering import recall_allowed
 from serve.request import Request
 from serve.state import State
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
+from graphrec.data.lists import ItemLists
 from graphrec.fusion.fused import FusedLists
-from graphrec.lists import ItemLists
-from graphrec.operations.placement import arrange, falling, operations_of
-from graphrec.recallers.operations import OperationsRecaller
+from graphrec.operations.recaller import OperationsRecaller
+from graphrec.ranking.place import arrange, falling, operations_of
 from serve.answer import Neighbour, Place, Recalled, Shared
 from serve.explain import explain, explain_fallback
 from serve.paths import Link, edges_of, links, path_words

@@ -13,10 +13,10 @@ from typing import Self
 import numpy as np
 
 from graphrec.bundle import Bundle, find_bundle
+from graphrec.data.lists import empty_lists
 from graphrec.errors import ConfigError
 from graphrec.fusion.fused import FusedLists
-from graphrec.lists import empty_lists
-from graphrec.operations.placement import merge_and_place
+from graphrec.ranking.place import merge_and_place
 from serve.answer import Answer, Neighbours, TakeDown
 from serve.ask import Asked, ask_channels
 from serve.compose import fill, in_place, neighbour_values, recalled, why_empty

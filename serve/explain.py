@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from graphrec.contracts.recall import Evidence, Queries, Recaller, no_evidence
 from graphrec.fusion.settings import Rrf
-from graphrec.recall import Evidence, Queries, Recaller, no_evidence
 from serve.paths import Edges, closest, edges_of, link_through, path_words
 from serve.state import State
 

@@ -10,9 +10,9 @@ import numba as nb
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.adjacency import Adjacency
-from graphrec.catalogue import CatalogueGraph
 from graphrec.errors import DataError, nearest_names
+from graphrec.graph.adjacency import Adjacency
+from graphrec.graph.catalogue import CatalogueGraph
 
 REVERSE = "rev_"
 

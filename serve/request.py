@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from graphrec.contracts.recall import Queries
+from graphrec.data.lists import ItemLists, item_lists
+from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, nearest_names
-from graphrec.lists import ItemLists, item_lists
-from graphrec.recall import Queries
-from graphrec.vocabulary import Vocabulary
 from serve.state import State
 
 History = Sequence[str] | Sequence[tuple[str, float]]
@@ -175,7 +175,7 @@ def _joined(
     """Return the stored history with the live one behind it.
 
     An item that stands in it several times is kept at its last place with the summed weight, as
-    ``graphrec.interactions.histories`` does.
+    ``graphrec.data.interactions.histories`` does.
     """
     rows, scores = live, weights
     if user >= 0:

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from graphrec.bundle import Bundle, open_bundle
+from graphrec.contracts.recall import Queries
+from graphrec.data.lists import empty_lists
 from graphrec.errors import BundleError, ConfigError
 from graphrec.fusion.settings import Fusion, fusion_from_dict
-from graphrec.lists import empty_lists
-from graphrec.recall import Queries
 from serve.paths import all_relation_words
 
 POPULARITY = "popularity"

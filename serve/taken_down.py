@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from graphrec.bundle.files import sync
 from graphrec.bundle.manifest import MANIFEST
+from graphrec.data.id_files import id_of_line, line_of_id
 from graphrec.errors import BundleError
-from graphrec.idfiles import id_of_line, line_of_id
 
 FILE = "taken-down.txt"
 
@@ -40,7 +40,7 @@ def taken_down_file(path: str | Path) -> Path:
 def read_taken_down(path: str | Path) -> frozenset[str]:
     """Return the ids that the file of ``path`` names; none where there is no file.
 
-    No line is wrong: whatever is neither empty nor a comment (``#``) is an id, as :mod:`graphrec.idfiles` reads it.
+    No line is wrong: whatever is neither empty nor a comment (``#``) is an id (:mod:`graphrec.data.id_files`).
 
     Raises
     ------

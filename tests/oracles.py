@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from graphrec.contracts.recall import RecallData
 from graphrec.fusion.calibrated import Curve
-from graphrec.recall import RecallData
 
 Dense = npt.NDArray[np.float64]
 Floats = npt.NDArray[np.floating]

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from graphrec.data.rules import KINDS
 from graphrec.fusion.calibrated import FittedCalibrated
 from graphrec.fusion.settings import FUSIONS, RECIPES, fusion_class
 from graphrec.operations.conflicts import find_problems
-from graphrec.operations.rules import KINDS
-from graphrec.pool_rules import RULES
+from graphrec.pool.rules import RULES
 from pipelines.config import TrainConfig, check_config, make_fusion, spaces_of
 from pipelines.operations import read_rules
 from tests.pipelines.shelf import write_shelf

@@ -16,16 +16,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.adjacency import adjacency_from_edges
-from graphrec.attributes import Attributes, Labels
-from graphrec.catalogue import ITEM, CatalogueGraph, items_only
-from graphrec.exposures import Exposures
-from graphrec.interactions import Interactions
-from graphrec.item_tags import ItemTags
-from graphrec.neighbours import NeighbourTable
-from graphrec.operations.rules import Arrivals, Boost, Campaign, Deny, Entry, Pin, Rule, Rules
-from graphrec.recall import RecallData
-from graphrec.vocabulary import Vocabulary
+from graphrec.contracts.recall import RecallData
+from graphrec.data.attributes import Attributes, Labels
+from graphrec.data.exposures import Exposures
+from graphrec.data.interactions import Interactions
+from graphrec.data.item_tags import ItemTags
+from graphrec.data.neighbours import NeighbourTable
+from graphrec.data.rules import Arrivals, Boost, Campaign, Deny, Entry, Pin, Rule, Rules
+from graphrec.data.vocabulary import Vocabulary
+from graphrec.graph.adjacency import adjacency_from_edges
+from graphrec.graph.catalogue import ITEM, CatalogueGraph, items_only
 
 Pairs = Sequence[tuple[int, int]]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from graphrec.data.files import map_array
 from graphrec.errors import BundleError
-from graphrec.files import map_array
 
 _COLUMN = "text"
 

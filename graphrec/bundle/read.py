@@ -14,18 +14,18 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from graphrec.adjacency import Adjacency
 from graphrec.bundle.files import array_header, read_strings
 from graphrec.bundle.manifest import Manifest, read_manifest
 from graphrec.bundle.verify import check_files, find_bundle
-from graphrec.catalogue import CatalogueGraph
 from graphrec.checks import check_rows
+from graphrec.contracts.recall import Recaller
+from graphrec.data.files import read_array
+from graphrec.data.lists import ItemLists
+from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import BundleError, GraphRecError
-from graphrec.files import read_array
-from graphrec.lists import ItemLists
-from graphrec.recall import Recaller
+from graphrec.graph.adjacency import Adjacency
+from graphrec.graph.catalogue import CatalogueGraph
 from graphrec.recallers import load_recaller
-from graphrec.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from graphrec.bundle.files import walk_files
 from graphrec.bundle.manifest import MANIFEST, FileEntry, Manifest, read_manifest
+from graphrec.data.files import file_sha256
 from graphrec.errors import BundleError
-from graphrec.files import file_sha256
 
 
 class FileCheck(NamedTuple):

@@ -20,13 +20,13 @@ import graphrec
 from graphrec.bundle.files import array_header, sync, sync_tree, walk_files, write_strings
 from graphrec.bundle.manifest import MANIFEST, FileEntry, Manifest, encode_manifest, kind_of
 from graphrec.bundle.staging import staging
-from graphrec.catalogue import CatalogueGraph
 from graphrec.checks import as_array, check_length
+from graphrec.contracts.recall import Recaller
+from graphrec.data.files import file_sha256, write_array
+from graphrec.data.lists import ItemLists
+from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import BundleError, ConfigError
-from graphrec.files import file_sha256, write_array
-from graphrec.lists import ItemLists
-from graphrec.recall import Recaller
-from graphrec.vocabulary import Vocabulary
+from graphrec.graph.catalogue import CatalogueGraph
 
 _LIBRARIES = ("numpy", "scipy", "numba", "polars", "pyarrow", "hnswlib", "gensim", "torch", "torch-geometric", "rdflib")
 _CHANNEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")

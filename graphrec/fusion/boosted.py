@@ -10,7 +10,9 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from graphrec.data.lists import ItemLists, entries_where, indptr_of, take_lists
 from graphrec.errors import ConfigError, MissingExtraError
+from graphrec.evaluation.metrics import hit_mask, truth_sizes
 from graphrec.fusion.calibrated import (
     HEAD,
     Calibrated,
@@ -25,8 +27,6 @@ from graphrec.fusion.fused import FusedLists
 from graphrec.fusion.kernels import describe_all, head_sums, rescore
 from graphrec.fusion.rrf import check_settings, merging_depth
 from graphrec.fusion.settings import FitResult
-from graphrec.lists import ItemLists, entries_where, indptr_of, take_lists
-from graphrec.metrics import hit_mask, truth_sizes
 from graphrec.threads import map_chunks
 
 # Queries that a thread takes at a time, and those whose entries are described at a time.

@@ -10,7 +10,9 @@ from typing import Any, ClassVar, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
+from graphrec.data.lists import ItemLists, take_lists
 from graphrec.errors import ConfigError, DataError, MissingExtraError
+from graphrec.evaluation.metrics import hit_mask
 from graphrec.fusion.fit import Worth, climb, users_with_truth
 from graphrec.fusion.fused import FusedLists
 from graphrec.fusion.kernels import LEAST_SHARE, calibrated_rates, head_shares
@@ -18,8 +20,6 @@ from graphrec.fusion.merging import by_sum
 from graphrec.fusion.rrf import check_settings, check_weights, merging_depth
 from graphrec.fusion.settings import FitResult
 from graphrec.fusion.stacked import StackedLists, stack
-from graphrec.lists import ItemLists, take_lists
-from graphrec.metrics import hit_mask
 
 Method = Literal["isotonic", "logistic"]
 Values = npt.NDArray[np.float64]

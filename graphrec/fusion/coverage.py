@@ -64,13 +64,13 @@ import numpy as np
 import numpy.typing as npt
 
 from graphrec.checks import check_length
+from graphrec.data.lists import ItemLists
 from graphrec.errors import ConfigError, DataError
+from graphrec.evaluation.metrics import hit_mask, rank_metrics, truth_sizes
 from graphrec.fusion.kernels import fresh_gains, number_cells, place_fresh
 from graphrec.fusion.quota import Quota, place
 from graphrec.fusion.settings import FitResult
 from graphrec.fusion.stacked import stack
-from graphrec.lists import ItemLists
-from graphrec.metrics import hit_mask, rank_metrics, truth_sizes
 
 Objective = Literal["hits", "recall"]
 # Gains and densities are sums of shares: differences below this are rounding.

@@ -11,11 +11,11 @@ import numba as nb
 import numpy as np
 import numpy.typing as npt
 
+from graphrec.data.lists import ItemLists, take_lists
 from graphrec.errors import DataError
+from graphrec.evaluation.metrics import hit_mask, truth_sizes
 from graphrec.fusion.rrf import Rrf, check_settings, merge_rrf
 from graphrec.fusion.settings import FitResult
-from graphrec.lists import ItemLists, take_lists
-from graphrec.metrics import hit_mask, truth_sizes
 from graphrec.threads import map_chunks
 
 Scores = npt.NDArray[np.float64]

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from graphrec.checks import check_length
+from graphrec.data.lists import ItemLists, concatenate, take_lists
 from graphrec.errors import DataError
-from graphrec.lists import ItemLists, concatenate, take_lists
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from graphrec.data.lists import ItemLists
 from graphrec.fusion.fused import FusedLists, concatenate_fused
 from graphrec.fusion.kernels import merge_by_sum, merge_by_turns
 from graphrec.fusion.stacked import StackedLists
-from graphrec.lists import ItemLists
 from graphrec.threads import map_chunks
 
 # Queries that a thread merges at a time.

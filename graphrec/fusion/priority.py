@@ -8,13 +8,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from graphrec.data.lists import ItemLists
 from graphrec.errors import ConfigError
 from graphrec.fusion.fused import FusedLists
 from graphrec.fusion.merging import by_turns
 from graphrec.fusion.quota import check_order, columns
 from graphrec.fusion.rrf import check_settings
 from graphrec.fusion.stacked import stack
-from graphrec.lists import ItemLists
 
 
 @dataclass(frozen=True, slots=True)

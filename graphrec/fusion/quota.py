@@ -9,12 +9,12 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from graphrec.data.lists import ItemLists
 from graphrec.errors import ConfigError, nearest_names
 from graphrec.fusion.fused import FusedLists
 from graphrec.fusion.merging import by_turns
 from graphrec.fusion.rrf import check_settings
 from graphrec.fusion.stacked import stack
-from graphrec.lists import ItemLists
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,12 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from graphrec.data.lists import ItemLists
 from graphrec.errors import ConfigError, nearest_names
 from graphrec.fusion.fused import FusedLists
 from graphrec.fusion.kernels import reciprocal_ranks
 from graphrec.fusion.merging import by_sum
 from graphrec.fusion.stacked import stack
-from graphrec.lists import ItemLists
 
 # Reciprocal ranks gain from a second look below place k. On goodbooks (Item-CF, User-CF, hot; fitted weights) 400
 # entries a channel in place of 200 lift the gain over the best channel at 200 from nothing to 0.4 points.

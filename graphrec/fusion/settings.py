@@ -16,11 +16,11 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
+from graphrec.data.lists import ItemLists
 from graphrec.errors import ConfigError, nearest_names
 from graphrec.fusion.fused import FusedLists
 from graphrec.fusion.quota import Quota
 from graphrec.fusion.rrf import Rrf
-from graphrec.lists import ItemLists
 
 __all__ = ["FUSIONS", "RECIPES", "FitResult", "Fusion", "FusionRecipe", "Quota", "Rrf", "fusion_class",
            "fusion_from_dict"]  # fmt: skip

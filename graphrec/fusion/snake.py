@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from graphrec.data.lists import ItemLists
 from graphrec.fusion.fused import FusedLists
 from graphrec.fusion.quota import check_order, place
 from graphrec.fusion.rrf import check_settings
-from graphrec.lists import ItemLists
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from graphrec.data.lists import ItemLists
 from graphrec.errors import DataError
-from graphrec.lists import ItemLists
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from graphrec.data.lists import ItemLists, empty_lists, places_among
 from graphrec.index.order import (
     Duplicates,
     check_matrix,
@@ -16,9 +17,8 @@ from graphrec.index.order import (
 )
 from graphrec.index.protocol import Metric
 from graphrec.index.sidecar import Sidecar, matrix_sha256, write_sidecar
-from graphrec.lists import ItemLists, empty_lists, places_among
+from graphrec.sparse.topk import Pushed, join, top_columns
 from graphrec.threads import map_chunks
-from graphrec.topk import Pushed, join, top_columns
 
 FORMAT = "exact/1"
 

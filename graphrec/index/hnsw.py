@@ -32,13 +32,13 @@ import hnswlib
 import numpy as np
 import numpy.typing as npt
 
+from graphrec.data.lists import ItemLists, empty_lists, indptr_of, item_lists
 from graphrec.errors import BundleError, ConfigError
 from graphrec.index.exact import ExactIndex
 from graphrec.index.hnsw_file import verify
 from graphrec.index.order import Duplicates, check_matrix, check_metric, check_search, find_duplicates, ordered_lists
 from graphrec.index.protocol import Metric
 from graphrec.index.sidecar import Sidecar, file_sha256, matrix_sha256, write_sidecar
-from graphrec.lists import ItemLists, empty_lists, indptr_of, item_lists
 from graphrec.threads import default_threads
 
 FORMAT = "hnsw/1"

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from graphrec.checks import as_array, check_finite
+from graphrec.data.lists import ItemLists, indptr_of
 from graphrec.errors import ConfigError, DataError
 from graphrec.index.protocol import Metric
-from graphrec.lists import ItemLists, indptr_of
 
 
 def ordered_lists(

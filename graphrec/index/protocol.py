@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.lists import ItemLists
+from graphrec.data.lists import ItemLists
 
 Metric = Literal["cosine", "ip", "l2"]
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from graphrec import files
+from graphrec.data import files
 from graphrec.errors import BundleError
 
 NAME = "index.json"

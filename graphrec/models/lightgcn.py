@@ -12,14 +12,14 @@ import numpy.typing as npt
 import scipy.sparse as sp
 from threadpoolctl import threadpool_limits
 
-from graphrec.channels.matrices import Scale, check_at_least, check_count, inverse_power, scaled, taste_matrix
+from graphrec.contracts.recall import RecallData
 from graphrec.errors import ConfigError
 from graphrec.index import IndexKind, build_index, check_index_kind
-from graphrec.recall import RecallData
 from graphrec.recallers.profile import Profile
 from graphrec.recallers.vector import VectorRecaller
+from graphrec.sparse.taste import Scale, check_at_least, check_count, inverse_power, scaled, taste_matrix
+from graphrec.sparse.topk import FloatArray
 from graphrec.threads import map_chunks
-from graphrec.topk import FloatArray
 
 # Rows that a thread takes at a time.
 _ROWS = 1024

@@ -11,14 +11,14 @@ from typing import Any, get_args
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.catalogue import with_users
+from graphrec.contracts.recall import RecallData
 from graphrec.errors import ConfigError, MissingExtraError
+from graphrec.graph.catalogue import with_users
+from graphrec.graph.walks import Corpus, check_walk_settings, write_corpus
 from graphrec.index import Index, IndexKind, build_index, check_index_kind
 from graphrec.index.hnsw import HnswSettings
-from graphrec.recall import RecallData
 from graphrec.recallers.profile import Profile
 from graphrec.recallers.vector import QueryMode, VectorRecaller, vote_table
-from graphrec.walks import Corpus, check_walk_settings, write_corpus
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -30,7 +30,7 @@ _LONGEST_WALK = 10_000
 class Node2Vec:
     r"""Node2Vec over the graph of users, items and catalogue entities.
 
-    Walks (:mod:`graphrec.walks`) become sentences; skip-gram with negative sampling learns for each node a vector
+    Walks (:mod:`graphrec.graph.walks`) become sentences; skip-gram with negative sampling learns for each node a vector
     ``in`` (as centre) and ``out`` (as context) by raising :math:`\sigma(in_a \cdot out_b)` for b near a.
     Items whose ``in`` vectors are close have like neighbourhoods; that answers item to item. A user's or history's
     ``in`` vector times an item's ``out`` vector is the trained quantity; that answers user to item.
@@ -59,7 +59,7 @@ class Node2Vec:
     workers : int, default 1
         Training threads. One worker gives the same vectors on every run; more are faster and give that up.
     relation_weights : mapping of str to float
-        Share of steps along each relation (see :func:`graphrec.walks.generate_walks`); empty goes by edges alone.
+        Share of steps along each relation (see :func:`graphrec.graph.walks.generate_walks`); empty goes by edges alone.
     weighted : bool, default False
         Step in proportion to interaction weights (ratings).
     query : {"items", "history", "user", "blend"}

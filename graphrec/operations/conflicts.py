@@ -8,10 +8,10 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.attributes import Attributes
+from graphrec.data.attributes import Attributes
+from graphrec.data.rules import Arrivals, Boost, Campaign, Deny, Entry, Pin, Rules, Segment, iso
+from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, UnknownIdError, nearest_names
-from graphrec.operations.rules import Arrivals, Boost, Campaign, Deny, Entry, Pin, Rules, Segment, iso
-from graphrec.vocabulary import Vocabulary
 
 Placed = tuple[Entry, float, float, Segment]
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from graphrec.errors import BundleError
 
 if TYPE_CHECKING:
-    from graphrec.recall import Recaller
-    from graphrec.vocabulary import Vocabulary
+    from graphrec.contracts.recall import Recaller
+    from graphrec.data.vocabulary import Vocabulary
 
 # Kind in recaller.json -> module and class; imported when one is loaded.
 KINDS = {
@@ -19,7 +19,7 @@ KINDS = {
     "spectral": "graphrec.recallers.spectral:SpectralRecaller",
     "vector": "graphrec.recallers.vector:VectorRecaller",
     "segmented": "graphrec.recallers.segmented:SegmentedRecaller",
-    "operations": "graphrec.recallers.operations:OperationsRecaller",
+    "operations": "graphrec.operations.recaller:OperationsRecaller",
 }
 
 

@@ -9,8 +9,8 @@ import numba as nb
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.neighbours import NeighbourTable
-from graphrec.topk import FloatArray, RowArray
+from graphrec.data.neighbours import NeighbourTable
+from graphrec.sparse.topk import FloatArray, RowArray
 
 Dense = npt.NDArray[np.float64]
 

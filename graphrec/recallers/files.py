@@ -10,10 +10,10 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from graphrec import files
+from graphrec.data import files
+from graphrec.data.neighbours import NeighbourTable
+from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import BundleError
-from graphrec.neighbours import NeighbourTable
-from graphrec.vocabulary import Vocabulary
 
 SETTINGS = "recaller.json"
 _TABLE = {"indptr": np.int64, "neighbours": np.int32, "scores": np.float32}

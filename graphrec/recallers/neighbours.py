@@ -13,10 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from graphrec.checks import as_array, check_finite, check_length
+from graphrec.contracts.recall import Evidence, Queries, no_evidence
+from graphrec.data.lists import ItemLists, slice_lists
+from graphrec.data.neighbours import NeighbourTable
+from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import BundleError, DataError
-from graphrec.lists import ItemLists, slice_lists
-from graphrec.neighbours import NeighbourTable
-from graphrec.recall import Evidence, Queries, no_evidence
 from graphrec.recallers.attribution import strongest
 from graphrec.recallers.files import (
     counts_setting,
@@ -29,10 +30,9 @@ from graphrec.recallers.files import (
     write_table,
 )
 from graphrec.recallers.profile import Profile, evidence_weights, question_weights
-from graphrec.signed import push_signed
+from graphrec.sparse.signed import push_signed
+from graphrec.sparse.topk import FloatArray, Pushed, chunk_rows, join, one_each, push
 from graphrec.threads import map_chunks
-from graphrec.topk import FloatArray, Pushed, chunk_rows, join, one_each, push
-from graphrec.vocabulary import Vocabulary
 
 
 def _readonly(table: NeighbourTable) -> NeighbourTable:

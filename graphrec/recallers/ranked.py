@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from graphrec.checks import as_array, check_finite, check_k, check_length
+from graphrec.contracts.recall import Evidence, Queries, no_evidence
+from graphrec.data.lists import ItemLists
+from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import BundleError, DataError
-from graphrec.lists import ItemLists
-from graphrec.recall import Evidence, Queries, no_evidence
 from graphrec.recallers.files import read_array, read_settings, setting, write_array, write_settings
-from graphrec.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, slots=True, init=False, eq=False)

@@ -11,15 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from graphrec.checks import as_array, check_finite, check_k, check_length
+from graphrec.contracts.recall import Evidence, Queries, no_evidence
+from graphrec.data.lists import ItemLists
+from graphrec.data.neighbours import NeighbourTable
+from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import BundleError, DataError
-from graphrec.lists import ItemLists
-from graphrec.neighbours import NeighbourTable
-from graphrec.recall import Evidence, Queries, no_evidence
 from graphrec.recallers.files import check_items, read_array, read_settings, setting, write_array, write_settings
 from graphrec.recallers.ranked import RankedRecaller
 from graphrec.recallers.segments import Segments
-from graphrec.topk import FloatArray, RowArray
-from graphrec.vocabulary import Vocabulary
+from graphrec.sparse.topk import FloatArray, RowArray
 
 # Scores of the list for everybody keep 16 binary digits, and those below this are 0: then no two of them become one
 # float32 when they are multiplied by a segment's factor, and their order stays what it is.

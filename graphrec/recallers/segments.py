@@ -10,11 +10,11 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.attributes import Labels
+from graphrec.contracts.recall import Queries
+from graphrec.data.attributes import Labels
+from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import DataError
-from graphrec.recall import Queries
 from graphrec.recallers.files import read_array, setting, write_array
-from graphrec.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, slots=True, eq=False)

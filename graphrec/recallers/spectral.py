@@ -11,10 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from graphrec.checks import as_array, check_finite
+from graphrec.contracts.recall import Evidence, Queries, no_evidence
+from graphrec.data.lists import ItemLists, indptr_of, slice_lists
+from graphrec.data.neighbours import NeighbourTable
+from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import DataError
-from graphrec.lists import ItemLists, indptr_of, slice_lists
-from graphrec.neighbours import NeighbourTable
-from graphrec.recall import Evidence, Queries, no_evidence
 from graphrec.recallers.files import (
     load_saved,
     read_array,
@@ -25,9 +26,8 @@ from graphrec.recallers.files import (
     write_table,
 )
 from graphrec.recallers.profile import Profile, evidence_weights, question_weights
+from graphrec.sparse.topk import FloatArray, Pushed, RowArray, join, top_columns
 from graphrec.threads import map_chunks
-from graphrec.topk import FloatArray, Pushed, RowArray, join, top_columns
-from graphrec.vocabulary import Vocabulary
 
 # Scores that one chunk of queries holds: 32 MB of float32.
 _CHUNK_SCORES = 1 << 23

@@ -13,13 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from graphrec.checks import as_array, check_finite, check_k, check_rows
+from graphrec.contracts.recall import Evidence, Queries, no_evidence, take_queries
+from graphrec.data.lists import ItemLists, concatenate, empty_lists, indptr_of, places_among, take_lists
+from graphrec.data.neighbours import NeighbourTable
+from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import BundleError, ConfigError, DataError
-from graphrec.filtering import recall_widening
 from graphrec.index import ExactIndex, Index, audit, load_index
 from graphrec.index.order import ordered_lists
-from graphrec.lists import ItemLists, concatenate, empty_lists, indptr_of, places_among, take_lists
-from graphrec.neighbours import NeighbourTable
-from graphrec.recall import Evidence, Queries, no_evidence, take_queries
 from graphrec.recallers.files import (
     load_saved,
     read_array,
@@ -29,10 +29,10 @@ from graphrec.recallers.files import (
     write_settings,
     write_table,
 )
+from graphrec.recallers.filtering import recall_widening
 from graphrec.recallers.fold_in import FoldIn
 from graphrec.recallers.profile import Profile, profile_weights
-from graphrec.topk import join, push
-from graphrec.vocabulary import Vocabulary
+from graphrec.sparse.topk import join, push
 
 QueryMode = Literal["history", "user", "blend", "sum", "items"]
 FloatArray = npt.NDArray[np.float32]

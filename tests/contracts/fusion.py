@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from graphrec.data.lists import ItemLists, empty_lists, item_lists, take_lists
 from graphrec.errors import ConfigError, DataError
 from graphrec.fusion.fused import FusedLists
 from graphrec.fusion.settings import FUSIONS, Fusion, fusion_from_dict
-from graphrec.lists import ItemLists, empty_lists, item_lists, take_lists
 
 CHANNELS = ("hot", "tag", "als")
 one_list = st.lists(st.integers(0, 25), unique=True, max_size=10)

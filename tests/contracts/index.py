@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from graphrec.data.lists import ItemLists
 from graphrec.errors import BundleError, ConfigError, DataError
 from graphrec.index import ExactIndex, Index, audit, load_index
-from graphrec.lists import ItemLists
 
 Matrix = npt.NDArray[np.float32]
 METRICS = ("cosine", "ip", "l2")

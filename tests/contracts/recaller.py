@@ -10,12 +10,12 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
+from graphrec.contracts.recall import Queries, RecallData, Recaller, known_queries
+from graphrec.data.interactions import histories
+from graphrec.data.lists import ItemLists, empty_lists, item_lists, take_lists
+from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import BundleError
-from graphrec.interactions import histories
-from graphrec.lists import ItemLists, empty_lists, item_lists, take_lists
-from graphrec.recall import Queries, RecallData, Recaller, known_queries
 from graphrec.recallers import load_recaller
-from graphrec.vocabulary import Vocabulary
 from tests.worlds import checkerboard, library, skewed, vocabulary
 
 WORLDS = {"checkerboard": checkerboard, "skewed": skewed, "library": library}

@@ -6,24 +6,24 @@ from typing import Any
 
 import pytest
 
-from graphrec.channels.als import Als
-from graphrec.channels.bspm import Bspm
-from graphrec.channels.cheby_cf import ChebyCf
-from graphrec.channels.ease import Ease
-from graphrec.channels.gf_cf import GfCf
-from graphrec.channels.high_efficiency import HighEfficiency
-from graphrec.channels.hot import Hot
-from graphrec.channels.item_cf import ItemCF
-from graphrec.channels.kg_neighbours import KgNeighbours
-from graphrec.channels.operations import Operations
+from graphrec.channels.behaviour.als import Als
+from graphrec.channels.behaviour.bspm import Bspm
+from graphrec.channels.behaviour.cheby_cf import ChebyCf
+from graphrec.channels.behaviour.ease import Ease
+from graphrec.channels.behaviour.gf_cf import GfCf
+from graphrec.channels.behaviour.item_cf import ItemCF
+from graphrec.channels.behaviour.rp3beta import RP3beta
+from graphrec.channels.behaviour.swing import Swing
+from graphrec.channels.behaviour.turbo_cf import TurboCf
+from graphrec.channels.behaviour.user_cf import UserCF
+from graphrec.channels.content.kg_neighbours import KgNeighbours
+from graphrec.channels.content.tag import Tag
+from graphrec.channels.popular.high_efficiency import HighEfficiency
+from graphrec.channels.popular.hot import Hot
 from graphrec.channels.registry import RECIPES, recipe_class
-from graphrec.channels.rp3beta import RP3beta
-from graphrec.channels.swing import Swing
-from graphrec.channels.tag import Tag
-from graphrec.channels.turbo_cf import TurboCf
-from graphrec.channels.user_cf import UserCF
 from graphrec.errors import MissingExtraError
 from graphrec.models.lightgcn import LightGCN
+from graphrec.operations.recipe import Operations
 from tests.contracts.recaller import RecallerContract
 from tests.worlds import described, ruled
 

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphrec.accounting import marginal_recall, overlap, shares, union_recall, without_each
+from graphrec.data.lists import ItemLists, empty_lists, item_lists
 from graphrec.errors import ConfigError, DataError
+from graphrec.evaluation.accounting import marginal_recall, overlap, shares, union_recall, without_each
+from graphrec.evaluation.metrics import rank_metrics
 from graphrec.fusion.settings import Rrf
-from graphrec.lists import ItemLists, empty_lists, item_lists
-from graphrec.metrics import rank_metrics
 from tests.graphrec.fusion.test_rrf import channel_lists, one_list
 
 A = item_lists([[1, 2, 3], [7]])

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from graphrec.attributes import Attributes, Labels
+from graphrec.contracts.recall import RecallData
+from graphrec.data.attributes import Attributes, Labels
+from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, DataError
-from graphrec.recall import RecallData
-from graphrec.vocabulary import Vocabulary
 from tests.worlds import skewed
 
 COUNTRIES = Vocabulary(["de", "fr"])

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from graphrec import bootstrap
-from graphrec.bootstrap import difference_interval, mean_interval, percentile_interval, resampled_means
 from graphrec.errors import ConfigError, DataError
+from graphrec.evaluation import bootstrap
+from graphrec.evaluation.bootstrap import difference_interval, mean_interval, percentile_interval, resampled_means
 
 
 def test_the_interval_is_that_of_theory() -> None:

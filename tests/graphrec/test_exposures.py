@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from graphrec.data.exposures import Exposures, take_exposures
 from graphrec.errors import DataError
-from graphrec.exposures import Exposures, take_exposures
 
 
 def exposures(**changes: object) -> Exposures:

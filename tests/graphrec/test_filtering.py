@@ -11,10 +11,10 @@ import numpy.typing as npt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphrec.filtering import leave_out, recall_allowed
-from graphrec.lists import ItemLists, empty_lists, item_lists, truncate
-from graphrec.recall import Evidence, Queries
-from graphrec.vocabulary import Vocabulary
+from graphrec.contracts.recall import Evidence, Queries
+from graphrec.data.lists import ItemLists, empty_lists, item_lists, truncate
+from graphrec.data.vocabulary import Vocabulary
+from graphrec.recallers.filtering import leave_out, recall_allowed
 
 N_ITEMS = 40
 

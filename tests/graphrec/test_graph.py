@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from graphrec.adjacency import Adjacency, adjacency_from_edges, node_rows, relation_number
-from graphrec.catalogue import CatalogueGraph, items_only, with_users
-from graphrec.embeddings import EmbeddingTable
+from graphrec.data.embeddings import EmbeddingTable
+from graphrec.data.interactions import Interactions
+from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import DataError, UnknownIdError
-from graphrec.interactions import Interactions
-from graphrec.vocabulary import Vocabulary
+from graphrec.graph.adjacency import Adjacency, adjacency_from_edges, node_rows, relation_number
+from graphrec.graph.catalogue import CatalogueGraph, items_only, with_users
 
 LAYOUT = {"type_offsets": [0, 2, 3], "node_types": ["item", "author"], "relation_names": ["author", "rev_author"]}
 

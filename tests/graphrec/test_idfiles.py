@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphrec.idfiles import id_of_line, ids_of_text, line_of_id, text_of_ids
+from graphrec.data.id_files import id_of_line, ids_of_text, line_of_id, text_of_ids
 
 
 @given(st.lists(st.text(alphabet='ab7 #"\\\n\r\t\x0b\u2028é{['), unique=True))

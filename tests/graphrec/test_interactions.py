@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from graphrec.data.interactions import Interactions, coalesce, coalesced_parts, histories, take
 from graphrec.errors import DataError
-from graphrec.interactions import Interactions, coalesce, coalesced_parts, histories, take
 
 events = st.lists(
     st.tuples(st.integers(0, 4), st.integers(0, 6), st.integers(1, 5), st.integers(0, 9)), min_size=0, max_size=40

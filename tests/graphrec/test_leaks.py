@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
-from graphrec.adjacency import adjacency_from_edges
-from graphrec.catalogue import CatalogueGraph
+from graphrec.data.interactions import Interactions
+from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import DataError, LeakError
-from graphrec.interactions import Interactions
-from graphrec.leaks import find_leaks, refuse_leaks, user_nodes
-from graphrec.vocabulary import Vocabulary
+from graphrec.graph.adjacency import adjacency_from_edges
+from graphrec.graph.catalogue import CatalogueGraph
+from graphrec.graph.leaks import find_leaks, refuse_leaks, user_nodes
 from tests.worlds import library
 
 # Items 0-2, people 3-4 (users u0, u1), events 5-6, a city 7.

@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphrec.errors import DataError
-from graphrec.lists import (
+from graphrec.data.lists import (
     ItemLists,
     concatenate,
     empty_lists,
@@ -18,7 +17,8 @@ from graphrec.lists import (
     take_lists,
     truncate,
 )
-from graphrec.neighbours import NeighbourTable
+from graphrec.data.neighbours import NeighbourTable
+from graphrec.errors import DataError
 
 ragged = st.lists(st.lists(st.integers(0, 50), max_size=6), max_size=6)
 

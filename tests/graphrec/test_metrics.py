@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from graphrec.data.interactions import Interactions
+from graphrec.data.lists import ItemLists, empty_lists, item_lists
 from graphrec.errors import ConfigError, DataError
-from graphrec.interactions import Interactions
-from graphrec.lists import ItemLists, empty_lists, item_lists
-from graphrec.metrics import (
+from graphrec.evaluation.metrics import (
     coverage,
     exposure,
     gini,

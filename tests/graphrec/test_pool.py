@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphrec.attributes import Attributes, Labels
+from graphrec.contracts.recall import RecallData
+from graphrec.data.attributes import Attributes, Labels
+from graphrec.data.exposures import Exposures
+from graphrec.data.interactions import Interactions
+from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, DataError
-from graphrec.exposures import Exposures
-from graphrec.interactions import Interactions
-from graphrec.pool import candidate_pool, newest
-from graphrec.pool_rules import RULES, Activity, Age, Conversion, Label, Number, Rating, Rule, Tag
-from graphrec.recall import RecallData
-from graphrec.vocabulary import Vocabulary
+from graphrec.pool.pool import candidate_pool, newest
+from graphrec.pool.rules import RULES, Activity, Age, Conversion, Label, Number, Rating, Rule, Tag
 from tests.oracles import passes_rule
 from tests.worlds import DAY, START, item_tags, skewed
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import beta
 
-from graphrec.rates import beta_prior, posterior_lower, posterior_mean, wilson_lower
+from graphrec.channels.popular.rates import beta_prior, posterior_lower, posterior_mean, wilson_lower
 
 
 def test_wilson_is_where_the_score_test_just_rejects() -> None:

@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from graphrec.channels.hot import Hot
+from graphrec.channels.popular.hot import Hot
+from graphrec.contracts.recall import Queries, take_queries
+from graphrec.data.lists import empty_lists, item_lists
 from graphrec.errors import DataError
-from graphrec.filtering import recall_allowed
-from graphrec.lists import empty_lists, item_lists
-from graphrec.recall import Queries, take_queries
+from graphrec.recallers.filtering import recall_allowed
 from tests.worlds import described, skewed
 
 

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphrec.errors import ConfigError
-from graphrec.selection import select_channels
+from graphrec.evaluation.selection import select_channels
 
 FOUND = {"a": {1, 2, 3, 4}, "b": {3, 4, 5}, "c": {6}, "noise": set()}
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from graphrec.signed import push_signed
-from graphrec.topk import csr_table, push
+from graphrec.sparse.signed import push_signed
+from graphrec.sparse.topk import csr_table, push
 
 
 def _table() -> sp.csr_array:

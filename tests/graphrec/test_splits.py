@@ -7,9 +7,8 @@ import pytest
 from hypothesis import assume, given, reject, settings
 from hypothesis import strategies as st
 
-from graphrec.errors import ConfigError, DataError
-from graphrec.interactions import Interactions, histories
-from graphrec.splits import (
+from graphrec.data.interactions import Interactions, histories
+from graphrec.data.splits import (
     Split,
     held_out,
     items_born_after,
@@ -18,6 +17,7 @@ from graphrec.splits import (
     split_given,
     split_leave_last,
 )
+from graphrec.errors import ConfigError, DataError
 from tests.worlds import library, skewed
 
 N_USERS, N_ITEMS = 6, 9

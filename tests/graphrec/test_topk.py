@@ -6,10 +6,10 @@ import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
+from graphrec.data.lists import item_lists
+from graphrec.data.neighbours import NeighbourTable
 from graphrec.errors import ConfigError, DataError
-from graphrec.lists import item_lists
-from graphrec.neighbours import NeighbourTable
-from graphrec.topk import csr_table, push, select_top, top_columns, top_products
+from graphrec.sparse.topk import csr_table, push, select_top, top_columns, top_products
 from tests.oracles import top
 
 

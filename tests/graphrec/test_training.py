@@ -8,11 +8,11 @@ from datetime import datetime
 import numpy as np
 import pytest
 
+from graphrec.contracts.training_part import last_moment, training_part
+from graphrec.data.exposures import Exposures
+from graphrec.data.interactions import Interactions
+from graphrec.data.splits import split_by_ratio, split_by_time
 from graphrec.errors import ConfigError
-from graphrec.exposures import Exposures
-from graphrec.interactions import Interactions
-from graphrec.splits import split_by_ratio, split_by_time
-from graphrec.training import last_moment, training_part
 from tests.worlds import described, skewed
 
 

@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphrec.channels.tag import Tag
+from graphrec.channels.content.tag import Tag
+from graphrec.contracts.recall import RecallData, known_queries
+from graphrec.contracts.training_part import training_part
+from graphrec.data.interactions import Interactions, histories
+from graphrec.data.item_tags import ItemTags
+from graphrec.data.splits import split_by_ratio, split_by_time
+from graphrec.data.user_tags import UserTags, plain_tag, tags_of_items, without_rare
+from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, DataError
-from graphrec.interactions import Interactions, histories
-from graphrec.item_tags import ItemTags
-from graphrec.recall import RecallData, known_queries
-from graphrec.splits import split_by_ratio, split_by_time
-from graphrec.training import training_part
-from graphrec.user_tags import UserTags, plain_tag, tags_of_items, without_rare
-from graphrec.vocabulary import Vocabulary
 from tests import oracles
 from tests.worlds import DAY, START, item_tags, skewed
 

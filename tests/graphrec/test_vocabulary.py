@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import DataError, GraphRecError, UnknownIdError
-from graphrec.vocabulary import Vocabulary
 
 ids = st.lists(st.text(st.characters(exclude_categories=["Cs"])), unique=True)
 

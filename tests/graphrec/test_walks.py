@@ -11,9 +11,9 @@ import numpy.typing as npt
 import pytest
 from scipy.stats import chisquare
 
-from graphrec.adjacency import Adjacency, adjacency_from_edges
 from graphrec.errors import ConfigError, DataError
-from graphrec.walks import generate_walks, write_corpus
+from graphrec.graph.adjacency import Adjacency, adjacency_from_edges
+from graphrec.graph.walks import generate_walks, write_corpus
 
 
 def graph_of(
@@ -204,7 +204,7 @@ def test_the_corpus_is_the_walks_in_text(tmp_path: Path, monkeypatch: pytest.Mon
     walks = generate_walks(graph, **settings)
     path = tmp_path / "walks.txt"
     for block in (1 << 23, 100, 1):  # in one block, in several, one walk at a time
-        monkeypatch.setattr("graphrec.walks._BLOCK_NODES", block)
+        monkeypatch.setattr("graphrec.graph.walks._BLOCK_NODES", block)
         corpus = write_corpus(graph, path, **settings)
         lines = [list(map(int, line.split())) for line in path.read_text().splitlines()]
         assert lines == [row[:n] for row, n in zip(walks.nodes.tolist(), walks.lengths.tolist(), strict=True)]

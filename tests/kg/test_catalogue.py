@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from graphrec.adjacency import node_rows
-from graphrec.catalogue import CatalogueGraph, items_only, with_users
+from graphrec.data.interactions import Interactions
+from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, DataError
-from graphrec.interactions import Interactions
-from graphrec.vocabulary import Vocabulary
+from graphrec.graph.adjacency import node_rows
+from graphrec.graph.catalogue import CatalogueGraph, items_only, with_users
 from kg.catalogue import catalogue_graph, item_tags
 from kg.entity_types import entity_types
 from kg.export import to_networkx

@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 from rich.console import Console
 
+from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, DataError
-from graphrec.vocabulary import Vocabulary
 from kg.knowledge_graph import KnowledgeGraph
 from kg.linking import (
     Linking,

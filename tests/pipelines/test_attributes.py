@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 
+from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, DataError
-from graphrec.vocabulary import Vocabulary
 from pipelines.attributes import ItemTable, read_attributes, read_users
 from pipelines.columns import Columns
 

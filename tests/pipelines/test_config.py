@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from graphrec.channels.item_cf import ItemCF
+from graphrec.channels.behaviour.item_cf import ItemCF
 from graphrec.errors import ConfigError
 from graphrec.fusion.boosted import FittedBoosted
 from graphrec.fusion.coverage import Coverage

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphrec.channels.ease import Ease
-from graphrec.channels.item_cf import ItemCF
-from graphrec.channels.kg_neighbours import KgNeighbours
+from graphrec.channels.behaviour.ease import Ease
+from graphrec.channels.behaviour.item_cf import ItemCF
+from graphrec.channels.content.kg_neighbours import KgNeighbours
 from graphrec.errors import ConfigError
 from pipelines.domains import Choices, Range, fitted_to, parse_domain
 

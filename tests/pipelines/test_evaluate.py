@@ -6,19 +6,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from graphrec.channels.hot import Hot
-from graphrec.channels.item_cf import ItemCF
-from graphrec.channels.tag import Tag
+from graphrec.channels.behaviour.item_cf import ItemCF
+from graphrec.channels.content.tag import Tag
+from graphrec.channels.popular.hot import Hot
+from graphrec.contracts.recall import RecallData, Recaller, Recipe, known_queries
+from graphrec.data.interactions import Interactions, histories
+from graphrec.data.lists import item_lists
+from graphrec.data.neighbours import NeighbourTable
+from graphrec.data.splits import Split, held_out, split_by_ratio, split_by_time
 from graphrec.errors import ConfigError, DataError
 from graphrec.fusion.priority import Priority
 from graphrec.fusion.settings import Fusion, Quota, Rrf
 from graphrec.fusion.snake import Snake
-from graphrec.interactions import Interactions, histories
-from graphrec.lists import item_lists
-from graphrec.neighbours import NeighbourTable
-from graphrec.recall import RecallData, Recaller, Recipe, known_queries
 from graphrec.recallers.neighbours import NeighbourRecaller
-from graphrec.splits import Split, held_out, split_by_ratio, split_by_time
 from pipelines import evaluate as evaluation
 from pipelines.evaluate import evaluate
 from pipelines.tally import yardstick

@@ -8,9 +8,9 @@ from typing import Any
 import polars as pl
 import pytest
 
+from graphrec.data.exposures import Exposures
+from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, DataError
-from graphrec.exposures import Exposures
-from graphrec.vocabulary import Vocabulary
 from pipelines.answers import inputs_lines
 from pipelines.config import check_config
 from pipelines.exposures import read_exposures

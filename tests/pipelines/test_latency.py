@@ -1,10 +1,10 @@
 import numpy as np
 
-from graphrec.channels.hot import Hot
-from graphrec.channels.item_cf import ItemCF
+from graphrec.channels.behaviour.item_cf import ItemCF
+from graphrec.channels.popular.hot import Hot
+from graphrec.contracts.recall import Recaller
+from graphrec.data.interactions import histories
 from graphrec.fusion.settings import Rrf
-from graphrec.interactions import histories
-from graphrec.recall import Recaller
 from pipelines.latency import query_us
 from tests.worlds import skewed
 

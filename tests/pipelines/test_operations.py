@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from graphrec.data.rules import Arrivals, Boost, Campaign, Deny, Pin
 from graphrec.errors import ConfigError
-from graphrec.operations.rules import Arrivals, Boost, Campaign, Deny, Pin
 from pipelines import cli
 from pipelines.config import load_config
 from pipelines.operations import read_rules

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from graphrec.neighbours import NeighbourTable
+from graphrec.data.neighbours import NeighbourTable
+from graphrec.data.splits import split_by_ratio
 from graphrec.recallers.neighbours import NeighbourRecaller
-from graphrec.splits import split_by_ratio
 from pipelines.report import report_lines, report_tables, rounded_values, write_report
 from pipelines.report_plots import latency_scatter, marginal_bars, popularity_panels, recall_curves
 from tests.pipelines.test_evaluate import run, world

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from graphrec.channels.ease import Ease
-from graphrec.channels.hot import Hot
-from graphrec.channels.item_cf import ItemCF
+from graphrec.channels.behaviour.ease import Ease
+from graphrec.channels.behaviour.item_cf import ItemCF
+from graphrec.channels.behaviour.swing import Swing
+from graphrec.channels.popular.hot import Hot
 from graphrec.channels.registry import RECIPES, recipe_class
-from graphrec.channels.swing import Swing
+from graphrec.contracts.recall import Recipe
 from graphrec.errors import ConfigError
-from graphrec.recall import Recipe
 from pipelines.domains import Choices, Range
 from pipelines.search_spaces import DEFAULTS, present_settings, search_spaces, with_settings
 

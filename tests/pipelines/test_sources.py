@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, DataError
-from graphrec.vocabulary import Vocabulary
 from pipelines import textfiles
 from pipelines.sources import data_fingerprint, read_interactions
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from graphrec.interactions import Interactions
-from graphrec.lists import item_lists
+from graphrec.data.interactions import Interactions
+from graphrec.data.lists import item_lists
 from pipelines.tally import Tally, popularity_strata, yardstick
 
 

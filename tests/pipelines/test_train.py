@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from graphrec.bundle import open_bundle, verify_bundle
+from graphrec.data.interactions import histories
 from graphrec.errors import DataError, GraphRecError, LeakError
 from graphrec.fusion.calibrated import Curve
-from graphrec.interactions import histories
 from pipelines.config import Config, load_config
 from pipelines.progress import Silent
 from pipelines.train import Trained, evaluate_only, inner_section, make_split, prepare, train, validation_part

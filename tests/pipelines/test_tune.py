@@ -13,12 +13,12 @@ import pytest
 
 import pipelines.tune
 import pipelines.tune_report
+from graphrec.contracts.recall import Recaller, known_queries
+from graphrec.data.interactions import histories
+from graphrec.data.splits import held_out, split_by_ratio
 from graphrec.errors import ConfigError, DataError, LeakError
-from graphrec.filtering import leave_out
-from graphrec.interactions import histories
-from graphrec.metrics import rank_metrics
-from graphrec.recall import Recaller, known_queries
-from graphrec.splits import held_out, split_by_ratio
+from graphrec.evaluation.metrics import rank_metrics
+from graphrec.recallers.filtering import leave_out
 from pipelines.config import load_config
 from pipelines.progress import Silent
 from pipelines.train import evaluate_only, inner_section, prepare

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from graphrec.channels.item_cf import ItemCF
+from graphrec.channels.behaviour.item_cf import ItemCF
 from pipelines.config import load_config
 from pipelines.tuned_config import tuned_text
 

@@ -13,10 +13,10 @@ import numpy as np
 import polars as pl
 import pytest
 
+from graphrec.data.item_tags import ItemTags
+from graphrec.data.user_tags import UserTags, tags_of_items
+from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, DataError
-from graphrec.item_tags import ItemTags
-from graphrec.user_tags import UserTags, tags_of_items
-from graphrec.vocabulary import Vocabulary
 from pipelines.answers import inputs_lines
 from pipelines.config import check_config
 from pipelines.inputs import load_inputs

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 from graphrec.bundle import publish
+from graphrec.contracts.recall import Queries, Recaller, known_queries
+from graphrec.data.interactions import histories
+from graphrec.data.lists import ItemLists
 from graphrec.errors import BundleError, ConfigError, DataError, UnknownIdError
 from graphrec.fusion.settings import Quota
-from graphrec.interactions import histories
-from graphrec.lists import ItemLists
-from graphrec.recall import Queries, Recaller, known_queries
 from graphrec.recallers.ranked import RankedRecaller
 from serve import Answer, Engine
 from serve.state import State, load_state

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from graphrec.channels.kg_neighbours import KgNeighbours
+from graphrec.channels.content.kg_neighbours import KgNeighbours
+from graphrec.contracts.recall import Evidence, Queries
 from graphrec.fusion.settings import Rrf
-from graphrec.recall import Evidence, Queries
 from graphrec.recallers.ranked import RankedRecaller
 from serve import Engine
 from serve.paths import Link, all_relation_words, edges_of, links, path_words, relation_words

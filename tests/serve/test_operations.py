@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from graphrec.channels.hot import Hot
-from graphrec.channels.item_cf import ItemCF
-from graphrec.channels.operations import Operations
+from graphrec.channels.behaviour.item_cf import ItemCF
+from graphrec.channels.popular.hot import Hot
+from graphrec.data.rules import Boost, Entry, Pin, Rule, Rules
 from graphrec.errors import BundleError, ConfigError
-from graphrec.operations.rules import Boost, Entry, Pin, Rule, Rules
+from graphrec.operations.recipe import Operations
 from serve.engine import Engine
 from tests.graphrec.bundle.make import fit, write
 from tests.worlds import described, library

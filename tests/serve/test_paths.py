@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from graphrec.catalogue import CatalogueGraph
+from graphrec.graph.catalogue import CatalogueGraph
 from serve.paths import closest, edges_of, link_through, links, near, reverse_number
 from tests.worlds import Relation, catalogue, library, skewed, vocabulary
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from graphrec.bundle import publish
-from graphrec.catalogue import items_only
+from graphrec.contracts.recall import RecallData
+from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import BundleError, ConfigError
-from graphrec.recall import RecallData
-from graphrec.vocabulary import Vocabulary
+from graphrec.graph.catalogue import items_only
 from serve import Engine
 from serve.taken_down import FILE, edit_taken_down, read_taken_down, taken_down_file
 from tests.graphrec.bundle.make import RECIPES, fit, write

@@ -12,15 +12,15 @@ import graphrec.bundle.manifest as manifests
 from graphrec.bundle import write_bundle
 from graphrec.bundle.files import array_header, walk_files
 from graphrec.bundle.manifest import MANIFEST, FileEntry, encode_manifest, kind_of, read_manifest
-from graphrec.channels.hot import Hot
-from graphrec.channels.item_cf import ItemCF
-from graphrec.channels.kg_neighbours import KgNeighbours
-from graphrec.channels.tag import Tag
-from graphrec.channels.user_cf import UserCF
-from graphrec.files import file_sha256
+from graphrec.channels.behaviour.item_cf import ItemCF
+from graphrec.channels.behaviour.user_cf import UserCF
+from graphrec.channels.content.kg_neighbours import KgNeighbours
+from graphrec.channels.content.tag import Tag
+from graphrec.channels.popular.hot import Hot
+from graphrec.contracts.recall import RecallData, Recaller, Recipe
+from graphrec.data.files import file_sha256
+from graphrec.data.interactions import histories
 from graphrec.fusion.settings import Rrf
-from graphrec.interactions import histories
-from graphrec.recall import RecallData, Recaller, Recipe
 
 RECIPES: Mapping[str, Recipe] = {
     "hot": Hot(),

@@ -16,8 +16,8 @@ import pytest
 from graphrec.bundle import open_bundle, verify_bundle
 from graphrec.bundle.files import write_strings
 from graphrec.bundle.manifest import FORMAT, MANIFEST, read_manifest
+from graphrec.data.files import write_array
 from graphrec.errors import BundleError
-from graphrec.files import write_array
 from tests.graphrec.bundle.make import reseal, rewrite_manifest
 
 KINDS = [

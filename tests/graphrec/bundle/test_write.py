@@ -16,11 +16,11 @@ import pytest
 from graphrec.bundle import open_bundle
 from graphrec.bundle.manifest import MANIFEST, read_manifest
 from graphrec.bundle.staging import PREFIX, staging, sweep
+from graphrec.data.interactions import histories
+from graphrec.data.lists import empty_lists
+from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import BundleError, ConfigError
-from graphrec.interactions import histories
-from graphrec.lists import empty_lists
 from graphrec.recallers.ranked import RankedRecaller
-from graphrec.vocabulary import Vocabulary
 from tests.graphrec.bundle.make import RECIPES, fit, write
 from tests.worlds import library, skewed, without_knowledge
 

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from graphrec.channels.als import Als
-from graphrec.channels.matrices import taste_matrix
+from graphrec.channels.behaviour.als import Als
+from graphrec.contracts.recall import Queries, RecallData, known_queries
+from graphrec.data.interactions import histories
+from graphrec.data.lists import item_lists
 from graphrec.errors import ConfigError
 from graphrec.index import HnswIndex
-from graphrec.interactions import histories
-from graphrec.lists import item_lists
-from graphrec.recall import Queries, RecallData, known_queries
+from graphrec.sparse.taste import taste_matrix
 from tests import oracles
 from tests.worlds import checkerboard, library, skewed, without_knowledge
 

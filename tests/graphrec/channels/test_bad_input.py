@@ -7,18 +7,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from graphrec.catalogue import items_only
-from graphrec.channels.ease import Ease
-from graphrec.channels.item_cf import ItemCF
-from graphrec.channels.matrices import evenly_capped, liked_pairs, taste_matrix
-from graphrec.channels.rp3beta import RP3beta
-from graphrec.channels.swing import Swing
-from graphrec.channels.tag import Tag
-from graphrec.channels.user_cf import UserCF
+from graphrec.channels.behaviour.ease import Ease
+from graphrec.channels.behaviour.item_cf import ItemCF
+from graphrec.channels.behaviour.rp3beta import RP3beta
+from graphrec.channels.behaviour.swing import Swing
+from graphrec.channels.behaviour.user_cf import UserCF
+from graphrec.channels.content.tag import Tag
+from graphrec.contracts.recall import Queries, RecallData
+from graphrec.data.interactions import Interactions, take
+from graphrec.data.lists import ItemLists, item_lists
 from graphrec.errors import ConfigError
-from graphrec.interactions import Interactions, take
-from graphrec.lists import ItemLists, item_lists
-from graphrec.recall import Queries, RecallData
+from graphrec.graph.catalogue import items_only
+from graphrec.sparse.taste import evenly_capped, liked_pairs, taste_matrix
 from tests.worlds import checkerboard, library, skewed, vocabulary
 
 RECIPES = [

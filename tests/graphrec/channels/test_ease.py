@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from graphrec.channels import ease
-from graphrec.channels.ease import Ease, invert
-from graphrec.channels.ease_neighbourhood import restricted_weights
+from graphrec.channels.behaviour import ease
+from graphrec.channels.behaviour.ease import Ease, invert
+from graphrec.channels.behaviour.ease_neighbourhood import restricted_weights
+from graphrec.contracts.recall import RecallData, known_queries
+from graphrec.data.interactions import histories
 from graphrec.errors import ConfigError
-from graphrec.interactions import histories
-from graphrec.recall import RecallData, known_queries
 from tests import oracles
 from tests.worlds import checkerboard, library, skewed
 

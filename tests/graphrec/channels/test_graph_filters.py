@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from graphrec.channels.bspm import Bspm
-from graphrec.channels.cheby_cf import ChebyCf, plateau_response
-from graphrec.channels.gf_cf import GfCf
-from graphrec.channels.spectrum import item_spectrum
-from graphrec.channels.turbo_cf import TurboCf
+from graphrec.channels.behaviour.bspm import Bspm
+from graphrec.channels.behaviour.cheby_cf import ChebyCf, plateau_response
+from graphrec.channels.behaviour.gf_cf import GfCf
+from graphrec.channels.behaviour.spectrum import item_spectrum
+from graphrec.channels.behaviour.turbo_cf import TurboCf
+from graphrec.contracts.recall import Queries, RecallData, Recaller, known_queries
+from graphrec.data.interactions import Interactions, histories
+from graphrec.data.lists import item_lists
 from graphrec.errors import ConfigError
-from graphrec.interactions import Interactions, histories
-from graphrec.lists import item_lists
-from graphrec.recall import Queries, RecallData, Recaller, known_queries
 from graphrec.recallers.profile import profile_weights
 from tests import oracles
 from tests.worlds import checkerboard, library, skewed

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from graphrec.channels import matrices
-from graphrec.channels.hot import Hot
-from graphrec.channels.item_cf import ItemCF
-from graphrec.channels.matrices import degrees, liked_pairs, popularity, scaled, taste_matrix
-from graphrec.channels.user_cf import UserCF
-from graphrec.interactions import coalesced_parts, histories
-from graphrec.recall import RecallData, known_queries
+from graphrec.channels.behaviour.item_cf import ItemCF
+from graphrec.channels.behaviour.user_cf import UserCF
+from graphrec.channels.popular.hot import Hot
+from graphrec.contracts.recall import RecallData, known_queries
+from graphrec.data.interactions import coalesced_parts, histories
+from graphrec.sparse import taste as matrices
+from graphrec.sparse.taste import degrees, liked_pairs, popularity, scaled, taste_matrix
 from tests import oracles
 from tests.worlds import checkerboard, described, library, skewed
 

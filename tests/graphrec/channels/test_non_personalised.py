@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from scipy.stats import beta
 
-from graphrec.attributes import Attributes, Labels
-from graphrec.channels.high_efficiency import HighEfficiency
-from graphrec.channels.hot import Hot
+from graphrec.channels.popular.high_efficiency import HighEfficiency
+from graphrec.channels.popular.hot import Hot
+from graphrec.channels.popular.rates import beta_prior, wilson_lower
+from graphrec.contracts.recall import Queries, RecallData, Recaller
+from graphrec.data.attributes import Attributes, Labels
+from graphrec.data.exposures import Exposures
+from graphrec.data.lists import empty_lists, item_lists
+from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError
-from graphrec.exposures import Exposures
-from graphrec.lists import empty_lists, item_lists
-from graphrec.rates import beta_prior, wilson_lower
-from graphrec.recall import Queries, RecallData, Recaller
-from graphrec.vocabulary import Vocabulary
 from tests import oracles
 from tests.worlds import checkerboard, described, library, skewed
 

@@ -9,25 +9,25 @@ from typing import Any
 import numpy as np
 import pytest
 
-from graphrec.channels.cooccurrence import JACCARD, similar_items
-from graphrec.channels.ease import Ease
-from graphrec.channels.high_efficiency import HighEfficiency
-from graphrec.channels.hot import Hot
-from graphrec.channels.item_cf import ItemCF
-from graphrec.channels.kg_neighbours import KgNeighbours
-from graphrec.channels.matrices import liked_pairs
+from graphrec.channels.behaviour.cooccurrence import JACCARD, similar_items
+from graphrec.channels.behaviour.ease import Ease
+from graphrec.channels.behaviour.item_cf import ItemCF
+from graphrec.channels.behaviour.rp3beta import RP3beta
+from graphrec.channels.behaviour.swing import Swing
+from graphrec.channels.behaviour.user_cf import UserCF
+from graphrec.channels.content.kg_neighbours import KgNeighbours
+from graphrec.channels.content.tag import Tag
+from graphrec.channels.popular.high_efficiency import HighEfficiency
+from graphrec.channels.popular.hot import Hot
 from graphrec.channels.registry import RECIPES, recipe_class
-from graphrec.channels.rp3beta import RP3beta
-from graphrec.channels.swing import Swing
-from graphrec.channels.tag import Tag
-from graphrec.channels.user_cf import UserCF
+from graphrec.contracts.recall import Queries, RecallData, known_queries
+from graphrec.data.interactions import Interactions, histories
+from graphrec.data.lists import item_lists
 from graphrec.errors import ConfigError, DataError
-from graphrec.interactions import Interactions, histories
-from graphrec.lists import item_lists
-from graphrec.recall import Queries, RecallData, known_queries
 from graphrec.recallers.neighbours import NeighbourRecaller
 from graphrec.recallers.profile import profile_weights
 from graphrec.recallers.ranked import RankedRecaller
+from graphrec.sparse.taste import liked_pairs
 from tests import oracles
 from tests.worlds import LIBRARY, checkerboard, library, skewed, without_knowledge
 

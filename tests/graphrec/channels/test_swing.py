@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from graphrec.channels.swing import Swing
+from graphrec.channels.behaviour.swing import Swing
+from graphrec.contracts.recall import RecallData
+from graphrec.data.interactions import Interactions
+from graphrec.data.neighbours import NeighbourTable
 from graphrec.errors import ConfigError
-from graphrec.interactions import Interactions
-from graphrec.neighbours import NeighbourTable
-from graphrec.recall import RecallData
 from tests import oracles
 from tests.worlds import checkerboard, library, skewed
 
@@ -105,7 +105,7 @@ def test_an_item_shared_by_no_two_users_has_no_neighbours() -> None:
 
 
 def test_threads_do_not_change_a_bit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("graphrec.channels.swing.chunk_rows", lambda width: 7)
+    monkeypatch.setattr("graphrec.channels.behaviour.swing.chunk_rows", lambda width: 7)
     data = skewed()
     one, many = (Swing()._table(data, threads=threads) for threads in (1, 4))
     for name in ("indptr", "neighbours", "scores"):

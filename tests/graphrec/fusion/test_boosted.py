@@ -7,12 +7,12 @@ import lightgbm
 import numpy as np
 import pytest
 
+from graphrec.data.lists import ItemLists, empty_lists, item_lists
 from graphrec.errors import ConfigError, DataError, MissingExtraError
+from graphrec.evaluation.metrics import rank_metrics
 from graphrec.fusion.boosted import Boosted, FittedBoosted, Trees, _flattened, fit_boosted, popularity_levels
 from graphrec.fusion.calibrated import Calibrated, Curve
 from graphrec.fusion.kernels import add_trees
-from graphrec.lists import ItemLists, empty_lists, item_lists
-from graphrec.metrics import rank_metrics
 
 RISING = Curve((0.0, 1.0), (0.0, 0.5))
 N_ITEMS = 400

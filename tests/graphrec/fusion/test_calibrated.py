@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from graphrec.data.lists import ItemLists, empty_lists, item_lists
 from graphrec.errors import ConfigError, DataError
+from graphrec.evaluation.metrics import rank_metrics
 from graphrec.fusion.calibrated import Calibrated, Curve, FittedCalibrated, Method, fit_calibrated, shares_and_ranks
 from graphrec.fusion.stacked import stack
-from graphrec.lists import ItemLists, empty_lists, item_lists
-from graphrec.metrics import rank_metrics
 from tests.oracles import calibrated_rate
 
 RISING = Curve((0.0, 1.0), (0.0, 0.5))

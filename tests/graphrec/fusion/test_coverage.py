@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from graphrec.data.lists import ItemLists, empty_lists, item_lists, take_lists
 from graphrec.errors import ConfigError, DataError
+from graphrec.evaluation.metrics import hit_mask
 from graphrec.fusion.coverage import Choice, Coverage, choose_quotas
 from graphrec.fusion.quota import Quota, merge_quota
-from graphrec.lists import ItemLists, empty_lists, item_lists, take_lists
-from graphrec.metrics import hit_mask
 
 Lists = dict[str, ItemLists]
 

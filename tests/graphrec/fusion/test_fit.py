@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
+from graphrec.data.lists import ItemLists, empty_lists, item_lists, take_lists
 from graphrec.errors import DataError
+from graphrec.evaluation.metrics import mean, rank_metrics
 from graphrec.fusion.fit import Worth, fit_weights
 from graphrec.fusion.rrf import merge_rrf
-from graphrec.lists import ItemLists, empty_lists, item_lists, take_lists
-from graphrec.metrics import mean, rank_metrics
 
 
 def world(n: int = 40, n_items: int = 200, seed: int = 1) -> tuple[dict[str, ItemLists], ItemLists]:

@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from graphrec.data.lists import ItemLists, empty_lists, item_lists
 from graphrec.errors import ConfigError
 from graphrec.fusion.quota import merge_quota, scale_quotas
-from graphrec.lists import ItemLists, empty_lists, item_lists
 from tests.graphrec.fusion.test_rrf import channel_lists
 
 

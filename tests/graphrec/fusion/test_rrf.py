@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from graphrec.data.lists import ItemLists, empty_lists, item_lists
 from graphrec.errors import ConfigError, DataError
 from graphrec.fusion.rrf import merge_rrf
-from graphrec.lists import ItemLists, empty_lists, item_lists
 
 one_list = st.lists(st.integers(0, 30), unique=True, max_size=12)
 

@@ -4,11 +4,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from graphrec.data.lists import item_lists
 from graphrec.errors import ConfigError
 from graphrec.fusion.quota import merge_quota
 from graphrec.fusion.rrf import merge_rrf
 from graphrec.fusion.settings import Quota, Rrf, fusion_from_dict
-from graphrec.lists import item_lists
 
 LISTS = {"hot": item_lists([[1, 2, 3]]), "tag": item_lists([[3, 4, 5]])}
 

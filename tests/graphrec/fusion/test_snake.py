@@ -2,9 +2,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from graphrec.data.lists import ItemLists, item_lists
 from graphrec.errors import ConfigError
 from graphrec.fusion.snake import Snake
-from graphrec.lists import ItemLists, item_lists
 from tests.graphrec.fusion.test_quota import slow_quota
 from tests.graphrec.fusion.test_rrf import channel_lists
 

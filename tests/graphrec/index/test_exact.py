@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from graphrec.data.lists import item_lists
 from graphrec.errors import ConfigError
 from graphrec.index import ExactIndex
-from graphrec.lists import item_lists
 from tests.contracts.index import IndexContract
 
 

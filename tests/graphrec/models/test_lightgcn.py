@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from graphrec.channels.matrices import taste_matrix
+from graphrec.contracts.recall import Queries, RecallData, known_queries
+from graphrec.data.interactions import histories
+from graphrec.data.lists import item_lists
 from graphrec.errors import ConfigError
-from graphrec.interactions import histories
-from graphrec.lists import item_lists
 from graphrec.models import lightgcn
 from graphrec.models.lightgcn import Bipartite, LightGCN, bipartite, propagate
-from graphrec.recall import Queries, RecallData, known_queries
+from graphrec.sparse.taste import taste_matrix
 from tests import oracles
 from tests.worlds import checkerboard, library, skewed, without_knowledge
 

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from graphrec.contracts.recall import Queries, known_queries
+from graphrec.data.interactions import histories
+from graphrec.data.lists import item_lists
 from graphrec.errors import ConfigError, DataError, MissingExtraError
 from graphrec.index import ExactIndex, HnswIndex
-from graphrec.interactions import histories
-from graphrec.lists import item_lists
 from graphrec.models.node2vec import Node2Vec
-from graphrec.recall import Queries, known_queries
 from tests.worlds import checkerboard, library, skewed, without_knowledge
 
 SMALL = Node2Vec(dim=12, walks_per_node=8, length=12, window=3)

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from graphrec.attributes import Attributes, Labels
+from graphrec.data.attributes import Attributes, Labels
+from graphrec.data.rules import Arrivals, Boost, Campaign, Deny, Entry, Pin, Rule, Rules
+from graphrec.data.vocabulary import Vocabulary
 from graphrec.operations.conflicts import find_problems, unknown_segments
-from graphrec.operations.rules import Arrivals, Boost, Campaign, Deny, Entry, Pin, Rule, Rules
-from graphrec.vocabulary import Vocabulary
 
 ITEMS = Vocabulary(["apple", "pear", "plum"])
 DE: dict[str, tuple[str, ...]] = {"country": ("DE",)}

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from graphrec.contracts.recall import Queries, Recaller
+from graphrec.data.lists import ItemLists, empty_lists, item_lists
 from graphrec.fusion.rrf import merge_rrf
 from graphrec.fusion.settings import Quota, Rrf
-from graphrec.lists import ItemLists, empty_lists, item_lists
-from graphrec.operations.placement import arrange, boost, merge_and_place, place_pins
-from graphrec.recall import Queries, Recaller
-from graphrec.recallers.operations import OperationsRecaller, Ruling
+from graphrec.operations.recaller import OperationsRecaller, Ruling
+from graphrec.ranking.place import arrange, boost, merge_and_place, place_pins
 from graphrec.recallers.ranked import RankedRecaller
 from tests import oracles
 

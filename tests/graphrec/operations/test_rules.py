@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from graphrec.data.rules import Arrivals, Boost, Campaign, Deny, Entry, Pin, Rules, iso
 from graphrec.errors import ConfigError
-from graphrec.operations.rules import Arrivals, Boost, Campaign, Deny, Entry, Pin, Rules, iso
 
 DAY = 86_400
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from graphrec.contracts.recall import Queries
+from graphrec.data.lists import item_lists
+from graphrec.data.neighbours import NeighbourTable
 from graphrec.errors import BundleError
-from graphrec.lists import item_lists
-from graphrec.neighbours import NeighbourTable
-from graphrec.recall import Queries
 from graphrec.recallers import load_recaller
 from graphrec.recallers.neighbours import NeighbourRecaller
 from tests.worlds import vocabulary

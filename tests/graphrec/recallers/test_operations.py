@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from graphrec.attributes import Labels
-from graphrec.channels.operations import Operations
+from graphrec.contracts.recall import Queries, RecallData
+from graphrec.data.attributes import Labels
+from graphrec.data.exposures import Exposures
+from graphrec.data.lists import empty_lists
+from graphrec.data.rules import Arrivals, Boost, Campaign, Entry, Pin, Rule, Rules
+from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import BundleError, ConfigError, DataError
-from graphrec.exposures import Exposures
-from graphrec.lists import empty_lists
-from graphrec.operations.rules import Arrivals, Boost, Campaign, Entry, Pin, Rule, Rules
-from graphrec.recall import Queries, RecallData
-from graphrec.recallers.operations import DAY_S, OperationsRecaller, Ruling, label_segments, turn
-from graphrec.vocabulary import Vocabulary
+from graphrec.operations.recaller import DAY_S, OperationsRecaller, Ruling, label_segments, turn
+from graphrec.operations.recipe import Operations
 from tests.worlds import DAY, START, described, ruled, skewed, vocabulary
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from graphrec.contracts.recall import Queries
+from graphrec.data.lists import empty_lists, item_lists
 from graphrec.errors import BundleError, ConfigError, DataError
-from graphrec.lists import empty_lists, item_lists
-from graphrec.recall import Queries
 from graphrec.recallers import load_recaller
 from graphrec.recallers.ranked import RankedRecaller
 from tests.worlds import vocabulary

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphrec.attributes import Labels
+from graphrec.contracts.recall import Queries
+from graphrec.data.attributes import Labels
+from graphrec.data.lists import empty_lists
+from graphrec.data.neighbours import NeighbourTable
+from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import BundleError, ConfigError, DataError
-from graphrec.lists import empty_lists
-from graphrec.neighbours import NeighbourTable
-from graphrec.recall import Queries
 from graphrec.recallers.ranked import RankedRecaller
 from graphrec.recallers.segmented import SegmentedRecaller
 from graphrec.recallers.segments import Segments
-from graphrec.vocabulary import Vocabulary
 from tests.worlds import vocabulary
 
 SEGMENTS = Segments("country", Labels(Vocabulary(["DE", "FR"]), [0, 1, -1]))

@@ -14,20 +14,20 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphrec.channels.gf_cf import GfCf
-from graphrec.channels.item_cf import ItemCF
-from graphrec.channels.turbo_cf import TurboCf
-from graphrec.channels.user_cf import UserCF
+from graphrec.channels.behaviour.gf_cf import GfCf
+from graphrec.channels.behaviour.item_cf import ItemCF
+from graphrec.channels.behaviour.turbo_cf import TurboCf
+from graphrec.channels.behaviour.user_cf import UserCF
+from graphrec.contracts.recall import Queries, RecallData, known_queries, take_queries
+from graphrec.data.interactions import histories
+from graphrec.data.lists import ItemLists, empty_lists, item_lists, take_lists
 from graphrec.errors import BundleError, ConfigError, DataError
-from graphrec.filtering import leave_out, recall_allowed
-from graphrec.interactions import histories
-from graphrec.lists import ItemLists, empty_lists, item_lists, take_lists
-from graphrec.recall import Queries, RecallData, known_queries, take_queries
 from graphrec.recallers import load_recaller, spectral
+from graphrec.recallers.filtering import leave_out, recall_allowed
 from graphrec.recallers.neighbours import NeighbourRecaller
 from graphrec.recallers.profile import Profile, profile_weights
 from graphrec.recallers.spectral import SpectralRecaller
-from graphrec.topk import csr_table
+from graphrec.sparse.topk import csr_table
 from tests.oracles import top
 from tests.worlds import checkerboard, library, skewed, vocabulary
 

@@ -1,0 +1,1 @@
+"""Channels that learn from who took what."""

@@ -1,0 +1,1 @@
+"""Channels that learn from what is known of items."""

@@ -1,0 +1,149 @@
+"""Tag: a profile of tags out of the history, answered by each tag's ranked list."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from graphrec.contracts.recall import RecallData
+from graphrec.data.vocabulary import Vocabulary
+from graphrec.errors import ConfigError, DataError, nearest_names
+from graphrec.recallers.neighbours import NeighbourRecaller
+from graphrec.recallers.profile import Profile
+from graphrec.sparse.taste import (
+    as_matrix,
+    check_at_least,
+    check_count,
+    degrees,
+    inverse_power,
+    popularity,
+    scaled,
+)
+from graphrec.sparse.topk import csr_table
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    r"""Items that carry the tags a history has more of than the average history.
+
+    Items are vectors of tags, :math:`x_{it} \propto w_{it} \log(1 + n / n_t)^{g}`, divided by their length to the
+    power c. A history is the weighted sum of its items' vectors, less ``lift`` times what an average history of that
+    weight has; the ``tags`` strongest are looked up in an inverted index, where each tag's list is ordered by
+    :math:`x_{it} (1 + pop_i)^{q}` and cut.
+
+    A user is served by his history, known or live; one without history gets an empty list. A cold item comes back as
+    soon as it has tags, behind equally fitting items that many people took.
+
+    Parameters
+    ----------
+    tags : int, default 100
+        Tags of a profile that are looked up, >= 1; 0 takes all.
+    list_length : int, default 2000
+        Items kept in the list of each tag, >= 1; 0 keeps all.
+    lift : float, default 1.0
+        Share of the average history's profile that is subtracted; 0 takes profiles as they are, and everybody then
+        likes "fiction".
+    idf_exponent : float, default 4.0
+        g: how much more rare tags say. High, because readers' shelves are noisy and the broad ones say little; 1 is
+        the usual idf.
+    length_exponent : float, default 1.0
+        c: 1 makes every item's vector as long as any other's, 0 favours items of many tags.
+    popularity_exponent : float, default 0.6
+        q: 0 ignores how many people took an item.
+    last : int, default 0
+        Newest history items used; 0 uses all.
+    half_life : float, default 50.0
+        Positions after which a history item counts half; 0 means that age does not matter. Chosen on
+        goodbooks, as the others: what was read last says more of what is read next.
+    weight_exponent : float, default 0.0
+        Power of the history's weights; 0 makes them ones.
+    dislike : float, default 0.0
+        How much an item that a user disliked takes from the tags it carries: one with a weight of 0 or below, or more
+        than a standard deviation below his mean. 0 takes it like any other.
+    avoid : list of str, default []
+        Tags whose items never come back, such as "nsfw".
+
+    Raises
+    ------
+    ConfigError
+        If a setting lies outside its range.
+    """
+
+    tags: int = 100
+    list_length: int = 2000
+    lift: float = 1.0
+    idf_exponent: float = 4.0
+    length_exponent: float = 1.0
+    popularity_exponent: float = 0.6
+    last: int = 0
+    half_life: float = 50.0
+    weight_exponent: float = 0.0
+    dislike: float = 0.0
+    avoid: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("tags", "list_length", "last"):
+            check_count(name, getattr(self, name), 0)
+        for name in (
+            "lift",
+            "idf_exponent",
+            "length_exponent",
+            "popularity_exponent",
+            "half_life",
+            "weight_exponent",
+            "dislike",
+        ):
+            check_at_least(name, getattr(self, name), 0)
+        given: object = self.avoid
+        if not isinstance(given, list | tuple) or not all(isinstance(tag, str) for tag in given):
+            raise ConfigError(f"avoid is {self.avoid!r}; it must be a list of tags")
+
+    def fit(self, data: RecallData, *, seed: int) -> NeighbourRecaller:  # noqa: ARG002 - nothing is drawn
+        """Return the channel. Time and memory linear in the number of item-tag pairs, and a sort.
+
+        Raises
+        ------
+        DataError
+            If the data has no tags.
+        ConfigError
+            If ``avoid`` names a tag that no item carries, with the nearest ones.
+        """
+        if data.item_tags is None:
+            raise DataError(
+                "the tag channel has no item tags to learn from; give the data tags or leave the channel out"
+            )
+        taken, carried = popularity(data), as_matrix(data.item_tags.table)
+        vectors = self._vectors(carried)
+        background = None
+        if self.lift:
+            average = sp.csr_array(vectors.T) @ (taken / max(1.0, taken.sum()))
+            background = (self.lift * average).astype(np.float32)
+        quality = (1.0 + taken) ** self.popularity_exponent * data.pool * ~self._avoided(carried, data.item_tags.tags)
+        lists = csr_table(sp.csr_array(scaled(vectors, rows=quality).T), k=self.list_length)
+        return NeighbourRecaller(
+            [csr_table(vectors), lists],
+            [self.tags],
+            profile=Profile(self.last, self.half_life, self.weight_exponent, self.dislike),
+            reason="because you like {via}, as in {source}",
+            via=data.item_tags.tags,
+            background=background,
+        )
+
+    def _avoided(self, carried: sp.csr_array, tags: Vocabulary) -> npt.NDArray[np.bool_]:
+        """Return (n_items,): items that carry a tag to avoid."""
+        for tag in self.avoid:
+            if tag not in tags:
+                raise ConfigError(f"avoid: {tag!r} is not among the {len(tags)} tags{nearest_names(tag, tags)}")
+        rows = tags.rows(list(self.avoid))
+        return np.asarray(carried[:, rows].sum(axis=1) > 0, dtype=np.bool_)
+
+    def _vectors(self, carried: sp.csr_array) -> sp.csr_array:
+        """Return (n_items, n_tags): idf-weighted tags, each item's vector divided by its length."""
+        frequency = degrees(carried, 0)
+        rarity = np.log1p(carried.shape[0] / np.maximum(frequency, 1.0)) ** self.idf_exponent
+        weighted = scaled(carried, columns=rarity)
+        lengths = np.sqrt(weighted.multiply(weighted).sum(axis=1))
+        return scaled(weighted, rows=inverse_power(lengths, self.length_exponent))

@@ -1,0 +1,1 @@
+"""Channels that know nothing of persons."""

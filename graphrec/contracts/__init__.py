@@ -1,0 +1,1 @@
+"""What channels are asked, what they answer, what they learn from."""

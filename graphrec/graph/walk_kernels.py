@@ -1,0 +1,274 @@
+"""Compiled parts of :mod:`graphrec.graph.walks`: random numbers, alias tables, the walker and the writer of text.
+
+Random numbers are a function of (seed, walk): a walk comes out the same on any thread, in any chunk. Everything that
+touches them stays uint64, since numba turns uint64 mixed with int64 into float64.
+"""
+
+from __future__ import annotations
+
+import numba as nb
+import numpy as np
+import numpy.typing as npt
+
+# Candidates refused in a row before a step is drawn exactly; bounds the time of extreme p and q.
+_PATIENCE = 64
+# Walks that one call takes abreast.
+_ABREAST = 32
+
+IntArray = npt.NDArray[np.int64]
+RowArray = npt.NDArray[np.int32]
+FloatArray = npt.NDArray[np.float32]
+
+_GAMMA = np.uint64(0x9E3779B97F4A7C15)
+_M1, _M2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+_S27, _S30, _S31, _S32 = np.uint64(27), np.uint64(30), np.uint64(31), np.uint64(32)
+_LOW = np.uint64(0xFFFFFFFF)
+_TO_UNIT = 2.0**-53
+_S11 = np.uint64(11)
+
+
+@nb.njit(nogil=True, cache=True, inline="always")
+def _mix(z: np.uint64) -> np.uint64:  # pragma: no cover - compiled
+    """Return the splitmix64 output function of ``z``."""
+    z = (z ^ (z >> _S30)) * _M1
+    z = (z ^ (z >> _S27)) * _M2
+    return z ^ (z >> _S31)
+
+
+@nb.njit(nogil=True, cache=True, inline="always")
+def _contains(indices: RowArray, low: np.int64, high: np.int64, row: np.int64) -> bool:  # pragma: no cover - compiled
+    """Tell whether ``row`` stands in the ascending ``indices[low:high]``."""
+    stop = high
+    while low < high:
+        middle = (low + high) >> 1
+        if indices[middle] < row:
+            low = middle + 1
+        else:
+            high = middle
+    return bool(low < stop and indices[low] == row)
+
+
+@nb.njit(nogil=True, cache=True)
+def build_alias(
+    indptr: IntArray, weights: FloatArray, thresholds: npt.NDArray[np.uint32], aliases: RowArray
+) -> None:  # pragma: no cover - compiled
+    """Fill each node's alias table (Vose 1991): slot j gives j with probability thresholds[j] / 2^32, or its alias."""
+    widest = 0
+    for node in range(indptr.size - 1):
+        widest = max(widest, indptr[node + 1] - indptr[node])
+    small, large = np.empty(widest, np.int64), np.empty(widest, np.int64)
+    scaled = np.empty(widest, np.float64)
+    for node in range(indptr.size - 1):
+        start, size = indptr[node], indptr[node + 1] - indptr[node]
+        total = 0.0
+        for j in range(size):
+            total += weights[start + j]
+        n_small, n_large = 0, 0
+        for j in range(size):
+            scaled[j] = weights[start + j] * size / total
+            aliases[start + j] = j
+            thresholds[start + j] = np.uint32(0xFFFFFFFF)
+            if scaled[j] < 1.0:
+                small[n_small] = j
+                n_small += 1
+            else:
+                large[n_large] = j
+                n_large += 1
+        while n_small > 0 and n_large > 0:
+            n_small -= 1
+            less, more = small[n_small], large[n_large - 1]
+            thresholds[start + less] = np.uint32(scaled[less] * 4294967295.0)
+            aliases[start + less] = more
+            scaled[more] -= 1.0 - scaled[less]
+            if scaled[more] < 1.0:
+                n_large -= 1
+                small[n_small] = more
+                n_small += 1
+
+
+@nb.njit(nogil=True, cache=True)
+def goes_both_ways(indptr: IntArray, indices: RowArray) -> bool:  # pragma: no cover - compiled
+    """Tell whether every edge has exactly one twin in the other direction, and no edge stands twice. O(m)."""
+    cursor = indptr[:-1].copy()
+    for node in range(indptr.size - 1):
+        for edge in range(indptr[node], indptr[node + 1]):
+            other = indices[edge]
+            if edge > indptr[node] and indices[edge - 1] == other:
+                return False
+            # Sources come in ascending order, and so do the entries of each row.
+            if cursor[other] == indptr[other + 1] or indices[cursor[other]] != node:
+                return False
+            cursor[other] += 1
+    return True
+
+
+@nb.njit(nogil=True, cache=True)
+def _exact_step(
+    indptr: IntArray,
+    indices: RowArray,
+    weights: FloatArray,
+    before: np.int64,
+    here: np.int64,
+    biases: npt.NDArray[np.float64],
+    unit: float,
+) -> int:  # pragma: no cover - compiled
+    """Return the position of the next edge, drawn from the distribution written out; O(deg log deg)."""
+    start, stop = indptr[here], indptr[here + 1]
+    total, chosen = 0.0, start
+    for turn in range(2):  # first the sum, then the place
+        wanted, running = unit * total, 0.0
+        for edge in range(start, stop):
+            row = indices[edge]
+            bias = biases[2]
+            if row == before:
+                bias = biases[0]
+            elif biases[1] != biases[2] and _contains(indices, indptr[before], indptr[before + 1], row):
+                bias = biases[1]
+            running += bias * (weights[edge] if weights.size else 1.0)
+            if turn == 1 and bias > 0.0:
+                chosen = edge
+                if running > wanted:
+                    return int(chosen)
+        total = running
+    return int(chosen)
+
+
+@nb.njit(nogil=True, cache=True)
+def walk(
+    indptr: IntArray,
+    indices: RowArray,
+    weights: FloatArray,
+    thresholds: npt.NDArray[np.uint32],
+    aliases: RowArray,
+    starts: RowArray,
+    first: int,
+    key: np.uint64,
+    biases: npt.NDArray[np.float64],
+    fold: bool,
+    walks: RowArray,
+    lengths: RowArray,
+) -> None:  # pragma: no cover - compiled
+    """Fill ``walks`` (n, length) and ``lengths`` (n,) with the walks ``first..first+n-1``.
+
+    ``biases`` are the weights of going back, to a node that the last one is joined to, and to any other.
+    ``weights``, ``thresholds`` and ``aliases`` are empty where every edge weighs the same. With ``fold`` (edges of one
+    weight, each with its twin) the part by which going back outweighs all else is drawn first, and costs no refusals.
+    """
+    length = walks.shape[1]
+    weighted = thresholds.size > 0
+    # One draw gives 32 bits for the slot and 32 for the verdict; 2^32 accepts always.
+    other = max(biases[1], biases[2])
+    excess = max(0.0, biases[0] - other) if fold else 0.0
+    largest = other if fold else max(biases[0], other)
+    accept_back = np.uint64(min(biases[0] / largest, 1.0) * 4294967296.0)
+    accept_near = np.uint64(biases[1] / largest * 4294967296.0)
+    accept_far = np.uint64(biases[2] / largest * 4294967296.0)
+    surely, possibly = min(accept_near, accept_far), max(accept_near, accept_far)
+    near_is_likelier = accept_near > accept_far
+    n = walks.shape[0]
+    # Several walks at a time, each a step in turn: while one waits for memory, the others go on.
+    abreast = min(_ABREAST, n)
+    states, number = np.empty(abreast, np.uint64), np.empty(abreast, np.int64)
+    before, here = np.empty(abreast, np.int64), np.empty(abreast, np.int64)
+    begin, degree = np.empty(abreast, np.int64), np.empty(abreast, np.int64)
+    edges, rows = np.empty(abreast, np.int64), np.empty(abreast, np.int64)
+    done, refused = np.empty(abreast, np.int64), np.empty(abreast, np.int64)
+    verdicts = np.empty(abreast, np.uint64)
+    started, active = 0, 0
+    while True:
+        while active < abreast and started < n:
+            states[active] = _mix(key ^ _mix(np.uint64(first + started) + _GAMMA))
+            number[active], before[active], done[active], refused[active] = started, -1, 1, 0
+            here[active] = starts[(first + started) % starts.size]
+            walks[started, 0] = here[active]
+            begin[active] = indptr[here[active]]
+            degree[active] = indptr[here[active] + 1] - begin[active]
+            started += 1
+            active += 1
+        if active == 0:
+            break
+        for a in range(active):  # draw an edge for each
+            states[a] += _GAMMA
+            z = _mix(states[a])
+            edges[a] = begin[a] + np.int64(((z >> _S32) * np.uint64(degree[a])) >> _S32)
+            verdicts[a] = z & _LOW
+        if weighted:
+            for a in range(active):
+                if degree[a] > 0 and verdicts[a] > np.uint64(thresholds[edges[a]]):
+                    edges[a] = begin[a] + np.int64(aliases[edges[a]])
+                states[a] += _GAMMA
+                verdicts[a] = _mix(states[a]) >> _S32
+        for a in range(active):  # see where it leads
+            rows[a] = indices[edges[a]] if degree[a] > 0 else -1
+        if excess > 0.0:
+            for a in range(active):
+                if before[a] >= 0:
+                    states[a] += _GAMMA
+                    unit = np.float64(_mix(states[a]) >> _S11) * _TO_UNIT
+                    if unit * (largest * degree[a] + excess) < excess:
+                        rows[a], verdicts[a] = before[a], np.uint64(0)
+        for a in range(active):  # take it or leave it
+            if degree[a] == 0 or before[a] < 0:
+                continue
+            accepted = False
+            if rows[a] == before[a]:
+                accepted = verdicts[a] < accept_back
+            elif verdicts[a] < surely:
+                accepted = True
+            elif verdicts[a] < possibly:
+                joined = _contains(indices, indptr[before[a]], indptr[before[a] + 1], rows[a])
+                accepted = joined == near_is_likelier
+            if not accepted:
+                refused[a] += 1
+                if refused[a] == _PATIENCE:
+                    states[a] += _GAMMA
+                    unit = np.float64(_mix(states[a]) >> _S11) * _TO_UNIT
+                    edge = _exact_step(indptr, indices, weights, before[a], here[a], biases, unit)
+                    rows[a] = indices[edge]
+                else:
+                    rows[a] = -2
+        for a in range(active):  # go
+            if rows[a] >= 0 and done[a] < length:
+                walks[number[a], done[a]] = rows[a]
+                done[a] += 1
+                refused[a] = 0
+                before[a], here[a] = here[a], rows[a]
+                begin[a] = indptr[here[a]]
+                degree[a] = indptr[here[a] + 1] - begin[a]
+        a = 0
+        while a < active:  # let those at their end give their place to the last
+            if done[a] < length and degree[a] > 0:
+                a += 1
+                continue
+            lengths[number[a]] = done[a]
+            walks[number[a], done[a] :] = -1
+            active -= 1
+            states[a], number[a], before[a], here[a] = states[active], number[active], before[active], here[active]
+            begin[a], degree[a], done[a] = begin[active], degree[active], done[active]
+            refused[a] = refused[active]
+
+
+@nb.njit(nogil=True, cache=True)
+def write_text(
+    walks: RowArray, lengths: RowArray, text: npt.NDArray[np.uint8], counts: IntArray
+) -> int:  # pragma: no cover - compiled
+    """Write walks as lines of decimal rows to ``text``; add to ``counts`` (n_nodes,); return the bytes written."""
+    digits = np.empty(10, np.uint8)
+    place = 0
+    for w in range(walks.shape[0]):
+        for j in range(lengths[w]):
+            row = walks[w, j]
+            counts[row] += 1
+            n = 0
+            while True:
+                digits[n] = 48 + row % 10
+                n += 1
+                row //= 10
+                if row == 0:
+                    break
+            for d in range(n - 1, -1, -1):
+                text[place] = digits[d]
+                place += 1
+            text[place] = 32 if j + 1 < lengths[w] else 10
+            place += 1
+    return place

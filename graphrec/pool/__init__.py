@@ -1,0 +1,1 @@
+"""Which items may be recalled at all, by rules."""

@@ -1,0 +1,139 @@
+"""Leaving out seen, banned and taken-down items: once, for every channel alike."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+import numba as nb
+import numpy as np
+import numpy.typing as npt
+
+from graphrec.contracts.recall import Queries, Recaller, take_queries
+from graphrec.data.lists import ItemLists, indptr_of, take_lists
+from graphrec.sparse.topk import join
+
+
+@nb.njit(nogil=True, cache=True)
+def _filter(
+    indptr: npt.NDArray[np.int64],
+    items: npt.NDArray[np.int32],
+    exclude_indptr: npt.NDArray[np.int64],
+    exclude_items: npt.NDArray[np.int32],
+    allowed: npt.NDArray[np.bool_],
+    k: int,
+    kept: npt.NDArray[np.int64],
+    counts: npt.NDArray[np.int64],
+) -> int:  # pragma: no cover - compiled
+    """Write positions of surviving entries to ``kept`` and lengths to ``counts``; return how many survive."""
+    stamp = np.full(allowed.size, -1, dtype=np.int32)
+    total = 0
+    for i in range(indptr.size - 1):
+        for p in range(exclude_indptr[i], exclude_indptr[i + 1]):
+            stamp[exclude_items[p]] = i
+        taken = 0
+        for p in range(indptr[i], indptr[i + 1]):
+            item = items[p]
+            if taken == k:
+                break
+            if allowed[item] and stamp[item] != i:
+                kept[total] = p
+                total += 1
+                taken += 1
+        counts[i] = taken
+    return total
+
+
+def leave_out(lists: ItemLists, k: int, *, exclude: ItemLists, allowed: npt.NDArray[np.bool_]) -> ItemLists:
+    """Return each list without its excluded and disallowed items, cut to ``k``. Order is kept."""
+    kept = np.empty(len(lists.items), dtype=np.int64)
+    counts = np.empty(len(lists), dtype=np.int64)
+    total = _filter(lists.indptr, lists.items, exclude.indptr, exclude.items, allowed, k, kept, counts)
+    indptr = indptr_of(counts)
+    return ItemLists(indptr, lists.items[kept[:total]], lists.scores[kept[:total]])
+
+
+@runtime_checkable
+class _Filtering(Protocol):
+    """A channel that leaves items out while it looks for the best, which spares it the longer lists."""
+
+    def recall_allowed(
+        self, queries: Queries, k: int, *, exclude: ItemLists, allowed: npt.NDArray[np.bool_]
+    ) -> ItemLists: ...
+
+
+def _typical_length(lists: ItemLists) -> int:
+    """Return a length that nine lists in ten keep within."""
+    lengths = lists.lengths
+    # One query is what a server asks; a percentile costs as much as some channels.
+    return int(np.percentile(lengths, 90)) if len(lengths) > 1 else int(lengths.sum())
+
+
+def recall_allowed(
+    recaller: Recaller,
+    queries: Queries,
+    k: int,
+    *,
+    exclude: ItemLists,
+    allowed: npt.NDArray[np.bool_],
+) -> ItemLists:
+    """Ask a channel for k items a query that are neither excluded nor disallowed.
+
+    A channel with a ``recall_allowed`` of its own does both at once; for another see :func:`recall_widening`. A list is
+    shorter than ``k`` only where the channel has no more.
+
+    Parameters
+    ----------
+    recaller : Recaller
+        The channel.
+    queries : Queries
+        n requests.
+    k : int
+        Items wanted a query.
+    exclude : ItemLists
+        n lists of items that must not come back (seen items and request exclusions).
+    allowed : ndarray
+        (n_items,) bool: the pool and request filters.
+
+    Returns
+    -------
+    ItemLists
+        n lists, best first.
+    """
+    if isinstance(recaller, _Filtering):
+        return recaller.recall_allowed(queries, k, exclude=exclude, allowed=allowed)
+    return recall_widening(recaller, queries, k, exclude=exclude, allowed=allowed)
+
+
+def recall_widening(
+    recaller: Recaller,
+    queries: Queries,
+    k: int,
+    *,
+    exclude: ItemLists,
+    allowed: npt.NDArray[np.bool_],
+) -> ItemLists:
+    """Return what :func:`recall_allowed` does, by ``recall`` alone.
+
+    The channel is asked again for more while leaving out leaves a query short and it still had items to give.
+    """
+    n_items = len(allowed)
+    # Most queries are served by one call: room for a typical history.
+    asked = min(n_items, k + _typical_length(exclude))
+    answer = recaller.recall(queries, asked)
+    result = leave_out(answer, k, exclude=exclude, allowed=allowed)
+    short = np.flatnonzero((result.lengths < k) & (answer.lengths >= asked))
+    if len(short) == 0 or asked >= n_items:
+        return result
+    # Widen for the short ones alone, then put the longer answers in their places. Room for the longest exclusion is
+    # enough unless the pool leaves out more.
+    enough = k + int(exclude.lengths[short].max())
+    pending, parts, places = short, [result], np.arange(len(result))
+    while len(pending):
+        asked = min(n_items, enough if asked < enough else asked * 4)
+        answer = recaller.recall(take_queries(queries, pending), asked)
+        wider = leave_out(answer, k, exclude=take_lists(exclude, pending), allowed=allowed)
+        done = (wider.lengths >= k) | (answer.lengths < asked) | (asked >= n_items)
+        places[pending[done]] = sum(map(len, parts)) + np.arange(int(done.sum()))
+        parts.append(take_lists(wider, np.flatnonzero(done)))
+        pending = pending[~done]
+    return take_lists(ItemLists(*join([(part.indptr, part.items, part.scores) for part in parts])), places)

@@ -1,0 +1,308 @@
+"""Compiled parts of :mod:`graphrec.sparse.topk`: selection of the best, and sparse rows pushed through a table.
+
+A candidate is one int64, its *key*: the float32 score in the upper half, turned so that the best is smallest, and the
+row in the lower half. Smaller keys stand first, ties of score go to the lower row, and no two keys are equal.
+
+Selection first finds a bound that the k best reach and few others do, then takes what reaches it into a buffer of a few
+times k keys; should that run full, it is parted at its k-th best, which becomes the bound.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba as nb
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float32]
+RowArray = npt.NDArray[np.int32]
+IntArray = npt.NDArray[np.int64]
+Number = float | np.floating
+
+_SIGN, _REST = np.int32(31), np.int32(0x7FFFFFFF)
+_ROOM = 4  # the buffer holds this many times k
+_LEAST_ROOM = 64
+# Scores are dealt out to this many lanes for each of the k, and refused in blocks of this many.
+_LANES = 4
+_BLOCK = 128
+# Up to so many keys are put in order by counting.
+_FEW = 500
+# The bound for a row may let k >> this many scores more through.
+_SLACK = 3
+# An accumulator with one column in this many touched is read from end to end; one with fewer, by its touched columns.
+_DENSE = 4
+
+
+@nb.njit(nogil=True, cache=True, inline="always")
+def _ascending(score: Number) -> Any:  # pragma: no cover - compiled
+    """Return an int32 that orders scores, rounded to float32, as they are. Adding 0 makes -0.0 equal to 0.0."""
+    bits = np.float32(np.float32(score) + np.float32(0.0)).view(np.int32)
+    return np.int32(bits ^ ((bits >> _SIGN) & _REST))
+
+
+@nb.njit(nogil=True, cache=True, inline="always")
+def _from_ascending(number: Any) -> np.float32:  # pragma: no cover - compiled
+    """Return the score that :func:`_ascending` made the number of."""
+    return np.int32(number ^ ((number >> _SIGN) & _REST)).view(np.float32)
+
+
+@nb.njit(nogil=True, cache=True, inline="always")
+def _key(score: Number, row: int) -> Any:  # pragma: no cover - compiled
+    """Return the key of a score, rounded to float32, and a row."""
+    return (np.int64(~_ascending(score)) << 32) | np.int64(row)
+
+
+@nb.njit(nogil=True, cache=True, inline="always")
+def _score(key: Any) -> np.float32:  # pragma: no cover - compiled
+    """Return the score in a key."""
+    return _from_ascending(~np.int32(key >> 32))
+
+
+@nb.njit(nogil=True, cache=True)
+def _part(keys: IntArray, n: int, k: int) -> None:  # pragma: no cover - compiled
+    """Bring the k smallest of the first n keys to the front, the k-th of them to place k - 1 (quickselect)."""
+    low, high, place = 0, n - 1, k - 1
+    while low < high:
+        a, b, c = keys[low], keys[(low + high) >> 1], keys[high]
+        pivot = max(min(a, b), min(max(a, b), c))  # the median
+        i, j = low, high
+        while i <= j:
+            while keys[i] < pivot:
+                i += 1
+            while keys[j] > pivot:
+                j -= 1
+            if i <= j:
+                keys[i], keys[j] = keys[j], keys[i]
+                i += 1
+                j -= 1
+        if place <= j:
+            high = j
+        elif place >= i:
+            low = i
+        else:
+            return
+
+
+@nb.njit(nogil=True, cache=True)
+def _lane_maxima(line: FloatArray, maxima: FloatArray) -> None:  # pragma: no cover - compiled
+    """Write the greatest of each lane to ``maxima``: every so-manyth score, for neighbours are often alike."""
+    lanes = maxima.size
+    maxima[:] = line[:lanes]
+    whole = lanes + (line.size - lanes) // (2 * lanes) * 2 * lanes
+    for start in range(lanes, whole, 2 * lanes):  # two at a time: each maximum is loaded and stored once for them
+        one, two = line[start : start + lanes], line[start + lanes : start + 2 * lanes]
+        for j in range(lanes):
+            better = one[j] if one[j] > two[j] else two[j]
+            maxima[j] = better if better > maxima[j] else maxima[j]
+    for start in range(whole, line.size, lanes):
+        rest = line[start : start + lanes]
+        for j in range(rest.size):
+            maxima[j] = rest[j] if rest[j] > maxima[j] else maxima[j]
+
+
+@nb.njit(nogil=True, cache=True)
+def _least_of_best(scores: FloatArray, k: int) -> np.float32:  # pragma: no cover - compiled
+    """Return the k-th best score, or one a little below it that few more reach.
+
+    Bisects the bits: counting how many stand above a middle takes no branch, and so a few cycles for eight scores.
+    """
+    turned = np.empty(scores.size, dtype=np.int32)
+    for j in range(scores.size):
+        turned[j] = _ascending(scores[j])
+    low, high = np.int64(turned.min()), np.int64(turned.max())
+    while low < high:
+        middle = (low + high + 1) >> 1
+        least, reached = np.int32(middle), np.int32(0)
+        for j in range(turned.size):
+            reached += np.int32(turned[j] >= least)
+        if reached < k:
+            high = middle - 1
+            continue
+        low = middle
+        if reached - k <= k >> _SLACK:
+            break
+    return _from_ascending(np.int32(low))
+
+
+@nb.njit(nogil=True, cache=True)
+def read_keys(keys: IntArray, rows: RowArray, scores: FloatArray) -> int:  # pragma: no cover - compiled
+    """Write the rows and the scores in ``keys`` (m,); return how many of the scores are above minus infinity."""
+    n = 0
+    for p in range(keys.size):
+        rows[p] = np.int32(keys[p] & 0xFFFFFFFF)
+        scores[p] = _score(keys[p])
+        n += scores[p] > -np.inf
+    return n
+
+
+@nb.njit(nogil=True, cache=True)
+def _best(line: FloatArray, columns: RowArray, k: int) -> IntArray:  # pragma: no cover - compiled
+    """Return the keys of the k best scores of a line (n,), in any order; score p is of column ``columns[p]``, or p.
+
+    The scores are dealt out to some lanes. At least k of them reach the k-th best of the lanes' maxima, and, dealt out
+    so, hardly more: the rest are refused in blocks. Time O(n + k) on average.
+    """
+    buffer = np.empty(min(line.size, max(_ROOM * k, _LEAST_ROOM) + _BLOCK), dtype=np.int64)
+    places = np.empty(_BLOCK + 1, dtype=np.int32)
+    least = np.float32(-np.inf)
+    if line.size > k:
+        maxima = np.empty(min(line.size, _LANES * k), dtype=np.float32)
+        _lane_maxima(line, maxima)
+        least = _least_of_best(maxima, k)
+    n = 0
+    for start in range(0, line.size, _BLOCK):
+        block, reached = line[start : start + _BLOCK], False
+        for j in range(block.size):
+            reached |= block[j] >= least
+        if not reached:
+            continue
+        if n + block.size > buffer.size:
+            _part(buffer, n, k)
+            n, least = k, _score(buffer[k - 1])  # a tie with it may stand before it, where columns do not ascend
+        found = 0
+        for j in range(block.size):
+            # Written always, kept when good enough: a branch would be guessed wrong.
+            places[found] = j
+            found += block[j] >= least
+        for p in range(found):
+            place = start + places[p]
+            buffer[n + p] = _key(line[place], columns[place] if columns.size else place)
+        n += found
+    if n > k:
+        _part(buffer, n, k)
+    return buffer[: min(n, k)]
+
+
+@nb.njit(nogil=True, cache=True)
+def _write(keys: IntArray, rows: RowArray, scores: FloatArray) -> int:  # pragma: no cover - compiled
+    """Write keys, best first, as rows and scores; return how many there are."""
+    if keys.size > _FEW:
+        keys.sort()
+        read_keys(keys, rows, scores)
+        return keys.size
+    for p in range(keys.size):
+        # As many stand before it: counting them takes no branch that could be guessed wrong.
+        place = 0
+        for q in range(keys.size):
+            place += keys[q] < keys[p]
+        rows[place] = np.int32(keys[p] & 0xFFFFFFFF)
+        scores[place] = _score(keys[p])
+    return keys.size
+
+
+@nb.njit(nogil=True, cache=True)
+def select_top(
+    values: npt.NDArray[np.float64], candidates: RowArray, k: int, rows: RowArray, scores: FloatArray
+) -> int:  # pragma: no cover - compiled
+    """Write the k best of ``candidates`` (c,), by ``values[candidate]``, to ``rows`` and ``scores``; return how many.
+
+    Best first, ties to the lower row. Values are rounded to float32 *before* they are compared, so that the order
+    agrees with the scores that come back. Candidates are distinct. Time O(c + k log k) on average, memory O(c).
+    """
+    if candidates.size == 0 or k <= 0:
+        return 0
+    line = np.empty(candidates.size, dtype=np.float32)
+    for p in range(line.size):
+        line[p] = values[candidates[p]]
+    return _write(_best(line, candidates, k), rows, scores)
+
+
+@nb.njit(nogil=True, cache=True)
+def best_of_rows(values: FloatArray, keys: IntArray) -> None:  # pragma: no cover - compiled
+    """Write the keys of the k best columns of each row of ``values`` (q, n), k <= n, to ``keys`` (q, k), unordered."""
+    for i in range(values.shape[0]):
+        keys[i] = _best(values[i], np.empty(0, dtype=np.int32), keys.shape[1])
+
+
+@nb.njit(nogil=True, cache=True)
+def _add_rows(
+    sources: RowArray,
+    weights: npt.NDArray[np.float64],
+    table_indptr: IntArray,
+    table_columns: RowArray,
+    table_scores: FloatArray,
+    accumulator: npt.NDArray[np.float64],
+    touched: RowArray,
+) -> int:  # pragma: no cover - compiled
+    """Add the weighted rows of the table to the accumulator; list the columns touched, and return how many.
+
+    Only products > 0 are added, so that 0 means untouched.
+    """
+    n = 0
+    for p in range(sources.size):
+        weight, source = weights[p], sources[p]
+        if weight > 0.0:
+            for q in range(table_indptr[source], table_indptr[source + 1]):
+                added = weight * table_scores[q]
+                if added > 0.0:
+                    column = table_columns[q]
+                    before = accumulator[column]
+                    # Written always, counted when new: a branch here would be guessed wrong half the time.
+                    touched[n] = column
+                    n += before == 0.0
+                    accumulator[column] = before + added
+    return n
+
+
+@nb.njit(nogil=True, cache=True, inline="always")
+def _mark(columns: RowArray, accumulator: npt.NDArray[np.float64], value: float) -> None:  # pragma: no cover - compiled
+    """Set the columns that exist to ``value``."""
+    for column in columns:
+        if 0 <= column < accumulator.size:
+            accumulator[column] = value
+
+
+@nb.njit(nogil=True, cache=True)
+def push_rows(
+    indptr: IntArray,
+    sources: RowArray,
+    weights: npt.NDArray[np.float64],
+    table_indptr: IntArray,
+    table_columns: RowArray,
+    table_scores: FloatArray,
+    skip_indptr: IntArray,
+    skip: RowArray,
+    allowed: npt.NDArray[np.bool_],
+    background: FloatArray,
+    accumulator: npt.NDArray[np.float64],
+    touched: RowArray,
+    k: int,
+    counts: IntArray,
+    rows: RowArray,
+    scores: FloatArray,
+) -> int:  # pragma: no cover - compiled
+    """Push each weighted list through the table and write its k best columns; return how many entries there are.
+
+    ``accumulator`` (n_columns,) arrives and leaves as zeros; ``touched`` has one place more than it.
+    """
+    n_columns = accumulator.size
+    line = np.empty(n_columns, dtype=np.float32)
+    total = 0
+    for i in range(indptr.size - 1):
+        first, last = indptr[i], indptr[i + 1]
+        left_out = skip[skip_indptr[i] : skip_indptr[i + 1]]
+        _mark(left_out, accumulator, -np.inf)  # whatever is added, such a column is neither new nor above 0
+        n_touched = _add_rows(
+            sources[first:last], weights[first:last], table_indptr, table_columns, table_scores, accumulator, touched
+        )
+        mass = 0.0
+        if background.size:
+            for p in range(first, last):
+                mass += max(weights[p], 0.0)
+        n, dense = 0, n_touched * _DENSE > n_columns
+        for p in range(n_columns if dense else n_touched):
+            column = p if dense else touched[p]
+            value = accumulator[column]
+            accumulator[column] = 0.0
+            kept = value > 0.0 and (allowed.size == 0 or allowed[column])
+            if background.size:
+                value -= mass * background[column]
+                kept = kept and value > 0.0
+            # Written always, kept where it counts; never behind what is read next.
+            touched[n], line[n] = column, value
+            n += kept
+        _mark(left_out, accumulator, 0.0)
+        counts[i] = _write(_best(line[:n], touched, k), rows[total:], scores[total:])
+        total += counts[i]
+    return total
