@@ -39,9 +39,9 @@ Ask = Callable[[int], Any]
 @contextmanager
 def demo_bundle() -> Iterator[Path]:
     """Train the demonstration and yield where its bundle lies."""
-    from pipelines.config import load_config
-    from pipelines.datasets import datasets_directory
-    from pipelines.train import train
+    from pipelines.config.load import load_config
+    from pipelines.jobs.train import train
+    from pipelines.registry.datasets import datasets_directory
 
     with TemporaryDirectory() as directory:
         train(load_config(datasets_directory() / "goodbooks" / "demo.toml"), directory)

@@ -47,7 +47,7 @@ class KnowledgeGraph:
         (m, 3) int32 head entity, relation, tail entity; sorted, no duplicate.
     entities : Vocabulary
         IRIs of all subjects and of all objects that are not literals, in order of their UTF-8 bytes. Blank nodes have
-        IRIs too: see :func:`kg.rdf.read_rdf`.
+        IRIs too: see :func:`kg.reading.rdf.read_rdf`.
     relations : Vocabulary
         IRIs of all predicates, in the same order.
     labels : Arrow string array or None

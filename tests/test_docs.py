@@ -16,8 +16,8 @@ from graphrec.fusion.calibrated import FittedCalibrated
 from graphrec.fusion.settings import FUSIONS, RECIPES, fusion_class
 from graphrec.operations.conflicts import find_problems
 from graphrec.pool.rules import RULES
-from pipelines.config import TrainConfig, check_config, make_fusion, spaces_of
-from pipelines.operations import read_rules
+from pipelines.config.load import TrainConfig, check_config, make_fusion, spaces_of
+from pipelines.readers.rules import read_rules
 from tests.pipelines.shelf import write_shelf
 
 DOCS = Path(__file__).parent.parent / "docs"

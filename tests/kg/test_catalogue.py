@@ -17,8 +17,8 @@ from kg.export import to_networkx
 from kg.hetero import adjacency_from_hetero, numeric_attributes, to_hetero
 from kg.knowledge_graph import KnowledgeGraph
 from kg.linking import Linking, link_by_table, link_by_template
-from kg.rdf import read_rdf
-from tests.kg.documents import write
+from kg.reading.rdf import read_rdf
+from tests.kg.reading.documents import write
 
 WORLD = """
 @prefix : <http://e/> . @prefix o: <http://other/> . @prefix rdfs: <http://www.w3.org/2000/01/rdf-schema#> .

@@ -13,8 +13,8 @@ from kg.interactions import (
     interactions_from_rdf,
 )
 from kg.knowledge_graph import KnowledgeGraph
-from kg.rdf import read_rdf
-from tests.kg.documents import write
+from kg.reading.rdf import read_rdf
+from tests.kg.reading.documents import write
 
 PREFIXES = """@prefix gr: <https://graphrec.org/ns#> . @prefix : <http://e/> .
 @prefix xsd: <http://www.w3.org/2001/XMLSchema#> .

@@ -22,8 +22,8 @@ from kg.linking import (
     link_by_table,
     link_by_template,
 )
-from kg.rdf import read_rdf
-from tests.kg.documents import write
+from kg.reading.rdf import read_rdf
+from tests.kg.reading.documents import write
 
 BOOKS = """
 @prefix : <http://e/book/> . @prefix s: <http://schema.org/> . @prefix rdfs: <http://www.w3.org/2000/01/rdf-schema#> .

@@ -13,10 +13,10 @@ from rdflib.compare import isomorphic
 
 from graphrec.errors import DataError
 from kg.knowledge_graph import same_graph
-from kg.no_network import no_network
-from kg.rdf import read_rdf
 from kg.rdflib_bridge import check_query, from_rdflib, select, to_rdflib
-from tests.kg.documents import JSONLD, TURTLE, XML, write
+from kg.reading.no_network import no_network
+from kg.reading.rdf import read_rdf
+from tests.kg.reading.documents import JSONLD, TURTLE, XML, write
 
 
 class Listener:

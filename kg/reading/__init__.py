@@ -1,0 +1,1 @@
+"""RDF files into a knowledge graph."""

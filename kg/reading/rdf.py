@@ -1,0 +1,195 @@
+"""Reading RDF files into a KnowledgeGraph."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from graphrec.errors import ConfigError, DataError
+from kg.knowledge_graph import KnowledgeGraph, ReadReport
+from kg.reading.assemble import knowledge_graph
+from kg.reading.encode import TermTable
+from kg.reading.formats import LINE_FORMATS, RdfFile, rdf_file
+from kg.reading.rejects import OnError, Rejects
+from kg.reading.statements import statement_files, statements
+from kg.terms import GENID
+
+Progress = Callable[[str, int], None]
+# Chunks come in bursts, a block of lines at a time; so many may wait before the parser does.
+_BEHIND = 6
+
+
+def read_rdf(
+    paths: str | Path | Sequence[str | Path],
+    *,
+    format: str | None = None,  # noqa: A002
+    on_error: OnError = "reject",
+    rejects: Path | None = None,
+    max_reject_share: float = 0.05,
+    graphs: Sequence[str] | None = None,
+    languages: Sequence[str] = ("en",),
+    base: str | None = None,
+    progress: Progress | None = None,
+) -> KnowledgeGraph:
+    """Return the knowledge graph of one or more RDF files, merged.
+
+    Parameters
+    ----------
+    paths : path or sequence of paths
+        Turtle, N-Triples, N-Quads, TriG, RDF/XML or JSON-LD, by extension; plain, .gz, .xz or .zst.
+    format : str, optional
+        Syntax of all files where the extension does not tell: a key of ``kg.reading.formats.FORMATS``.
+    on_error : {"reject", "raise"}
+        In N-Triples and N-Quads a bad line is left out and counted, or raises. In the other syntaxes a fault
+        always raises: nothing after it can be trusted.
+    rejects : Path, optional
+        JSON Lines file for the lines left out; written only where there are some.
+    max_reject_share : float, default 0.05
+        Largest share of a file's lines that may be bad.
+    graphs : sequence of str, optional
+        Keep only these named graphs ("" is the default graph). By default the triples of all graphs are merged.
+    languages : sequence of str, default ("en",)
+        Languages of labels, the preferred one first.
+    base : str, optional
+        IRI that relative IRIs are resolved against (never a place to read from).
+    progress : callable, optional
+        Called with (file name, statements read so far) every few tens of thousands.
+
+    Returns
+    -------
+    KnowledgeGraph
+        Its ``report`` says what was left out; triples whose object is a triple term (RDF 1.2) are among it.
+
+    Raises
+    ------
+    DataError
+        One sentence with file and place: a missing or empty file, a directory, an unknown extension, another
+        encoding than UTF-8, a damaged archive, a syntax error, too many bad lines, a DOCTYPE, a remote context.
+    ConfigError
+        On an illegal setting.
+
+    Notes
+    -----
+    Nothing is ever fetched. Blank nodes become IRIs ``…/.well-known/genid/<digest>-<label>``: the digest is a hash over
+    the set of the file's triples with blank nodes masked, the label is the file's own in the line formats and the
+    number of first appearance elsewhere. So one file always gives the same ids, however its lines are shuffled, and
+    two files share blank nodes only if they say the same.
+    """
+    if not 0 <= max_reject_share <= 1:
+        raise ConfigError(f"max_reject_share is {max_reject_share}; it must lie between 0 and 1")
+    if on_error not in ("reject", "raise"):
+        raise ConfigError(f"on_error is {on_error!r}; legal: 'reject', 'raise'")
+    files = [rdf_file(path, format) for path in statement_files(paths)]  # type: ignore[arg-type]
+    if not files:
+        raise DataError("no RDF file was given; name at least one")
+    kept = Rejects(on_error, rejects, max_reject_share)
+    reader = Encoder(graphs=graphs)
+    try:
+        for file in files:
+            reader.add(file, statements(file, kept, base=base), strict=on_error == "raise", progress=progress)
+    finally:
+        kept.close()
+    return reader.finish(
+        languages=languages,
+        files=tuple(str(file.path) for file in files),
+        n_rejected=kept.n_rejected,
+        first_reject=kept.first,
+    )
+
+
+class Encoder:
+    """Takes the statements of files one after the other and ends in one graph.
+
+    Parameters
+    ----------
+    graphs : sequence of str, optional
+        Keep only these named graphs ("" is the default graph).
+    """
+
+    def __init__(self, *, graphs: Sequence[str] | None = None) -> None:
+        self._graphs = None if graphs is None else frozenset(graphs)
+        self._table = TermTable()
+        self._parts: list[npt.NDArray[np.int32]] = []
+        self._blank: dict[int, str] = {}
+        self._n = 0
+
+    def add(
+        self, file: RdfFile, chunks: Iterator[bytes], *, strict: bool = False, progress: Progress | None = None
+    ) -> None:
+        """Encode ``chunks`` of canonical N-Quads on a second thread while the next one is parsed."""
+        table, before, nested = self._table, len(self._table), self._table.n_nested
+        table.begin_file()
+        n_before = self._n
+        for part in _pipelined(self._encode, chunks):
+            self._n += len(part)
+            self._parts.append(part)
+            if strict and table.n_nested > nested:
+                raise DataError(
+                    f"{file.path} holds RDF 1.2 triple terms, which have no place here: {table.first_nested}"
+                )
+            if progress is not None:
+                progress(file.path.name, self._n)
+        if self._n == n_before and table.n_nested == nested:
+            raise DataError(f"{file.path} holds no triples; give a {file.format} file that does")
+        self._blank.update(_skolem(table, before, keep_labels=file.format in LINE_FORMATS))
+
+    def _encode(self, chunk: bytes) -> npt.NDArray[np.int32]:
+        encoded = self._table.encode(chunk, chunk.count(b"\n"), graphs=self._graphs is not None)
+        if self._graphs is not None:
+            numbers, inverse = np.unique(encoded[:, 3], return_inverse=True)
+            kept = np.asarray([self._graph(int(g)) in self._graphs for g in numbers], dtype=np.bool_)
+            encoded = encoded[kept[inverse]]
+        return np.ascontiguousarray(encoded[:, :3])
+
+    def _graph(self, term: int) -> str:
+        if term < 0:
+            return ""
+        start, stop = self._table.offsets[term : term + 2]
+        return self._table.arena[start:stop].tobytes().decode().strip("<>")
+
+    def finish(
+        self,
+        *,
+        languages: Sequence[str] = ("en",),
+        files: tuple[str, ...] = (),
+        n_rejected: int = 0,
+        first_reject: str = "",
+    ) -> KnowledgeGraph:
+        """Return the graph of everything added; the encoder is spent."""
+        rows = np.concatenate([*self._parts, np.empty((0, 3), np.int32)])
+        self._parts.clear()
+        report = ReadReport(files, self._n, n_rejected, self._table.n_nested, first_reject)
+        if not len(rows):
+            raise DataError(f"{', '.join(files) or 'the input'} holds no usable triples in the graphs asked for")
+        return knowledge_graph(self._table, rows, self._blank, languages=languages, report=report)
+
+
+def _pipelined(
+    work: Callable[[bytes], npt.NDArray[np.int32]], chunks: Iterable[bytes]
+) -> Iterator[npt.NDArray[np.int32]]:
+    """Yield ``work(chunk)`` in order, worked on one other thread, a few chunks behind."""
+    waiting: deque[Future[npt.NDArray[np.int32]]] = deque()
+    with ThreadPoolExecutor(1) as pool:
+        for chunk in chunks:
+            waiting.append(pool.submit(work, chunk))
+            if len(waiting) > _BEHIND:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _skolem(table: TermTable, start: int, *, keep_labels: bool) -> dict[int, str]:
+    """Return the IRI of each blank-node term of the file whose terms begin at ``start``."""
+    first = table.arena[table.offsets[start : len(table)]] == ord("_")
+    scope = f"{GENID}{table.file_digest:016x}-"
+    named: dict[int, str] = {}
+    for number, term in enumerate(np.flatnonzero(first) + start):
+        begin, end = table.offsets[term : term + 2]
+        label = table.arena[begin + 2 : end].tobytes().decode() if keep_labels else f"b{number}"
+        named[int(term)] = scope + label
+    return named

@@ -1,0 +1,1 @@
+"""The configuration of a run: TOML in, checked settings out."""

@@ -1,0 +1,1 @@
+"""Channels and their fusion measured on held-out events."""

@@ -1,0 +1,317 @@
+"""The main job: read, split, fit, measure, fit again on everything, publish."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from graphrec.bundle import publish, write_bundle
+from graphrec.contracts.recall import RecallData, Recaller
+from graphrec.contracts.training_part import last_moment, training_part
+from graphrec.data.interactions import Interactions, histories
+from graphrec.data.lists import ItemLists, take_lists
+from graphrec.data.splits import Split, held_out, split_by_ratio, split_by_time, split_given, split_leave_last
+from graphrec.errors import ConfigError
+from graphrec.fusion.settings import Fusion, FusionRecipe
+from graphrec.graph.leaks import find_leaks, refuse_leaks, user_nodes
+from graphrec.recallers.vector import VectorRecaller
+from pipelines.config.load import Config, SplitSection, make_fusion
+from pipelines.evaluation.evaluate import ask_all, evaluate, sample_users
+from pipelines.jobs.pool import Pooled, with_pool
+from pipelines.progress import Silent, Steps
+from pipelines.readers.inputs import Inputs, load_inputs
+from pipelines.readers.rules import with_rules
+from pipelines.report.report import write_report
+
+# Users of a validation part that channels are asked for: enough for fractions of a point, 1 GB at 16 channels of 400.
+VALIDATION_USERS = 20_000
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Trained:
+    """What a run leaves: the bundle's directory and the report (``report.json`` as a mapping)."""
+
+    bundle: Path
+    report: dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Fitted:
+    """Channels ready to answer, with the seconds that each fit took."""
+
+    channels: Mapping[str, Recaller]
+    fit_s: Mapping[str, float]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Validation:
+    """Each channel's answers to n users, what was held out for them, and the channels fitted without it.
+
+    ``counts`` (n_items,) are the events of each item in what the channels were fitted on.
+    """
+
+    lists: Mapping[str, ItemLists]
+    truth: ItemLists
+    fitted: Fitted
+    counts: npt.NDArray[np.int64]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Chosen:
+    """The fusion; where it was fitted, what fitting found (JSON values) and, if still needed, on which lists."""
+
+    fusion: Fusion
+    found: Mapping[str, Any] | None = None
+    validation: Validation | None = None
+
+
+def train(config: Config, out: str | Path, *, steps: Steps | None = None) -> Trained:
+    """Run the configuration and leave ``out/report.json``, ``out/report.html`` and a bundle behind ``out/current``.
+
+    Channels are measured when fitted on the training part alone. What is published is fitted on all events, unless
+    ``publish.data = "train"``.
+
+    Parameters
+    ----------
+    config : Config
+        From :func:`pipelines.config.load.load_config`.
+    out : path
+        Directory of the results; made where it is missing. A bundle that is there stays until the new one is whole.
+    steps : Steps or None
+        Where progress is shown.
+
+    Raises
+    ------
+    GraphRecError
+        On input, settings or output that cannot be used.
+    """
+    shown = steps or Silent()
+    root = Path(out)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"the output directory {str(root)!r} cannot be made: {error.strerror}") from error
+    inputs, split, measured = prepare(config, rejects=root / "rejects", steps=shown)
+    chosen = choose_fusion(config, measured, shown)
+    fitted = fit_channels(config, measured, shown)
+    report = measure(config, inputs, split, measured, fitted, chosen, shown)
+    data, published = measured, fitted
+    if config.settings.publish.data == "all":
+        whole = with_pool(config, inputs.data, events="all")
+        data, report["pool_published"] = whole.data, whole.report
+        published = fit_channels(config, data, shown, note=" on all events")
+    bundle = publish_bundle(config, data, inputs, published, chosen.fusion, report, root, shown)
+    write_report(report, root)
+    return Trained(bundle, report)
+
+
+def evaluate_only(config: Config, *, rejects: Path | None = None, steps: Steps | None = None) -> dict[str, Any]:
+    """Fit on the training part, measure, and return the report; nothing is published."""
+    shown = steps or Silent()
+    inputs, split, measured = prepare(config, rejects=rejects, steps=shown)
+    chosen = choose_fusion(config, measured, shown)
+    return measure(config, inputs, split, measured, fit_channels(config, measured, shown), chosen, shown)
+
+
+def pool_only(config: Config, *, events: Literal["train", "all"] = "all", steps: Steps | None = None) -> Pooled:
+    """Return the pool of the training part, or of all events, and its report; nothing is fitted."""
+    shown = steps or Silent()
+    if events == "train":
+        inputs, _, measured = prepare(config, rejects=None, steps=shown)
+        return Pooled(measured, dict(inputs.pool))
+    return with_pool(config, load_inputs(config, rejects=None, steps=shown).data, events="all")
+
+
+def prepare(config: Config, *, rejects: Path | None, steps: Steps) -> tuple[Inputs, Split, RecallData]:
+    """Return the inputs, the split, and what channels may learn from while they are measured, with its pool.
+
+    Raises
+    ------
+    LeakError
+        If the knowledge graph holds edges from users to what is held out for them.
+    """
+    inputs = with_rules(config, load_inputs(config, rejects=rejects, steps=steps))
+    split = make_split(config.settings.split, inputs.data.interactions, inputs.test, seed=config.settings.seed)
+    refuse_user_leaks(config, inputs.data, held=split.test)
+    with steps.step("choose the pool"):
+        pooled = with_pool(config, training_part(inputs.data, split), events="train")
+    return dataclasses.replace(inputs, pool=pooled.report), split, pooled.data
+
+
+def refuse_user_leaks(config: Config, data: RecallData, *, held: Interactions) -> None:
+    """Raise LeakError where the knowledge graph joins users to what is held out for them."""
+    knowledge = config.settings.data.knowledge
+    if knowledge is None:
+        return
+    template = knowledge.user_template or "{id}"
+    nodes = user_nodes(data.catalogue, data.users, lambda user: template.replace("{id}", user))
+    refuse_leaks(find_leaks(data.catalogue, nodes, held))
+
+
+def make_split(section: SplitSection, interactions: Interactions, test: Interactions | None, *, seed: int) -> Split:
+    """Hold events out as the configuration says."""
+    if section.kind == "given":
+        if test is None:
+            raise ConfigError("split.kind = 'given' needs data.interactions.test_path")
+        return split_given(interactions, test)
+    if section.kind == "leave-last":
+        return split_leave_last(interactions, n=section.n)
+    if section.kind == "ratio":
+        return split_by_ratio(interactions, test_share=section.test_share, seed=seed)
+    if section.cut is not None:
+        return split_by_time(interactions, cut=section.cut)
+    return split_by_time(interactions, test_share=section.test_share)
+
+
+def fit_channels(config: Config, data: RecallData, steps: Steps, *, note: str = "") -> Fitted:
+    """Fit every channel of the configuration on ``data``."""
+    channels: dict[str, Recaller] = {}
+    seconds: dict[str, float] = {}
+    for name, recipe in config.recipes.items():
+        with steps.step(f"fit {name}{note}"):
+            started = time.perf_counter()
+            channels[name] = recipe.fit(data, seed=config.settings.seed)
+            seconds[name] = time.perf_counter() - started
+    return Fitted(channels, seconds)
+
+
+def inner_section(split: SplitSection) -> SplitSection:
+    """Return how train is divided again where nothing else is said: as the whole was.
+
+    A given test file, or a cut in time, says nothing of how to divide train again: the first is followed by a random
+    ratio, the second by a cut that leaves ``test_share`` of the events.
+    """
+    return SplitSection(kind="ratio") if split.kind == "given" else split.model_copy(update={"cut": None})
+
+
+def divide(config: Config, train: RecallData, section: SplitSection, *, seed: int) -> tuple[Split, RecallData]:
+    """Return the training part divided once more, and what may be learned from its inner part, with its pool.
+
+    Raises
+    ------
+    LeakError
+        If the knowledge graph holds edges from users to what is held out for them.
+    """
+    split = make_split(section, train.interactions, None, seed=seed)
+    refuse_user_leaks(config, train, held=split.test)
+    return split, with_pool(config, training_part(train, split), events="train").data
+
+
+def validation_part(config: Config, data: RecallData, steps: Steps, *, depth: int) -> Validation:
+    """Fit every channel on a part of ``data`` and ask it for users whose other events are the truth.
+
+    Parameters
+    ----------
+    data : RecallData
+        What channels may learn from, the training part alone.
+    depth : int
+        How many items each channel is asked for: ``channel_depth(k)`` of the fusion.
+
+    Notes
+    -----
+    At most ``VALIDATION_USERS`` users are asked for, drawn with the seed. Memory: their lists, 8 bytes an entry.
+    """
+    seed = config.settings.seed
+    split, data = divide(config, data, inner_section(config.settings.split), seed=seed)
+    fitted = fit_channels(config, data, steps, note=" for validation")
+    with steps.step("ask every channel on validation"):
+        truth = held_out(split.train, split.test)
+        users = sample_users(truth.lengths.nonzero()[0].astype(np.int32), VALIDATION_USERS, seed=seed)
+        lists = ask_all(fitted.channels, histories(split.train), users, depth, allowed=data.pool, now=last_moment(data))
+    counts = np.bincount(data.interactions.items, minlength=len(data.items))
+    return Validation(lists, take_lists(truth, users), fitted, counts)
+
+
+def choose_fusion(config: Config, data: RecallData, steps: Steps) -> Chosen:
+    """Return the fusion that the configuration names, fitted on a validation part of ``data`` where it has to be."""
+    fusion = make_fusion(config.settings.fusion, list(config.recipes))
+    if not isinstance(fusion, FusionRecipe):
+        return Chosen(fusion)
+    k = max(config.settings.evaluate.k)
+    validation = validation_part(config, data, steps, depth=fusion.channel_depth(k))
+    with steps.step("fit the fusion on validation"):
+        result = fusion.fit(
+            validation.lists, validation.truth, k=k, counts=validation.counts, seed=config.settings.seed
+        )
+    # The lists are large: they stay only where something else is chosen on them.
+    kept = validation if config.settings.evaluate.limits else None
+    return Chosen(result.fusion, {**result.found, "k": k, "users": len(validation.truth)}, kept)
+
+
+def measure(
+    config: Config, inputs: Inputs, split: Split, measured: RecallData, fitted: Fitted, chosen: Chosen, steps: Steps
+) -> dict[str, Any]:
+    """Return the report of the channels fitted on ``measured``, with what was read, linked and left out of the pool."""
+    settings = config.settings
+    with steps.step("measure every channel") as advance:
+        report = evaluate(
+            fitted.channels,
+            chosen.fusion,
+            measured,
+            split.test,
+            k=settings.evaluate.k,
+            fit_s=fitted.fit_s,
+            size_bytes={name: saved_bytes(channel) for name, channel in fitted.channels.items()},
+            seed=settings.seed,
+            progress=advance,
+            bootstrap_rounds=settings.evaluate.bootstrap_rounds,
+            max_users=settings.evaluate.max_users,
+            limits=settings.evaluate.limits,
+            validation=None if (part := chosen.validation) is None else (part.lists, part.truth),
+        )
+    if chosen.found is not None:
+        report["fusion_fit"] = dict(chosen.found)
+    told = {"dataset": settings.name, "split": split.settings, "seed": settings.seed}
+    return {**report, **told, "inputs": inputs.report, "pool": inputs.pool}
+
+
+def saved_bytes(channel: Recaller) -> int:
+    """Return how many bytes a channel takes on disk."""
+    with TemporaryDirectory() as directory:
+        channel.save(Path(directory))
+        return sum(file.stat().st_size for file in Path(directory).rglob("*") if file.is_file())
+
+
+def publish_bundle(
+    config: Config,
+    data: RecallData,
+    inputs: Inputs,
+    fitted: Fitted,
+    fusion: Fusion,
+    report: Mapping[str, Any],
+    root: Path,
+    steps: Steps,
+) -> Path:
+    """Write the bundle and switch ``root/current`` to it; return the bundle's directory."""
+    with steps.step("audit and publish the bundle"):
+        audits = {
+            name: channel.audit(seed=config.settings.seed)
+            for name, channel in fitted.channels.items()
+            if isinstance(channel, VectorRecaller)
+        }
+        return publish(
+            root,
+            lambda directory: write_bundle(
+                directory,
+                users=data.users,
+                items=data.items,
+                catalogue=data.catalogue,
+                history=histories(data.interactions),
+                pool=data.pool,
+                channels=fitted.channels,
+                fusion=fusion.to_dict(),
+                wording=config.settings.wording,
+                config=config.settings.model_dump(mode="json"),
+                data_fingerprint=inputs.fingerprint,
+                report=report,
+                audits=audits,
+            ),
+            keep=config.settings.publish.keep,
+        )

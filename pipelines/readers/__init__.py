@@ -1,0 +1,1 @@
+"""Tables, lists and frames into events, attributes, tags, exposures and rules."""

@@ -1,0 +1,205 @@
+"""Tables of items (titles, tags, attributes) and of users (attributes)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from graphrec.data.attributes import Attributes
+from graphrec.data.item_tags import ItemTags
+from graphrec.data.lists import indptr_of
+from graphrec.data.neighbours import NeighbourTable
+from graphrec.data.vocabulary import Vocabulary
+from graphrec.errors import ConfigError, DataError
+from pipelines.readers.batches import Table
+from pipelines.readers.cells import id_cells
+from pipelines.readers.columns import Columns, Gathered
+from pipelines.readers.rejects import Rejects
+from pipelines.readers.rows import reject_ragged
+from pipelines.readers.tables import named_columns, open_table
+
+OURS = ("item_id", "label", "tags")
+USERS = ("user_id",)
+_NONE = Columns()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ItemTable:
+    """What an items table says.
+
+    ``labels`` is (n_items,) Arrow text, null where an item has none; ``item_tags`` is None where the table has no tags;
+    ``attributes`` has the columns that were asked for.
+    ``report`` has ``rows``, ``matched``, ``unknown`` (ids that the vocabulary does not hold), ``repeated`` (further
+    rows of an item: the first counts), ``empty_ids``, ``without_row`` (items of the vocabulary), ``tags``; and where
+    attributes were asked for ``known`` (rows by attribute), ``unreadable`` (cells) and ``rejects`` (reason -> count).
+    """
+
+    items: Vocabulary
+    labels: pa.LargeStringArray
+    item_tags: ItemTags | None
+    attributes: Attributes
+    report: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UserTable:
+    """What a users table says; ``report`` is that of :class:`ItemTable`, without tags."""
+
+    attributes: Attributes
+    report: dict[str, Any]
+
+
+def read_attributes(
+    source: object, *, items: Vocabulary | None = None, columns: Mapping[str, str] | None = None,
+    tag_separator: str = "|", attributes: Columns = _NONE, rejects: Path | None = None,
+    separator: str | None = None, encoding: str = "utf-8", header: tuple[str, ...] = (),
+) -> ItemTable:  # fmt: skip
+    """Read titles, tags and attributes of items from a file or a frame.
+
+    Parameters
+    ----------
+    source : path or frame
+        As for :func:`pipelines.readers.sources.read_interactions`.
+    items : Vocabulary or None
+        The items to speak of; None takes those of the table, in its order.
+    columns : mapping
+        Our names (item_id, label, tags) to the table's; only item_id must be there.
+    tag_separator : str
+        What stands between tags. Tags are stripped of white space; empty ones do not count.
+    attributes : Columns
+        Which columns become attributes. A cell that cannot be read is counted, kept in ``rejects``, and taken as
+        missing.
+    rejects : Path or None
+        Where lines with such cells, and lines of another number of fields, are written: line, reason, row.
+    separator, encoding, header : str, str, tuple of str
+        Of text files.
+
+    Returns
+    -------
+    ItemTable
+        Tags are in alphabetical order, each weighing 1.
+
+    Raises
+    ------
+    DataError
+        If the file or a column is missing, empty or broken, no id of the table is among ``items``, or too many cells
+        of a column cannot be read.
+    ConfigError
+        If ``columns`` names something unknown, or ``tag_separator`` is empty.
+    """
+    if not tag_separator:
+        raise ConfigError("tag_separator is empty; it must be what stands between tags, such as '|'")
+    table = open_table(source, separator=separator, encoding=encoding, header=header)
+    read = _read(table, OURS, columns or {}, attributes, rejects)
+    first = _first_rows(read.ids, read.report)
+    vocabulary = Vocabulary([read.ids[row] for row in first]) if items is None else items
+    places = _places(read, first, vocabulary, "item")
+    labels = read.cells.get("label", [])
+    named = [labels[place] or None if labels and place >= 0 else None for place in places.tolist()]
+    tags = read.cells.get("tags")
+    item_tags = None if tags is None else _item_tags(tags, places, tag_separator)
+    read.report["tags"] = 0 if item_tags is None else len(item_tags.tags)
+    found = _described(read, places)
+    return ItemTable(vocabulary, pa.array(named, pa.large_string()), item_tags, found, read.report)
+
+
+def read_users(
+    source: object, *, users: Vocabulary, columns: Mapping[str, str] | None = None, attributes: Columns = _NONE,
+    rejects: Path | None = None, separator: str | None = None, encoding: str = "utf-8", header: tuple[str, ...] = (),
+) -> UserTable:  # fmt: skip
+    """Read attributes of ``users`` from a file or a frame; all as :func:`read_attributes` does, with a user_id."""
+    table = open_table(source, separator=separator, encoding=encoding, header=header)
+    read = _read(table, USERS, columns or {}, attributes, rejects)
+    places = _places(read, _first_rows(read.ids, read.report), users, "user")
+    return UserTable(_described(read, places), read.report)
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """The rows of a table: ids, our other columns as text, the columns of attributes, and a report."""
+
+    ids: list[str]
+    cells: dict[str, list[str | None]]
+    gathered: Gathered
+    report: dict[str, Any]
+
+
+def _read(
+    table: Table, ours: Sequence[str], wanted: Mapping[str, str], attributes: Columns, rejects: Path | None
+) -> _Read:
+    """Return all rows of a table; the first of our names is that of the id."""
+    names = named_columns(table, wanted, ours=ours, needed=ours[:1], divisible=True)
+    cells: dict[str, list[str | None]] = {name: [] for name in names}
+    with Rejects(rejects, name=table.name, place=table.place) as bad:
+        gathered = Gathered(attributes, table, bad)
+        # A column asked for twice (an id that is its own label) is read once.
+        for batch in table.read(list(dict.fromkeys([*names.values(), *attributes.names]))):
+            gathered.add(batch)
+            for name, theirs in names.items():
+                column = batch.rows.column(theirs)
+                text = (
+                    id_cells(column, theirs, table.name).values if name == ours[0] else column.cast(pa.large_string())
+                )
+                cells[name] += text.to_pylist()
+        reject_ragged(table, bad)
+    ids = [text or "" for text in cells.pop(ours[0])]
+    return _Read(ids, cells, gathered, {"name": table.name, "rows": len(ids), "ragged": len(table.ragged)})
+
+
+def _places(read: _Read, first: list[int], vocabulary: Vocabulary, kind: str) -> npt.NDArray[np.int64]:
+    """Return (n,) int64: the place in the table of each row of a vocabulary, -1 where it has none; count both."""
+    ids = read.ids
+    rows = vocabulary.rows([ids[row] for row in first], missing="mark")
+    known = rows >= 0
+    matched = int(known.sum())
+    read.report.update(matched=matched, unknown=int((~known).sum()), without_row=len(vocabulary) - matched)
+    if not matched:
+        example = f"{ids[first[0]]!r} is not among {vocabulary!r}" if first else "it has no rows"
+        raise DataError(
+            f"{read.report['name']}: no id of column '{kind}_id' is among the {len(vocabulary):,} {kind}s; {example}"
+        )
+    places = np.full(len(vocabulary), -1, dtype=np.int64)
+    places[rows[known]] = np.asarray(first, dtype=np.int64)[known]
+    return places
+
+
+def _described(read: _Read, places: npt.NDArray[np.int64]) -> Attributes:
+    """Return the attributes of the rows at ``places``, and add to the report what became of the cells."""
+    found = read.gathered.attributes(places)
+    if read.gathered.columns.names:
+        read.report.update(read.gathered.report(found))
+    return found
+
+
+def _first_rows(ids: list[str], report: dict[str, Any]) -> list[int]:
+    """Return the places of the first row of each id, and count empty and repeated ones."""
+    first: dict[str, int] = {}
+    for place, name in enumerate(ids):
+        if name:
+            first.setdefault(name, place)
+    report["empty_ids"] = sum(not name for name in ids)
+    report["repeated"] = len(ids) - report["empty_ids"] - len(first)
+    return list(first.values())
+
+
+def _item_tags(tags: list[str | None], places: npt.NDArray[np.int64], separator: str) -> ItemTags:
+    """Return the tags of each item row; ``places`` says where its row stands in ``tags``."""
+    split = [
+        sorted({tag.strip() for tag in (tags[place] or "").split(separator)} - {""}) if place >= 0 else []
+        for place in places.tolist()
+    ]
+    counts = Counter(tag for one in split for tag in one)
+    vocabulary = Vocabulary(sorted(counts))
+    indptr = indptr_of([len(one) for one in split])
+    flat = pa.array([tag for one in split for tag in one], pa.large_string())
+    neighbours = pc.index_in(flat, value_set=vocabulary.ids).to_numpy().astype(np.int32)
+    scores = np.ones(len(neighbours), dtype=np.float32)
+    return ItemTags(vocabulary, NeighbourTable(indptr, neighbours, scores, n_columns=len(vocabulary)))

@@ -1,0 +1,152 @@
+"""Columns of a table to attributes: numbers, labels and moments; cells that cannot be read are kept aside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from graphrec.data.attributes import Attributes, Labels
+from graphrec.data.vocabulary import Vocabulary
+from graphrec.errors import ConfigError, DataError, nearest_names
+from pipelines.readers.batches import Batch, Table
+from pipelines.readers.cells import UNITS, Cells, label_cells, moment_cells, number_cells
+from pipelines.readers.rejects import Rejects
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Which columns of a table become attributes, each under its own name.
+
+    Parameters
+    ----------
+    numbers, labels, times : sequence of str
+        Columns of numbers, of labels, and of moments (ISO 8601 text, dates and times, or numbers in ``time_unit``).
+        Moments become numbers: seconds UTC.
+    time_unit : {"s", "ms", "us", "ns"}
+        Unit of numeric moments.
+    max_reject_share : float
+        The run stops when a larger share of the cells of one column cannot be read.
+
+    Raises
+    ------
+    ConfigError
+        If a column is named twice, or another setting is illegal.
+    """
+
+    numbers: Sequence[str] = ()
+    labels: Sequence[str] = ()
+    times: Sequence[str] = ()
+    time_unit: Literal["s", "ms", "us", "ns"] = "s"
+    max_reject_share: float = 0.05
+
+    def __post_init__(self) -> None:
+        for name in self.names:
+            if self.names.count(name) > 1:
+                raise ConfigError(
+                    f"the column {name!r} is named twice among numbers, labels and times; it is one of them"
+                )
+        if self.time_unit not in UNITS:
+            raise ConfigError(f"time_unit is {self.time_unit!r}; legal: {', '.join(UNITS)}")
+        if not 0 <= self.max_reject_share <= 1:
+            raise ConfigError(f"max_reject_share is {self.max_reject_share}; it must lie between 0 and 1")
+
+    @property
+    def names(self) -> list[str]:
+        """Every column that is named."""
+        return [*self.numbers, *self.labels, *self.times]
+
+
+@dataclass(slots=True)
+class Gathered:
+    """The columns of a table, gathered batch by batch; ``bad`` takes the cells that cannot be read."""
+
+    columns: Columns
+    table: Table
+    bad: Rejects
+    n_rows: int = 0
+    _parts: dict[str, list[Any]] = field(default_factory=dict)
+    _faults: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in self.columns.names:
+            if name not in self.table.columns:
+                near = nearest_names(name, self.table.columns)
+                found = ", ".join(map(repr, self.table.columns))
+                raise DataError(f"{self.table.name} has no column {name!r}{near}; found: {found}")
+
+    def add(self, batch: Batch) -> None:
+        """Read the columns of one batch."""
+        self.n_rows += batch.rows.num_rows
+        for name in self.columns.names:
+            cells = self._read(batch, name)
+            self._parts.setdefault(name, []).append(cells.values)
+            for reason, mask in cells.faults:
+                for at in np.flatnonzero(mask):
+                    self._reject(name, reason, batch, int(at))
+
+    def attributes(self, places: npt.NDArray[np.int64]) -> Attributes:
+        """Return the attributes of n rows; ``places`` (n,) int64 says where each stands in the table, -1 for nowhere.
+
+        Raises
+        ------
+        DataError
+            If too many cells of a column cannot be read.
+        """
+        self._check()
+        known = places >= 0
+        numbers = {name: self._numbers(name, places, known) for name in (*self.columns.numbers, *self.columns.times)}
+        labels = {name: self._labels(name, places) for name in self.columns.labels}
+        return Attributes(len(places), numbers, labels)
+
+    def report(self, attributes: Attributes) -> dict[str, Any]:
+        """Return how many rows have each attribute, how many cells could not be read, and why."""
+        known = {name: int((~np.isnan(column)).sum()) for name, column in attributes.numbers.items()}
+        known |= {name: int((column.codes >= 0).sum()) for name, column in attributes.labels.items()}
+        reasons = {reason: case.count for reason, case in self.bad.reasons.items()}
+        return {"known": known, "unreadable": sum(map(len, self._faults.values())), "rejects": reasons}
+
+    def _read(self, batch: Batch, name: str) -> Cells:
+        column, where = batch.rows.column(name), self.table.name
+        if name in self.columns.numbers:
+            return number_cells(column, name, where)
+        if name in self.columns.labels:
+            return label_cells(column, name, where)
+        return moment_cells(column, name, self.columns.time_unit, where, self.table.place, batch.places)
+
+    def _reject(self, name: str, reason: str, batch: Batch, at: int) -> None:
+        row = ["" if cell is None else str(cell) for cell in (column[at].as_py() for column in batch.rows.columns)]
+        found = str(batch.rows.column(name)[at].as_py())
+        self.bad.add(reason, int(batch.places[at]), (",".join(row),), found=found)
+        self._faults.setdefault(name, []).append((int(batch.places[at]), found))
+
+    def _check(self) -> None:
+        for name, faults in self._faults.items():
+            if len(faults) > self.columns.max_reject_share * self.n_rows:
+                place, found = faults[0]
+                raise DataError(
+                    f"{self.table.name}: {len(faults):,} of {self.n_rows:,} cells of column {name!r} cannot be read, "
+                    f"more than max_reject_share = {self.columns.max_reject_share:g} allows; the first is in "
+                    f"{self.table.place} {place}: {found!r}"
+                )
+
+    def _numbers(
+        self, name: str, places: npt.NDArray[np.int64], known: npt.NDArray[np.bool_]
+    ) -> npt.NDArray[np.float64]:
+        values = np.full(len(places), np.nan)
+        values[known] = np.concatenate(self._parts.get(name, [np.empty(0)]))[places[known]]
+        return values
+
+    def _labels(self, name: str, places: npt.NDArray[np.int64]) -> Labels:
+        """Return the labels; their names are in alphabetical order."""
+        text = pa.chunked_array(self._parts.get(name, []), pa.large_string())
+        own = text.take(pa.array(places, mask=places < 0)).combine_chunks()
+        names = pc.unique(own).drop_null()
+        names = names.take(pc.sort_indices(names))
+        codes = pc.fill_null(pc.index_in(own, value_set=names, skip_nulls=True), -1).to_numpy()
+        return Labels(Vocabulary(names), codes.astype(np.int32, copy=False))

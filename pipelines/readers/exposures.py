@@ -1,0 +1,109 @@
+"""Exposures from files and frames: what was shown, whether it converted, every cell checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from graphrec.data.exposures import Exposures
+from graphrec.data.vocabulary import Vocabulary
+from graphrec.errors import DataError
+from pipelines.readers.batches import Batch
+from pipelines.readers.cells import Cells, flag_cells, id_cells, value_cells
+from pipelines.readers.rows import Reading, Rows, counts, read_rows
+from pipelines.readers.sources import TimeUnit
+from pipelines.readers.tables import named_columns, open_table
+
+OURS = ("user_id", "item_id", "converted", "value", "timestamp")
+_NEEDED = ("item_id", "converted")
+
+
+class _Part(NamedTuple):
+    """Rows that can be used: (n,) users and items int32, converted bool, values float32, times int64."""
+
+    users: npt.NDArray[np.int32]
+    items: npt.NDArray[np.int32]
+    converted: npt.NDArray[np.bool_]
+    values: npt.NDArray[np.float32]
+    times: npt.NDArray[np.int64]
+
+
+def read_exposures(
+    source: object, *, users: Vocabulary, items: Vocabulary, columns: Mapping[str, str] | None = None,
+    rejects: Path | None = None, max_reject_share: float = 0.05, time_unit: TimeUnit = "s",
+) -> tuple[Exposures, dict[str, Any]]:  # fmt: skip
+    """Return what was shown, and a report of what was read.
+
+    Parameters
+    ----------
+    source : path or frame
+        As for :func:`pipelines.readers.sources.read_interactions`; read in batches.
+    users, items : Vocabulary
+        They do not grow. Rows of other items are left out and counted as unknown; rows of other users, or of none, stay
+        as exposures of nobody known.
+    columns : mapping
+        Our names (user_id, item_id, converted, value, timestamp) to the file's; item_id and converted must be there.
+        ``converted`` is 1 or 0, true or false; an empty ``value`` is 0.
+    rejects : Path or None
+        Where rows that cannot be used are written: line, reason, row.
+    max_reject_share : float
+        The run stops when a larger share of the rows cannot be used; unknown items do not count.
+    time_unit : {"s", "ms", "us", "ns"}
+        Unit of numeric times.
+
+    Returns
+    -------
+    exposures : Exposures
+        In the order of the file.
+    report : dict
+        ``rows``, ``kept``, ``rejected``, ``rejects`` (reason -> count), ``unknown`` (rows of unknown items),
+        ``anonymous`` (rows of nobody known), ``converted``, ``time_range``.
+
+    Raises
+    ------
+    DataError
+        If the file or a column is missing, empty or broken, too many rows are bad, or none can be used.
+    ConfigError
+        If ``columns`` names something unknown.
+    """
+    table = open_table(source)
+    names = named_columns(table, columns or {}, ours=OURS, needed=_NEEDED)
+    parts, n_rows, bad = read_rows(
+        table, names, partial(_read_batch, users=Rows(users), known=Rows(items)),
+        rejects=rejects, max_reject_share=max_reject_share, time_unit=time_unit,
+    )  # fmt: skip
+    if not sum(len(part.items) for part in parts):
+        raise DataError(f"{table.name}: none of its {n_rows:,} rows can be used as an exposure of a known item")
+    joined = _Part(*map(np.concatenate, zip(*parts, strict=True)))
+    exposures = Exposures(
+        joined.users,
+        joined.items,
+        joined.converted,
+        joined.values if "value" in names else None,
+        joined.times if "timestamp" in names else None,
+        n_users=len(users),
+        n_items=len(items),
+    )
+    report = counts(bad, n_rows, len(exposures), exposures.times)
+    anonymous, converted = int((exposures.users < 0).sum()), int(exposures.converted.sum())
+    return exposures, {**report, "anonymous": anonymous, "converted": converted}
+
+
+def _read_batch(batch: Batch, reading: Reading, *, users: Rows, known: Rows) -> tuple[int, _Part]:
+    """Return how many rows a batch has (blank lines left out), and the good ones."""
+    items, converted = reading.cells(batch, "item_id", id_cells), reading.cells(batch, "converted", flag_cells)
+    values = Cells(np.zeros(batch.rows.num_rows, dtype=np.float32), ())
+    if "value" in reading.names:
+        values = reading.cells(batch, "value", value_cells)
+    times = reading.times(batch)
+    n, kept, rows = reading.known_rows(batch, (items, converted, values, times), items, known)
+    who = np.full(len(kept), -1, dtype=np.int32)
+    if "user_id" in reading.names:
+        who = users.of(reading.cells(batch, "user_id", id_cells).values.take(pa.array(kept)))
+    return n, _Part(who, rows, converted.values[kept], values.values[kept], times.values[kept])

@@ -1,0 +1,293 @@
+"""From a configuration to the data that recipes learn from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from graphrec.contracts.recall import RecallData
+from graphrec.data.interactions import Interactions
+from graphrec.data.item_tags import ItemTags
+from graphrec.data.user_tags import tags_of_items
+from graphrec.data.vocabulary import Vocabulary
+from graphrec.errors import ConfigError, DataError, MissingExtraError
+from graphrec.graph.catalogue import CatalogueGraph, items_only
+from pipelines.config.load import (
+    Config,
+    ExposuresSource,
+    KnowledgeSource,
+    Link,
+    UsersSource,
+    UserTagsSource,
+    from_table,
+)
+from pipelines.jobs.pool import pool_files
+from pipelines.progress import Steps
+from pipelines.readers.attributes import UserTable, read_attributes, read_users
+from pipelines.readers.exposures import read_exposures
+from pipelines.readers.sources import Source, data_fingerprint, read_interactions
+from pipelines.readers.user_tags import read_user_tags
+
+if TYPE_CHECKING:
+    from kg.knowledge_graph import KnowledgeGraph
+    from kg.linking import Linking
+
+# Files whose extension says RDF are read by kg.
+_RDF = (".ttl", ".nt", ".nq", ".trig", ".rdf", ".owl", ".xml", ".jsonld", ".json")
+_PACKED = (".gz", ".xz", ".zst")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Inputs:
+    """All that a configuration names, read and linked.
+
+    ``test`` holds the events of a given test file. ``report`` says what was read, rejected and linked;
+    ``fingerprint`` is a sha256 over the input files. ``data`` has no pool yet: that depends on the events that are
+    looked at; ``pool`` says what its rules made of the training part (:func:`pipelines.jobs.train.prepare`).
+    """
+
+    data: RecallData
+    test: Interactions | None
+    report: dict[str, Any]
+    fingerprint: str
+    pool: Mapping[str, Any] = field(default_factory=dict)
+
+
+def load_inputs(config: Config, *, rejects: Path | None, steps: Steps) -> Inputs:
+    """Read interactions, the knowledge graph and the tables of items and users, and link them.
+
+    Parameters
+    ----------
+    config : Config
+        What to read.
+    rejects : Path or None
+        Directory for rows that cannot be used; made when there are some.
+    steps : Steps
+        Where progress is shown.
+
+    Raises
+    ------
+    DataError
+        If an input is missing, broken, or has too many unusable rows.
+    """
+    sections = config.settings.data
+    with steps.step("read interactions"):
+        source = _read_events(config, sections.interactions.path, None, rejects)
+    # Named as in the configuration: a report speaks of data, not of the machine that read it.
+    report: dict[str, Any] = {"interactions": {**source.report, "name": str(sections.interactions.path)}}
+    items, catalogue, tags, described = source.items, None, None, None
+    if sections.knowledge is not None:
+        catalogue, tags, report["knowledge"] = _read_knowledge(config, sections.knowledge, items, rejects, steps)
+        items = _item_vocabulary(catalogue)
+    if sections.items is not None:
+        attributes = read_attributes(
+            config.resolve(sections.items.path),
+            items=items,
+            columns=sections.items.columns,
+            tag_separator=sections.items.separator,
+            attributes=sections.items.attributes(),
+            rejects=None if rejects is None else rejects / "items.csv",
+        )
+        catalogue = catalogue or items_only(items, attributes.labels)
+        tags = tags or attributes.item_tags
+        described = attributes.attributes
+        report["items"] = {**attributes.report, "name": str(sections.items.path)}
+    test = None
+    if sections.interactions.test_path is not None:
+        with steps.step("read test interactions"):
+            given = _read_events(config, sections.interactions.test_path, (source.users, items), rejects)
+        test = given.interactions
+        report["test"] = {**given.report, "name": str(sections.interactions.test_path)}
+    people = None
+    if sections.users is not None:
+        found = _read_users(config, sections.users, source.users, rejects)
+        people, report["users"] = found.attributes, {**found.report, "name": str(sections.users.path)}
+    data = RecallData(
+        source.users,
+        items,
+        _widened(source.interactions, len(items)),
+        catalogue or items_only(items),
+        tags,
+        item_attributes=described,
+        user_attributes=people,
+    )
+    if sections.exposures is not None:
+        with steps.step("read exposures"):
+            data, report["exposures"] = _with_exposures(config, sections.exposures, data, rejects)
+    if sections.user_tags is not None:
+        with steps.step("read user tags"):
+            data, report["user_tags"] = _with_user_tags(config, sections.user_tags, data, rejects)
+    return Inputs(data, test, report, data_fingerprint(_files(config)))
+
+
+def _with_exposures(
+    config: Config, section: ExposuresSource, data: RecallData, rejects: Path | None
+) -> tuple[RecallData, dict[str, Any]]:
+    """Return the data with what was shown, and what was read of it."""
+    file = config.resolve(section.path)
+    exposures, report = read_exposures(
+        file,
+        users=data.users,
+        items=data.items,
+        columns=section.columns,
+        rejects=None if rejects is None else rejects / f"{file.name}.csv",
+        max_reject_share=section.max_reject_share,
+        time_unit=section.time_unit,
+    )
+    return replace(data, exposures=exposures), {**report, "name": str(section.path)}
+
+
+def _with_user_tags(
+    config: Config, section: UserTagsSource, data: RecallData, rejects: Path | None
+) -> tuple[RecallData, dict[str, Any]]:
+    """Return the data with the tags that users gave added to those that items have, and what was read of them."""
+    file = config.resolve(section.path)
+    tagged, report = read_user_tags(
+        file,
+        users=data.users,
+        items=data.items,
+        given=data.item_tags,
+        columns=section.columns,
+        min_users=section.min_users,
+        rejects=None if rejects is None else rejects / f"{file.name}.csv",
+        max_reject_share=section.max_reject_share,
+        time_unit=section.time_unit,
+    )
+    return replace(data, user_tags=tagged, item_tags=tags_of_items(tagged)), {**report, "name": str(section.path)}
+
+
+def _read_events(
+    config: Config, path: Path, fixed: tuple[Vocabulary, Vocabulary] | None, rejects: Path | None
+) -> Source:
+    """Read one file of events; ``fixed`` vocabularies make unknown ids rejects."""
+    section = config.settings.data.interactions
+    file = config.resolve(path)
+    users, items = fixed or (None, None)
+    return read_interactions(
+        _rdf_events(file, section.rdf) if _is_rdf(file) else file,
+        columns=section.columns,
+        event_weights=section.event_weights,
+        rejects=None if rejects is None else rejects / f"{file.name}.csv",
+        max_reject_share=section.max_reject_share,
+        time_unit=section.time_unit,
+        users=users,
+        items=items,
+        format=section.format,
+    )
+
+
+def _read_users(config: Config, section: UsersSource, users: Vocabulary, rejects: Path | None) -> UserTable:
+    """Read the attributes of users."""
+    return read_users(
+        config.resolve(section.path),
+        users=users,
+        columns=section.columns,
+        attributes=section.attributes(),
+        rejects=None if rejects is None else rejects / "users.csv",
+    )
+
+
+def _rdf_events(file: Path, mapping: dict[str, Any]) -> pl.DataFrame:
+    """Read events from RDF; a column of times that is wholly empty is left out."""
+    try:
+        from kg.interactions import InteractionMapping, interactions_from_rdf
+        from kg.reading.rdf import read_rdf
+    except ImportError as error:
+        raise MissingExtraError("reading interactions from RDF", extra="kg") from error
+    terms = from_table(InteractionMapping, mapping, place="data.interactions.rdf")
+    events = interactions_from_rdf(read_rdf(file), terms)
+    return events.drop([name for name in ("timestamp", "event") if events[name].null_count() == events.height])
+
+
+def _read_knowledge(
+    config: Config, section: KnowledgeSource, items: Vocabulary, rejects: Path | None, steps: Steps
+) -> tuple[CatalogueGraph, ItemTags | None, dict[str, Any]]:
+    """Read the knowledge graph and join it to the items; items that only it knows are appended."""
+    try:
+        from kg.catalogue import catalogue_graph, item_tags
+        from kg.reading.rdf import read_rdf
+    except ImportError as error:
+        raise MissingExtraError("reading a knowledge graph", extra="kg") from error
+
+    with steps.step("read the knowledge graph"):
+        graph = read_rdf(
+            [config.resolve(path) for path in section.paths],
+            rejects=None if rejects is None else rejects / "knowledge.jsonl",
+            max_reject_share=section.max_reject_share,
+            languages=section.languages,
+        )
+    with steps.step("link items to entities"):
+        items, linking = _link(config, section.link, items, graph)
+        if linking.report.matched == 0:
+            raise DataError(
+                f"data.knowledge.link joins none of the {len(items):,} items to the knowledge graph; an item is "
+                f"{items[0]!r}, an entity {graph.entities[0]!r}"
+            )
+        catalogue = catalogue_graph(
+            graph,
+            linking,
+            items,
+            relations=section.relations or None,
+            exclude=section.exclude,
+            literal_nodes=section.literal_nodes,
+        )
+        tags = item_tags(graph, linking, section.tags) if section.tags else None
+    read = {"triples": len(graph.triples), "entities": len(graph.entities), "rejected": graph.report.n_rejected}
+    return catalogue, tags, {"read": read, "linking": linking.report.to_dict()}
+
+
+def _link(config: Config, link: Link, items: Vocabulary, graph: KnowledgeGraph) -> tuple[Vocabulary, Linking]:
+    """Return the items, with those appended that only the graph knows (by template), and their entities."""
+    from kg.linking import ids_by_template, link_by_literal, link_by_table, link_by_template
+
+    if link.template is not None:
+        items = items.extend(ids_by_template(graph, link.template))
+        return items, link_by_template(items, graph, link.template)
+    if link.table is not None:
+        table = config.resolve(link.table)
+        return items, link_by_table(table, items, graph, item_column=link.item_column, iri_column=link.iri_column)
+    if link.predicate is None:
+        raise ConfigError("data.knowledge.link: give exactly one of template, table, predicate")
+    values = list(items)
+    if link.values is not None:
+        labels = read_attributes(config.resolve(link.values), items=items, columns=link.columns).labels
+        values = labels.to_pylist()
+    return items, link_by_literal(items, graph, link.predicate, values, normalise=link.normalise)
+
+
+def _item_vocabulary(catalogue: CatalogueGraph) -> Vocabulary:
+    """Return the item ids of a catalogue graph."""
+    return Vocabulary([name.removeprefix("item:") for name in catalogue.nodes.take(range(catalogue.n_items))])
+
+
+def _widened(interactions: Interactions, n_items: int) -> Interactions:
+    """Return the same events over a larger item vocabulary."""
+    return Interactions(
+        interactions.users,
+        interactions.items,
+        interactions.weights,
+        interactions.times,
+        n_users=interactions.n_users,
+        n_items=n_items,
+    )
+
+
+def _is_rdf(path: Path) -> bool:
+    name = path.name.lower()
+    for packed in _PACKED:
+        name = name.removesuffix(packed)
+    return name.endswith(_RDF)
+
+
+def _files(config: Config) -> list[Path]:
+    """Return every input file, in the order of the configuration."""
+    data = config.settings.data
+    named = [data.interactions.path, data.interactions.test_path]
+    if data.knowledge is not None:
+        named += [*data.knowledge.paths, data.knowledge.link.table, data.knowledge.link.values]
+    named += [table.path for table in (data.items, data.users, data.exposures, data.user_tags) if table is not None]
+    return [config.resolve(path) for path in named if path is not None] + pool_files(config)

@@ -1,0 +1,202 @@
+"""Interactions from files and frames: external ids to rows, every cell checked, nothing dropped in silence."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+
+from graphrec.data.files import file_sha256
+from graphrec.data.interactions import Interactions
+from graphrec.data.vocabulary import Vocabulary
+from graphrec.errors import ConfigError, DataError
+from pipelines.readers.batches import check_file
+from pipelines.readers.cells import UNITS
+from pipelines.readers.events import Events, encode, read_batch
+from pipelines.readers.list_files import list_pairs
+from pipelines.readers.rejects import Rejects
+from pipelines.readers.rows import UNKNOWN_ITEM, UNKNOWN_USER, Rows, counts, read_rows
+from pipelines.readers.tables import named_columns, open_table
+
+OURS = ("user_id", "item_id", "weight", "timestamp", "event")
+
+TimeUnit = Literal["s", "ms", "us", "ns"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """Interactions that were read, with the ids of their rows.
+
+    ``report`` has ``rows``, ``kept``, ``rejected``, ``rejects`` (reason -> count), ``duplicates`` (rows that repeat
+    another in all parts), ``repeats`` (further rows of a (user, item) pair), ``unknown`` (rows left out because a given
+    vocabulary does not hold their id), ``time_range`` ([first, last] in seconds, or None), ``users`` and ``items``.
+    """
+
+    users: Vocabulary
+    items: Vocabulary
+    interactions: Interactions
+    report: dict[str, Any]
+
+    @property
+    def n_rejected(self) -> int:
+        """Rows that could not be used."""
+        return int(self.report["rejected"])
+
+
+def read_interactions(
+    source: object, *, columns: Mapping[str, str] | None = None, rejects: Path | None = None,
+    max_reject_share: float = 0.05, time_unit: TimeUnit = "s", event_weights: Mapping[str, float] | None = None,
+    users: Vocabulary | None = None, items: Vocabulary | None = None, separator: str | None = None,
+    encoding: str = "utf-8", header: Sequence[str] = (), format: Literal["table", "lists"] = "table",  # noqa: A002
+) -> Source:  # fmt: skip
+    """Read interactions from a file or a frame.
+
+    Parameters
+    ----------
+    source : path, Arrow table, polars DataFrame or LazyFrame, pandas DataFrame
+        CSV and TSV (also .gz, .zst), Parquet, Arrow. Read in batches: memory grows with what is kept, not with the
+        text.
+    columns : mapping
+        Our names (user_id, item_id, weight, timestamp, event) to the file's. Those not named are looked for under our
+        names; only user_id and item_id must be there.
+    rejects : Path or None
+        Where rows that cannot be used are written: line, reason, row.
+    max_reject_share : float
+        The run stops when a larger share of the rows cannot be used.
+    time_unit : {"s", "ms", "us", "ns"}
+        Unit of numeric times. ISO 8601 text and date and time columns are understood in any case; without a zone
+        they are UTC.
+    event_weights : mapping or None
+        Weight of each kind of event; multiplied with the weight column where there is one.
+    users, items : Vocabulary or None
+        Given vocabularies do not grow: rows with other ids are left out and counted as unknown, not as faults.
+    separator, encoding, header : str, str, sequence of str
+        Of text files; ``header`` names the columns of a file that has no header line.
+    format : {"table", "lists"}
+        "lists": one user a line, ``user item item …``.
+
+    Returns
+    -------
+    Source
+        Rows of users and items are in the order of their first appearance. Duplicate rows are kept as events.
+
+    Raises
+    ------
+    DataError
+        If the file or a column is missing, empty or broken, times are in another unit, or too many rows are bad.
+    ConfigError
+        If a setting has an illegal value.
+
+    Notes
+    -----
+    Ids are text as it stands: nothing is stripped, "07" and "7" differ. Integer columns become their digits; whole
+    floats (which pandas makes of integers with gaps) become integers, others are rejected.
+    """
+    if not 0 <= max_reject_share <= 1:
+        raise ConfigError(f"max_reject_share is {max_reject_share}; it must lie between 0 and 1")
+    if time_unit not in UNITS:
+        raise ConfigError(f"time_unit is {time_unit!r}; legal: {', '.join(UNITS)}")
+    if format == "lists":
+        return read_lists(Path(str(source)), users=users, items=items)
+    table = open_table(source, separator=separator, encoding=encoding, header=header)
+    names = named_columns(table, columns or {}, ours=OURS, needed=OURS[:2], divisible=True)
+    if event_weights and "event" not in names:
+        found = ", ".join(map(repr, table.columns))
+        raise DataError(f"{table.name} has no column 'event', which event_weights needs; found: {found}")
+    rows_of = (Rows(users), Rows(items))
+    parts, n_rows, bad = read_rows(
+        table, names, partial(read_batch, rows_of=rows_of, event_weights=event_weights or {}),
+        rejects=rejects, max_reject_share=max_reject_share, time_unit=time_unit,
+    )  # fmt: skip
+    if n_rows == 0:
+        raise DataError(f"{table.name} has columns but no rows; it needs at least one interaction")
+    return _source(parts, rows_of, n_rows, bad, timed="timestamp" in names)
+
+
+def _source(
+    parts: Sequence[Events],
+    rows_of: tuple[Rows, Rows],
+    n_rows: int,
+    bad: Rejects,
+    *,
+    timed: bool,
+) -> Source:
+    users, items = rows_of[0].vocabulary(), rows_of[1].vocabulary()
+    joined = Events(*map(np.concatenate, zip(*parts, strict=True)))
+    times = joined.times if timed else None
+    interactions = Interactions(
+        joined.users, joined.items, joined.weights, times, n_users=len(users), n_items=len(items)
+    )
+    if len(interactions) == 0 and rows_of[0].given is None:
+        raise DataError(f"{bad.name}: none of its {n_rows:,} rows can be used; see the rejects")
+    return Source(users, items, interactions, _report(interactions, n_rows, bad))
+
+
+def _report(interactions: Interactions, n_rows: int, bad: Rejects) -> dict[str, Any]:
+    duplicates, repeats = _count_repeats(interactions)
+    return {
+        **counts(bad, n_rows, len(interactions), interactions.times),
+        "duplicates": duplicates,
+        "repeats": repeats,
+        "users": interactions.n_users,
+        "items": interactions.n_items,
+    }
+
+
+def _count_repeats(interactions: Interactions) -> tuple[int, int]:
+    """Return how many rows repeat another in all parts, and how many repeat its (user, item) pair."""
+    key = interactions.users.astype(np.int64) * interactions.n_items + interactions.items
+    order = np.argsort(key, kind="stable")
+    same = np.diff(key[order]) == 0
+    if not same.any():
+        return 0, 0
+    # Only rows that share their pair with another can repeat it whole; they are compared in all parts.
+    shared = order[np.append(same, False) | np.append(False, same)]
+    frame = pl.DataFrame({"pair": key[shared], "weight": interactions.weights[shared]})
+    if interactions.times is not None:
+        frame = frame.with_columns(pl.Series("time", interactions.times[shared]))
+    return len(frame) - frame.n_unique(), int(same.sum())
+
+
+def read_lists(path: Path, *, users: Vocabulary | None = None, items: Vocabulary | None = None) -> Source:
+    """Read ``user item item …``, one user a line (plain, .gz or .zst), as the Gowalla split of LightGCN has it.
+
+    Given vocabularies do not grow; pairs with other ids are left out and counted as unknown. There are no times.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, empty or not UTF-8.
+    """
+    check_file(path)
+    rows_of = (Rows(users), Rows(items))
+    parts: list[Events] = []
+    bad = Rejects(None, name=str(path), place="line")
+    n_rows = 0
+    for lines, owners, taken in list_pairs(path):
+        user_rows, item_rows = encode(rows_of, owners, taken)
+        known = (user_rows >= 0) & (item_rows >= 0)
+        for at in np.flatnonzero(~known):
+            reason = UNKNOWN_USER if user_rows[at] < 0 else UNKNOWN_ITEM
+            bad.add(reason, int(lines[at]), (), found=taken[int(at)].as_py())
+        kept = int(known.sum())
+        parts.append(Events(user_rows[known], item_rows[known], np.ones(kept, np.float32), np.zeros(kept, np.int64)))
+        n_rows += len(known)
+    if n_rows == 0:
+        raise DataError(f"{path} holds no pairs; each line is a user and the items of that user")
+    return _source(parts, rows_of, n_rows, bad, timed=False)
+
+
+def data_fingerprint(paths: Iterable[Path]) -> str:
+    """Return one sha256 (hex) over the names and contents of files, in the order of their names."""
+    digest = hashlib.sha256()
+    for path in sorted(paths, key=lambda p: (p.name, str(p))):
+        check_file(path)
+        digest.update(f"{path.name}\0{file_sha256(path)}\n".encode())
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""Public data sets: what they are, and how they are fetched."""

@@ -1,0 +1,176 @@
+"""Plots of a report as inline SVG whose text and axes take the colour of the page."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from graphrec.errors import MissingExtraError
+from pipelines.evaluation.accumulator import STRATA
+
+try:
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+except ImportError as error:
+    raise MissingExtraError("the HTML report", extra="report") from error
+
+# Readable on white and on near-black alike; the order is that of the channels.
+COLOURS = ("#3b82c4", "#e07b39", "#2f9e6e", "#c2559d", "#9a7d0a", "#7a6fd0", "#c0504d", "#4aa3a8", "#8c8c8c", "#a0693a",
+           "#5f8f1f", "#d9a400", "#1f6f8b", "#b56576", "#6d597a", "#2a9d8f")  # fmt: skip
+# Stands for "the colour of the page's text"; no channel has it.
+INK = "#010203"
+
+_STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "font.size": 10.0,
+    "text.parse_math": False,
+    "text.color": INK,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "grid.color": INK,
+    "grid.alpha": 0.12,
+    "legend.frameon": False,
+}
+
+
+def colour(position: int) -> str:
+    """Return the colour of the channel at ``position``."""
+    return COLOURS[position % len(COLOURS)]
+
+
+def recall_curves(report: Mapping[str, Any]) -> str:
+    """Return Recall@K over K, a line a channel and a thick one for the merged list."""
+
+    def draw(figure: Figure) -> None:
+        axes = figure.add_subplot()
+        cutoffs = report["k"]
+        for position, (name, row) in enumerate(report["channels"].items()):
+            axes.plot(cutoffs, _recalls(row, cutoffs), marker="o", ms=4, lw=1.6, color=colour(position), label=name)
+        axes.plot(cutoffs, _recalls(report["fused"], cutoffs), marker="D", ms=5, lw=2.6, color=INK, label="fused")
+        if len(cutoffs) > 1:
+            axes.set_xscale("log")
+        axes.set_xticks(cutoffs, [str(k) for k in cutoffs])
+        axes.minorticks_off()
+        axes.set_ylim(bottom=0)
+        axes.set_xlabel("K")
+        axes.set_ylabel("Recall@K, %")
+        handles, labels = axes.get_legend_handles_labels()
+        # The legend stands in the order of the lines' right ends.
+        heights = [*(row[f"recall@{cutoffs[-1]}"] for row in report["channels"].values())]
+        heights.append(report["fused"][f"recall@{cutoffs[-1]}"])
+        order = sorted(range(len(labels)), key=lambda i: -heights[i])
+        axes.legend(
+            [handles[i] for i in order], [labels[i] for i in order], loc="center left", bbox_to_anchor=(1.01, 0.5)
+        )
+
+    return svg(draw, "curves", (7.6, 4.0))
+
+
+def marginal_bars(report: Mapping[str, Any]) -> str:
+    """Return a bar a channel: what the merged list loses without it, at the largest K."""
+    k, names = report["k"][-1], list(report["channels"])
+
+    def draw(figure: Figure) -> None:
+        axes = figure.add_subplot()
+        gains = [report["channels"][name][f"marginal_recall@{k}"] for name in names]
+        heights = [100 * estimate for estimate, _, _ in gains]
+        # Rounding may leave an end on the wrong side of its estimate by a hair.
+        below = [max(100 * (estimate - low), 0.0) for estimate, low, _ in gains]
+        above = [max(100 * (high - estimate), 0.0) for estimate, _, high in gains]
+        colours = [colour(position) for position in range(len(names))]
+        axes.barh(names, heights, xerr=[below, above], color=colours, height=0.6, ecolor=INK, capsize=3)
+        axes.axvline(0, color=INK, lw=1)
+        axes.invert_yaxis()
+        axes.grid(visible=False, axis="y")
+        axes.set_xlabel(f"marginal Recall@{k}, points")
+
+    return svg(draw, "marginal", (7.6, 1.1 + 0.36 * len(names)))
+
+
+def popularity_panels(report: Mapping[str, Any]) -> str:
+    """Return a panel for head, torso, tail and coverage, a bar a channel in each: who serves the tail."""
+    k, rows = report["k"][-1], {**report["channels"], "fused": report["fused"]}
+    inks = [*(colour(position) for position in range(len(rows) - 1)), INK]
+    panels = [
+        (f"{stratum}: recall, %", [row[f"strata_recall@{k}"][stratum] or 0.0 for row in rows.values()])
+        for stratum in STRATA
+    ]
+    panels.append(("coverage, %", [row[f"coverage@{k}"] for row in rows.values()]))
+
+    def draw(figure: Figure) -> None:
+        every = figure.subplots(1, len(panels), sharey=True)
+        for axes, (title, values) in zip(every, panels, strict=True):
+            axes.barh(list(rows), [100 * value for value in values], color=inks, height=0.66)
+            axes.set_title(title, fontsize=10.0, loc="left")
+            axes.set_xlim(0, max(115 * max(values), 1e-9))
+            axes.xaxis.set_major_locator(MaxNLocator(3))
+            axes.grid(visible=False, axis="y")
+            axes.tick_params(axis="y", length=0)
+            for position, value in enumerate(values):
+                axes.annotate(
+                    f"{100 * value:.1f}",
+                    (100 * value, position),
+                    xytext=(3, -3),
+                    textcoords="offset points",
+                    fontsize=8.0,
+                )
+        every[0].invert_yaxis()
+
+    return svg(draw, "popularity", (7.6, 0.9 + 0.3 * len(rows)))
+
+
+def latency_scatter(report: Mapping[str, Any]) -> str:
+    """Return Recall at the largest K over the time of one query."""
+    k = report["k"][-1]
+
+    def draw(figure: Figure) -> None:
+        axes = figure.add_subplot()
+        rows = {**report["channels"], "fused": report["fused"]}
+        for position, (name, row) in enumerate(rows.items()):
+            ink = INK if name == "fused" else colour(position)
+            place = (row["query_us"], 100 * row[f"recall@{k}"])
+            axes.plot(*place, marker="D" if name == "fused" else "o", ms=8, color=ink)
+            axes.annotate(name, place, xytext=(8, -3), textcoords="offset points")
+        axes.set_xscale("log")
+        # Plain numbers: powers of ten would need mathematical text.
+        axes.xaxis.set_major_formatter(lambda value, _position: f"{value:,.0f}")
+        axes.xaxis.set_minor_formatter(lambda value, _position: f"{value:,.0f}" if _leads(value, (2, 5)) else "")
+        axes.margins(x=0.25, y=0.15)
+        axes.set_ylim(bottom=0)
+        axes.set_xlabel("median time of one query, µs (log scale)")
+        axes.set_ylabel(f"Recall@{k}, %")
+
+    return svg(draw, "latency", (7.6, 3.6))
+
+
+def _leads(value: float, digits: tuple[int, ...]) -> bool:
+    """Say whether a number is one of ``digits`` times a power of ten."""
+    return any(math.isclose(value, digit * 10 ** math.floor(math.log10(value))) for digit in digits)
+
+
+def _recalls(row: Mapping[str, Any], cutoffs: list[int]) -> list[float]:
+    return [100 * row[f"recall@{k}"] for k in cutoffs]
+
+
+def svg(draw: Callable[[Figure], None], name: str, inches: tuple[float, float]) -> str:
+    """Draw on a fresh figure and return an ``<svg>`` element that takes its ink from the page."""
+    with mpl.rc_context({**_STYLE, "svg.hashsalt": name}):
+        figure = Figure(figsize=inches, layout="constrained")
+        draw(figure)
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    text = buffer.getvalue()
+    text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
+    # Several drawings share one page: their ids must differ.
+    text = re.sub(r'(id="|url\(#|xlink:href="#)', rf"\g<1>{name}-", text)
+    return text.replace(INK, "currentColor")

@@ -1,0 +1,52 @@
+"""The result of a search as one HTML page that needs nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from graphrec.errors import MissingExtraError
+from pipelines.tuning.report import changed_settings, protocol, said_value
+
+try:
+    from markupsafe import Markup
+
+    from pipelines.report.html import render
+    from pipelines.tuning.plots import history_plot, importance_bars, slice_plots
+except ImportError as error:
+    raise MissingExtraError("the HTML page of a search", extra="report") from error
+
+# What a page tells elsewhere; everything else is shown under "Settings".
+_TOLD = ("channels", "left", "note", "dataset", "metric")
+
+
+def page(report: Mapping[str, Any]) -> str:
+    """Return the whole page as text; every string of the report is escaped."""
+    return render(
+        "tune.html.j2",
+        report=report,
+        protocol=protocol(report),
+        plots={name: _plots(row, report["metric"], name) for name, row in report["channels"].items()},
+        settings=_settings(report),
+        changed_settings=changed_settings,
+        said_value=said_value,
+    )
+
+
+def _plots(row: Mapping[str, Any], metric: str, name: str) -> dict[str, Markup]:
+    """Return the drawings of one channel; importances only where there are enough trials."""
+    drawn = {
+        "history": history_plot(row, metric, name),
+        "slices": slice_plots(row, metric, name),
+        "importances": importance_bars(row, name) if row["importances"] else "",
+    }
+    # Matplotlib escapes the text that it draws.
+    return {plot: Markup(text) for plot, text in drawn.items()}  # noqa: S704
+
+
+def _settings(report: Mapping[str, Any]) -> str:
+    """Return everything that is no result, as JSON text."""
+    rest = {key: value for key, value in report.items() if key not in _TOLD}
+    spaces = {name: row["space"] for name, row in report["channels"].items()}
+    return json.dumps({**rest, "spaces": spaces}, ensure_ascii=False, indent=2)

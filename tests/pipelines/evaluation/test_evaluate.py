@@ -1,0 +1,297 @@
+import dataclasses
+import json
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from graphrec.channels.behaviour.item_cf import ItemCF
+from graphrec.channels.content.tag import Tag
+from graphrec.channels.popular.hot import Hot
+from graphrec.contracts.recall import RecallData, Recaller, Recipe, known_queries
+from graphrec.data.interactions import Interactions, histories
+from graphrec.data.lists import item_lists
+from graphrec.data.neighbours import NeighbourTable
+from graphrec.data.splits import Split, held_out, split_by_ratio, split_by_time
+from graphrec.errors import ConfigError, DataError
+from graphrec.fusion.priority import Priority
+from graphrec.fusion.settings import Fusion, Quota, Rrf
+from graphrec.fusion.snake import Snake
+from graphrec.recallers.neighbours import NeighbourRecaller
+from pipelines.evaluation import evaluate as evaluation
+from pipelines.evaluation.accumulator import yardstick
+from pipelines.evaluation.evaluate import evaluate
+from tests.worlds import checkerboard, skewed
+
+K = [3, 8]
+
+
+def world(split: Split | None = None) -> tuple[RecallData, Split, dict[str, Recaller]]:
+    whole = skewed()
+    held = split or split_by_ratio(whole.interactions, test_share=0.3, seed=1)
+    data = dataclasses.replace(whole, interactions=held.train)
+    recipes: dict[str, Recipe] = {"hot": Hot(), "item-cf": ItemCF(), "tag": Tag()}
+    return data, held, {name: recipe.fit(data, seed=0) for name, recipe in recipes.items()}
+
+
+def run(data: RecallData, held: Split, channels: dict[str, Recaller], **options: Any) -> dict[str, Any]:
+    chosen = {
+        "k": K,
+        "fit_s": dict.fromkeys(channels, 0.5),
+        "size_bytes": dict.fromkeys(channels, 1000),
+        "seed": 3,
+        "bootstrap_rounds": 100,
+        **options,
+    }
+    fusion = chosen.pop("fusion", Rrf())
+    return evaluate(channels, fusion, data, held.test, **chosen)
+
+
+def slow_lists(data: RecallData, channel: Recaller, users: list[int], k: int) -> list[list[int]]:
+    """Everything the channel has, filtered in plain Python."""
+    history = histories(data.interactions)
+    answers = []
+    for user in users:
+        ranked, _ = channel.recall(known_queries(history, [user]), len(data.items))[0]
+        seen = set(history[user][0].tolist())
+        answers.append([i for i in ranked.tolist() if data.pool[i] and i not in seen][:k])
+    return answers
+
+
+def truth_sets(data: RecallData, split: Split) -> dict[int, set[int]]:
+    truth = {
+        user: {i for i in items.tolist() if data.pool[i]}
+        for user, (items, _) in enumerate(held_out(split.train, split.test))
+    }
+    return {user: items for user, items in truth.items() if items}
+
+
+def ndcg(answer: list[int], truth: set[int]) -> float:
+    return sum(1 / math.log2(p + 2) for p, item in enumerate(answer) if item in truth)
+
+
+def test_every_number_against_the_slow_way() -> None:
+    data, split, channels = world()
+    report = run(data, split, channels)
+    truth = truth_sets(data, split)
+    lists = {name: slow_lists(data, channel, list(truth), len(data.items)) for name, channel in channels.items()}
+    lists["fused"] = [
+        items.tolist() for items, _ in Rrf().merge({n: item_lists(part) for n, part in lists.items()}, K[-1]).lists
+    ]
+    rows = {**report["channels"], "fused": report["fused"]}
+    for name, row in rows.items():
+        for k in K:
+            tops = [answer[:k] for answer in lists[name]]
+            hits = [len(set(top) & true) for top, true in zip(tops, truth.values(), strict=True)]
+            recall = np.mean([h / len(true) for h, true in zip(hits, truth.values(), strict=True)])
+            assert row[f"recall@{k}"] == pytest.approx(recall)
+            assert row[f"hit_rate@{k}"] == pytest.approx(np.mean([h > 0 for h in hits]))
+            assert row[f"coverage@{k}"] == pytest.approx(len({i for top in tops for i in top}) / data.pool.sum())
+            ideals = [sum(1 / math.log2(p + 2) for p in range(min(k, len(true)))) for true in truth.values()]
+            gains = [ndcg(top, true) / best for top, true, best in zip(tops, truth.values(), ideals, strict=True)]
+            assert row[f"ndcg@{k}"] == pytest.approx(np.mean(gains))
+            strata = row[f"strata_recall@{k}"]
+            assert set(strata) == {"head", "torso", "tail"}
+    for k in K:
+        for a in channels:
+            others = [set().union(*(lists[b][i][:k] for b in channels if b != a)) for i in range(len(truth))]
+            alone = [(set(lists[a][i][:k]) & true) - others[i] for i, true in enumerate(truth.values())]
+            assert rows[a][f"unique_hits@{k}"] == sum(map(len, alone))
+            for b in channels:
+                both = sum(len(set(x[:k]) & set(y[:k])) for x, y in zip(lists[a], lists[b], strict=True))
+                assert report[f"overlap@{k}"][a][b] == pytest.approx(both / sum(len(x[:k]) for x in lists[a]))
+
+
+def test_marginal_recall_and_comparisons() -> None:
+    data, split, channels = world()
+    report = run(data, split, channels)
+    for k in K:
+        for name, row in report["channels"].items():
+            others = {other: channel for other, channel in channels.items() if other != name}
+            without = run(data, split, others, k=K)["fused"][f"recall@{k}"]
+            estimate, low, high = row[f"marginal_recall@{k}"]
+            assert estimate == pytest.approx(report["fused"][f"recall@{k}"] - without)
+            assert low <= estimate <= high
+            if name != "hot":
+                against = row[f"recall@{k}"] - report["channels"]["hot"][f"recall@{k}"]
+                assert row[f"vs_hot@{k}"][0] == pytest.approx(against)
+        best = max(report["channels"], key=lambda name: report["channels"][name][f"recall@{k}"])
+        against = report[f"fused_vs_best@{k}"]
+        assert against["channel"] == best
+        difference = report["fused"][f"recall@{k}"] - report["channels"][best][f"recall@{k}"]
+        assert against["difference"][0] == pytest.approx(difference)
+
+
+def test_the_strata_add_up_to_the_hits() -> None:
+    data, split, channels = world()
+    report, truth = run(data, split, channels), truth_sets(data, split)
+    answers = slow_lists(data, channels["hot"], list(truth), 8)
+    found = sum(len(set(answer) & true) for answer, true in zip(answers, truth.values(), strict=True))
+    measure = yardstick(data.interactions, data.pool, K)
+    sizes = np.bincount([measure.strata[i] for true in truth.values() for i in true], minlength=3)
+    shares = report["channels"]["hot"]["strata_recall@8"]
+    assert sum(share * size for share, size in zip(shares.values(), sizes, strict=True)) == pytest.approx(found)
+
+
+def test_the_report_has_the_promised_keys() -> None:
+    data, split, channels = world()
+    report = run(data, split, channels, dataset="skewed", split=split.settings)
+    assert report["dataset"] == "skewed"
+    assert report["split"]["kind"] == "ratio"
+    assert (report["seed"], report["k"], list(report["channels"])) == (3, K, ["hot", "item-cf", "tag"])
+    shared = {f"{metric}@{k}" for metric in ("recall", "ndcg", "hit_rate", "coverage", "novelty") for k in K}
+    costs = {"fit_s", "size_bytes", "query_us"}
+    for row in report["channels"].values():
+        own = {f"{metric}@{k}" for metric in ("unique_hits", "marginal_recall") for k in K}
+        assert shared | own | costs <= set(row)
+        assert row["query_us"] > 0
+    assert shared | costs <= set(report["fused"])
+    assert report["fused"]["fit_s"] == 1.5
+    assert report["fused"]["size_bytes"] == 3000
+    json.dumps(report, allow_nan=False)
+
+
+def without_seconds(report: dict[str, Any]) -> dict[str, Any]:
+    for row in (*report["channels"].values(), report["fused"]):
+        row.pop("query_us")
+    return report
+
+
+def test_chunks_do_not_change_anything(monkeypatch: pytest.MonkeyPatch) -> None:
+    data, split, channels = world()
+    whole = without_seconds(run(data, split, channels))
+    calls: list[tuple[int, int]] = []
+    monkeypatch.setattr(evaluation, "_CHUNK", 7)
+    parts = without_seconds(run(data, split, channels, progress=lambda done, total: calls.append((done, total))))
+    assert parts == whole
+    n = whole["users"]["measured"]
+    assert calls[0] == (7, n)
+    assert calls[-1] == (n, n)
+
+
+def test_a_sample_of_users_is_that_of_the_seed() -> None:
+    data, split, channels = world()
+    first = without_seconds(run(data, split, channels, max_users=10))
+    assert first["users"]["measured"] == 10
+    assert first == without_seconds(run(data, split, channels, max_users=10))
+    assert first != without_seconds(run(data, split, channels, max_users=10, seed=4))
+
+
+def test_users_without_history_are_measured_and_counted() -> None:
+    split = split_by_time(skewed().interactions, test_share=0.6)
+    data, _, channels = world(split)
+    report = run(data, split, channels)
+    truth = truth_sets(data, split)
+    history = histories(split.train)
+    assert report["users"]["measured"] == len(truth)
+    assert report["users"]["measured_without_history"] == sum(history.lengths[user] == 0 for user in truth) > 0
+    outside = sum(not data.pool[i] for items, _ in held_out(split.train, split.test) for i in items)
+    assert report["users"]["true_items_outside_pool"] == outside > 0
+
+
+def test_a_personal_channel_beats_popularity_on_the_checkerboard() -> None:
+    whole = checkerboard()
+    split = split_by_ratio(whole.interactions, test_share=0.25, seed=0)
+    data = dataclasses.replace(whole, interactions=split.train)
+    channels: dict[str, Recaller] = {"hot": Hot().fit(data, seed=0), "item-cf": ItemCF().fit(data, seed=0)}
+    report = run(data, split, channels, k=[5])
+    assert report["channels"]["item-cf"]["recall@5"] == 1.0
+    assert report["channels"]["item-cf"]["vs_hot@5"][1] > 0
+
+
+def test_one_channel_and_quota() -> None:
+    data, split, channels = world()
+    alone = run(data, split, {"tag": channels["tag"]})
+    assert alone["fused"]["recall@8"] == alone["channels"]["tag"]["recall@8"]
+    assert alone["channels"]["tag"]["marginal_recall@8"][0] == pytest.approx(alone["fused"]["recall@8"])
+    assert "vs_hot@8" not in alone["channels"]["tag"]
+    quota = run(data, split, channels, fusion=Quota({"hot": 4, "tag": 4}))
+    assert quota["fusion"] == {"kind": "quota", "quotas": {"hot": 4, "tag": 4}}
+
+
+FUSIONS: list[Fusion] = [Rrf(), Quota({"hot": 4, "none": 4}), Snake(), Priority(["none"], {"none": 3})]
+
+
+@pytest.mark.parametrize("fusion", FUSIONS, ids=lambda fusion: fusion.kind)
+def test_a_channel_that_returns_nothing_is_named_and_breaks_nothing(fusion: Fusion) -> None:
+    data, split, channels = world()
+    n = len(data.items)
+    nothing: dict[str, Recaller] = {"none": NeighbourRecaller([NeighbourTable([0] * (n + 1), [], [], n_columns=n)])}
+    report = run(data, split, {**channels, **nothing}, fusion=fusion, limits={"channels": 2})
+    (notice,) = report["notices"]
+    assert notice.startswith("Channel 'none' returned nothing for any of the 57 users measured")
+    row = report["channels"]["none"]
+    assert row["returned@8"] == row["recall@8"] == row["coverage@8"] == 0
+    assert row["novelty@8"] is None
+    assert row["marginal_recall@8"] == [0.0, 0.0, 0.0]
+    assert set(report["overlap@8"]["none"].values()) == {0.0}
+    assert "none" not in report["selection"]["kept"]
+    json.dumps(report, allow_nan=False)
+    assert report["channels"]["hot"]["returned@8"] == 8
+    alone = run(data, split, nothing, limits={"query_us": 1e9})
+    assert alone["fused"]["recall@8"] == 0
+    assert alone["selection"]["kept"] == []
+
+
+def merged_recall(data: RecallData, split: Split, channels: dict[str, Recaller], users: list[int], k: int) -> float:
+    lists = {name: item_lists(slow_lists(data, channel, users, 200)) for name, channel in channels.items()}
+    truth = truth_sets(data, split)
+    merged = Rrf().merge(lists, k).lists
+    return float(
+        np.mean([len(set(i.tolist()) & truth[u]) / len(truth[u]) for u, (i, _) in zip(users, merged, strict=True)])
+    )
+
+
+def test_channels_chosen_on_validation_are_measured_on_everybody() -> None:
+    data, split, channels = world()
+    history, truth = histories(data.interactions), truth_sets(data, split)
+    lists = {name: item_lists(slow_lists(data, one, list(truth), 200)) for name, one in channels.items()}
+    # "Validation" where only the channel tag finds anything.
+    liked = item_lists([items[:2] for items, _ in lists["tag"]])
+    report = run(data, split, channels, limits={"channels": 1}, validation=(lists, liked))["selection"]
+    assert report["kept"] == ["tag"]
+    assert report["budget"] == {"channels": 1}
+    assert report["chosen_on"] == f"{len(history.lengths[list(truth)])} users of the validation part"
+    assert report["users"] == len(truth)
+    users = list(truth)
+    kept = merged_recall(data, split, {"tag": channels["tag"]}, users, 8)
+    whole = merged_recall(data, split, channels, users, 8)
+    assert report["recall"][0] == pytest.approx(kept)
+    assert report["recall_of_all"][0] == pytest.approx(whole)
+    assert report["against_all"][0] == pytest.approx(kept - whole)
+    for name, row in report["dropped"].items():
+        both = {key: channels[key] for key in channels if key in ("tag", name)}
+        assert row["adds"][0] == pytest.approx(merged_recall(data, split, both, users, 8) - kept)
+        assert not row["fits"]
+    assert report["costs"]["size_bytes"] == 1000
+    assert report["costs_of_all"]["size_bytes"] == 3000
+    assert report["costs_of_all"]["channels"] == 3
+
+
+def test_without_validation_those_of_whom_one_chose_are_not_reported() -> None:
+    data, split, channels = world()
+    report = run(data, split, channels, limits={"size_bytes": 2000})
+    chosen, n = report["selection"], report["users"]["measured"]
+    assert chosen["users"] == n // 2
+    assert chosen["chosen_on"].startswith(f"{n - n // 2} of the measured users")
+    assert 1 <= len(chosen["kept"]) <= 2
+    assert chosen["steps"][-1]["recall"] > 0
+    assert "selection" not in run(data, split, channels)
+    one = run(data, split, channels, limits={"size_bytes": 2000}, max_users=1)["selection"]
+    assert one["users"] == 1
+
+
+def test_bad_arguments() -> None:
+    data, split, channels = world()
+    with pytest.raises(ConfigError, match=r"cut-offs are \[0\]"):
+        run(data, split, channels, k=[0])
+    with pytest.raises(ConfigError, match="no channel"):
+        run(data, split, {})
+    with pytest.raises(ConfigError, match="'fused'"):
+        run(data, split, {"fused": channels["hot"]})
+    other = Interactions([0], [0], n_users=1, n_items=2)
+    with pytest.raises(DataError, match="same vocabularies"):
+        evaluate(channels, Rrf(), data, other, k=K, fit_s={}, size_bytes={}, seed=0)
+    with pytest.raises(DataError, match="nobody has a held-out item"):
+        evaluate(channels, Rrf(), data, split.train, k=K, fit_s={}, size_bytes={}, seed=0)
