@@ -26,7 +26,7 @@ test: setup  ## run all tests
 	$(BIN)/pytest -n auto
 
 lint: setup  ## style and import arrows
-	$(BIN)/ruff check .
+	$(BIN)/ruff check . graphrec/kg graphrec/pipelines graphrec/serve
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 

@@ -84,7 +84,7 @@ def gowalla(path: Path) -> World:
     people = Vocabulary([f"u{row}" for row in range(n_users)])
     queries = known_queries(histories(events), np.arange(n_users))
     data = RecallData(people, ids, events, items_only(ids))
-    return World(data, sp.csr_matrix(taste_matrix(data, 1.0)), queries)
+    return World(data, sp.csr_matrix(taste_matrix(data.interactions, 1.0)), queries)
 
 
 def _recall(world: World, channel: Any) -> ItemLists:

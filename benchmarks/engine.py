@@ -28,7 +28,7 @@ from graphrec.contracts.recall import known_queries
 from graphrec.errors import BundleError, GraphRecError
 from graphrec.recallers.filtering import recall_allowed
 from graphrec.recallers.neighbours import NeighbourRecaller
-from serve import Engine
+from graphrec.serve import Engine
 
 # Item-CF alone, by hand: every other row is told as a multiple of it.
 FLOOR = "floor: item-cf by scipy and numpy"
@@ -39,9 +39,9 @@ Ask = Callable[[int], Any]
 @contextmanager
 def demo_bundle() -> Iterator[Path]:
     """Train the demonstration and yield where its bundle lies."""
-    from pipelines.config.load import load_config
-    from pipelines.jobs.train import train
-    from pipelines.registry.datasets import datasets_directory
+    from graphrec.pipelines.config.load import load_config
+    from graphrec.pipelines.jobs.train import train
+    from graphrec.pipelines.registry.datasets import datasets_directory
 
     with TemporaryDirectory() as directory:
         train(load_config(datasets_directory() / "goodbooks" / "demo.toml"), directory)

@@ -17,11 +17,11 @@ from rich.console import Console
 
 from benchmarks.harness import write_json
 from graphrec.errors import ConfigError
-from pipelines.config.load import Config, check_config, load_config
-from pipelines.jobs.train import evaluate_only
-from pipelines.progress import Shown
-from pipelines.registry.datasets import datasets_directory
-from pipelines.report.report import report_tables
+from graphrec.pipelines.config.load import Config, check_config, load_config
+from graphrec.pipelines.jobs.train import evaluate_only
+from graphrec.pipelines.progress import Shown
+from graphrec.pipelines.registry.datasets import datasets_directory
+from graphrec.pipelines.report.report import report_tables
 
 CONFIGS = ("demo", "all-channels")
 SPLITS: dict[str, dict[str, Any]] = {

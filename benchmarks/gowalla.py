@@ -44,10 +44,10 @@ from graphrec.fusion.boosted import Boosted, fit_boosted
 from graphrec.fusion.calibrated import Method
 from graphrec.fusion.rrf import Rrf, merging_depth
 from graphrec.fusion.settings import Fusion
-from pipelines.config.load import Config, check_config
-from pipelines.evaluation.evaluate import ask_all, evaluate, sample_users
-from pipelines.jobs.train import fit_channels, prepare, saved_bytes
-from pipelines.progress import Shown, Steps
+from graphrec.pipelines.config.load import Config, check_config
+from graphrec.pipelines.evaluation.evaluate import ask_all, evaluate, sample_users
+from graphrec.pipelines.jobs.train import fit_channels, prepare, saved_bytes
+from graphrec.pipelines.progress import Shown, Steps
 
 CUTOFFS = (20, 50, 200)
 # What the weights of the fusion may maximise.

@@ -54,7 +54,7 @@ def pyoxigraph_parse(path: Path, _: int) -> tuple[Callable[[], int], None]:
 
 def our_read(path: Path, _: int) -> tuple[Callable[[], int], Callable[[Path], object]]:
     """Prepare the file's KnowledgeGraph."""
-    from kg.reading.rdf import read_rdf
+    from graphrec.kg.reading.rdf import read_rdf
 
     return lambda: read_rdf(path).report.n_statements, read_rdf
 
@@ -64,11 +64,11 @@ def our_hetero(path: Path, _: int) -> tuple[Callable[[], int], Callable[[Path], 
     import polars as pl
 
     from graphrec.data.vocabulary import Vocabulary
-    from kg.catalogue import catalogue_graph
-    from kg.hetero import to_hetero
-    from kg.interactions import InteractionMapping, encoded_interactions
-    from kg.linking import link_by_template
-    from kg.reading.rdf import read_rdf
+    from graphrec.kg.catalogue import catalogue_graph
+    from graphrec.kg.hetero import to_hetero
+    from graphrec.kg.interactions import InteractionMapping, encoded_interactions
+    from graphrec.kg.linking import link_by_template
+    from graphrec.kg.reading.rdf import read_rdf
 
     def load(file: Path) -> int:
         kg = read_rdf(file)
@@ -152,7 +152,7 @@ def measure_all(path: Path, n: int, rounds: int) -> list[dict[str, Any]]:
 @contextmanager
 def plain_file(source: Path) -> Iterator[Path]:
     """Yield ``source`` as a plain N-Triples file, decompressed into a temporary one where it is not."""
-    from kg.reading.formats import Source, rdf_file
+    from graphrec.kg.reading.formats import Source, rdf_file
 
     file = rdf_file(source)
     if file.format != "n-triples":

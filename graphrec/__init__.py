@@ -9,8 +9,7 @@ from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import BundleError, ConfigError, DataError, GraphRecError, UnknownIdError
 from graphrec.graph.adjacency import Adjacency
 from graphrec.graph.catalogue import CatalogueGraph
-
-__version__ = "0.1.0"
+from graphrec.version import __version__
 
 __all__ = [
     "Adjacency",
@@ -29,4 +28,5 @@ __all__ = [
     "Recipe",
     "UnknownIdError",
     "Vocabulary",
+    "__version__",
 ]

@@ -20,13 +20,14 @@ from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import DataError
 from graphrec.graph.adjacency import Adjacency, adjacency_from_edges
 from graphrec.graph.catalogue import INTERACTS, ITEM, REVERSE_INTERACTS, USER, CatalogueGraph
-from kg.entity_types import entity_types
-from kg.knowledge_graph import KnowledgeGraph, entity_label, relation_rows
-from kg.linking import Linking
-from kg.naming import short_name, unique_names
-from kg.terms import EVENT, INTERACTED, SUBCLASS_OF, TIME, TYPE, WEIGHT, readable_name
-from kg.terms import ITEM as HAS_ITEM
-from kg.terms import USER as HAS_USER
+
+from .entity_types import entity_types
+from .knowledge_graph import KnowledgeGraph, entity_label, relation_rows
+from .linking import Linking
+from .naming import short_name, unique_names
+from .terms import EVENT, INTERACTED, SUBCLASS_OF, TIME, TYPE, WEIGHT, readable_name
+from .terms import ITEM as HAS_ITEM
+from .terms import USER as HAS_USER
 
 ENTITY = "entity"
 # Interactions are joined per split: with_users. What is held out must not come in through the back door.

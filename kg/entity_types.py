@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from kg.knowledge_graph import KnowledgeGraph
-from kg.terms import SUBCLASS_OF, TYPE, UNSPECIFIC_TYPES
+from .knowledge_graph import KnowledgeGraph
+from .terms import SUBCLASS_OF, TYPE, UNSPECIFIC_TYPES
 
 
 def entity_types(kg: KnowledgeGraph, *, max_types: int = 64) -> npt.NDArray[np.int32]:

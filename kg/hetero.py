@@ -14,10 +14,11 @@ from graphrec.data.interactions import Interactions, coalesce
 from graphrec.errors import DataError
 from graphrec.graph.adjacency import Adjacency, adjacency_from_edges
 from graphrec.graph.catalogue import INTERACTS, ITEM, REVERSE_INTERACTS, USER, CatalogueGraph
-from kg.knowledge_graph import KnowledgeGraph, relation_rows
-from kg.linking import Linking
-from kg.literals import as_numbers
-from kg.naming import short_name
+
+from .knowledge_graph import KnowledgeGraph, relation_rows
+from .linking import Linking
+from .literals import as_numbers
+from .naming import short_name
 
 
 def to_hetero(

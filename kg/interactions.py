@@ -14,8 +14,9 @@ import pyarrow as pa
 from graphrec.data.interactions import Interactions
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, DataError
-from kg.knowledge_graph import KnowledgeGraph, relation_rows
-from kg.terms import EVENT, GRAPHREC, INTERACTED, ITEM, TIME, USER, WEIGHT
+
+from .knowledge_graph import KnowledgeGraph, relation_rows
+from .terms import EVENT, GRAPHREC, INTERACTED, ITEM, TIME, USER, WEIGHT
 
 
 @dataclass(frozen=True, slots=True)

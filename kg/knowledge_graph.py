@@ -12,8 +12,9 @@ import pyarrow as pa
 from graphrec.checks import as_array, check_length, check_rows
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import DataError, nearest_names
-from kg.literals import Literals, no_literals, same_literals
-from kg.terms import local_name, readable_name
+
+from .literals import Literals, no_literals, same_literals
+from .terms import local_name, readable_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class KnowledgeGraph:
         (m, 3) int32 head entity, relation, tail entity; sorted, no duplicate.
     entities : Vocabulary
         IRIs of all subjects and of all objects that are not literals, in order of their UTF-8 bytes. Blank nodes have
-        IRIs too: see :func:`kg.reading.rdf.read_rdf`.
+        IRIs too: see :func:`graphrec.kg.reading.rdf.read_rdf`.
     relations : Vocabulary
         IRIs of all predicates, in the same order.
     labels : Arrow string array or None

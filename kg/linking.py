@@ -19,8 +19,9 @@ from rich.table import Table
 from graphrec.checks import as_array
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, DataError, nearest_names
-from kg.knowledge_graph import KnowledgeGraph, relation_rows
-from kg.terms import TYPE
+
+from .knowledge_graph import KnowledgeGraph, relation_rows
+from .terms import TYPE
 
 Ambiguous = Literal["first", "drop"]
 Normaliser = Literal["isbn", "label", "exact"]

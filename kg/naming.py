@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from urllib.parse import unquote
 
-from kg.terms import local_name
+from .terms import local_name
 
 
 def short_name(iri: str) -> str:

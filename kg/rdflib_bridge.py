@@ -18,11 +18,12 @@ from rdflib.plugins.sparql.parser import expandUnicodeEscapes, parseQuery, parse
 from rdflib.plugins.sparql.parserutils import CompValue
 
 from graphrec.errors import DataError
-from kg.knowledge_graph import KnowledgeGraph
-from kg.reading.formats import RdfFile, rdf_file
-from kg.reading.no_network import no_network
-from kg.reading.rdf import Encoder
-from kg.reading.statements import CHUNK_TRIPLES, quads
+
+from .knowledge_graph import KnowledgeGraph
+from .reading.formats import RdfFile, rdf_file
+from .reading.no_network import no_network
+from .reading.rdf import Encoder
+from .reading.statements import CHUNK_TRIPLES, quads
 
 # rdflib's own engine would otherwise load what FROM names.
 rdflib.plugins.sparql.SPARQL_LOAD_GRAPHS = False
@@ -46,8 +47,8 @@ def to_rdflib(source: KnowledgeGraph | str | Path, *, format: str | None = None)
     Parameters
     ----------
     source : KnowledgeGraph or path
-        A path is parsed strictly, as :func:`kg.reading.rdf.read_rdf` guards it (no DOCTYPE, nothing fetched), all
-        graphs merged, blank nodes kept. A KnowledgeGraph has IRIs for blank nodes already.
+        A path is parsed strictly, as :func:`graphrec.kg.reading.rdf.read_rdf` guards it (no DOCTYPE, nothing fetched),
+        all graphs merged, blank nodes kept. A KnowledgeGraph has IRIs for blank nodes already.
 
     Raises
     ------
@@ -92,7 +93,7 @@ def from_rdflib(graph: rdflib.Graph) -> KnowledgeGraph:
     """Return the KnowledgeGraph of any rdflib Graph.
 
     rdflib gives blank nodes new labels at each parse, so the ids of blank nodes differ from run to run here; read the
-    file with :func:`kg.reading.rdf.read_rdf` where they must not.
+    file with :func:`graphrec.kg.reading.rdf.read_rdf` where they must not.
 
     Raises
     ------

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
-from graphrec import __version__
 from graphrec.threads import default_threads
+from graphrec.version import __version__
 
 # Part of graphrec -> (module, distribution) pairs it needs.
 PARTS: dict[str, tuple[tuple[str, str], ...]] = {

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from graphrec.data.lists import ItemLists
 from graphrec.recallers.filtering import recall_allowed
-from serve.request import Request
-from serve.state import State
+
+from .request import Request
+from .state import State
 
 log = logging.getLogger(__name__)
 

@@ -11,11 +11,12 @@ from graphrec.data.lists import ItemLists
 from graphrec.fusion.fused import FusedLists
 from graphrec.operations.recaller import OperationsRecaller
 from graphrec.ranking.place import arrange, falling, operations_of
-from serve.answer import Neighbour, Place, Recalled, Shared
-from serve.explain import explain, explain_fallback
-from serve.paths import Link, edges_of, links, path_words
-from serve.request import Request
-from serve.state import POPULARITY, State
+
+from .answer import Neighbour, Place, Recalled, Shared
+from .explain import explain, explain_fallback
+from .paths import Link, edges_of, links, path_words
+from .request import Request
+from .state import POPULARITY, State
 
 # Items that the fallback looks at in one step.
 _STEP = 4096

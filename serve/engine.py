@@ -17,13 +17,14 @@ from graphrec.data.lists import empty_lists
 from graphrec.errors import ConfigError
 from graphrec.fusion.fused import FusedLists
 from graphrec.ranking.place import merge_and_place
-from serve.answer import Answer, Neighbours, TakeDown
-from serve.ask import Asked, ask_channels
-from serve.compose import fill, in_place, neighbour_values, recalled, why_empty
-from serve.paths import find_relation, near
-from serve.request import History, Request, read_ids, read_request
-from serve.state import State, load_state
-from serve.taken_down import read_taken_down
+
+from .answer import Answer, Neighbours, TakeDown
+from .ask import Asked, ask_channels
+from .compose import fill, in_place, neighbour_values, recalled, why_empty
+from .paths import find_relation, near
+from .request import History, Request, read_ids, read_request
+from .state import State, load_state
+from .taken_down import read_taken_down
 
 # Channels are asked for at least so many, so that a short answer is the head of a longer one.
 _DEPTH = 200
@@ -174,7 +175,7 @@ class Engine:
         """Return the ``k`` items of the pool that share most with ``item`` in the catalogue graph, and what they share.
 
         Items that are taken down are not among them; one may still be asked about.
-        An entity counts for the less the more items it is joined to (:func:`serve.paths.near`).
+        An entity counts for the less the more items it is joined to (:func:`graphrec.serve.paths.near`).
 
         Parameters
         ----------

@@ -12,8 +12,9 @@ import numpy.typing as npt
 
 from graphrec.contracts.recall import Evidence, Queries, Recaller, no_evidence
 from graphrec.fusion.settings import Rrf
-from serve.paths import Edges, closest, edges_of, link_through, path_words
-from serve.state import State
+
+from .paths import Edges, closest, edges_of, link_through, path_words
+from .state import State
 
 log = logging.getLogger(__name__)
 

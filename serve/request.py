@@ -14,7 +14,8 @@ from graphrec.contracts.recall import Queries
 from graphrec.data.lists import ItemLists, item_lists
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, nearest_names
-from serve.state import State
+
+from .state import State
 
 History = Sequence[str] | Sequence[tuple[str, float]]
 

@@ -13,7 +13,8 @@ from graphrec.contracts.recall import Queries
 from graphrec.data.lists import empty_lists
 from graphrec.errors import BundleError, ConfigError
 from graphrec.fusion.settings import Fusion, fusion_from_dict
-from serve.paths import all_relation_words
+
+from .paths import all_relation_words
 
 POPULARITY = "popularity"
 

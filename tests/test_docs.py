@@ -15,9 +15,9 @@ from graphrec.data.rules import KINDS
 from graphrec.fusion.calibrated import FittedCalibrated
 from graphrec.fusion.settings import FUSIONS, RECIPES, fusion_class
 from graphrec.operations.conflicts import find_problems
+from graphrec.pipelines.config.load import TrainConfig, check_config, make_fusion, spaces_of
+from graphrec.pipelines.readers.rules import read_rules
 from graphrec.pool.rules import RULES
-from pipelines.config.load import TrainConfig, check_config, make_fusion, spaces_of
-from pipelines.readers.rules import read_rules
 from tests.pipelines.shelf import write_shelf
 
 DOCS = Path(__file__).parent.parent / "docs"

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-import graphrec
 from graphrec.bundle.files import array_header, sync, sync_tree, walk_files, write_strings
 from graphrec.bundle.manifest import MANIFEST, FileEntry, Manifest, encode_manifest, kind_of
 from graphrec.bundle.staging import staging
@@ -27,6 +26,7 @@ from graphrec.data.lists import ItemLists
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import BundleError, ConfigError
 from graphrec.graph.catalogue import CatalogueGraph
+from graphrec.version import __version__
 
 _LIBRARIES = ("numpy", "scipy", "numba", "polars", "pyarrow", "hnswlib", "gensim", "torch", "torch-geometric", "rdflib")
 _CHANNEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
@@ -105,7 +105,7 @@ def write_bundle(
             files = _entries(whole)
             manifest = Manifest(
                 created=datetime.now(UTC).isoformat(timespec="microseconds"),
-                graphrec=graphrec.__version__,
+                graphrec=__version__,
                 libraries=_libraries(),
                 config=config or {},
                 data_fingerprint=data_fingerprint,

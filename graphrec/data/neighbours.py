@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse as sp
 
 from graphrec.checks import as_array, check_finite, check_indptr, check_length, check_rows
 
@@ -60,3 +61,23 @@ class NeighbourTable:
             raise IndexError(f"row {row} is out of range; the table has {len(self)} rows")
         start, stop = self.indptr[row], self.indptr[row + 1]
         return self.neighbours[start:stop], self.scores[start:stop]
+
+
+def csr_table(matrix: sp.csr_array, *, k: int = 0) -> NeighbourTable:
+    """Return a sparse matrix as a neighbour table: each row best first, ties by column, cut to ``k`` (0: whole).
+
+    Entries <= 0 are left out. Time O(m log m).
+    """
+    lengths = np.diff(matrix.indptr)
+    sources = np.repeat(np.arange(matrix.shape[0]), lengths)
+    positive = np.flatnonzero(matrix.data > 0)
+    columns, scores = matrix.indices[positive], matrix.data[positive].astype(np.float32)
+    order = np.lexsort((columns, -scores, sources[positive]))
+    sources, columns, scores = sources[positive][order], columns[order], scores[order]
+    indptr = np.zeros(matrix.shape[0] + 1, dtype=np.int64)
+    np.cumsum(np.bincount(sources, minlength=matrix.shape[0]), out=indptr[1:])
+    if k:
+        keep = np.arange(len(sources)) - indptr[sources] < k
+        sources, columns, scores = sources[keep], columns[keep], scores[keep]
+        np.cumsum(np.bincount(sources, minlength=matrix.shape[0]), out=indptr[1:])
+    return NeighbourTable(indptr, columns.astype(np.int32), scores, n_columns=int(matrix.shape[1]))

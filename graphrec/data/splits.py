@@ -16,7 +16,6 @@ import numpy.typing as npt
 from graphrec.data.interactions import Interactions, histories, take
 from graphrec.data.lists import ItemLists, entries_where
 from graphrec.errors import ConfigError, DataError
-from graphrec.evaluation.metrics import truth_sizes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -181,7 +180,7 @@ def _finish(train: Interactions, test: Interactions, settings: Mapping[str, obje
                 f"the {settings['kind']} split leaves no {name} events ({len(train)} train, {len(test)} test, "
                 f"{int(repeats.sum())} of them repeats of training); choose another cut or share"
             )
-    n_with_truth = int((truth_sizes(held_out(train, kept)) > 0).sum())
+    n_with_truth = int((held_out(train, kept).lengths > 0).sum())
     born = items_born_after(train, kept)
     outcome: dict[str, object] = {
         "n_users": train.n_users,

@@ -13,9 +13,9 @@ import scipy.sparse as sp
 
 from graphrec.checks import as_array, check_length, check_rows
 from graphrec.data.item_tags import ItemTags
+from graphrec.data.neighbours import csr_table
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import DataError
-from graphrec.sparse.topk import csr_table
 
 
 @dataclass(frozen=True, slots=True, init=False, eq=False)

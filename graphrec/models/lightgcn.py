@@ -139,7 +139,7 @@ class LightGCN:
         ConfigError
             If the loss is no longer finite: ``lr`` is too large.
         """
-        taste = taste_matrix(data, self.weight_exponent)
+        taste = taste_matrix(data.interactions, self.weight_exponent)
         rows = np.unique(taste.indices).astype(np.int32)
         graph = bipartite(sp.csr_array(taste[:, rows]))
         users, items = self._train(graph, np.random.default_rng(seed))

@@ -6,9 +6,9 @@ import numba as nb
 import numpy as np
 import numpy.typing as npt
 
+from graphrec.data.leave_out import leave_out
 from graphrec.data.lists import ItemLists, empty_lists, indptr_of
 from graphrec.data.neighbours import NeighbourTable
-from graphrec.recallers.filtering import leave_out
 from graphrec.sparse.topk import FloatArray, Pushed, RowArray, select_top
 
 

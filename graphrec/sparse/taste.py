@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from graphrec.contracts.recall import RecallData
 from graphrec.data.interactions import Interactions, coalesced_parts, take
 from graphrec.data.lists import indptr_of
 from graphrec.data.neighbours import NeighbourTable
@@ -45,9 +44,9 @@ def check_choice(name: str, value: str, legal: Sequence[str]) -> None:
         raise ConfigError(f"{name} is {value!r}; it must be one of {', '.join(legal)}{near}")
 
 
-def liked_parts(data: RecallData, max_items_per_user: int = 0) -> Iterator[Interactions]:
+def liked_parts(interactions: Interactions, max_items_per_user: int = 0) -> Iterator[Interactions]:
     """Yield what :func:`liked_pairs` returns in parts, those of the next users each; at least one part."""
-    for merged in coalesced_parts(data.interactions):
+    for merged in coalesced_parts(interactions):
         kept = merged.weights > 0
         if max_items_per_user:
             # Rows come by user, oldest first: count the liked ones from each user's end.
@@ -58,26 +57,26 @@ def liked_parts(data: RecallData, max_items_per_user: int = 0) -> Iterator[Inter
         yield merged if kept.all() else take(merged, kept)
 
 
-def liked_pairs(data: RecallData, max_items_per_user: int = 0) -> Interactions:
+def liked_pairs(interactions: Interactions, max_items_per_user: int = 0) -> Interactions:
     """Return one event for each (user, item) pair that says something of taste, by user, oldest first.
 
     Repeated events are one pair: weights summed, the latest time. Pairs whose summed weight is 0 or below are left out.
     Of a user with more than ``max_items_per_user`` pairs the newest are kept (0: all): pairs of items are quadratic in
     a history, and a crawler's would take longer than all the others together.
     """
-    parts = list(liked_parts(data, max_items_per_user))
+    parts = list(liked_parts(interactions, max_items_per_user))
     times = [part.times for part in parts if part.times is not None]
     return Interactions(
         np.concatenate([part.users for part in parts]),
         np.concatenate([part.items for part in parts]),
         np.concatenate([part.weights for part in parts]),
         np.concatenate(times) if times else None,
-        n_users=data.interactions.n_users,
-        n_items=data.interactions.n_items,
+        n_users=interactions.n_users,
+        n_items=interactions.n_items,
     )
 
 
-def taste_matrix(data: RecallData, exponent: float = 0.0, *, max_items_per_user: int = 0) -> sp.csr_array:
+def taste_matrix(interactions: Interactions, exponent: float = 0.0, *, max_items_per_user: int = 0) -> sp.csr_array:
     """Return (n_users, n_items) float32: each pair's summed weight to the power ``exponent``.
 
     Pairs whose summed weight is 0 or below say nothing of taste and are left out; exponent 0 gives ones. Of longer
@@ -87,12 +86,12 @@ def taste_matrix(data: RecallData, exponent: float = 0.0, *, max_items_per_user:
     -----
     Time O(m log m). The pairs come by user in parts and go where they stay: memory is 8 bytes a pair and one part.
     """
-    shape = (data.interactions.n_users, data.interactions.n_items)
+    shape = (interactions.n_users, interactions.n_items)
     # Pages of these that no pair reaches are never touched.
-    items = np.empty(len(data.interactions), dtype=np.int32)
-    values = np.empty(len(data.interactions), dtype=np.float32)
+    items = np.empty(len(interactions), dtype=np.int32)
+    values = np.empty(len(interactions), dtype=np.float32)
     indptr, n = np.zeros(shape[0] + 1, dtype=np.int64), 0
-    for part in liked_parts(data, max_items_per_user):
+    for part in liked_parts(interactions, max_items_per_user):
         stop = n + len(part)
         items[n:stop], values[n:stop] = part.items, _powers(part.weights, exponent)
         indptr[1:] += np.bincount(part.users, minlength=shape[0])
@@ -186,11 +185,11 @@ def with_values(matrix: sp.csr_array, values: npt.NDArray[np.float32]) -> sp.csr
     return result
 
 
-def popularity(data: RecallData) -> Scale:
+def popularity(interactions: Interactions) -> Scale:
     """Return (n_items,) float64: distinct users who took each item, whatever the weight."""
-    counts = np.zeros(len(data.items))
-    for pairs in coalesced_parts(data.interactions):
-        counts += np.bincount(pairs.items, minlength=len(data.items))
+    counts = np.zeros(interactions.n_items)
+    for pairs in coalesced_parts(interactions):
+        counts += np.bincount(pairs.items, minlength=interactions.n_items)
     return counts
 
 

@@ -26,7 +26,6 @@ __all__ = [
     "Pushed",
     "RowArray",
     "chunk_rows",
-    "csr_table",
     "join",
     "one_each",
     "push",
@@ -144,26 +143,6 @@ def join(parts: list[Pushed]) -> Pushed:
     rows = np.concatenate([np.empty(0, np.int32), *(part[1] for part in parts)])
     scores = np.concatenate([np.empty(0, np.float32), *(part[2] for part in parts)])
     return indptr, rows, scores
-
-
-def csr_table(matrix: sp.csr_array, *, k: int = 0) -> NeighbourTable:
-    """Return a sparse matrix as a neighbour table: each row best first, ties by column, cut to ``k`` (0: whole).
-
-    Entries <= 0 are left out. Time O(m log m).
-    """
-    lengths = np.diff(matrix.indptr)
-    sources = np.repeat(np.arange(matrix.shape[0]), lengths)
-    positive = np.flatnonzero(matrix.data > 0)
-    columns, scores = matrix.indices[positive], matrix.data[positive].astype(np.float32)
-    order = np.lexsort((columns, -scores, sources[positive]))
-    sources, columns, scores = sources[positive][order], columns[order], scores[order]
-    indptr = np.zeros(matrix.shape[0] + 1, dtype=np.int64)
-    np.cumsum(np.bincount(sources, minlength=matrix.shape[0]), out=indptr[1:])
-    if k:
-        keep = np.arange(len(sources)) - indptr[sources] < k
-        sources, columns, scores = sources[keep], columns[keep], scores[keep]
-        np.cumsum(np.bincount(sources, minlength=matrix.shape[0]), out=indptr[1:])
-    return NeighbourTable(indptr, columns.astype(np.int32), scores, n_columns=int(matrix.shape[1]))
 
 
 def top_products(

@@ -12,10 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from graphrec.data.vocabulary import Vocabulary
-from kg.knowledge_graph import KnowledgeGraph, ReadReport
-from kg.literals import Literals
-from kg.reading.encode import TermTable
-from kg.terms import DIR_LANG_STRING, LABELS, LANG_STRING, STRING
+
+from ..knowledge_graph import KnowledgeGraph, ReadReport
+from ..literals import Literals
+from ..terms import DIR_LANG_STRING, LABELS, LANG_STRING, STRING
+from .encode import TermTable
 
 
 @nb.njit(nogil=True, cache=True)

@@ -11,13 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from graphrec.errors import ConfigError, DataError
-from kg.knowledge_graph import KnowledgeGraph, ReadReport
-from kg.reading.assemble import knowledge_graph
-from kg.reading.encode import TermTable
-from kg.reading.formats import LINE_FORMATS, RdfFile, rdf_file
-from kg.reading.rejects import OnError, Rejects
-from kg.reading.statements import statement_files, statements
-from kg.terms import GENID
+
+from ..knowledge_graph import KnowledgeGraph, ReadReport
+from ..terms import GENID
+from .assemble import knowledge_graph
+from .encode import TermTable
+from .formats import LINE_FORMATS, RdfFile, rdf_file
+from .rejects import OnError, Rejects
+from .statements import statement_files, statements
 
 Progress = Callable[[str, int], None]
 # Chunks come in bursts, a block of lines at a time; so many may wait before the parser does.
@@ -43,7 +44,7 @@ def read_rdf(
     paths : path or sequence of paths
         Turtle, N-Triples, N-Quads, TriG, RDF/XML or JSON-LD, by extension; plain, .gz, .xz or .zst.
     format : str, optional
-        Syntax of all files where the extension does not tell: a key of ``kg.reading.formats.FORMATS``.
+        Syntax of all files where the extension does not tell: a key of ``graphrec.kg.reading.formats.FORMATS``.
     on_error : {"reject", "raise"}
         In N-Triples and N-Quads a bad line is left out and counted, or raises. In the other syntaxes a fault
         always raises: nothing after it can be trusted.

@@ -15,8 +15,9 @@ from typing import IO, cast
 import pyoxigraph as ox
 
 from graphrec.errors import DataError
-from kg.reading.formats import FORMATS, LINE_FORMATS, RdfFile, Source
-from kg.reading.rejects import Rejects
+
+from .formats import FORMATS, LINE_FORMATS, RdfFile, Source
+from .rejects import Rejects
 
 BLOCK_BYTES = 1 << 23
 _LONGEST_LINE = 1 << 28

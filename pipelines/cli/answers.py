@@ -12,8 +12,8 @@ from rich.table import Table
 from graphrec.bundle import Bundle, open_bundle
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import GraphRecError, nearest_names
-from serve.answer import Answer, Neighbours, Place
-from serve.taken_down import Edited, read_taken_down
+from graphrec.serve.answer import Answer, Neighbours, Place
+from graphrec.serve.taken_down import Edited, read_taken_down
 
 # Above this size the nearest ids are not looked for: the search is linear and slow.
 _SUGGEST_LIMIT = 200_000

@@ -13,12 +13,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from graphrec import __version__
 from graphrec.errors import ConfigError, GraphRecError
+from graphrec.version import __version__
 
 if TYPE_CHECKING:
-    from pipelines.progress import Steps
-    from serve.taken_down import Edited
+    from graphrec.serve.taken_down import Edited
+
+    from ..progress import Steps
 
 app = typer.Typer(
     name="graphrec",
@@ -77,7 +78,7 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """Train on the bundled goodbooks: report.json, report.html and a bundle, then a few look-ups."""
-    from pipelines.registry.datasets import datasets_directory
+    from ..registry.datasets import datasets_directory
 
     trained = _train(datasets_directory() / "goodbooks" / "demo.toml", out, as_json=as_json)
     if not as_json:
@@ -110,9 +111,9 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Fit on the training part and measure every channel; publish nothing."""
-    from pipelines.config.load import load_config
-    from pipelines.jobs.train import evaluate_only
-    from pipelines.report.report import write_report
+    from ..config.load import load_config
+    from ..jobs.train import evaluate_only
+    from ..report.report import write_report
 
     report = evaluate_only(load_config(config), rejects=out / "rejects" if out else None, steps=_steps(as_json))
     if out is not None:
@@ -129,10 +130,10 @@ def pool(
     as_json: AsJson = False,
 ) -> None:
     """Show which items may be recalled, and what each rule of the pool removed."""
-    from pipelines.config.load import load_config
-    from pipelines.jobs.pool import write_pool
-    from pipelines.jobs.train import pool_only
-    from pipelines.report.report import pool_lines, pool_table
+    from ..config.load import load_config
+    from ..jobs.pool import write_pool
+    from ..jobs.train import pool_only
+    from ..report.report import pool_lines, pool_table
 
     pooled = pool_only(load_config(config), events="train" if train else "all", steps=_steps(as_json))
     if out is not None:
@@ -162,7 +163,7 @@ def tune(
     Stopped by Ctrl-C, by the timeout or by anything else, the same command goes on where it was. The first trial has
     the present settings, so tuned.toml is never worse on validation.
     """
-    from pipelines.tuning.tune import tune as run
+    from ..tuning.tune import tune as run
 
     tuned = run(
         config,
@@ -197,9 +198,10 @@ def recall(
     as_json: AsJson = False,
 ) -> None:
     """Recall items for a user, for a live history, or for nobody at all."""
-    from pipelines.cli.answers import answer_table
-    from pipelines.readers.moments import moment
-    from serve.engine import Engine
+    from graphrec.serve.engine import Engine
+
+    from ..readers.moments import moment
+    from .answers import answer_table
 
     answer = Engine.open(bundle).recall(
         user=user,
@@ -227,8 +229,9 @@ def neighbours(
     as_json: AsJson = False,
 ) -> None:
     """Show the items near an item in the knowledge graph, and what they share."""
-    from pipelines.cli.answers import neighbours_table
-    from serve.engine import Engine
+    from graphrec.serve.engine import Engine
+
+    from .answers import neighbours_table
 
     found = Engine.open(bundle).neighbours(item=item, relation=relation, k=k)
     if as_json:
@@ -246,7 +249,7 @@ def take_down(
     as_json: AsJson = False,
 ) -> None:
     """Take items down: no channel returns them, from this bundle or a later one."""
-    from serve.taken_down import edit_taken_down
+    from graphrec.serve.taken_down import edit_taken_down
 
     _show_taken_down(edit_taken_down(directory, add=ids or ()), directory, ids or [], as_json=as_json)
 
@@ -258,7 +261,7 @@ def put_back(
     as_json: AsJson = False,
 ) -> None:
     """Put back items that were taken down."""
-    from serve.taken_down import edit_taken_down
+    from graphrec.serve.taken_down import edit_taken_down
 
     _show_taken_down(edit_taken_down(directory, remove=ids), directory, ids, as_json=as_json)
 
@@ -267,7 +270,8 @@ def put_back(
 def inspect(bundle: BundleArgument, as_json: AsJson = False) -> None:
     """Show what a bundle holds."""
     from graphrec.bundle import open_bundle
-    from pipelines.cli.answers import bundle_json, bundle_table
+
+    from .answers import bundle_json, bundle_table
 
     opened = open_bundle(bundle)
     if as_json:
@@ -300,7 +304,7 @@ def verify(bundle: BundleArgument, as_json: AsJson = False) -> None:
 @app.command()
 def doctor(as_json: AsJson = False) -> None:
     """Show what is installed and which optional parts are active."""
-    from pipelines.environment import environment, parts
+    from ..environment import environment, parts
 
     found = parts()
     if as_json:
@@ -333,8 +337,8 @@ def operations_check(
     """Check a file of rules without training, and show what is live when."""
     import time
 
-    from pipelines.jobs.operations_check import calendar_table, check_rules
-    from pipelines.readers.moments import moment
+    from ..jobs.operations_check import calendar_table, check_rules
+    from ..readers.moments import moment
 
     now = time.time() if at is None else moment(at)
     found = check_rules(file, bundle=bundle, config=config, now=now)
@@ -353,7 +357,7 @@ def operations_check(
 @data_app.command("list")
 def data_list(as_json: AsJson = False) -> None:
     """List the data sets of the registry."""
-    from pipelines.registry.datasets import load_registry
+    from ..registry.datasets import load_registry
 
     registry = load_registry()
     if as_json:
@@ -372,7 +376,7 @@ def data_fetch(
     into: Annotated[Path | None, typer.Option(help="Cache directory [default: the platform's].")] = None,
 ) -> None:
     """Download a data set with resume, check its hashes, and print where it is."""
-    from pipelines.registry.datasets import fetch
+    from ..registry.datasets import fetch
 
     with _steps(False).step(f"fetch {name}") as advance:
         fetched = fetch(
@@ -392,14 +396,14 @@ def _pairs(texts: Sequence[str]) -> dict[str, str]:
 
 
 def _steps(quiet: bool) -> Steps:
-    from pipelines.progress import Shown, Silent
+    from ..progress import Shown, Silent
 
     return Silent() if quiet else Shown(err_console)
 
 
 def _train(config: Path, out: Path, *, as_json: bool) -> Path:
-    from pipelines.config.load import load_config
-    from pipelines.jobs.train import train as run
+    from ..config.load import load_config
+    from ..jobs.train import train as run
 
     trained = run(load_config(config), out, steps=_steps(as_json))
     _print_report(trained.report, as_json=as_json)
@@ -407,8 +411,8 @@ def _train(config: Path, out: Path, *, as_json: bool) -> Path:
 
 
 def _print_report(report: dict[str, Any], *, as_json: bool) -> None:
-    from pipelines.cli.answers import inputs_lines
-    from pipelines.report.report import report_lines, report_tables
+    from ..report.report import report_lines, report_tables
+    from .answers import inputs_lines
 
     if as_json:
         _print_json(report)
@@ -427,7 +431,7 @@ def _print_report(report: dict[str, Any], *, as_json: bool) -> None:
 
 def _show_taken_down(edited: Edited, directory: Path, asked: list[str], *, as_json: bool) -> None:
     """Print what is taken down now, what changed, and which ids no item of the bundle has."""
-    from pipelines.cli.answers import strange_ids, taken_down_lines
+    from .answers import strange_ids, taken_down_lines
 
     strange = strange_ids(directory, asked)
     if as_json:
@@ -440,7 +444,7 @@ def _show_taken_down(edited: Edited, directory: Path, asked: list[str], *, as_js
 
 
 def _print_tuned(report: dict[str, Any], config: Path, *, as_json: bool) -> None:
-    from pipelines.tuning.report import tune_table
+    from ..tuning.report import tune_table
 
     if as_json:
         _print_json(report)
@@ -456,8 +460,9 @@ def _print_tuned(report: dict[str, Any], config: Path, *, as_json: bool) -> None
 
 def _show_look_ups(out: Path) -> None:
     """Print what the fresh bundle answers for its first user and for somebody unknown."""
-    from pipelines.cli.answers import answer_table
-    from serve.engine import Engine
+    from graphrec.serve.engine import Engine
+
+    from .answers import answer_table
 
     engine = Engine.open(out)
     user = engine.bundle.users[0]

@@ -18,10 +18,11 @@ from graphrec.errors import ConfigError, nearest_names
 from graphrec.fusion.rrf import Rrf
 from graphrec.fusion.settings import Fusion, FusionRecipe, fusion_class
 from graphrec.pool.rules import RULES, Rule
-from pipelines.readers.cells import LATEST_S
-from pipelines.readers.columns import Columns
-from pipelines.tuning.domains import Space
-from pipelines.tuning.search_spaces import search_spaces
+
+from ..readers.cells import LATEST_S
+from ..readers.columns import Columns
+from ..tuning.domains import Space
+from ..tuning.search_spaces import search_spaces
 
 T = TypeVar("T")
 METRICS = ("recall", "ndcg", "hit_rate")
@@ -38,7 +39,7 @@ class InteractionsSource(Section):
     """Where the events come from: a table, or RDF.
 
     ``columns`` maps ours (user_id, item_id, weight, timestamp, event) to the file's names. ``rdf`` maps the terms of
-    an RDF file (the fields of ``kg.interactions.InteractionMapping``); without it they are those of
+    an RDF file (the fields of ``graphrec.kg.interactions.InteractionMapping``); without it they are those of
     ``docs/rdf-interactions.md``. ``format = "lists"`` is one user a line: ``user item item …``.
     """
 
@@ -244,7 +245,7 @@ class TuneSection(Section):
     """How ``graphrec tune`` searches: by which metric, how long, on which validation part of train.
 
     ``channels`` holds a table a channel: its keys are fields of the recipe, its values what they may be
-    (``pipelines.tuning.domains``). ``trials`` are counted by channel; ``timeout_s`` is for the whole run.
+    (``graphrec.pipelines.tuning.domains``). ``trials`` are counted by channel; ``timeout_s`` is for the whole run.
     """
 
     metric: str = "recall@50"
@@ -372,7 +373,7 @@ def make_fusion(section: FusionSection, channels: Sequence[str], *, name: str = 
 
 
 def spaces_of(config: Config, *, name: str = "config") -> dict[str, Space]:
-    """Return what ``graphrec tune`` searches of each channel (:func:`pipelines.tuning.search_spaces.search_spaces`)."""
+    """Return what ``graphrec tune`` searches of each channel."""
     kinds = {channel: table.get("recipe", channel) for channel, table in config.settings.channels.items()}
     return search_spaces(config.settings.tune.channels, config.recipes, kinds, place=f"{name}: tune.channels")
 

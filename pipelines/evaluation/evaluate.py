@@ -24,10 +24,11 @@ from graphrec.evaluation.metrics import metrics_at, truth_sizes
 from graphrec.fusion.settings import Fusion
 from graphrec.ranking.place import merge_and_place
 from graphrec.recallers.filtering import recall_allowed
-from pipelines.evaluation.accumulator import STRATA, Tally, Yardstick, yardstick
-from pipelines.evaluation.channel_choice import Trials, choose_channels
-from pipelines.evaluation.definitions import DEFINITIONS
-from pipelines.evaluation.latency import FUSED, query_us
+
+from .accumulator import STRATA, Tally, Yardstick, yardstick
+from .channel_choice import Trials, choose_channels
+from .definitions import DEFINITIONS
+from .latency import FUSED, query_us
 
 # Users measured at once: their top lists of every channel are held together.
 _CHUNK = 2048

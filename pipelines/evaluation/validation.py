@@ -15,9 +15,10 @@ from graphrec.data.splits import held_out
 from graphrec.errors import DataError
 from graphrec.evaluation.metrics import rank_metrics, truth_sizes
 from graphrec.recallers.filtering import recall_allowed
-from pipelines.config.load import Config, SplitSection
-from pipelines.evaluation.evaluate import sample_users
-from pipelines.jobs.train import divide
+
+from ..config.load import Config, SplitSection
+from ..jobs.train import divide
+from .evaluate import sample_users
 
 # Users asked at once: their lists are held together.
 _CHUNK = 2048

@@ -15,10 +15,11 @@ from graphrec.bundle import open_bundle
 from graphrec.data.attributes import Attributes
 from graphrec.data.rules import Arrivals, Boost, Campaign, Deny, Pin, Rule, Rules, Segment, iso
 from graphrec.operations.conflicts import find_problems, unknown_segments
-from pipelines.config.load import load_config
-from pipelines.progress import Silent
-from pipelines.readers.inputs import load_inputs
-from pipelines.readers.rules import read_rules
+
+from ..config.load import load_config
+from ..progress import Silent
+from ..readers.inputs import load_inputs
+from ..readers.rules import read_rules
 
 
 class Dated(NamedTuple):

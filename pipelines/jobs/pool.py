@@ -17,8 +17,9 @@ from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, nearest_names
 from graphrec.pool.pool import candidate_pool, newest
 from graphrec.pool.rules import Label, Tag, absent_names
-from pipelines.config.load import Config
-from pipelines.readers.batches import check_file
+
+from ..config.load import Config
+from ..readers.batches import check_file
 
 # Unknown ids that a report names, with what they may have meant; looking for that is slow in large catalogues.
 _NAMED, _SUGGEST_LIMIT = 5, 200_000

@@ -22,13 +22,14 @@ from graphrec.errors import ConfigError
 from graphrec.fusion.settings import Fusion, FusionRecipe
 from graphrec.graph.leaks import find_leaks, refuse_leaks, user_nodes
 from graphrec.recallers.vector import VectorRecaller
-from pipelines.config.load import Config, SplitSection, make_fusion
-from pipelines.evaluation.evaluate import ask_all, evaluate, sample_users
-from pipelines.jobs.pool import Pooled, with_pool
-from pipelines.progress import Silent, Steps
-from pipelines.readers.inputs import Inputs, load_inputs
-from pipelines.readers.rules import with_rules
-from pipelines.report.report import write_report
+
+from ..config.load import Config, SplitSection, make_fusion
+from ..evaluation.evaluate import ask_all, evaluate, sample_users
+from ..progress import Silent, Steps
+from ..readers.inputs import Inputs, load_inputs
+from ..readers.rules import with_rules
+from ..report.report import write_report
+from .pool import Pooled, with_pool
 
 # Users of a validation part that channels are asked for: enough for fractions of a point, 1 GB at 16 channels of 400.
 VALIDATION_USERS = 20_000
@@ -81,7 +82,7 @@ def train(config: Config, out: str | Path, *, steps: Steps | None = None) -> Tra
     Parameters
     ----------
     config : Config
-        From :func:`pipelines.config.load.load_config`.
+        From :func:`graphrec.pipelines.config.load.load_config`.
     out : path
         Directory of the results; made where it is missing. A bundle that is there stays until the new one is whole.
     steps : Steps or None

@@ -19,12 +19,13 @@ from graphrec.data.lists import indptr_of
 from graphrec.data.neighbours import NeighbourTable
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, DataError
-from pipelines.readers.batches import Table
-from pipelines.readers.cells import id_cells
-from pipelines.readers.columns import Columns, Gathered
-from pipelines.readers.rejects import Rejects
-from pipelines.readers.rows import reject_ragged
-from pipelines.readers.tables import named_columns, open_table
+
+from .batches import Table
+from .cells import id_cells
+from .columns import Columns, Gathered
+from .rejects import Rejects
+from .rows import reject_ragged
+from .tables import named_columns, open_table
 
 OURS = ("item_id", "label", "tags")
 USERS = ("user_id",)
@@ -67,7 +68,7 @@ def read_attributes(
     Parameters
     ----------
     source : path or frame
-        As for :func:`pipelines.readers.sources.read_interactions`.
+        As for :func:`graphrec.pipelines.readers.sources.read_interactions`.
     items : Vocabulary or None
         The items to speak of; None takes those of the table, in its order.
     columns : mapping

@@ -14,9 +14,10 @@ import pyarrow.compute as pc
 from graphrec.data.attributes import Attributes, Labels
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, DataError, nearest_names
-from pipelines.readers.batches import Batch, Table
-from pipelines.readers.cells import UNITS, Cells, label_cells, moment_cells, number_cells
-from pipelines.readers.rejects import Rejects
+
+from .batches import Batch, Table
+from .cells import UNITS, Cells, label_cells, moment_cells, number_cells
+from .rejects import Rejects
 
 
 @dataclass(frozen=True, slots=True)

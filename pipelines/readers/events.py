@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipelines.readers.batches import Batch
-from pipelines.readers.cells import Cells, check_type, id_cells, weight_cells
-from pipelines.readers.rows import UNKNOWN_ITEM, UNKNOWN_USER, Reading, Rows
+from .batches import Batch
+from .cells import Cells, check_type, id_cells, weight_cells
+from .rows import UNKNOWN_ITEM, UNKNOWN_USER, Reading, Rows
 
 
 class Events(NamedTuple):

@@ -14,11 +14,12 @@ import pyarrow as pa
 from graphrec.data.exposures import Exposures
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import DataError
-from pipelines.readers.batches import Batch
-from pipelines.readers.cells import Cells, flag_cells, id_cells, value_cells
-from pipelines.readers.rows import Reading, Rows, counts, read_rows
-from pipelines.readers.sources import TimeUnit
-from pipelines.readers.tables import named_columns, open_table
+
+from .batches import Batch
+from .cells import Cells, flag_cells, id_cells, value_cells
+from .rows import Reading, Rows, counts, read_rows
+from .sources import TimeUnit
+from .tables import named_columns, open_table
 
 OURS = ("user_id", "item_id", "converted", "value", "timestamp")
 _NEEDED = ("item_id", "converted")
@@ -43,7 +44,7 @@ def read_exposures(
     Parameters
     ----------
     source : path or frame
-        As for :func:`pipelines.readers.sources.read_interactions`; read in batches.
+        As for :func:`graphrec.pipelines.readers.sources.read_interactions`; read in batches.
     users, items : Vocabulary
         They do not grow. Rows of other items are left out and counted as unknown; rows of other users, or of none, stay
         as exposures of nobody known.

@@ -16,7 +16,8 @@ from graphrec.data.user_tags import tags_of_items
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, DataError, MissingExtraError
 from graphrec.graph.catalogue import CatalogueGraph, items_only
-from pipelines.config.load import (
+
+from ..config.load import (
     Config,
     ExposuresSource,
     KnowledgeSource,
@@ -25,16 +26,16 @@ from pipelines.config.load import (
     UserTagsSource,
     from_table,
 )
-from pipelines.jobs.pool import pool_files
-from pipelines.progress import Steps
-from pipelines.readers.attributes import UserTable, read_attributes, read_users
-from pipelines.readers.exposures import read_exposures
-from pipelines.readers.sources import Source, data_fingerprint, read_interactions
-from pipelines.readers.user_tags import read_user_tags
+from ..jobs.pool import pool_files
+from ..progress import Steps
+from .attributes import UserTable, read_attributes, read_users
+from .exposures import read_exposures
+from .sources import Source, data_fingerprint, read_interactions
+from .user_tags import read_user_tags
 
 if TYPE_CHECKING:
-    from kg.knowledge_graph import KnowledgeGraph
-    from kg.linking import Linking
+    from graphrec.kg.knowledge_graph import KnowledgeGraph
+    from graphrec.kg.linking import Linking
 
 # Files whose extension says RDF are read by kg.
 _RDF = (".ttl", ".nt", ".nq", ".trig", ".rdf", ".owl", ".xml", ".jsonld", ".json")
@@ -47,7 +48,7 @@ class Inputs:
 
     ``test`` holds the events of a given test file. ``report`` says what was read, rejected and linked;
     ``fingerprint`` is a sha256 over the input files. ``data`` has no pool yet: that depends on the events that are
-    looked at; ``pool`` says what its rules made of the training part (:func:`pipelines.jobs.train.prepare`).
+    looked at; ``pool`` says what its rules made of the training part (:func:`graphrec.pipelines.jobs.train.prepare`).
     """
 
     data: RecallData
@@ -194,8 +195,8 @@ def _read_users(config: Config, section: UsersSource, users: Vocabulary, rejects
 def _rdf_events(file: Path, mapping: dict[str, Any]) -> pl.DataFrame:
     """Read events from RDF; a column of times that is wholly empty is left out."""
     try:
-        from kg.interactions import InteractionMapping, interactions_from_rdf
-        from kg.reading.rdf import read_rdf
+        from graphrec.kg.interactions import InteractionMapping, interactions_from_rdf
+        from graphrec.kg.reading.rdf import read_rdf
     except ImportError as error:
         raise MissingExtraError("reading interactions from RDF", extra="kg") from error
     terms = from_table(InteractionMapping, mapping, place="data.interactions.rdf")
@@ -208,8 +209,8 @@ def _read_knowledge(
 ) -> tuple[CatalogueGraph, ItemTags | None, dict[str, Any]]:
     """Read the knowledge graph and join it to the items; items that only it knows are appended."""
     try:
-        from kg.catalogue import catalogue_graph, item_tags
-        from kg.reading.rdf import read_rdf
+        from graphrec.kg.catalogue import catalogue_graph, item_tags
+        from graphrec.kg.reading.rdf import read_rdf
     except ImportError as error:
         raise MissingExtraError("reading a knowledge graph", extra="kg") from error
 
@@ -242,7 +243,7 @@ def _read_knowledge(
 
 def _link(config: Config, link: Link, items: Vocabulary, graph: KnowledgeGraph) -> tuple[Vocabulary, Linking]:
     """Return the items, with those appended that only the graph knows (by template), and their entities."""
-    from kg.linking import ids_by_template, link_by_literal, link_by_table, link_by_template
+    from graphrec.kg.linking import ids_by_template, link_by_literal, link_by_table, link_by_template
 
     if link.template is not None:
         items = items.extend(ids_by_template(graph, link.template))

@@ -12,8 +12,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from graphrec.errors import DataError
-from pipelines.readers.batches import first_line
-from pipelines.readers.tables import COMPRESSIONS
+
+from .batches import first_line
+from .tables import COMPRESSIONS
 
 _LINES = 5_000
 

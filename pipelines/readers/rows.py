@@ -13,9 +13,10 @@ import polars as pl
 import pyarrow as pa
 
 from graphrec.data.vocabulary import Vocabulary
-from pipelines.readers.batches import Batch, Table
-from pipelines.readers.cells import Cells, time_cells
-from pipelines.readers.rejects import Rejects
+
+from .batches import Batch, Table
+from .cells import Cells, time_cells
+from .rejects import Rejects
 
 UNKNOWN_USER, UNKNOWN_ITEM = "user is not among the given ones", "item is not among the given ones"
 
@@ -55,7 +56,7 @@ class Reading:
     bad: Rejects
 
     def cells(self, batch: Batch, ours: str, read: Callable[[pa.Array, str, str], Cells]) -> Cells:
-        """Return what ``read`` (one of :mod:`pipelines.readers.cells`) makes of a column that is there."""
+        """Return what ``read`` (one of :mod:`graphrec.pipelines.readers.cells`) makes of a column that is there."""
         theirs = self.names[ours]
         return read(batch.rows.column(theirs), theirs, self.table.name)
 

@@ -17,9 +17,10 @@ from graphrec.data.files import file_sha256
 from graphrec.data.rules import KINDS, Entry, Rule, Rules
 from graphrec.errors import ConfigError, nearest_names
 from graphrec.operations.recipe import Operations
-from pipelines.config.load import Config, from_table
-from pipelines.readers.inputs import Inputs
-from pipelines.readers.moments import moment
+
+from ..config.load import Config, from_table
+from .inputs import Inputs
+from .moments import moment
 
 _LISTS = ("items", "positions")
 _PAIRS = ("segment", "label")

@@ -16,13 +16,14 @@ from graphrec.data.files import file_sha256
 from graphrec.data.interactions import Interactions
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, DataError
-from pipelines.readers.batches import check_file
-from pipelines.readers.cells import UNITS
-from pipelines.readers.events import Events, encode, read_batch
-from pipelines.readers.list_files import list_pairs
-from pipelines.readers.rejects import Rejects
-from pipelines.readers.rows import UNKNOWN_ITEM, UNKNOWN_USER, Rows, counts, read_rows
-from pipelines.readers.tables import named_columns, open_table
+
+from .batches import check_file
+from .cells import UNITS
+from .events import Events, encode, read_batch
+from .list_files import list_pairs
+from .rejects import Rejects
+from .rows import UNKNOWN_ITEM, UNKNOWN_USER, Rows, counts, read_rows
+from .tables import named_columns, open_table
 
 OURS = ("user_id", "item_id", "weight", "timestamp", "event")
 

@@ -11,8 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from graphrec.errors import ConfigError, DataError, nearest_names
-from pipelines.readers.batches import Batch, Table, check_file, first_line
-from pipelines.readers.text_files import text_table
+
+from .batches import Batch, Table, check_file, first_line
+from .text_files import text_table
 
 CSV, TSV, PARQUET, ARROW = "csv", "tsv", "parquet", "arrow"
 FORMATS: Mapping[str, str] = {

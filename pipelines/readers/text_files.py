@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from graphrec.errors import ConfigError, DataError
-from pipelines.readers.batches import Batch, Ragged, Table, first_line
+
+from .batches import Batch, Ragged, Table, first_line
 
 _BLOCK_BYTES = 8 << 20
 # A separator of several letters is brought to one that no text holds.

@@ -16,12 +16,13 @@ from graphrec.data.item_tags import ItemTags
 from graphrec.data.user_tags import UserTags, plain_tag, without_rare
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import DataError
-from pipelines.readers.batches import Batch
-from pipelines.readers.cells import Cells, id_cells, label_cells
-from pipelines.readers.rejects import Rejects
-from pipelines.readers.rows import Reading, Rows, counts, read_rows
-from pipelines.readers.sources import TimeUnit
-from pipelines.readers.tables import named_columns, open_table
+
+from .batches import Batch
+from .cells import Cells, id_cells, label_cells
+from .rejects import Rejects
+from .rows import Reading, Rows, counts, read_rows
+from .sources import TimeUnit
+from .tables import named_columns, open_table
 
 OURS = ("user_id", "item_id", "tag", "timestamp")
 _NEEDED = ("item_id", "tag")
@@ -46,7 +47,7 @@ def read_user_tags(
     Parameters
     ----------
     source : path or frame
-        As for :func:`pipelines.readers.sources.read_interactions`; read in batches.
+        As for :func:`graphrec.pipelines.readers.sources.read_interactions`; read in batches.
     users, items : Vocabulary
         They do not grow. Rows of other items are left out and counted as unknown. Rows of other users stay, each of
         those users a person; so does a row that does not say who, as of a person of its own.

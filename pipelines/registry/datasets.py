@@ -13,8 +13,9 @@ from pathlib import Path
 
 from graphrec.data.files import file_sha256
 from graphrec.errors import FetchError
-from pipelines.registry.download import MAX_BYTES, Progress, download, fits
-from pipelines.registry.registry import DataFile, Dataset, Member, datasets_directory, find_dataset, load_registry
+
+from .download import MAX_BYTES, Progress, download, fits
+from .registry import DataFile, Dataset, Member, datasets_directory, find_dataset, load_registry
 
 __all__ = ["Fetched", "cache_directory", "datasets_directory", "fetch", "find_dataset", "load_registry"]
 

@@ -11,7 +11,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from graphrec.errors import ConfigError, FetchError, nearest_names
-from pipelines.registry.download import check_address
+
+from .download import check_address
 
 Sha256 = Annotated[str, Field(pattern="^([0-9a-f]{64})?$")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
@@ -65,7 +66,7 @@ class DataFile(_Checked):
 
 
 class Loader(_Checked):
-    """How :func:`pipelines.readers.sources.read_interactions` reads the files: its keywords."""
+    """How :func:`graphrec.pipelines.readers.sources.read_interactions` reads the files: its keywords."""
 
     format: Literal["csv", "tsv", "lists", "rdf"] = "csv"
     columns: dict[str, str] = {}
@@ -116,7 +117,7 @@ def datasets_directory() -> Path:
         If none of them holds a registry.
     """
     named = os.environ.get("GRAPHREC_DATASETS")
-    beside = Path(__file__).resolve().parents[1] / "datasets"
+    beside = Path(__file__).resolve().parents[2] / "datasets"
     shared = Path(sysconfig.get_path("data")) / "share" / "graphrec" / "datasets"
     candidates = [Path(named)] if named else [beside, shared]
     for directory in candidates:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pipelines.report.numbers import microseconds, percent, points_interval, size, verdict
+from .numbers import microseconds, percent, points_interval, size, verdict
 
 
 def advice(report: Mapping[str, Any]) -> list[str]:

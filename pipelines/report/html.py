@@ -6,13 +6,13 @@ from typing import Any
 
 import jinja2
 
-from pipelines.report import numbers
+from . import numbers
 
 
 def render(template: str, **values: Any) -> str:
     """Return a page of ``pipelines/report/templates`` as text; every string among ``values`` is escaped."""
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("pipelines.report"),
+        loader=jinja2.PackageLoader("graphrec.pipelines.report"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

@@ -7,15 +7,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from graphrec.errors import MissingExtraError
-from pipelines.evaluation.accumulator import STRATA
-from pipelines.report import numbers, pool_lines, protocol, sentence
-from pipelines.report.advice import advice, amounts
-from pipelines.report.plots import colour, latency_scatter, marginal_bars, popularity_panels, recall_curves
+
+from ..evaluation.accumulator import STRATA
+from . import numbers
+from .advice import advice, amounts
+from .plots import colour, latency_scatter, marginal_bars, popularity_panels, recall_curves
+from .report import pool_lines, protocol, sentence
 
 try:
     from markupsafe import Markup
 
-    from pipelines.report.html import render
+    from .html import render
 except ImportError as error:
     raise MissingExtraError("the HTML report", extra="report") from error
 

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from graphrec.errors import MissingExtraError
-from pipelines.evaluation.accumulator import STRATA
+
+from ..evaluation.accumulator import STRATA
 
 try:
     import matplotlib as mpl

@@ -12,9 +12,9 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from pipelines.evaluation.accumulator import STRATA
-from pipelines.report.advice import advice
-from pipelines.report.numbers import DASH, microseconds, percent, points_interval, seconds, size, verdict
+from ..evaluation.accumulator import STRATA
+from .advice import advice
+from .numbers import DASH, microseconds, percent, points_interval, seconds, size, verdict
 
 _DIGITS = 6
 # Cut-offs that fit beside the other columns.
@@ -27,7 +27,7 @@ def write_report(report: Mapping[str, Any], directory: Path) -> None:
     Parameters
     ----------
     report : mapping
-        What :func:`pipelines.evaluation.evaluate.evaluate` returned; further keys are kept, and shown with the
+        What :func:`graphrec.pipelines.evaluation.evaluate.evaluate` returned; further keys are kept, and shown with the
         settings.
     directory : Path
         Made if it is missing.
@@ -41,7 +41,7 @@ def write_report(report: Mapping[str, Any], directory: Path) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     text = json.dumps(rounded, ensure_ascii=False, indent=2, allow_nan=False)
     _replace(directory / "report.json", text + "\n")
-    from pipelines.report.page import page
+    from .page import page
 
     _replace(directory / "report.html", page(rounded))
 

@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from graphrec.errors import MissingExtraError
-from pipelines.tuning.report import changed_settings, protocol, said_value
+
+from .report import changed_settings, protocol, said_value
 
 try:
     from markupsafe import Markup
 
-    from pipelines.report.html import render
-    from pipelines.tuning.plots import history_plot, importance_bars, slice_plots
+    from ..report.html import render
+    from .plots import history_plot, importance_bars, slice_plots
 except ImportError as error:
     raise MissingExtraError("the HTML page of a search", extra="report") from error
 

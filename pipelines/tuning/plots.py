@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from pipelines.report.plots import INK, svg
-from pipelines.tuning.report import said_value
+from ..report.plots import INK, svg
+from .report import said_value
 
 _TRIAL, _BEST, _PRESENT = "#3b82c4", "#2f9e6e", "#e07b39"
 # Settings in a row of slices.

@@ -14,11 +14,12 @@ from rich.table import Table
 
 from graphrec.contracts.recall import Recipe
 from graphrec.evaluation.bootstrap import difference_interval
-from pipelines.report.numbers import DASH, percent, points_interval
-from pipelines.tuning.domains import Space
-from pipelines.tuning.sampler import importances
-from pipelines.tuning.search_spaces import present_settings
-from pipelines.tuning.trial_log import Trial, TrialLog
+
+from ..report.numbers import DASH, percent, points_interval
+from .domains import Space
+from .sampler import importances
+from .search_spaces import present_settings
+from .trial_log import Trial, TrialLog
 
 NOTE = (
     "The best of many trials is partly luck: its value and its gain on the users it was chosen by are optimistic. "

@@ -16,8 +16,9 @@ from contextlib import contextmanager
 import numpy as np
 
 from graphrec.errors import MissingExtraError
-from pipelines.tuning.domains import Choices, Domain, Space
-from pipelines.tuning.trial_log import Trial
+
+from .domains import Choices, Domain, Space
+from .trial_log import Trial
 
 try:
     import optuna

@@ -9,7 +9,8 @@ from typing import Any
 
 from graphrec.contracts.recall import Recipe
 from graphrec.errors import ConfigError, nearest_names
-from pipelines.tuning.domains import Space, fitted_to, parse_domain
+
+from .domains import Space, fitted_to, parse_domain
 
 # Positions of a history after which an item counts half; 0 means that age does not matter.
 _HALF_LIVES = [0.0, 10.0, 25.0, 50.0, 100.0, 200.0, 400.0]

@@ -14,17 +14,18 @@ import numpy as np
 import numpy.typing as npt
 
 from graphrec.errors import ConfigError, DataError, nearest_names
-from pipelines.config.load import Config, TuneSection, load_config, spaces_of
-from pipelines.evaluation.validation import Metric, Validation, hold_out, measured
-from pipelines.jobs.train import inner_section, prepare
-from pipelines.progress import Advance, Silent, Steps
-from pipelines.tuning.domains import Space
-from pipelines.tuning.page import page
-from pipelines.tuning.report import NOTE, Search, channel_report, plain, versions
-from pipelines.tuning.sampler import draw
-from pipelines.tuning.search_spaces import with_settings
-from pipelines.tuning.trial_log import Trial, TrialLog
-from pipelines.tuning.tuned_config import tuned_text
+
+from ..config.load import Config, TuneSection, load_config, spaces_of
+from ..evaluation.validation import Metric, Validation, hold_out, measured
+from ..jobs.train import inner_section, prepare
+from ..progress import Advance, Silent, Steps
+from .domains import Space
+from .page import page
+from .report import NOTE, Search, channel_report, plain, versions
+from .sampler import draw
+from .search_spaces import with_settings
+from .trial_log import Trial, TrialLog
+from .tuned_config import tuned_text
 
 # Sections that say nothing of the data, or of which a channel's own part is looked at by itself.
 _APART = {"name", "wording", "channels", "fusion", "evaluate", "publish", "tune"}
@@ -70,7 +71,8 @@ def tune(
     Parameters
     ----------
     path : path
-        A configuration as :func:`pipelines.config.load.load_config` reads it; ``[tune]`` says what is searched and how.
+        A configuration as :func:`graphrec.pipelines.config.load.load_config` reads it; ``[tune]`` says what
+        is searched and how.
     out : path
         Directory of the results; made where it is missing.
     channels : sequence of str

@@ -11,7 +11,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from graphrec.errors import MissingExtraError
-from pipelines.config.load import Config
+
+from ..config.load import Config
 
 try:
     import tomlkit

@@ -11,13 +11,13 @@ from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, DataError
 from graphrec.graph.adjacency import node_rows
 from graphrec.graph.catalogue import CatalogueGraph, items_only, with_users
-from kg.catalogue import catalogue_graph, item_tags
-from kg.entity_types import entity_types
-from kg.export import to_networkx
-from kg.hetero import adjacency_from_hetero, numeric_attributes, to_hetero
-from kg.knowledge_graph import KnowledgeGraph
-from kg.linking import Linking, link_by_table, link_by_template
-from kg.reading.rdf import read_rdf
+from graphrec.kg.catalogue import catalogue_graph, item_tags
+from graphrec.kg.entity_types import entity_types
+from graphrec.kg.export import to_networkx
+from graphrec.kg.hetero import adjacency_from_hetero, numeric_attributes, to_hetero
+from graphrec.kg.knowledge_graph import KnowledgeGraph
+from graphrec.kg.linking import Linking, link_by_table, link_by_template
+from graphrec.kg.reading.rdf import read_rdf
 from tests.kg.reading.documents import write
 
 WORLD = """

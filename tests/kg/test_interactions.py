@@ -6,14 +6,14 @@ import polars as pl
 import pytest
 
 from graphrec.errors import ConfigError, DataError
-from kg.interactions import (
+from graphrec.kg.interactions import (
     InteractionMapping,
     encoded_interactions,
     interaction_candidates,
     interactions_from_rdf,
 )
-from kg.knowledge_graph import KnowledgeGraph
-from kg.reading.rdf import read_rdf
+from graphrec.kg.knowledge_graph import KnowledgeGraph
+from graphrec.kg.reading.rdf import read_rdf
 from tests.kg.reading.documents import write
 
 PREFIXES = """@prefix gr: <https://graphrec.org/ns#> . @prefix : <http://e/> .

@@ -10,8 +10,8 @@ from rich.console import Console
 
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, DataError
-from kg.knowledge_graph import KnowledgeGraph
-from kg.linking import (
+from graphrec.kg.knowledge_graph import KnowledgeGraph
+from graphrec.kg.linking import (
     Linking,
     LinkingReport,
     ids_by_template,
@@ -22,7 +22,7 @@ from kg.linking import (
     link_by_table,
     link_by_template,
 )
-from kg.reading.rdf import read_rdf
+from graphrec.kg.reading.rdf import read_rdf
 from tests.kg.reading.documents import write
 
 BOOKS = """

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.config.load import load_config
-from pipelines.jobs.train import Trained, train
+from graphrec.pipelines.config.load import load_config
+from graphrec.pipelines.jobs.train import Trained, train
 from tests.pipelines.shelf import write_shelf
 
 

@@ -5,7 +5,7 @@ import importlib.util
 
 import pytest
 
-from pipelines.environment import PARTS, environment, parts
+from graphrec.pipelines.environment import PARTS, environment, parts
 
 
 def test_every_part_is_active_where_everything_is_installed() -> None:

@@ -6,7 +6,7 @@ import io
 
 from rich.console import Console
 
-from pipelines.progress import Shown, Silent
+from graphrec.pipelines.progress import Shown, Silent
 
 
 def shown(*, terminal: bool) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from serve.engine import Engine
+from graphrec.serve.engine import Engine
 from tests.graphrec.bundle.make import fit, write
 from tests.worlds import library, skewed
 

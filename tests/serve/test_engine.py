@@ -20,8 +20,8 @@ from graphrec.data.lists import ItemLists
 from graphrec.errors import BundleError, ConfigError, DataError, UnknownIdError
 from graphrec.fusion.settings import Quota
 from graphrec.recallers.ranked import RankedRecaller
-from serve import Answer, Engine
-from serve.state import State, load_state
+from graphrec.serve import Answer, Engine
+from graphrec.serve.state import State, load_state
 from tests.graphrec.bundle.make import RECIPES, fit, write
 from tests.worlds import library, skewed, without_knowledge
 

@@ -13,8 +13,8 @@ from graphrec.channels.content.kg_neighbours import KgNeighbours
 from graphrec.contracts.recall import Evidence, Queries
 from graphrec.fusion.settings import Rrf
 from graphrec.recallers.ranked import RankedRecaller
-from serve import Engine
-from serve.paths import Link, all_relation_words, edges_of, links, path_words, relation_words
+from graphrec.serve import Engine
+from graphrec.serve.paths import Link, all_relation_words, edges_of, links, path_words, relation_words
 from tests.graphrec.bundle.make import RECIPES, fit, write
 from tests.worlds import Relation, catalogue, library, vocabulary
 

@@ -13,7 +13,7 @@ from graphrec.channels.popular.hot import Hot
 from graphrec.data.rules import Boost, Entry, Pin, Rule, Rules
 from graphrec.errors import BundleError, ConfigError
 from graphrec.operations.recipe import Operations
-from serve.engine import Engine
+from graphrec.serve.engine import Engine
 from tests.graphrec.bundle.make import fit, write
 from tests.worlds import described, library
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from graphrec.graph.catalogue import CatalogueGraph
-from serve.paths import closest, edges_of, link_through, links, near, reverse_number
+from graphrec.serve.paths import closest, edges_of, link_through, links, near, reverse_number
 from tests.worlds import Relation, catalogue, library, skewed, vocabulary
 
 

@@ -14,8 +14,8 @@ from graphrec.contracts.recall import RecallData
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import BundleError, ConfigError
 from graphrec.graph.catalogue import items_only
-from serve import Engine
-from serve.taken_down import FILE, edit_taken_down, read_taken_down, taken_down_file
+from graphrec.serve import Engine
+from graphrec.serve.taken_down import FILE, edit_taken_down, read_taken_down, taken_down_file
 from tests.graphrec.bundle.make import RECIPES, fit, write
 from tests.worlds import library, skewed
 

@@ -104,7 +104,7 @@ class Als:
         For m pairs, an iteration takes O(m dim steps + (users + items) dim^2) time; with 0 steps, O(sum over rows of
         h * min(h, dim) * dim) instead of the former. Memory 4 (users + items) dim bytes twice, and the pairs twice.
         """
-        taste = taste_matrix(data, self.weight_exponent)
+        taste = taste_matrix(data.interactions, self.weight_exponent)
         rows = np.unique(taste.indices).astype(np.int32)
         taste = sp.csr_array(taste[np.diff(taste.indptr) > 0][:, rows])
         items, fold_in = self._factorise(taste, np.random.default_rng(seed))

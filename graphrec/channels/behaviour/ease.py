@@ -13,12 +13,12 @@ import scipy.sparse as sp
 from graphrec.channels.behaviour.ease_neighbourhood import restricted_weights
 from graphrec.contracts.recall import RecallData
 from graphrec.data.lists import indptr_of
-from graphrec.data.neighbours import NeighbourTable
+from graphrec.data.neighbours import NeighbourTable, csr_table
 from graphrec.errors import ConfigError
 from graphrec.recallers.neighbours import NeighbourRecaller
 from graphrec.recallers.profile import Profile
 from graphrec.sparse.taste import Scale, check_at_least, check_count, degrees, scaled, taste_matrix
-from graphrec.sparse.topk import FloatArray, Pushed, RowArray, chunk_rows, csr_table, join, select_top
+from graphrec.sparse.topk import FloatArray, Pushed, RowArray, chunk_rows, join, select_top
 from graphrec.threads import map_chunks
 
 # Items that predict each item where there are too many for the exact solution.
@@ -119,7 +119,7 @@ class Ease:
         ConfigError
             If the matrix is too near to singular for float32.
         """
-        taste = taste_matrix(data, self.weight_exponent, max_items_per_user=self.max_items_per_user)
+        taste = taste_matrix(data.interactions, self.weight_exponent, max_items_per_user=self.max_items_per_user)
         n = self.neighbourhood
         if not n and int((degrees(taste, 0) > 0).sum()) > self.max_items:
             n = _NEIGHBOURHOOD

@@ -168,7 +168,7 @@ class ItemCF:
         if self.similarity == "cosine" and not self.pair_half_life_days:
             table = self._by_product(data)
         else:
-            table = self._by_walks(liked_pairs(data, self.max_items_per_user), data)
+            table = self._by_walks(liked_pairs(data.interactions, self.max_items_per_user), data)
         profile = Profile(self.last, self.half_life, self.weight_exponent)
         reason = "because you {verb} {source}: often {verb} by the same people"
         return NeighbourRecaller([rows_sum_to_one(table) if self.normalise else table], profile=profile, reason=reason)
@@ -179,7 +179,7 @@ class ItemCF:
         Memory 24 bytes a pair: R, the values of either side, and one side by item.
         """
         exponent = 1.0 if self.weight_exponent else 0.0
-        taste = taste_matrix(data, exponent, max_items_per_user=self.max_items_per_user)
+        taste = taste_matrix(data.interactions, exponent, max_items_per_user=self.max_items_per_user)
         activity, squares = degrees(taste, 1), np.zeros(taste.shape[1])
         lengths = self._lengths((pairs for _, pairs in _parts(taste)), taste.shape[1])
         for _, pairs in _parts(taste):

@@ -88,7 +88,7 @@ class RP3beta:
 
         Time O(sum over users of deg(u)^2), at most ``m * max_items_per_user``; memory O(n_items * k).
         """
-        taste = taste_matrix(data, self.weight_exponent, max_items_per_user=self.max_items_per_user)
+        taste = taste_matrix(data.interactions, self.weight_exponent, max_items_per_user=self.max_items_per_user)
         stepped = taste.copy()
         stepped.data = stepped.data**self.alpha
         counts = degrees(taste, 0)

@@ -10,11 +10,11 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from graphrec.contracts.recall import RecallData
+from graphrec.data.neighbours import csr_table
 from graphrec.errors import MissingExtraError
 from graphrec.recallers.profile import Profile
 from graphrec.recallers.spectral import SpectralRecaller
 from graphrec.sparse.taste import Scale, inverse_power, scaled, taste_matrix
-from graphrec.sparse.topk import csr_table
 
 # Power iterations of the randomised decomposition: with 4, leading singular values of Gowalla are right to 3 digits.
 _ITERATIONS = 4
@@ -57,7 +57,7 @@ def item_spectrum(data: RecallData, *, rank: int, weight_exponent: float, seed: 
         from sklearn.utils.extmath import randomized_svd
     except ImportError as error:
         raise MissingExtraError("the spectrum of the item graph", extra="train") from error
-    taste = taste_matrix(data, weight_exponent)
+    taste = taste_matrix(data.interactions, weight_exponent)
     by_user, by_item = _sums(taste, 1), _sums(taste, 0)
     normalised = scaled(taste, rows=inverse_power(by_user, 0.5), columns=inverse_power(by_item, 0.5))
     rank = min(rank, int((by_user > 0).sum()), int((by_item > 0).sum()))

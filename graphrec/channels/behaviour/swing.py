@@ -134,7 +134,7 @@ class Swing:
 
     def _table(self, data: RecallData, *, threads: int | None = None) -> NeighbourTable:
         """Return each item's k best; the result does not depend on ``threads``."""
-        taste = taste_matrix(data, max_items_per_user=self.max_items_per_user)
+        taste = taste_matrix(data.interactions, max_items_per_user=self.max_items_per_user)
         sizes = degrees(taste, 1)
         weights = inverse_power((sizes + self.user_shift) * (sizes > 0), self.beta)
         bounds, users = _capped_users(taste, sizes, self.max_users_per_item)

@@ -70,7 +70,7 @@ class TurboCf:
 
     def fit(self, data: RecallData, *, seed: int) -> NeighbourRecaller:  # noqa: ARG002 - nothing is drawn
         """Return the channel. Time O(sum over users of deg(u)^2); memory O(n_items * k)."""
-        taste = taste_matrix(data, self.weight_exponent)
+        taste = taste_matrix(data.interactions, self.weight_exponent)
         by_item = inverse_power(degrees(taste, 0), 1 - self.user_exponent)
         by_user = inverse_power(degrees(taste, 1), self.user_exponent)
         left = scaled(taste, rows=by_user, columns=by_item)

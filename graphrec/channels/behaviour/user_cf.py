@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import scipy.sparse as sp
 
 from graphrec.contracts.recall import RecallData
+from graphrec.data.neighbours import csr_table
 from graphrec.recallers.neighbours import NeighbourRecaller
 from graphrec.recallers.profile import Profile
 from graphrec.sparse.taste import (
@@ -18,7 +19,6 @@ from graphrec.sparse.taste import (
     scaled,
     taste_matrix,
 )
-from graphrec.sparse.topk import csr_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class UserCF:
 
     def fit(self, data: RecallData, *, seed: int) -> NeighbourRecaller:  # noqa: ARG002 - nothing is drawn
         """Return the channel. Time and memory O(m) and a sort."""
-        taste = taste_matrix(data, self.weight_exponent, max_items_per_user=self.max_items_per_user)
+        taste = taste_matrix(data.interactions, self.weight_exponent, max_items_per_user=self.max_items_per_user)
         by_user = inverse_power(degrees(taste, 1), self.user_exponent)
         counts = degrees(taste, 0)
         voters = scaled(taste, rows=by_user, columns=inverse_power(counts, self.item_exponent))

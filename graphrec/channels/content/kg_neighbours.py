@@ -113,7 +113,7 @@ class KgNeighbours:
             )
         sizes = degrees(shared, 1) + degrees(direct, 1)
         by_links = inverse_power(np.maximum(sizes, 1.0), self.link_exponent)
-        ends = (1.0 + popularity(data)) ** self.popularity_exponent * by_links * data.pool
+        ends = (1.0 + popularity(data.interactions)) ** self.popularity_exponent * by_links * data.pool
         # One product gives both kinds of walk: [shared | direct] @ [shared' ; identity].
         walked = sp.csr_array(sp.hstack([self._discounted(shared), direct]))
         ones = shared.copy()

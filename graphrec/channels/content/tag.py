@@ -9,6 +9,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from graphrec.contracts.recall import RecallData
+from graphrec.data.neighbours import csr_table
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, DataError, nearest_names
 from graphrec.recallers.neighbours import NeighbourRecaller
@@ -22,7 +23,6 @@ from graphrec.sparse.taste import (
     popularity,
     scaled,
 )
-from graphrec.sparse.topk import csr_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ class Tag:
             raise DataError(
                 "the tag channel has no item tags to learn from; give the data tags or leave the channel out"
             )
-        taken, carried = popularity(data), as_matrix(data.item_tags.table)
+        taken, carried = popularity(data.interactions), as_matrix(data.item_tags.table)
         vectors = self._vectors(carried)
         background = None
         if self.lift:

@@ -9,13 +9,12 @@ import scipy.sparse as sp
 from graphrec.contracts.recall import RecallData
 from graphrec.data.attributes import Attributes, Labels
 from graphrec.data.lists import indptr_of
-from graphrec.data.neighbours import NeighbourTable
+from graphrec.data.neighbours import NeighbourTable, csr_table
 from graphrec.errors import ConfigError
 from graphrec.recallers.neighbours import NeighbourRecaller
 from graphrec.recallers.profile import Profile
 from graphrec.recallers.segments import Segments
 from graphrec.sparse.taste import Scale
-from graphrec.sparse.topk import csr_table
 
 
 def check_labels(by_user: str, by_item: str) -> None:

@@ -9,15 +9,16 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from graphrec.errors import DataError
-from pipelines.registry.goodbooks import turtle
-from pipelines.registry.goodbooks.genres import Genres, genres_of
-from pipelines.registry.goodbooks.isbn import isbn10, isbn13_from_float, isbn13_of
-from pipelines.registry.goodbooks.series import series_of_books
-from pipelines.registry.goodbooks.titles import ParsedTitle, parse_titles, tidy
+
+from . import turtle
+from .genres import Genres, genres_of
+from .isbn import isbn10, isbn13_from_float, isbn13_of
+from .series import series_of_books
+from .titles import ParsedTitle, parse_titles, tidy
 
 BOOKS, SHELVES, RATINGS = "books.csv", "book_genres.csv", "ratings_sample.csv"
 COMMENT = """The 10,000 books of goodbooks-10k (https://github.com/zygmuntz/goodbooks-10k) by Zygmunt Zając, as RDF.
-Licence: CC BY-SA 4.0. What was changed: ATTRIBUTION.md. Written by: python -m pipelines.registry.goodbooks"""
+Licence: CC BY-SA 4.0. What was changed: ATTRIBUTION.md. Written by: python -m graphrec.pipelines.registry.goodbooks"""
 
 # Names that stand where an author is not known: they would tie unrelated books together.
 NOBODY = frozenset({"anonymous", "unknown", "unknown author", "various", "various authors", "not a book", "none"})

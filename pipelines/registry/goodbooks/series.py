@@ -6,7 +6,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
-from pipelines.registry.goodbooks.titles import ParsedTitle, series_key
+from .titles import ParsedTitle, series_key
 
 _RANGE = re.compile(r"(\d+)-(\d+)")
 

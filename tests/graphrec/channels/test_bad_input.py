@@ -84,14 +84,14 @@ def test_disliked_pairs_do_not_use_up_the_newest_places() -> None:
     weights = np.array([1, 1, 1, -1, 1, 1], dtype=np.float32)
     events = Interactions(users, items, weights, n_users=3, n_items=4)
     data = RecallData(vocabulary("u", 3), vocabulary("i", 4), events, items_only(vocabulary("i", 4)))
-    kept = liked_pairs(data, 2)
+    kept = liked_pairs(data.interactions, 2)
     assert list(zip(kept.users.tolist(), kept.items.tolist(), strict=True)) == [(0, 1), (0, 2), (1, 3), (1, 0)]
-    assert len(liked_pairs(data)) == 5
+    assert len(liked_pairs(data.interactions)) == 5
 
 
 @pytest.mark.parametrize("cap", [0, 1, 4, 1000])
 def test_hubs_are_cut_at_even_distances(cap: int) -> None:
-    matrix = taste_matrix(skewed()).T.tocsr()
+    matrix = taste_matrix(skewed().interactions).T.tocsr()
     capped = evenly_capped(matrix, cap)
     for row in range(matrix.shape[0]):
         whole = np.sort(matrix.indices[matrix.indptr[row] : matrix.indptr[row + 1]])

@@ -118,7 +118,7 @@ def test_time_decay_without_times_is_said_in_one_sentence() -> None:
 
 def test_similar_items_do_not_depend_on_threads() -> None:
     data, recipe = skewed(), ItemCF(similarity="jaccard", k=7)
-    pairs = liked_pairs(data)
+    pairs = liked_pairs(data.interactions)
     ones = np.ones(len(pairs))
     norms = oracles.takers(data)
     one, many = (

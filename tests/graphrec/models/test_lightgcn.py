@@ -26,7 +26,7 @@ SMALL = LightGCN(dim=6, steps=30, negatives=20, weight_exponent=0.5)
 
 
 def _drawn(data: RecallData, dim: int) -> tuple[Bipartite, npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    graph = bipartite(taste_matrix(data, 0.5))
+    graph = bipartite(taste_matrix(data.interactions, 0.5))
     rng = np.random.default_rng(0)
     users, items = (rng.normal(size=(n, dim)).astype(np.float32) for n in graph.shape)
     return graph, users, items
@@ -83,7 +83,7 @@ def test_a_trained_user_is_answered_by_his_propagated_vector(world: Callable[[],
     data = world()
     recaller = SMALL.fit(data, seed=2)
     assert recaller.users is not None
-    taste = taste_matrix(data, SMALL.weight_exponent)[:, recaller.rows].toarray().astype(np.float64)
+    taste = taste_matrix(data.interactions, SMALL.weight_exponent)[:, recaller.rows].toarray().astype(np.float64)
     # sources hold the layers below the last over the root of the degree; users their own share.
     final = recaller.users + taste / np.sqrt(np.maximum(taste.sum(axis=1, keepdims=True), 1e-9)) @ recaller.sources
     expected = final @ recaller.targets.T
@@ -95,7 +95,7 @@ def test_a_trained_user_is_answered_by_his_propagated_vector(world: Callable[[],
 def test_what_is_served_is_what_was_trained() -> None:
     data = skewed()
     recaller = SMALL.fit(data, seed=2)
-    graph = bipartite(taste_matrix(data, SMALL.weight_exponent)[:, recaller.rows])
+    graph = bipartite(taste_matrix(data.interactions, SMALL.weight_exponent)[:, recaller.rows])
     users, items = SMALL._train(graph, np.random.default_rng(2))
     final = propagate(graph, users, items, SMALL.layers)
     assert recaller.users is not None

@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphrec.contracts.recall import Evidence, Queries
+from graphrec.data.leave_out import leave_out
 from graphrec.data.lists import ItemLists, empty_lists, item_lists, truncate
 from graphrec.data.vocabulary import Vocabulary
-from graphrec.recallers.filtering import leave_out, recall_allowed
+from graphrec.recallers.filtering import recall_allowed
 
 N_ITEMS = 40
 

@@ -11,11 +11,10 @@ from hypothesis import strategies as st
 
 from graphrec.contracts.recall import Queries
 from graphrec.data.lists import empty_lists, item_lists
-from graphrec.data.neighbours import NeighbourTable
+from graphrec.data.neighbours import NeighbourTable, csr_table
 from graphrec.errors import ConfigError, DataError
 from graphrec.recallers.neighbours import NeighbourRecaller
 from graphrec.recallers.profile import Profile, profile_weights
-from graphrec.sparse.topk import csr_table
 from tests.oracles import pushed, top
 from tests.worlds import vocabulary
 

@@ -20,14 +20,15 @@ from graphrec.channels.behaviour.turbo_cf import TurboCf
 from graphrec.channels.behaviour.user_cf import UserCF
 from graphrec.contracts.recall import Queries, RecallData, known_queries, take_queries
 from graphrec.data.interactions import histories
+from graphrec.data.leave_out import leave_out
 from graphrec.data.lists import ItemLists, empty_lists, item_lists, take_lists
+from graphrec.data.neighbours import csr_table
 from graphrec.errors import BundleError, ConfigError, DataError
 from graphrec.recallers import load_recaller, spectral
-from graphrec.recallers.filtering import leave_out, recall_allowed
+from graphrec.recallers.filtering import recall_allowed
 from graphrec.recallers.neighbours import NeighbourRecaller
 from graphrec.recallers.profile import Profile, profile_weights
 from graphrec.recallers.spectral import SpectralRecaller
-from graphrec.sparse.topk import csr_table
 from tests.oracles import top
 from tests.worlds import checkerboard, library, skewed, vocabulary
 

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from graphrec.contracts.recall import Queries
+from graphrec.data.leave_out import leave_out
 from graphrec.data.lists import empty_lists, item_lists
 from graphrec.errors import BundleError, ConfigError, DataError
 from graphrec.index import ExactIndex, build_hnsw
 from graphrec.recallers import load_recaller
-from graphrec.recallers.filtering import leave_out, recall_allowed
+from graphrec.recallers.filtering import recall_allowed
 from graphrec.recallers.fold_in import FoldIn
 from graphrec.recallers.profile import Profile
 from graphrec.recallers.vector import QueryMode, VectorRecaller, vote_table

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from graphrec.data.neighbours import csr_table
 from graphrec.sparse.signed import push_signed
-from graphrec.sparse.topk import csr_table, push
+from graphrec.sparse.topk import push
 
 
 def _table() -> sp.csr_array:

@@ -41,9 +41,12 @@ def test_taste_is_the_power_of_summed_weights(
     world: Callable[[], RecallData], small_parts: Callable[[], None], exponent: float, cap: int
 ) -> None:
     data = world()
-    whole = liked_pairs(data, cap)
+    whole = liked_pairs(data.interactions, cap)
     small_parts()
-    taste, pairs = taste_matrix(data, exponent, max_items_per_user=cap), liked_pairs(data, cap)
+    taste, pairs = (
+        taste_matrix(data.interactions, exponent, max_items_per_user=cap),
+        liked_pairs(data.interactions, cap),
+    )
     np.testing.assert_array_equal(pairs.users, whole.users)
     np.testing.assert_array_equal(pairs.items, whole.items)
     expected = oracles.dense_taste(dataclasses.replace(data, interactions=whole), exponent)
@@ -54,12 +57,12 @@ def test_taste_is_the_power_of_summed_weights(
     assert all((np.diff(taste.indices[a:b]) > 0).all() for a, b in zip(taste.indptr, taste.indptr[1:], strict=False))
     for axis in (0, 1):
         np.testing.assert_array_equal(degrees(taste, axis), (taste.toarray() > 0).sum(axis=axis))
-    np.testing.assert_array_equal(popularity(data), oracles.takers(data))
+    np.testing.assert_array_equal(popularity(data.interactions), oracles.takers(data))
 
 
 def test_scaling_leaves_the_matrix_as_it_was(small_parts: Callable[[], None]) -> None:
     small_parts()
-    taste = taste_matrix(skewed())
+    taste = taste_matrix(skewed().interactions)
     before, rng = taste.toarray(), np.random.default_rng(3)
     rows, columns = rng.random(taste.shape[0]), rng.random(taste.shape[1])
     np.testing.assert_array_equal(

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphrec.data.lists import item_lists
-from graphrec.data.neighbours import NeighbourTable
+from graphrec.data.neighbours import NeighbourTable, csr_table
 from graphrec.errors import ConfigError, DataError
-from graphrec.sparse.topk import csr_table, push, select_top, top_columns, top_products
+from graphrec.sparse.topk import push, select_top, top_columns, top_products
 from tests.oracles import top
 
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from rdflib.compare import isomorphic
 
 from graphrec.errors import ConfigError, DataError
-from kg.knowledge_graph import KnowledgeGraph, same_graph
-from kg.reading.rdf import read_rdf
-from kg.terms import GENID
+from graphrec.kg.knowledge_graph import KnowledgeGraph, same_graph
+from graphrec.kg.reading.rdf import read_rdf
+from graphrec.kg.terms import GENID
 from tests.kg.reading.documents import DOCUMENTS, NQ, NT, RDFLIB_NAMES, TURTLE, XML, write
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.cli.app import main
+from graphrec.pipelines.cli.app import main
 from tests.pipelines.shelf import CONFIG, write_shelf
 
 Spoil = Callable[[Path], None]

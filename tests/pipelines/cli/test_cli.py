@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import pytest
 
-from pipelines.cli.app import main
-from pipelines.evaluation.validation import measured
-from pipelines.jobs.train import Trained
+from graphrec.pipelines.cli.app import main
+from graphrec.pipelines.evaluation.validation import measured
+from graphrec.pipelines.jobs.train import Trained
 from tests.pipelines.shelf import write_shelf
 
 
@@ -209,7 +209,7 @@ def test_tuning_stopped_by_hand_exits_130(command: Command, tmp_path: Path, monk
             raise KeyboardInterrupt
         return measured(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("pipelines.tuning.tune.measured", impatient)
+    monkeypatch.setattr("graphrec.pipelines.tuning.tune.measured", impatient)
     ran = command("tune", config, "--out", tmp_path / "out", "--channel", "item-cf", "--trials", "5")
     assert ran.code == 130
     assert ran.err.endswith("stopped; the same command goes on")
@@ -242,7 +242,7 @@ import sys
 
 for name in ("torch", "torch_geometric", "gensim", "rdflib", "oxrdflib", "pyoxigraph", "networkx", "matplotlib"):
     sys.modules[name] = None  # as if it were not installed
-from pipelines.cli.app import main
+from graphrec.pipelines.cli.app import main
 main(sys.argv[1:])
 """
 

@@ -3,7 +3,7 @@ import pytest
 
 from graphrec.data.interactions import Interactions
 from graphrec.data.lists import item_lists
-from pipelines.evaluation.accumulator import Tally, popularity_strata, yardstick
+from graphrec.pipelines.evaluation.accumulator import Tally, popularity_strata, yardstick
 
 
 def test_each_stratum_holds_about_a_third_of_the_pairs() -> None:

@@ -18,10 +18,10 @@ from graphrec.errors import ConfigError, DataError
 from graphrec.fusion.priority import Priority
 from graphrec.fusion.settings import Fusion, Quota, Rrf
 from graphrec.fusion.snake import Snake
+from graphrec.pipelines.evaluation import evaluate as evaluation
+from graphrec.pipelines.evaluation.accumulator import yardstick
+from graphrec.pipelines.evaluation.evaluate import evaluate
 from graphrec.recallers.neighbours import NeighbourRecaller
-from pipelines.evaluation import evaluate as evaluation
-from pipelines.evaluation.accumulator import yardstick
-from pipelines.evaluation.evaluate import evaluate
 from tests.worlds import checkerboard, skewed
 
 K = [3, 8]

@@ -5,7 +5,7 @@ from graphrec.channels.popular.hot import Hot
 from graphrec.contracts.recall import Recaller
 from graphrec.data.interactions import histories
 from graphrec.fusion.settings import Rrf
-from pipelines.evaluation.latency import query_us
+from graphrec.pipelines.evaluation.latency import query_us
 from tests.worlds import skewed
 
 

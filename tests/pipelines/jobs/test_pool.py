@@ -13,10 +13,10 @@ import pytest
 
 from graphrec.bundle import open_bundle
 from graphrec.errors import ConfigError, DataError
-from pipelines.config.load import load_config
-from pipelines.jobs.train import evaluate_only, pool_only, prepare, train
-from pipelines.progress import Silent
-from pipelines.report.report import pool_lines
+from graphrec.pipelines.config.load import load_config
+from graphrec.pipelines.jobs.train import evaluate_only, pool_only, prepare, train
+from graphrec.pipelines.progress import Silent
+from graphrec.pipelines.report.report import pool_lines
 from tests.pipelines.cli.test_cli import Command, command
 from tests.pipelines.shelf import write_shelf
 

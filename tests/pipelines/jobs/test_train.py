@@ -15,11 +15,19 @@ from graphrec.bundle import open_bundle, verify_bundle
 from graphrec.data.interactions import histories
 from graphrec.errors import DataError, GraphRecError, LeakError
 from graphrec.fusion.calibrated import Curve
-from pipelines.config.load import Config, load_config
-from pipelines.jobs.train import Trained, evaluate_only, inner_section, make_split, prepare, train, validation_part
-from pipelines.progress import Silent
-from serve.answer import Recalled
-from serve.engine import Engine
+from graphrec.pipelines.config.load import Config, load_config
+from graphrec.pipelines.jobs.train import (
+    Trained,
+    evaluate_only,
+    inner_section,
+    make_split,
+    prepare,
+    train,
+    validation_part,
+)
+from graphrec.pipelines.progress import Silent
+from graphrec.serve.answer import Recalled
+from graphrec.serve.engine import Engine
 from tests.oracles import calibrated_rate
 from tests.pipelines.shelf import CONFIG, N_BOOKS, N_READERS, write_shelf
 

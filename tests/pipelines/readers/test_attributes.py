@@ -8,8 +8,8 @@ import pytest
 
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, DataError
-from pipelines.readers.attributes import ItemTable, read_attributes, read_users
-from pipelines.readers.columns import Columns
+from graphrec.pipelines.readers.attributes import ItemTable, read_attributes, read_users
+from graphrec.pipelines.readers.columns import Columns
 
 TEXT = (
     "movieId,title,genres\n1,Heat,Crime|Action\n2,Jumanji,\n1,Twice,Comedy\n,Nobody,Drama\n9,Stranger,Drama| Action |\n"

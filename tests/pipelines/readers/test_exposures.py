@@ -11,11 +11,11 @@ import pytest
 from graphrec.data.exposures import Exposures
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, DataError
-from pipelines.cli.answers import inputs_lines
-from pipelines.config.load import check_config
-from pipelines.jobs.train import evaluate_only, prepare
-from pipelines.progress import Silent
-from pipelines.readers.exposures import read_exposures
+from graphrec.pipelines.cli.answers import inputs_lines
+from graphrec.pipelines.config.load import check_config
+from graphrec.pipelines.jobs.train import evaluate_only, prepare
+from graphrec.pipelines.progress import Silent
+from graphrec.pipelines.readers.exposures import read_exposures
 from tests.pipelines.shelf import CONFIG, write_shelf
 
 USERS, ITEMS = Vocabulary(["u1", "u2"]), Vocabulary(["a", "b"])

@@ -9,11 +9,11 @@ import pytest
 
 from graphrec.data.rules import Arrivals, Boost, Campaign, Deny, Pin
 from graphrec.errors import ConfigError
-from pipelines.cli import app as cli
-from pipelines.config.load import load_config
-from pipelines.jobs.train import train
-from pipelines.readers.rules import read_rules
-from serve.engine import Engine
+from graphrec.pipelines.cli import app as cli
+from graphrec.pipelines.config.load import load_config
+from graphrec.pipelines.jobs.train import train
+from graphrec.pipelines.readers.rules import read_rules
+from graphrec.serve.engine import Engine
 from tests.pipelines.cli.test_cli import Command, command
 from tests.pipelines.shelf import write_shelf
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, DataError
-from pipelines.readers import text_files as textfiles
-from pipelines.readers.sources import data_fingerprint, read_interactions
+from graphrec.pipelines.readers import text_files as textfiles
+from graphrec.pipelines.readers.sources import data_fingerprint, read_interactions
 
 HEADER = "user_id,item_id,weight,timestamp\n"
 GOOD = HEADER + "ann,7,1,1600000000\nbob,07,2.5,1600000001\nann,8,1e1,1600000002\n"

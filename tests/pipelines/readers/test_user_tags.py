@@ -17,13 +17,13 @@ from graphrec.data.item_tags import ItemTags
 from graphrec.data.user_tags import UserTags, tags_of_items
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, DataError
-from pipelines.cli.answers import inputs_lines
-from pipelines.config.load import check_config
-from pipelines.evaluation.validation import hold_out
-from pipelines.jobs.train import prepare
-from pipelines.progress import Silent
-from pipelines.readers.inputs import load_inputs
-from pipelines.readers.user_tags import read_user_tags
+from graphrec.pipelines.cli.answers import inputs_lines
+from graphrec.pipelines.config.load import check_config
+from graphrec.pipelines.evaluation.validation import hold_out
+from graphrec.pipelines.jobs.train import prepare
+from graphrec.pipelines.progress import Silent
+from graphrec.pipelines.readers.inputs import load_inputs
+from graphrec.pipelines.readers.user_tags import read_user_tags
 from tests import oracles
 from tests.pipelines.shelf import CONFIG, write_shelf
 from tests.worlds import item_tags

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from graphrec.errors import ConfigError, FetchError
-from pipelines.registry import download as download_module
-from pipelines.registry.datasets import cache_directory, fetch, unzip
-from pipelines.registry.download import check_address, download
-from pipelines.registry.registry import Dataset, Member, datasets_directory, find_dataset, load_registry
+from graphrec.pipelines.registry import download as download_module
+from graphrec.pipelines.registry.datasets import cache_directory, fetch, unzip
+from graphrec.pipelines.registry.download import check_address, download
+from graphrec.pipelines.registry.registry import Dataset, Member, datasets_directory, find_dataset, load_registry
 
 BODY = bytes(range(256)) * 4096  # 1 MiB
 SHA256 = hashlib.sha256(BODY).hexdigest()

@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphrec.errors import DataError
-from pipelines.registry.goodbooks.__main__ import main
-from pipelines.registry.goodbooks.build import authors_of, build, genre_label
-from pipelines.registry.goodbooks.genres import genre_key, genres_of
-from pipelines.registry.goodbooks.isbn import isbn10, isbn13_from_float, isbn13_of
-from pipelines.registry.goodbooks.series import places, series_of_books
-from pipelines.registry.goodbooks.titles import parse_titles
-from pipelines.registry.goodbooks.turtle import literal, slug, slugs, subject, year
-from pipelines.registry.registry import datasets_directory
+from graphrec.pipelines.registry.goodbooks.__main__ import main
+from graphrec.pipelines.registry.goodbooks.build import authors_of, build, genre_label
+from graphrec.pipelines.registry.goodbooks.genres import genre_key, genres_of
+from graphrec.pipelines.registry.goodbooks.isbn import isbn10, isbn13_from_float, isbn13_of
+from graphrec.pipelines.registry.goodbooks.series import places, series_of_books
+from graphrec.pipelines.registry.goodbooks.titles import parse_titles
+from graphrec.pipelines.registry.goodbooks.turtle import literal, slug, slugs, subject, year
+from graphrec.pipelines.registry.registry import datasets_directory
 
 TITLES = {
     "The Hunger Games (The Hunger Games, #1)": ("The Hunger Games", [("The Hunger Games", "1")]),

@@ -1,6 +1,6 @@
 from typing import Any
 
-from pipelines.report.advice import advice
+from graphrec.pipelines.report.advice import advice
 
 
 def selection(**changes: Any) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 import pytest
 
-from pipelines.report.numbers import microseconds, percent, points, points_interval, seconds, size, verdict
+from graphrec.pipelines.report.numbers import microseconds, percent, points, points_interval, seconds, size, verdict
 
 
 def test_numbers_as_people_read_them() -> None:

@@ -11,9 +11,9 @@ from rich.console import Console
 
 from graphrec.data.neighbours import NeighbourTable
 from graphrec.data.splits import split_by_ratio
+from graphrec.pipelines.report.plots import latency_scatter, marginal_bars, popularity_panels, recall_curves
+from graphrec.pipelines.report.report import report_lines, report_tables, rounded_values, write_report
 from graphrec.recallers.neighbours import NeighbourRecaller
-from pipelines.report.plots import latency_scatter, marginal_bars, popularity_panels, recall_curves
-from pipelines.report.report import report_lines, report_tables, rounded_values, write_report
 from tests.pipelines.evaluation.test_evaluate import run, world
 from tests.worlds import skewed
 

@@ -13,7 +13,7 @@ from graphrec.channels.behaviour.ease import Ease
 from graphrec.channels.behaviour.item_cf import ItemCF
 from graphrec.channels.content.kg_neighbours import KgNeighbours
 from graphrec.errors import ConfigError
-from pipelines.tuning.domains import Choices, Range, fitted_to, parse_domain
+from graphrec.pipelines.tuning.domains import Choices, Range, fitted_to, parse_domain
 
 
 def test_forms_of_toml() -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 from rich.console import Console
 
-from pipelines.tuning.page import page
-from pipelines.tuning.report import plain, said_value, tune_table
+from graphrec.pipelines.tuning.page import page
+from graphrec.pipelines.tuning.report import plain, said_value, tune_table
 
 MEAN = "<b>&"
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipelines.tuning.domains import Choices, Domain, Range
-from pipelines.tuning.sampler import draw, importances
-from pipelines.tuning.trial_log import Trial
+from graphrec.pipelines.tuning.domains import Choices, Domain, Range
+from graphrec.pipelines.tuning.sampler import draw, importances
+from graphrec.pipelines.tuning.trial_log import Trial
 
 SPACE: dict[str, Domain] = {
     "k": Range(1, 1000, whole=True, log=True),

@@ -13,8 +13,8 @@ from graphrec.channels.popular.hot import Hot
 from graphrec.channels.registry import RECIPES, recipe_class
 from graphrec.contracts.recall import Recipe
 from graphrec.errors import ConfigError
-from pipelines.tuning.domains import Choices, Range
-from pipelines.tuning.search_spaces import DEFAULTS, present_settings, search_spaces, with_settings
+from graphrec.pipelines.tuning.domains import Choices, Range
+from graphrec.pipelines.tuning.search_spaces import DEFAULTS, present_settings, search_spaces, with_settings
 
 MODEL: dict[str, Recipe] = {"item-cf": ItemCF(k=20), "near": ItemCF(k=5), "ease": Ease()}
 KINDS = {"item-cf": "item-cf", "near": "item-cf", "ease": "ease"}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from graphrec.errors import ConfigError, DataError
-from pipelines.tuning.trial_log import Trial, TrialLog, difference
+from graphrec.pipelines.tuning.trial_log import Trial, TrialLog, difference
 
 IDENTITY = {"metric": "recall@5", "space": {"k": {"int": [1, 9]}}}
 

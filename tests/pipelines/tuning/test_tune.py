@@ -11,19 +11,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-import pipelines.tuning.report
-import pipelines.tuning.tune
+import graphrec.pipelines.tuning.report
+import graphrec.pipelines.tuning.tune
 from graphrec.contracts.recall import Recaller, known_queries
 from graphrec.data.interactions import histories
+from graphrec.data.leave_out import leave_out
 from graphrec.data.splits import held_out, split_by_ratio
 from graphrec.errors import ConfigError, DataError, LeakError
 from graphrec.evaluation.metrics import rank_metrics
-from graphrec.recallers.filtering import leave_out
-from pipelines.config.load import load_config
-from pipelines.evaluation.validation import Metric, Validation, hold_out, measured
-from pipelines.jobs.train import evaluate_only, inner_section, prepare
-from pipelines.progress import Silent
-from pipelines.tuning.tune import tune
+from graphrec.pipelines.config.load import load_config
+from graphrec.pipelines.evaluation.validation import Metric, Validation, hold_out, measured
+from graphrec.pipelines.jobs.train import evaluate_only, inner_section, prepare
+from graphrec.pipelines.progress import Silent
+from graphrec.pipelines.tuning.tune import Tuned, tune
 from tests.pipelines.shelf import CONFIG, write_shelf
 
 KNOWLEDGE = CONFIG[CONFIG.index("[data.knowledge]") : CONFIG.index("[split]")]
@@ -69,7 +69,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def whole(directory: Path) -> pipelines.tuning.tune.Tuned:
+def whole(directory: Path) -> Tuned:
     """Return a search that nothing interrupted."""
     return tune(shelf(directory), directory / "out")
 
@@ -77,11 +77,13 @@ def whole(directory: Path) -> pipelines.tuning.tune.Tuned:
 @pytest.fixture(autouse=True)
 def _undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave pages and importances out: they take most of the time of so small a search, and have tests of their own."""
-    monkeypatch.setattr(pipelines.tuning.tune, "page", lambda _: "")
-    monkeypatch.setattr(pipelines.tuning.report, "importances", lambda _space, _trials: {})
+    monkeypatch.setattr(graphrec.pipelines.tuning.tune, "page", lambda _: "")
+    monkeypatch.setattr(graphrec.pipelines.tuning.report, "importances", lambda _space, _trials: {})
 
 
-def test_the_first_trial_has_the_present_settings_and_the_best_is_no_worse(whole: pipelines.tuning.tune.Tuned) -> None:
+def test_the_first_trial_has_the_present_settings_and_the_best_is_no_worse(
+    whole: Tuned,
+) -> None:
     row = whole.report["channels"]["item-cf"]
     first = row["trials"][0]
     assert first["settings"] == {"k": 2, "user_exponent": 0.5, "item_exponent": 0.5, "normalise": True}
@@ -95,14 +97,14 @@ def test_the_first_trial_has_the_present_settings_and_the_best_is_no_worse(whole
     assert len(row["trials"]) == 9
 
 
-def test_the_tuned_configuration_is_ready_to_use(whole: pipelines.tuning.tune.Tuned) -> None:
+def test_the_tuned_configuration_is_ready_to_use(whole: Tuned) -> None:
     config = load_config(whole.config)
     best = whole.report["channels"]["item-cf"]["best"]["settings"]
     assert {field: getattr(config.recipes["item-cf"], field) for field in best} == best
     assert list(evaluate_only(config)["channels"]) == ["hot", "item-cf"]
 
 
-def test_files_of_a_search(whole: pipelines.tuning.tune.Tuned) -> None:
+def test_files_of_a_search(whole: Tuned) -> None:
     out = whole.config.parent
     assert json.loads((out / "tune.json").read_text(encoding="utf-8")) == whole.report
     html = (out / "tune.html").read_text(encoding="utf-8")
@@ -112,9 +114,7 @@ def test_files_of_a_search(whole: pipelines.tuning.tune.Tuned) -> None:
     assert suffixes == {".toml", ".json", ".html", ".jsonl", ".npy"}
 
 
-def test_a_value_is_that_of_the_channel_fitted_on_the_inner_part(
-    directory: Path, whole: pipelines.tuning.tune.Tuned
-) -> None:
+def test_a_value_is_that_of_the_channel_fitted_on_the_inner_part(directory: Path, whole: Tuned) -> None:
     config = load_config(directory / "config.toml")
     _, _, train = prepare(config, rejects=None, steps=Silent())
     inner = split_by_ratio(train.interactions, test_share=0.25, seed=7)
@@ -130,7 +130,7 @@ def test_a_value_is_that_of_the_channel_fitted_on_the_inner_part(
     assert whole.report["validation"]["users_measured"] == len(recalls)
 
 
-def test_more_trials_go_on_as_if_never_stopped(tmp_path: Path, whole: pipelines.tuning.tune.Tuned) -> None:
+def test_more_trials_go_on_as_if_never_stopped(tmp_path: Path, whole: Tuned) -> None:
     path = shelf(tmp_path)
     first = tune(path, tmp_path / "out", trials=4)
     assert told(first.report) == told(whole.report)[:4]
@@ -140,7 +140,7 @@ def test_more_trials_go_on_as_if_never_stopped(tmp_path: Path, whole: pipelines.
 
 
 def test_an_interrupted_run_leaves_what_it_found_and_goes_on(
-    tmp_path: Path, whole: pipelines.tuning.tune.Tuned, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, whole: Tuned, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, calls = shelf(tmp_path), iter(range(99))
 
@@ -149,7 +149,7 @@ def test_an_interrupted_run_leaves_what_it_found_and_goes_on(
             raise KeyboardInterrupt
         return measured(channel, part, metric, k)
 
-    monkeypatch.setattr(pipelines.tuning.tune, "measured", impatient)
+    monkeypatch.setattr(graphrec.pipelines.tuning.tune, "measured", impatient)
     stopped = tune(path, tmp_path / "out")
     assert stopped.stopped
     assert stopped.report["stopped"] is True
@@ -164,7 +164,7 @@ def test_interrupted_before_anything_was_found(tmp_path: Path, monkeypatch: pyte
     def impatient(*_: object) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(pipelines.tuning.tune, "measured", impatient)
+    monkeypatch.setattr(graphrec.pipelines.tuning.tune, "measured", impatient)
     with pytest.raises(KeyboardInterrupt):
         tune(shelf(tmp_path), tmp_path / "out")
     assert not (tmp_path / "out" / "tuned.toml").exists()
@@ -182,7 +182,7 @@ def test_interrupted_before_anything_was_found(tmp_path: Path, monkeypatch: pyte
     ],
 )
 def test_another_search_is_refused(
-    directory: Path, whole: pipelines.tuning.tune.Tuned, tmp_path: Path, old: str, new: str, sentence: str
+    directory: Path, whole: Tuned, tmp_path: Path, old: str, new: str, sentence: str
 ) -> None:
     path = shelf(tmp_path, (old, new))
     with pytest.raises(ConfigError, match=sentence + ".*--restart"):

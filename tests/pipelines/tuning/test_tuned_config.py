@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from graphrec.channels.behaviour.item_cf import ItemCF
-from pipelines.config.load import load_config
-from pipelines.tuning.tuned_config import tuned_text
+from graphrec.pipelines.config.load import load_config
+from graphrec.pipelines.tuning.tuned_config import tuned_text
 
 TEXT = """# Our books
 name = "books"  # short

@@ -31,7 +31,7 @@ def _loss_settings(recipe: Als) -> dict[str, float]:
 
 
 def _active(data: RecallData, exponent: float) -> sp.csr_array:
-    taste = taste_matrix(data, exponent)
+    taste = taste_matrix(data.interactions, exponent)
     return sp.csr_array(taste[np.diff(taste.indptr) > 0][:, np.unique(taste.indices)])
 
 
@@ -69,7 +69,7 @@ def test_a_users_own_history_gives_the_vector_of_a_half_step(world: Callable[[],
     data = world()
     recipe = replace(SMALL, steps=0)
     recaller = recipe.fit(data, seed=2)
-    taste = taste_matrix(data, recipe.weight_exponent)[:, recaller.rows]
+    taste = taste_matrix(data.interactions, recipe.weight_exponent)[:, recaller.rows]
     zeros = np.zeros((taste.shape[0], 6), np.float32)
     items, users, _ = recipe.half_step(sp.csr_array(taste), recaller.sources, zeros)
     answer = recaller.recall(known_queries(histories(data.interactions), np.arange(len(data.users))), len(data.items))
