@@ -28,7 +28,10 @@ from graphrec.recallers.neighbours import NeighbourRecaller
 from graphrec.recallers.profile import profile_weights
 from graphrec.recallers.ranked import RankedRecaller
 from graphrec.sparse.taste import liked_pairs
-from tests import oracles
+from tests.oracles.behaviour import item_cf_table, rp3beta_table, user_cf_scores
+from tests.oracles.content import kg_table, tag_scores
+from tests.oracles.popular import hot_scores
+from tests.oracles.sparse import Dense, takers
 from tests.worlds import LIBRARY, checkerboard, library, skewed, without_knowledge
 
 WORLDS = pytest.mark.parametrize("world", [checkerboard, skewed, library])
@@ -39,7 +42,7 @@ def _settings(recipe: Any, *without: str) -> dict[str, Any]:
     return {f.name: getattr(recipe, f.name) for f in fields(recipe) if f.name not in NOT_TABLE | set(without)}
 
 
-def _assert_table(recaller: NeighbourRecaller, dense: oracles.Dense) -> None:
+def _assert_table(recaller: NeighbourRecaller, dense: Dense) -> None:
     table = recaller.tables[0]
     for row in range(len(dense)):
         columns, scores = table[row]
@@ -47,7 +50,7 @@ def _assert_table(recaller: NeighbourRecaller, dense: oracles.Dense) -> None:
         assert len(columns) == np.count_nonzero(dense[row])
 
 
-def _assert_ranked_like(recaller: NeighbourRecaller, query: Queries, expected: oracles.Dense) -> None:
+def _assert_ranked_like(recaller: NeighbourRecaller, query: Queries, expected: Dense) -> None:
     items, scores = recaller.recall(query, len(expected))[0]
     assert len(items) == np.count_nonzero(expected > 0)
     np.testing.assert_allclose(scores, expected[items], rtol=1e-4)
@@ -73,7 +76,7 @@ def _profile(recaller: NeighbourRecaller, query: Queries) -> dict[int, float]:
 )
 def test_item_cf_is_the_sum_over_shared_users(world: Callable[[], RecallData], recipe: ItemCF) -> None:
     data = world()
-    _assert_table(recipe.fit(data, seed=0), oracles.item_cf_table(data, **_settings(recipe)))
+    _assert_table(recipe.fit(data, seed=0), item_cf_table(data, **_settings(recipe)))
 
 
 @WORLDS
@@ -88,7 +91,7 @@ def test_item_cf_is_the_sum_over_shared_users(world: Callable[[], RecallData], r
 )
 def test_rp3beta_is_the_sum_over_walks(world: Callable[[], RecallData], recipe: RP3beta) -> None:
     data = world()
-    _assert_table(recipe.fit(data, seed=0), oracles.rp3beta_table(data, **_settings(recipe)))
+    _assert_table(recipe.fit(data, seed=0), rp3beta_table(data, **_settings(recipe)))
 
 
 @pytest.mark.parametrize("world", [skewed, library])
@@ -104,7 +107,7 @@ def test_item_cf_counts_pairs_of_events_less_when_they_lie_apart(
     world: Callable[[], RecallData], recipe: ItemCF
 ) -> None:
     data = world()
-    table, dense = recipe.fit(data, seed=0).tables[0], oracles.item_cf_table(data, **_settings(recipe))
+    table, dense = recipe.fit(data, seed=0).tables[0], item_cf_table(data, **_settings(recipe))
     for row, expected in enumerate(dense):
         columns, scores = table[row]
         np.testing.assert_allclose(scores, expected[columns], rtol=1e-4, atol=1e-6)
@@ -120,7 +123,7 @@ def test_similar_items_do_not_depend_on_threads() -> None:
     data, recipe = skewed(), ItemCF(similarity="jaccard", k=7)
     pairs = liked_pairs(data.interactions)
     ones = np.ones(len(pairs))
-    norms = oracles.takers(data)
+    norms = takers(data)
     one, many = (
         similar_items(pairs, ones, ones, norms, data.pool, recipe.k, similarity=JACCARD, threads=threads)
         for threads in (1, 3)
@@ -132,8 +135,8 @@ def test_similar_items_do_not_depend_on_threads() -> None:
 def test_tables_keep_the_best_k() -> None:
     data = skewed()
     for recipe, oracle in (
-        (ItemCF(k=3, normalise=False), oracles.item_cf_table),
-        (RP3beta(k=3, normalise=False), oracles.rp3beta_table),
+        (ItemCF(k=3, normalise=False), item_cf_table),
+        (RP3beta(k=3, normalise=False), rp3beta_table),
     ):
         cut = recipe.fit(data, seed=0).tables[0]
         whole = oracle(data, **_settings(recipe, "k"), k=0)
@@ -160,7 +163,7 @@ def test_user_cf_is_a_vote_of_the_nearest(world: Callable[[], RecallData], recip
     for user in range(0, len(data.users), 5):
         for asking in (user, -1):
             query = Queries([asking], item_lists([history[user][0]], [history[user][1]]))
-            expected = oracles.user_cf_scores(data, _profile(recaller, query), user=asking, **_settings(recipe))
+            expected = user_cf_scores(data, _profile(recaller, query), user=asking, **_settings(recipe))
             if world is not checkerboard or recipe.neighbours == 100:  # ties between users are cut by rounding there
                 _assert_ranked_like(recaller, query, expected)
 
@@ -176,7 +179,7 @@ def test_tag_is_the_lift_of_the_profile(world: Callable[[], RecallData], recipe:
     for user in range(0, len(data.users), 5):
         query = known_queries(history, [user])
         if history.lengths[user]:
-            expected = oracles.tag_scores(
+            expected = tag_scores(
                 data, _profile(recaller, query), **_settings(recipe, "weight_exponent", "dislike", "avoid")
             )
             # A tag that is left with a rounding error may be in or out; scores as small as that are.
@@ -191,14 +194,14 @@ def test_tag_is_the_lift_of_the_profile(world: Callable[[], RecallData], recipe:
 )
 def test_kg_neighbours_is_the_sum_over_entities(world: Callable[[], RecallData], recipe: KgNeighbours) -> None:
     data = world()
-    _assert_table(recipe.fit(data, seed=0), oracles.kg_table(data, **_settings(recipe, "weight_exponent")))
+    _assert_table(recipe.fit(data, seed=0), kg_table(data, **_settings(recipe, "weight_exponent")))
 
 
 def test_kg_neighbours_walks_the_relations_named() -> None:
     data = library()
     recipe = KgNeighbours(relations={"author": 2.0, "series": 0.5}, popularity_exponent=0.0, link_exponent=0.0)
     recaller = recipe.fit(data, seed=0)
-    _assert_table(recaller, oracles.kg_table(data, **_settings(recipe, "weight_exponent")))
+    _assert_table(recaller, kg_table(data, **_settings(recipe, "weight_exponent")))
     neighbours, _ = recaller.tables[0][0]
     # Dune: two more of its series and author, then the other book of its author; nothing of its genre.
     assert [LIBRARY[row][0] for row in neighbours] == ["Dune Messiah", "Children of Dune", "The Dosadi Experiment"]
@@ -250,11 +253,11 @@ def _ranked(recipe: Hot, data: RecallData) -> RankedRecaller:
 def test_hot_counts_users_and_halves_them_with_age() -> None:
     data = skewed()
     recaller = _ranked(Hot(half_life_days=20.0), data)
-    expected = oracles.hot_scores(data, 20.0)
+    expected = hot_scores(data, 20.0)
     np.testing.assert_allclose(recaller.scores, expected[recaller.items], rtol=1e-5)
     assert sorted(recaller.items.tolist()) == np.flatnonzero(data.pool).tolist()
     forever = _ranked(Hot(half_life_days=float("inf")), data)
-    np.testing.assert_array_equal(forever.scores, oracles.takers(data)[forever.items])
+    np.testing.assert_array_equal(forever.scores, takers(data)[forever.items])
 
 
 def test_hot_without_times_counts_distinct_users() -> None:
@@ -263,7 +266,7 @@ def test_hot_without_times_counts_distinct_users() -> None:
         np.tile(data.interactions.users, 2), np.tile(data.interactions.items, 2), n_users=30, n_items=20
     )
     recaller = _ranked(Hot(), RecallData(data.users, data.items, twice, data.catalogue))
-    np.testing.assert_array_equal(recaller.scores, oracles.takers(data)[recaller.items])
+    np.testing.assert_array_equal(recaller.scores, takers(data)[recaller.items])
 
 
 def test_hot_of_no_events_is_the_pool_in_row_order() -> None:

@@ -19,7 +19,7 @@ from graphrec.data.splits import split_by_ratio, split_by_time
 from graphrec.data.user_tags import UserTags, plain_tag, tags_of_items, without_rare
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, DataError
-from tests import oracles
+from tests.oracles.data import user_tag_weights
 from tests.worlds import DAY, START, item_tags, skewed
 
 NAMES = ("dark", "funny", "slow", "space")
@@ -59,7 +59,7 @@ rows_drawn = st.lists(st.tuples(st.integers(0, 7), st.integers(0, N_ITEMS - 1), 
 @given(rows=rows_drawn, min_users=st.integers(1, 3), both=st.booleans())
 def test_weights_are_those_of_the_obvious_count(rows: list[Row], min_users: int, both: bool) -> None:
     known = item_tags(N_ITEMS, ["space", "Drama"], [(0, 0), (3, 0), (3, 1)]) if both else None
-    expected = oracles.user_tag_weights(rows, {} if known is None else weights(known), min_users)
+    expected = user_tag_weights(rows, {} if known is None else weights(known), min_users)
     whole = tagged(rows, min_users=min_users, known=known)
     assert weights(tags_of_items(whole)) == pytest.approx(expected)
     frequent = without_rare(whole)

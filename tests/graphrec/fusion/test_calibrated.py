@@ -12,7 +12,7 @@ from graphrec.errors import ConfigError, DataError
 from graphrec.evaluation.metrics import rank_metrics
 from graphrec.fusion.calibrated import Calibrated, Curve, FittedCalibrated, Method, fit_calibrated, shares_and_ranks
 from graphrec.fusion.stacked import stack
-from tests.oracles import calibrated_rate
+from tests.oracles.fusion import calibrated_rate
 
 RISING = Curve((0.0, 1.0), (0.0, 0.5))
 

@@ -18,7 +18,7 @@ from graphrec.errors import ConfigError
 from graphrec.models import lightgcn
 from graphrec.models.lightgcn import Bipartite, LightGCN, bipartite, propagate
 from graphrec.sparse.taste import taste_matrix
-from tests import oracles
+from tests.oracles.models import propagated, softmax_loss
 from tests.worlds import checkerboard, library, skewed, without_knowledge
 
 WORLDS = pytest.mark.parametrize("world", [checkerboard, skewed, library])
@@ -36,7 +36,7 @@ def _drawn(data: RecallData, dim: int) -> tuple[Bipartite, npt.NDArray[np.float3
 @pytest.mark.parametrize("layers", [0, 1, 4])
 def test_propagation_is_the_mean_of_matrix_powers(world: Callable[[], RecallData], layers: int) -> None:
     graph, users, items = _drawn(world(), 5)
-    expected = oracles.propagated(graph.taste.toarray().astype(np.float64), users, items, layers)
+    expected = propagated(graph.taste.toarray().astype(np.float64), users, items, layers)
     np.testing.assert_allclose(np.concatenate(propagate(graph, users, items, layers)), expected, rtol=1e-4, atol=1e-5)
 
 
@@ -45,7 +45,7 @@ def test_propagation_is_the_mean_of_matrix_powers(world: Callable[[], RecallData
 def test_the_loss_is_a_softmax_over_cosines(world: Callable[[], RecallData], every: int) -> None:
     graph, users, items = _drawn(world(), 4)
     recipe, negatives = replace(SMALL, layers=3, temperature=0.3), np.arange(0, len(items), every)
-    expected = oracles.softmax_loss(graph.taste.toarray().astype(np.float64), users, items, 3, negatives, 0.3)
+    expected = softmax_loss(graph.taste.toarray().astype(np.float64), users, items, 3, negatives, 0.3)
     assert recipe.loss(graph, users, items, negatives)[0] == pytest.approx(expected, rel=1e-4)
 
 
@@ -60,7 +60,7 @@ def test_the_gradient_is_that_of_finite_differences(world: Callable[[], RecallDa
 
     def loss_at(place: float) -> float:
         first, second = (vectors + place * way for vectors, way in zip((users, items), along, strict=True))
-        return oracles.softmax_loss(taste, first, second, recipe.layers, negatives, 0.3)
+        return softmax_loss(taste, first, second, recipe.layers, negatives, 0.3)
 
     for _ in range(3):
         along = [rng.normal(size=vectors.shape) for vectors in (users, items)]

@@ -18,7 +18,7 @@ from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, DataError
 from graphrec.pool.pool import candidate_pool, newest
 from graphrec.pool.rules import RULES, Activity, Age, Conversion, Label, Number, Rating, Rule, Tag
-from tests.oracles import passes_rule
+from tests.oracles.pool import passes_rule
 from tests.worlds import DAY, START, item_tags, skewed
 
 NOW = START + 200 * DAY

@@ -15,7 +15,7 @@ from graphrec.fusion.settings import Quota, Rrf
 from graphrec.operations.recaller import OperationsRecaller, Ruling
 from graphrec.ranking.place import arrange, boost, merge_and_place, place_pins
 from graphrec.recallers.ranked import RankedRecaller
-from tests import oracles
+from tests.oracles.ranking import placed_in_turn
 
 
 def rows(*items: int) -> npt.NDArray[np.int32]:
@@ -34,7 +34,7 @@ def test_it_is_the_list_filled_place_by_place(items: list[int], wanted: dict[int
     merged = merge_rrf({"a": item_lists([items])}, 20)
     decreed = item_lists([[row for _, row in pins]])
     placed = place_pins(merged, [pins], decreed, name="operations", k=k)
-    assert placed.lists.items.tolist() == oracles.placed(items, pins, k)
+    assert placed.lists.items.tolist() == placed_in_turn(items, pins, k)
     assert (np.diff(placed.lists.scores) <= 0).all()
     if pins:
         column = placed.channels.index("operations")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from graphrec.errors import DataError
 from graphrec.recallers import fold_in
 from graphrec.recallers.fold_in import FoldIn, diagonal_basis, gram_matrix, turn
-from tests import oracles
+from tests.oracles.behaviour import als_half_step
 
 
 def drawn(
@@ -38,7 +38,7 @@ def test_it_solves_the_normal_equations(seed: int, n_items: int, dim: int, share
     turned = turn(items, basis)
     folded = FoldIn((0.3 * values).astype(np.float32), 0.2, exponent, 0.3 * n_items)
     found = folded.vectors(taste.indptr, taste.indices, taste.data, turned)
-    expected = oracles.als_half_step(
+    expected = als_half_step(
         taste.toarray().astype(np.float64),
         items.astype(np.float64),
         unobserved_weight=0.3,

@@ -15,7 +15,8 @@ from graphrec.data.neighbours import NeighbourTable, csr_table
 from graphrec.errors import ConfigError, DataError
 from graphrec.recallers.neighbours import NeighbourRecaller
 from graphrec.recallers.profile import Profile, profile_weights
-from tests.oracles import pushed, top
+from tests.oracles.recallers import pushed
+from tests.oracles.sparse import top
 from tests.worlds import vocabulary
 
 

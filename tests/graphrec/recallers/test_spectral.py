@@ -29,7 +29,7 @@ from graphrec.recallers.filtering import recall_allowed
 from graphrec.recallers.neighbours import NeighbourRecaller
 from graphrec.recallers.profile import Profile, profile_weights
 from graphrec.recallers.spectral import SpectralRecaller
-from tests.oracles import top
+from tests.oracles.sparse import top
 from tests.worlds import checkerboard, library, skewed, vocabulary
 
 Dense = npt.NDArray[np.float64]

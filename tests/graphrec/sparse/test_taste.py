@@ -16,7 +16,7 @@ from graphrec.contracts.recall import RecallData, known_queries
 from graphrec.data.interactions import coalesced_parts, histories
 from graphrec.sparse import taste as matrices
 from graphrec.sparse.taste import degrees, liked_pairs, popularity, scaled, taste_matrix
-from tests import oracles
+from tests.oracles.sparse import dense_taste, takers
 from tests.worlds import checkerboard, described, library, skewed
 
 WORLDS = pytest.mark.parametrize("world", [checkerboard, skewed, library])
@@ -49,7 +49,7 @@ def test_taste_is_the_power_of_summed_weights(
     )
     np.testing.assert_array_equal(pairs.users, whole.users)
     np.testing.assert_array_equal(pairs.items, whole.items)
-    expected = oracles.dense_taste(dataclasses.replace(data, interactions=whole), exponent)
+    expected = dense_taste(dataclasses.replace(data, interactions=whole), exponent)
     np.testing.assert_array_equal(taste.toarray(), expected.astype(np.float32))
     assert taste.has_canonical_format
     assert taste.indices.dtype == np.int32
@@ -57,7 +57,7 @@ def test_taste_is_the_power_of_summed_weights(
     assert all((np.diff(taste.indices[a:b]) > 0).all() for a, b in zip(taste.indptr, taste.indptr[1:], strict=False))
     for axis in (0, 1):
         np.testing.assert_array_equal(degrees(taste, axis), (taste.toarray() > 0).sum(axis=axis))
-    np.testing.assert_array_equal(popularity(data.interactions), oracles.takers(data))
+    np.testing.assert_array_equal(popularity(data.interactions), takers(data))
 
 
 def test_scaling_leaves_the_matrix_as_it_was(small_parts: Callable[[], None]) -> None:

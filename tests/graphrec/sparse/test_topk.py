@@ -10,7 +10,7 @@ from graphrec.data.lists import item_lists
 from graphrec.data.neighbours import NeighbourTable, csr_table
 from graphrec.errors import ConfigError, DataError
 from graphrec.sparse.topk import push, select_top, top_columns, top_products
-from tests.oracles import top
+from tests.oracles.sparse import top
 
 
 def _random(shape: tuple[int, int], density: float, seed: int) -> sp.csr_array:

@@ -28,7 +28,7 @@ from graphrec.pipelines.jobs.train import (
 from graphrec.pipelines.progress import Silent
 from graphrec.serve.answer import Recalled
 from graphrec.serve.engine import Engine
-from tests.oracles import calibrated_rate
+from tests.oracles.fusion import calibrated_rate
 from tests.pipelines.shelf import CONFIG, N_BOOKS, N_READERS, write_shelf
 
 CHANNELS = ["hot", "user-cf", "item-cf", "tag", "kg-neighbours", "node2vec"]

@@ -24,7 +24,7 @@ from graphrec.pipelines.jobs.train import prepare
 from graphrec.pipelines.progress import Silent
 from graphrec.pipelines.readers.inputs import load_inputs
 from graphrec.pipelines.readers.user_tags import read_user_tags
-from tests import oracles
+from tests.oracles.data import user_tag_weights
 from tests.pipelines.shelf import CONFIG, write_shelf
 from tests.worlds import item_tags
 
@@ -63,7 +63,7 @@ def test_a_table_is_read_with_all_its_columns(tmp_path: Path) -> None:
     assert tagged.times is not None
     assert tagged.times.tolist()[:2] == [1714557600, 1714521600]
     assert (tagged.n_users, tagged.n_items) == (2, 2)
-    three = oracles.user_tag_weights([(n, 1, "funny") for n in range(3)], {}, 1)[1, "funny"]
+    three = user_tag_weights([(n, 1, "funny") for n in range(3)], {}, 1)[1, "funny"]
     found = carried(tags_of_items(tagged))
     assert found == {"a": {"highly quotable": pytest.approx(log2(3))}, "b": {"funny": pytest.approx(three)}}
     counted = {name: report[name] for name in ("rows", "kept", "rejected", "unknown", "anonymous", "rare", "tags")}

@@ -18,7 +18,7 @@ from graphrec.data.lists import item_lists
 from graphrec.errors import ConfigError
 from graphrec.index import HnswIndex
 from graphrec.sparse.taste import taste_matrix
-from tests import oracles
+from tests.oracles.behaviour import als_half_step, als_objective
 from tests.worlds import checkerboard, library, skewed, without_knowledge
 
 WORLDS = pytest.mark.parametrize("world", [checkerboard, skewed, library])
@@ -43,7 +43,7 @@ def test_a_half_step_solves_the_normal_equations(world: Callable[[], RecallData]
     rng = np.random.default_rng(0)
     drawn = rng.normal(size=(taste.shape[1], exact.dim)).astype(np.float32)
     items, users, _ = exact.half_step(taste, drawn, np.zeros((taste.shape[0], exact.dim), np.float32))
-    expected = oracles.als_half_step(taste.toarray(), drawn.astype(np.float64), **_loss_settings(exact))
+    expected = als_half_step(taste.toarray(), drawn.astype(np.float64), **_loss_settings(exact))
     np.testing.assert_allclose(users @ items.T, expected @ drawn.T, rtol=1e-3, atol=1e-3)
 
 
@@ -58,9 +58,9 @@ def test_the_loss_falls_with_every_half_step(world: Callable[[], RecallData], st
     losses = []
     for _ in range(4):
         items, users, _ = recipe.half_step(taste, items, users)
-        losses.append(oracles.als_objective(taste.toarray(), users, items, **_loss_settings(recipe)))
+        losses.append(als_objective(taste.toarray(), users, items, **_loss_settings(recipe)))
         users, items, _ = recipe.half_step(turned, users, items)
-        losses.append(oracles.als_objective(taste.toarray(), users, items, **_loss_settings(recipe)))
+        losses.append(als_objective(taste.toarray(), users, items, **_loss_settings(recipe)))
     assert all(later < earlier * (1 + 1e-5) for earlier, later in pairwise(losses))
 
 

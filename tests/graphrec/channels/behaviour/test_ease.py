@@ -14,7 +14,8 @@ from graphrec.channels.behaviour.ease_neighbourhood import restricted_weights
 from graphrec.contracts.recall import RecallData, known_queries
 from graphrec.data.interactions import histories
 from graphrec.errors import ConfigError
-from tests import oracles
+from tests.oracles.behaviour import ease_weights, item_cf_table
+from tests.oracles.sparse import Dense, dense_taste, keep_top, takers
 from tests.worlds import checkerboard, library, skewed
 
 WORLDS = pytest.mark.parametrize("world", [checkerboard, skewed, library])
@@ -23,9 +24,9 @@ RECIPES = pytest.mark.parametrize(
 )
 
 
-def _weights(recipe: Ease, data: RecallData) -> oracles.Dense:
+def _weights(recipe: Ease, data: RecallData) -> Dense:
     exponent, strength = recipe.weight_exponent, recipe.regularisation
-    return oracles.ease_weights(data, regularisation=strength, weight_exponent=exponent)
+    return ease_weights(data, regularisation=strength, weight_exponent=exponent)
 
 
 @WORLDS
@@ -47,8 +48,8 @@ def test_rows_are_the_largest_positive_weights(world: Callable[[], RecallData], 
 @pytest.mark.parametrize("recipe", [Ease(k=3, regularisation=3.0, half_life=0.0), Ease(half_life=0.0, remainder=0.0)])
 def test_what_is_left_out_counts_by_its_mean(world: Callable[[], RecallData], recipe: Ease) -> None:
     data = world()
-    taste, whole = oracles.dense_taste(data), _weights(recipe, data)
-    table = oracles.keep_top(whole * data.pool, recipe.k)
+    taste, whole = dense_taste(data), _weights(recipe, data)
+    table = keep_top(whole * data.pool, recipe.k)
     taken = taste.sum(axis=0)
     mean = sum((taken[i] * (whole[i] - table[i]) for i in range(len(whole))), np.zeros(len(whole))) / taken.sum()
     added = taste @ table
@@ -91,7 +92,7 @@ def test_a_matrix_without_inverse_is_said_in_one_sentence() -> None:
 def test_beyond_max_items_each_item_is_predicted_from_its_neighbourhood(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ease, "_NEIGHBOURHOOD", 3)
     data = skewed()
-    n = int((oracles.takers(data) > 0).sum())  # items without events do not count
+    n = int((takers(data) > 0).sum())  # items without events do not count
     exact, beyond = (Ease(max_items=limit).fit(data, seed=0).tables[0] for limit in (n, n - 1))
     np.testing.assert_array_equal(exact.scores, Ease().fit(data, seed=0).tables[0].scores)
     np.testing.assert_array_equal(beyond.scores, Ease(neighbourhood=3).fit(data, seed=0).tables[0].scores)
@@ -104,10 +105,10 @@ def test_restricted_weights_solve_one_small_system_an_item(
     world: Callable[[], RecallData], n: int, exponent: float
 ) -> None:
     data = world()
-    taste = oracles.dense_taste(data, exponent)
+    taste = dense_taste(data, exponent)
     found = restricted_weights(sp.csr_array(taste.astype(np.float32)), n, 2.0, n_counts=1000, threads=3)
     gram = taste.T @ taste
-    likeness = oracles.item_cf_table(
+    likeness = item_cf_table(
         data, k=0, user_exponent=0.0, item_exponent=0.5, normalise=False, shrinkage=0.0, weight_exponent=exponent
     )
     for target in range(len(gram)):
@@ -133,7 +134,7 @@ def test_a_neighbourhood_of_all_items_is_the_exact_solution(world: Callable[[], 
 
 def test_counts_left_out_never_break_the_solution() -> None:
     data = skewed()
-    taste = sp.csr_array(oracles.dense_taste(data, 2.0).astype(np.float32))
+    taste = sp.csr_array(dense_taste(data, 2.0).astype(np.float32))
     weights = restricted_weights(taste, 20, 0.01, n_counts=2)
     assert np.isfinite(weights.scores).all()
 

@@ -19,7 +19,17 @@ from graphrec.data.interactions import Interactions, histories
 from graphrec.data.lists import item_lists
 from graphrec.errors import ConfigError
 from graphrec.recallers.profile import profile_weights
-from tests import oracles
+from tests.oracles.graph_filters import (
+    bspm_matrix,
+    cheby_cf_matrix,
+    gf_cf_matrix,
+    item_graph,
+    leading_vectors,
+    returnable,
+    runge_kutta_matrix,
+    turbo_cf_table,
+)
+from tests.oracles.sparse import Dense, takers
 from tests.worlds import checkerboard, library, skewed
 
 World = Callable[[], RecallData]
@@ -44,7 +54,7 @@ def _settings(recipe: Any) -> dict[str, Any]:
     return {f.name: getattr(recipe, f.name) for f in fields(recipe) if f.name not in {"last", "half_life"}}
 
 
-def _assert_scores(data: RecallData, recaller: Any, matrix: oracles.Dense) -> None:
+def _assert_scores(data: RecallData, recaller: Any, matrix: Dense) -> None:
     """Check every user's scores against his weighted history times a dense matrix (n_items, n_items)."""
     queries = known_queries(histories(data.interactions), np.arange(len(data.users)))
     weights = profile_weights(queries.history, recaller.profile)
@@ -62,7 +72,7 @@ def _assert_scores(data: RecallData, recaller: Any, matrix: oracles.Dense) -> No
 @pytest.mark.parametrize("recipe", [GfCf(), GfCf(low_pass=1.5, half_life=2.0, weight_exponent=1.0), GfCf(low_pass=0.0)])
 def test_gf_cf_is_the_linear_filter_and_the_ideal_low_pass(world: World, rank: int, recipe: GfCf) -> None:
     data, recipe = world(), replace(recipe, rank=rank)
-    _assert_scores(data, recipe.fit(data, seed=0), oracles.gf_cf_matrix(data, **_settings(recipe)))
+    _assert_scores(data, recipe.fit(data, seed=0), gf_cf_matrix(data, **_settings(recipe)))
 
 
 @ANY_RANK
@@ -79,7 +89,7 @@ def test_cheby_cf_is_its_response_on_leading_vectors_and_a_line_on_the_rest(
     world: World, rank: int, recipe: ChebyCf
 ) -> None:
     data, recipe = world(), replace(recipe, rank=rank)
-    _assert_scores(data, recipe.fit(data, seed=0), oracles.cheby_cf_matrix(data, **_settings(recipe)))
+    _assert_scores(data, recipe.fit(data, seed=0), cheby_cf_matrix(data, **_settings(recipe)))
 
 
 @ANY_RANK
@@ -90,7 +100,7 @@ def test_bspm_is_its_polynomial_on_leading_vectors_and_a_line_on_the_rest(
     world: World, rank: int, recipe: Bspm
 ) -> None:
     data, recipe = world(), replace(recipe, rank=rank)
-    _assert_scores(data, recipe.fit(data, seed=0), oracles.bspm_matrix(data, **_settings(recipe)))
+    _assert_scores(data, recipe.fit(data, seed=0), bspm_matrix(data, **_settings(recipe)))
 
 
 @FULL_RANK
@@ -100,7 +110,7 @@ def test_with_all_vectors_cheby_cf_is_the_whole_polynomial_of_the_laplacian(
 ) -> None:
     data = world()
     recipe = ChebyCf(rank=rank, low_pass=0.0, item_exponent=0.3, order=6, plateau=2.0, weight_exponent=exponent)
-    normalised, by_item = oracles.item_graph(data, exponent)
+    normalised, by_item = item_graph(data, exponent)
     identity = np.eye(len(by_item))
     laplacian = identity - 2 * normalised.T @ normalised
     nodes = np.polynomial.chebyshev.chebpts1(7)
@@ -110,15 +120,15 @@ def test_with_all_vectors_cheby_cf_is_the_whole_polynomial_of_the_laplacian(
         terms.append(2 * laplacian @ terms[-1] - terms[-2])
     matrix = sum(c * term for c, term in zip(coefficients, terms, strict=True)) - coefficients.sum() * identity
     scale = np.where(by_item > 0, by_item, 1.0) ** 0.3
-    _assert_scores(data, recipe.fit(data, seed=0), matrix / scale[:, None] * scale * oracles.returnable(data, by_item))
+    _assert_scores(data, recipe.fit(data, seed=0), matrix / scale[:, None] * scale * returnable(data, by_item))
 
 
 @FULL_RANK
 def test_with_all_vectors_bspm_is_the_whole_polynomial_of_the_graph(world: World, rank: int) -> None:
     data, recipe = world(), Bspm(rank=rank, low_pass=0.0, sharpening=2.0)
-    normalised, by_item = oracles.item_graph(data)
+    normalised, by_item = item_graph(data)
     graph = normalised.T @ normalised
-    matrix = graph @ oracles.runge_kutta_matrix(graph, 2.0) * oracles.returnable(data, by_item)
+    matrix = graph @ runge_kutta_matrix(graph, 2.0) * returnable(data, by_item)
     _assert_scores(data, recipe.fit(data, seed=0), matrix)
 
 
@@ -126,7 +136,7 @@ def test_with_all_vectors_bspm_is_the_whole_polynomial_of_the_graph(world: World
 def test_without_sharpening_bspm_is_gf_cf(world: World) -> None:
     data = world()
     recaller = Bspm(rank=2, low_pass=0.3, sharpening=0.0).fit(data, seed=0)
-    _assert_scores(data, recaller, oracles.gf_cf_matrix(data, rank=2, low_pass=0.3, weight_exponent=0.0))
+    _assert_scores(data, recaller, gf_cf_matrix(data, rank=2, low_pass=0.3, weight_exponent=0.0))
 
 
 @WORLDS
@@ -136,14 +146,14 @@ def test_without_sharpening_bspm_is_gf_cf(world: World) -> None:
 )
 def test_turbo_cf_is_the_dense_product_to_a_power(world: World, recipe: TurboCf) -> None:
     data = world()
-    _assert_scores(data, recipe.fit(data, seed=0), oracles.turbo_cf_table(data, **_settings(recipe)))
+    _assert_scores(data, recipe.fit(data, seed=0), turbo_cf_table(data, **_settings(recipe)))
 
 
 @pytest.mark.parametrize("k", [1, 3, 10])
 def test_turbo_cf_keeps_the_best_k_of_each_row(k: int) -> None:
     data, recipe = skewed(), TurboCf(k=k)
     table = recipe.fit(data, seed=0).tables[0]
-    whole = oracles.turbo_cf_table(data, **(_settings(recipe) | {"k": 0}))
+    whole = turbo_cf_table(data, **(_settings(recipe) | {"k": 0}))
     for row, dense in enumerate(whole):
         np.testing.assert_allclose(table[row][1], np.sort(dense[dense > 0])[::-1][:k], rtol=1e-5)
 
@@ -152,7 +162,7 @@ def test_turbo_cf_keeps_the_best_k_of_each_row(k: int) -> None:
 @pytest.mark.parametrize("exponent", [0.0, 0.5, 2.0])
 def test_the_spectrum_lies_between_0_and_1_whatever_the_weights(world: World, exponent: float) -> None:
     spectrum = item_spectrum(world(), rank=512, weight_exponent=exponent, seed=0)
-    eigenvalues, vectors = oracles.leading_vectors(oracles.item_graph(world(), exponent)[0], 512)
+    eigenvalues, vectors = leading_vectors(item_graph(world(), exponent)[0], 512)
     np.testing.assert_allclose(spectrum.eigenvalues, eigenvalues, rtol=1e-3, atol=1e-5)
     np.testing.assert_allclose(spectrum.vectors @ spectrum.vectors.T, vectors @ vectors.T, atol=1e-4)
 
@@ -170,15 +180,15 @@ def test_a_line_never_falls() -> None:
 @pytest.mark.parametrize("world", [skewed, library])
 def test_neither_items_off_the_pool_nor_those_without_events_come_back(world: World, recipe: Any) -> None:
     data = world()
-    takers = oracles.takers(data)
+    counts = takers(data)
     queries = known_queries(histories(data.interactions), np.arange(len(data.users)))
     answer = _fit(recipe, data).recall(queries, len(data.items))
     assert len(answer.items) > 0
     assert data.pool[answer.items].all()
-    assert (takers[answer.items] > 0).all()
+    assert (counts[answer.items] > 0).all()
     # Off the pool they keep their say in a history; nobody's items have none.
     gone = int(np.flatnonzero(~data.pool)[0]) if not data.pool.all() else 0
-    nobodys = int(np.flatnonzero(takers == 0)[0])
+    nobodys = int(np.flatnonzero(counts == 0)[0])
     lengths = _fit(recipe, data).recall(Queries([-1, -1], item_lists([[gone], [nobodys]])), 9).lengths
     assert lengths[0] > 0
     assert lengths[1] == 0

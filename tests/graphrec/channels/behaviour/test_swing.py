@@ -14,7 +14,8 @@ from graphrec.contracts.recall import RecallData
 from graphrec.data.interactions import Interactions
 from graphrec.data.neighbours import NeighbourTable
 from graphrec.errors import ConfigError
-from tests import oracles
+from tests.oracles.behaviour import swing_table
+from tests.oracles.sparse import Dense
 from tests.worlds import checkerboard, library, skewed
 
 WORLDS = pytest.mark.parametrize("world", [checkerboard, skewed, library])
@@ -25,7 +26,7 @@ def _settings(recipe: Swing) -> dict[str, Any]:
     return {f.name: getattr(recipe, f.name) for f in fields(recipe) if f.name not in without}
 
 
-def _dense(table: NeighbourTable) -> oracles.Dense:
+def _dense(table: NeighbourTable) -> Dense:
     dense = np.zeros((len(table), table.n_columns))
     for row in range(len(table)):
         columns, scores = table[row]
@@ -55,7 +56,7 @@ def _of(pairs: list[tuple[int, int]], weights: list[float] | None = None) -> Rec
 def test_it_is_the_sum_over_pairs_of_users(world: Callable[[], RecallData], recipe: Swing) -> None:
     data = world()
     found = _dense(recipe.fit(data, seed=0).tables[0])
-    np.testing.assert_allclose(found, oracles.swing_table(data, **_settings(recipe)), rtol=1e-5)
+    np.testing.assert_allclose(found, swing_table(data, **_settings(recipe)), rtol=1e-5)
 
 
 def test_only_the_best_k_stay() -> None:

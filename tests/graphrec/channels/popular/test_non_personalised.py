@@ -19,7 +19,8 @@ from graphrec.data.exposures import Exposures
 from graphrec.data.lists import empty_lists, item_lists
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError
-from tests import oracles
+from tests.oracles.popular import counts_of_exposures, decayed_sums, hot_of_segment
+from tests.oracles.sparse import Dense
 from tests.worlds import checkerboard, described, library, skewed
 
 WORLDS = pytest.mark.parametrize("world", [checkerboard, skewed, library])
@@ -29,7 +30,7 @@ def from_country(*countries: str | None) -> Queries:
     return Queries([-1] * len(countries), empty_lists(len(countries)), {"country": countries})
 
 
-def assert_scores(recaller: Recaller, query: Queries, expected: oracles.Dense, among: Any) -> None:
+def assert_scores(recaller: Recaller, query: Queries, expected: Dense, among: Any) -> None:
     """Check that the one list holds ``among`` in order of ``expected``, with these scores."""
     items, scores = recaller.recall(query, len(expected))[0]
     assert sorted(items.tolist()) == sorted(np.flatnonzero(among).tolist())
@@ -47,9 +48,9 @@ def test_hot_of_a_segment_is_its_shares_shrunk_to_everybodys(world: Callable[[],
     data = described(world())
     recaller = Hot(half_life_days=40, by_user="country", prior=prior).fit(data, seed=0)
     for code, country in enumerate(["DE", "FR", "NL"]):
-        expected = oracles.hot_of_segment(data, 40, prior, members(data, code))
+        expected = hot_of_segment(data, 40, prior, members(data, code))
         assert_scores(recaller, from_country(country), expected, data.pool)
-    everyone = oracles.decayed_sums(data, 40, range(len(data.users)))
+    everyone = decayed_sums(data, 40, range(len(data.users)))
     assert_scores(recaller, from_country("Atlantis"), everyone / everyone.sum(), data.pool)
     assert_scores(recaller, from_country(None), everyone / everyone.sum(), data.pool)
 
@@ -81,7 +82,7 @@ def test_a_segment_without_events_has_the_list_of_everybody() -> None:
 def test_hot_by_category_hands_out_votes_by_share(world: Callable[[], RecallData]) -> None:
     data = described(world())
     recaller = Hot(half_life_days=40, by_item="colour").fit(data, seed=0)
-    sums = oracles.decayed_sums(data, 40, range(len(data.users))) * data.pool
+    sums = decayed_sums(data, 40, range(len(data.users))) * data.pool
     n = len(data.items)
     shares = np.array([sums[i] / max(sums[i % 2 :: 2].sum(), 1e-300) for i in range(n)])
     query = Queries([-1], item_lists([[1, 3, 4]]))
@@ -92,7 +93,7 @@ def test_hot_by_category_hands_out_votes_by_share(world: Callable[[], RecallData
 @WORLDS
 def test_high_efficiency_is_the_quantile_of_the_posterior(world: Callable[[], RecallData]) -> None:
     data = described(world())
-    shown, converted, _ = oracles.counts_of_exposures(data)
+    shown, converted, _ = counts_of_exposures(data)
     a, b = beta_prior(converted, shown)
     expected = np.asarray(beta.ppf(0.3, converted + a, shown - converted + b))
     recaller = HighEfficiency(confidence=0.7).fit(data, seed=0)
@@ -104,7 +105,7 @@ def test_high_efficiency_is_the_quantile_of_the_posterior(world: Callable[[], Re
 @WORLDS
 def test_revenue_is_rate_times_smoothed_value(world: Callable[[], RecallData]) -> None:
     data = described(world())
-    shown, converted, brought = oracles.counts_of_exposures(data)
+    shown, converted, brought = counts_of_exposures(data)
     rate = wilson_lower(converted, shown, 0.8)
     mean = brought.sum() / converted.sum()
     expected = 1000 * rate * (brought + 4 * mean) / (converted + 4)
@@ -115,12 +116,12 @@ def test_revenue_is_rate_times_smoothed_value(world: Callable[[], RecallData]) -
 @WORLDS
 def test_a_segments_rates_are_lifted_by_found_to_expected(world: Callable[[], RecallData]) -> None:
     data = described(world())
-    shown, converted, _ = oracles.counts_of_exposures(data)
+    shown, converted, _ = counts_of_exposures(data)
     a, b = beta_prior(converted, shown)
     score, rate = np.asarray(beta.ppf(0.2, converted + a, shown - converted + b)), (converted + a) / (shown + a + b)
     recaller = HighEfficiency(by_user="country", prior=3.0).fit(data, seed=0)
     for code, country in enumerate(["DE", "FR", "NL"]):
-        n, x, _ = oracles.counts_of_exposures(data, members(data, code))
+        n, x, _ = counts_of_exposures(data, members(data, code))
         ratio = x.sum() / (n * rate).sum()
         lift = np.where(n > 0, (x + 3) / (ratio * n * rate + 3), 1.0)
         assert_scores(recaller, from_country(country), score * lift, data.pool & (shown > 0))
