@@ -17,7 +17,8 @@ from rich.console import Console
 
 from benchmarks.harness import write_json
 from graphrec.errors import ConfigError
-from graphrec.pipelines.config.load import Config, check_config, load_config
+from graphrec.pipelines.config.build import Config
+from graphrec.pipelines.config.load import check_config, load_config
 from graphrec.pipelines.jobs.train import evaluate_only
 from graphrec.pipelines.progress import Shown
 from graphrec.pipelines.registry.datasets import datasets_directory

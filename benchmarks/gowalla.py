@@ -44,7 +44,8 @@ from graphrec.fusion.boosted import Boosted, fit_boosted
 from graphrec.fusion.calibrated import Method
 from graphrec.fusion.rrf import Rrf, merging_depth
 from graphrec.fusion.settings import Fusion
-from graphrec.pipelines.config.load import Config, check_config
+from graphrec.pipelines.config.build import Config
+from graphrec.pipelines.config.load import check_config
 from graphrec.pipelines.evaluation.evaluate import ask_all, evaluate, sample_users
 from graphrec.pipelines.jobs.train import fit_channels, prepare, saved_bytes
 from graphrec.pipelines.progress import Shown, Steps

@@ -15,7 +15,9 @@ from graphrec.data.rules import KINDS
 from graphrec.fusion.calibrated import FittedCalibrated
 from graphrec.fusion.settings import FUSIONS, RECIPES, fusion_class
 from graphrec.operations.conflicts import find_problems
-from graphrec.pipelines.config.load import TrainConfig, check_config, make_fusion, spaces_of
+from graphrec.pipelines.config.build import make_fusion, spaces_of
+from graphrec.pipelines.config.load import check_config
+from graphrec.pipelines.config.sections import TrainConfig
 from graphrec.pipelines.readers.rules import read_rules
 from graphrec.pool.rules import RULES
 from tests.pipelines.shelf import write_shelf

@@ -16,7 +16,8 @@ from graphrec.errors import DataError
 from graphrec.evaluation.metrics import rank_metrics, truth_sizes
 from graphrec.recallers.filtering import recall_allowed
 
-from ..config.load import Config, SplitSection
+from ..config.build import Config
+from ..config.sections import SplitSection
 from ..jobs.train import divide
 from .evaluate import sample_users
 

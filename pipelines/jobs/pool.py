@@ -18,7 +18,7 @@ from graphrec.errors import ConfigError, nearest_names
 from graphrec.pool.pool import candidate_pool, newest
 from graphrec.pool.rules import Label, Tag, absent_names
 
-from ..config.load import Config
+from ..config.build import Config
 from ..readers.batches import check_file
 
 # Unknown ids that a report names, with what they may have meant; looking for that is slow in large catalogues.

@@ -23,7 +23,8 @@ from graphrec.fusion.settings import Fusion, FusionRecipe
 from graphrec.graph.leaks import find_leaks, refuse_leaks, user_nodes
 from graphrec.recallers.vector import VectorRecaller
 
-from ..config.load import Config, SplitSection, make_fusion
+from ..config.build import Config, make_fusion
+from ..config.sections import SplitSection
 from ..evaluation.evaluate import ask_all, evaluate, sample_users
 from ..progress import Silent, Steps
 from ..readers.inputs import Inputs, load_inputs

@@ -17,15 +17,8 @@ from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, DataError, MissingExtraError
 from graphrec.graph.catalogue import CatalogueGraph, items_only
 
-from ..config.load import (
-    Config,
-    ExposuresSource,
-    KnowledgeSource,
-    Link,
-    UsersSource,
-    UserTagsSource,
-    from_table,
-)
+from ..config.build import Config, from_table
+from ..config.sections import ExposuresSource, KnowledgeSource, Link, UsersSource, UserTagsSource
 from ..jobs.pool import pool_files
 from ..progress import Steps
 from .attributes import UserTable, read_attributes, read_users

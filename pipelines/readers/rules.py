@@ -18,7 +18,7 @@ from graphrec.data.rules import KINDS, Entry, Rule, Rules
 from graphrec.errors import ConfigError, nearest_names
 from graphrec.operations.recipe import Operations
 
-from ..config.load import Config, from_table
+from ..config.build import Config, from_table
 from .inputs import Inputs
 from .moments import moment
 

@@ -15,7 +15,9 @@ import numpy.typing as npt
 
 from graphrec.errors import ConfigError, DataError, nearest_names
 
-from ..config.load import Config, TuneSection, load_config, spaces_of
+from ..config.build import Config, spaces_of
+from ..config.load import load_config
+from ..config.sections import TuneSection
 from ..evaluation.validation import Metric, Validation, hold_out, measured
 from ..jobs.train import inner_section, prepare
 from ..progress import Advance, Silent, Steps

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from graphrec.errors import MissingExtraError
 
-from ..config.load import Config
+from ..config.build import Config
 
 try:
     import tomlkit

@@ -13,7 +13,8 @@ from graphrec.fusion.coverage import Coverage
 from graphrec.fusion.fit import FittedRrf
 from graphrec.fusion.priority import Priority
 from graphrec.fusion.rrf import Rrf
-from graphrec.pipelines.config.load import load_config, make_fusion
+from graphrec.pipelines.config.build import make_fusion
+from graphrec.pipelines.config.load import load_config
 
 LEGAL = """
 name = "books"

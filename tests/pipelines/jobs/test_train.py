@@ -15,7 +15,8 @@ from graphrec.bundle import open_bundle, verify_bundle
 from graphrec.data.interactions import histories
 from graphrec.errors import DataError, GraphRecError, LeakError
 from graphrec.fusion.calibrated import Curve
-from graphrec.pipelines.config.load import Config, load_config
+from graphrec.pipelines.config.build import Config
+from graphrec.pipelines.config.load import load_config
 from graphrec.pipelines.jobs.train import (
     Trained,
     evaluate_only,
