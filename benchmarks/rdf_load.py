@@ -65,10 +65,10 @@ def our_hetero(path: Path, _: int) -> tuple[Callable[[], int], Callable[[Path], 
 
     from graphrec.data.vocabulary import Vocabulary
     from graphrec.kg.catalogue import catalogue_graph
-    from graphrec.kg.hetero import to_hetero
     from graphrec.kg.interactions import InteractionMapping, encoded_interactions
     from graphrec.kg.linking import link_by_template
     from graphrec.kg.reading.rdf import read_rdf
+    from graphrec.models.hetero import to_hetero
 
     def load(file: Path) -> int:
         kg = read_rdf(file)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -14,11 +14,6 @@ from graphrec.data.interactions import Interactions, coalesce
 from graphrec.errors import DataError
 from graphrec.graph.adjacency import Adjacency, adjacency_from_edges
 from graphrec.graph.catalogue import INTERACTS, ITEM, REVERSE_INTERACTS, USER, CatalogueGraph
-
-from .knowledge_graph import KnowledgeGraph, relation_rows
-from .linking import Linking
-from .literals import as_numbers
-from .naming import short_name
 
 
 def to_hetero(
@@ -38,7 +33,8 @@ def to_hetero(
         Keep the summed weights of the events as ``edge_weight`` of the two interaction edge types (pairs whose
         weight is not > 0 are left out), as :func:`graphrec.graph.catalogue.with_users` does.
     attributes : mapping of str to ndarray, optional
-        (n_items,) numbers, each kept as ``data["item"].NAME`` float32; :func:`numeric_attributes` makes them.
+        (n_items,) numbers, each kept as ``data["item"].NAME`` float32, such as those of
+        ``graphrec.kg.attributes.numeric_attributes``.
 
     Returns
     -------
@@ -159,27 +155,3 @@ def adjacency_from_hetero(data: HeteroData) -> Adjacency:
         node_types=data.node_types,
         relation_names=names,
     )
-
-
-def numeric_attributes(
-    kg: KnowledgeGraph, linking: Linking, predicates: Sequence[str]
-) -> dict[str, npt.NDArray[np.float32]]:
-    """Return (n_items,) float32 numbers under the short name of each predicate, NaN where an item has none.
-
-    Dates count as their year. Of several values the first that is a number, in order, is taken.
-
-    Raises
-    ------
-    DataError
-        On a predicate that the graph does not hold.
-    """
-    columns = {}
-    for predicate in predicates:
-        facts = kg.literals.statements[np.isin(kg.literals.statements[:, 1], relation_rows(kg, [predicate]))]
-        numbers = as_numbers(kg.literals.texts.take(facts[:, 2]))
-        usable = ~np.isnan(numbers)
-        facts, numbers = facts[usable], numbers[usable]
-        values = np.full(len(kg.entities) + 1, np.nan, dtype=np.float32)  # the last one is for row -1
-        values[facts[::-1, 0]] = numbers[::-1]
-        columns[short_name(predicate)] = values[linking.entities]
-    return columns
