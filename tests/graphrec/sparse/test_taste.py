@@ -13,11 +13,12 @@ from graphrec.channels.behaviour.item_cf import ItemCF
 from graphrec.channels.behaviour.user_cf import UserCF
 from graphrec.channels.popular.hot import Hot
 from graphrec.contracts.recall import RecallData, known_queries
-from graphrec.data.interactions import coalesced_parts, histories
+from graphrec.data.interactions import Interactions, coalesced_parts, histories
+from graphrec.graph.catalogue import items_only
 from graphrec.sparse import taste as matrices
-from graphrec.sparse.taste import degrees, liked_pairs, popularity, scaled, taste_matrix
+from graphrec.sparse.taste import degrees, evenly_capped, liked_pairs, popularity, scaled, taste_matrix
 from tests.oracles.sparse import dense_taste, takers
-from tests.worlds import checkerboard, described, library, skewed
+from tests.worlds import checkerboard, described, library, skewed, vocabulary
 
 WORLDS = pytest.mark.parametrize("world", [checkerboard, skewed, library])
 
@@ -96,3 +97,25 @@ def test_small_parts_answer_alike(recipe: Any, small_parts: Callable[[], None]) 
     parts = recipe.fit(data, seed=0).recall(queries, 20)
     np.testing.assert_array_equal(parts.items, whole.items)
     np.testing.assert_allclose(parts.scores, whole.scores, rtol=1e-6)
+
+
+def test_disliked_pairs_do_not_use_up_the_newest_places() -> None:
+    users = np.array([0, 0, 0, 0, 1, 1], dtype=np.int32)
+    items = np.array([0, 1, 2, 3, 3, 0], dtype=np.int32)
+    weights = np.array([1, 1, 1, -1, 1, 1], dtype=np.float32)
+    events = Interactions(users, items, weights, n_users=3, n_items=4)
+    data = RecallData(vocabulary("u", 3), vocabulary("i", 4), events, items_only(vocabulary("i", 4)))
+    kept = liked_pairs(data.interactions, 2)
+    assert list(zip(kept.users.tolist(), kept.items.tolist(), strict=True)) == [(0, 1), (0, 2), (1, 3), (1, 0)]
+    assert len(liked_pairs(data.interactions)) == 5
+
+
+@pytest.mark.parametrize("cap", [0, 1, 4, 1000])
+def test_hubs_are_cut_at_even_distances(cap: int) -> None:
+    matrix = taste_matrix(skewed().interactions).T.tocsr()
+    capped = evenly_capped(matrix, cap)
+    for row in range(matrix.shape[0]):
+        whole = np.sort(matrix.indices[matrix.indptr[row] : matrix.indptr[row + 1]])
+        size = min(cap or len(whole), len(whole))
+        expected = [whole[p * len(whole) // size] for p in range(size)]
+        assert capped.indices[capped.indptr[row] : capped.indptr[row + 1]].tolist() == expected

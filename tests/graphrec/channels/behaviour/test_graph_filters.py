@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from graphrec.data.interactions import Interactions, histories
 from graphrec.data.lists import item_lists
 from graphrec.errors import ConfigError
 from graphrec.recallers.profile import profile_weights
+from tests.graphrec.channels.compare import WORLDS, World, settings_of
 from tests.oracles.graph_filters import (
     bspm_matrix,
     cheby_cf_matrix,
@@ -32,8 +32,6 @@ from tests.oracles.graph_filters import (
 from tests.oracles.sparse import Dense, takers
 from tests.worlds import checkerboard, library, skewed
 
-World = Callable[[], RecallData]
-
 
 def short() -> RecallData:
     """Return a skewed world of so few items that the randomised decomposition misses nothing."""
@@ -45,13 +43,8 @@ RANKS = [(short, 1), (short, 3), (library, 1), (library, 4), (checkerboard, 2)]
 FULL = [(world, 512) for world in (skewed, library, checkerboard)]
 ANY_RANK = pytest.mark.parametrize(("world", "rank"), RANKS + FULL)
 FULL_RANK = pytest.mark.parametrize(("world", "rank"), FULL)
-WORLDS = pytest.mark.parametrize("world", [checkerboard, skewed, library])
 CHANNELS = [GfCf(), TurboCf(), ChebyCf(), Bspm()]
 EVERY = pytest.mark.parametrize("recipe", CHANNELS, ids=lambda recipe: type(recipe).__name__)
-
-
-def _settings(recipe: Any) -> dict[str, Any]:
-    return {f.name: getattr(recipe, f.name) for f in fields(recipe) if f.name not in {"last", "half_life"}}
 
 
 def _assert_scores(data: RecallData, recaller: Any, matrix: Dense) -> None:
@@ -72,7 +65,7 @@ def _assert_scores(data: RecallData, recaller: Any, matrix: Dense) -> None:
 @pytest.mark.parametrize("recipe", [GfCf(), GfCf(low_pass=1.5, half_life=2.0, weight_exponent=1.0), GfCf(low_pass=0.0)])
 def test_gf_cf_is_the_linear_filter_and_the_ideal_low_pass(world: World, rank: int, recipe: GfCf) -> None:
     data, recipe = world(), replace(recipe, rank=rank)
-    _assert_scores(data, recipe.fit(data, seed=0), gf_cf_matrix(data, **_settings(recipe)))
+    _assert_scores(data, recipe.fit(data, seed=0), gf_cf_matrix(data, **settings_of(recipe)))
 
 
 @ANY_RANK
@@ -89,7 +82,7 @@ def test_cheby_cf_is_its_response_on_leading_vectors_and_a_line_on_the_rest(
     world: World, rank: int, recipe: ChebyCf
 ) -> None:
     data, recipe = world(), replace(recipe, rank=rank)
-    _assert_scores(data, recipe.fit(data, seed=0), cheby_cf_matrix(data, **_settings(recipe)))
+    _assert_scores(data, recipe.fit(data, seed=0), cheby_cf_matrix(data, **settings_of(recipe)))
 
 
 @ANY_RANK
@@ -100,7 +93,7 @@ def test_bspm_is_its_polynomial_on_leading_vectors_and_a_line_on_the_rest(
     world: World, rank: int, recipe: Bspm
 ) -> None:
     data, recipe = world(), replace(recipe, rank=rank)
-    _assert_scores(data, recipe.fit(data, seed=0), bspm_matrix(data, **_settings(recipe)))
+    _assert_scores(data, recipe.fit(data, seed=0), bspm_matrix(data, **settings_of(recipe)))
 
 
 @FULL_RANK
@@ -146,14 +139,14 @@ def test_without_sharpening_bspm_is_gf_cf(world: World) -> None:
 )
 def test_turbo_cf_is_the_dense_product_to_a_power(world: World, recipe: TurboCf) -> None:
     data = world()
-    _assert_scores(data, recipe.fit(data, seed=0), turbo_cf_table(data, **_settings(recipe)))
+    _assert_scores(data, recipe.fit(data, seed=0), turbo_cf_table(data, **settings_of(recipe)))
 
 
 @pytest.mark.parametrize("k", [1, 3, 10])
 def test_turbo_cf_keeps_the_best_k_of_each_row(k: int) -> None:
     data, recipe = skewed(), TurboCf(k=k)
     table = recipe.fit(data, seed=0).tables[0]
-    whole = turbo_cf_table(data, **(_settings(recipe) | {"k": 0}))
+    whole = turbo_cf_table(data, **(settings_of(recipe) | {"k": 0}))
     for row, dense in enumerate(whole):
         np.testing.assert_allclose(table[row][1], np.sort(dense[dense > 0])[::-1][:k], rtol=1e-5)
 

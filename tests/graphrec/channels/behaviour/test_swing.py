@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import fields
-from typing import Any
-
 import numpy as np
 import pytest
 
@@ -14,16 +10,10 @@ from graphrec.contracts.recall import RecallData
 from graphrec.data.interactions import Interactions
 from graphrec.data.neighbours import NeighbourTable
 from graphrec.errors import ConfigError
+from tests.graphrec.channels.compare import WORLDS, World, settings_of
 from tests.oracles.behaviour import swing_table
 from tests.oracles.sparse import Dense
-from tests.worlds import checkerboard, library, skewed
-
-WORLDS = pytest.mark.parametrize("world", [checkerboard, skewed, library])
-
-
-def _settings(recipe: Swing) -> dict[str, Any]:
-    without = {"last", "half_life", "weight_exponent"}
-    return {f.name: getattr(recipe, f.name) for f in fields(recipe) if f.name not in without}
+from tests.worlds import library, skewed
 
 
 def _dense(table: NeighbourTable) -> Dense:
@@ -53,10 +43,10 @@ def _of(pairs: list[tuple[int, int]], weights: list[float] | None = None) -> Rec
         Swing(max_users_per_item=2),
     ],
 )
-def test_it_is_the_sum_over_pairs_of_users(world: Callable[[], RecallData], recipe: Swing) -> None:
+def test_it_is_the_sum_over_pairs_of_users(world: World, recipe: Swing) -> None:
     data = world()
     found = _dense(recipe.fit(data, seed=0).tables[0])
-    np.testing.assert_allclose(found, swing_table(data, **_settings(recipe)), rtol=1e-5)
+    np.testing.assert_allclose(found, swing_table(data, **settings_of(recipe, "weight_exponent")), rtol=1e-5)
 
 
 def test_only_the_best_k_stay() -> None:
