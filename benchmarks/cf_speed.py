@@ -32,7 +32,8 @@ from threadpoolctl import threadpool_limits
 from benchmarks.harness import write_json
 from graphrec.channels.behaviour.item_cf import ItemCF
 from graphrec.channels.registry import RECIPES, recipe_class
-from graphrec.contracts.recall import Queries, RecallData, known_queries
+from graphrec.contracts.queries import Queries, known_queries
+from graphrec.contracts.recall_data import RecallData
 from graphrec.data.interactions import Interactions, histories
 from graphrec.data.lists import ItemLists
 from graphrec.data.vocabulary import Vocabulary
@@ -111,9 +112,9 @@ def item_item(world: World) -> list[Contest]:
     contests, everybody = [], np.arange(world.matrix.shape[0])
     for width in WIDTHS:
         recipe = ItemCF(k=width, user_exponent=0.0, normalise=False, half_life=0.0)
-        model, channel = fit(width), recipe.fit(world.data, seed=0)
+        model, channel = fit(width), recipe.fit(world.data)
         contests.append(
-            Contest(f"item-cf fit, K={width}", lambda r=recipe: r.fit(world.data, seed=0), lambda w=width: fit(w))  # type: ignore[misc]
+            Contest(f"item-cf fit, K={width}", lambda r=recipe: r.fit(world.data), lambda w=width: fit(w))  # type: ignore[misc]
         )
         contests.append(
             Contest(
@@ -166,7 +167,7 @@ def factors(world: World, dim: int, iterations: int) -> list[Contest]:
         print("als fit: left out, for the registry has no channel 'als'")
         return contests
     recipe = recipe_class("als")(dim=dim, iterations=iterations)
-    return [*contests, Contest(f"als fit, dim={dim}", lambda: recipe.fit(world.data, seed=0), fit)]
+    return [*contests, Contest(f"als fit, dim={dim}", lambda: recipe.fit(world.data), fit)]
 
 
 def timed(work: Callable[[], Any]) -> float:

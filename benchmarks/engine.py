@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.harness import write_json
-from graphrec.contracts.recall import known_queries
+from graphrec.contracts.queries import known_queries
 from graphrec.errors import BundleError, GraphRecError
 from graphrec.recallers.filtering import recall_allowed
 from graphrec.recallers.neighbours import NeighbourRecaller

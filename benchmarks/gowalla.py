@@ -34,7 +34,8 @@ from rich.table import Table
 
 from benchmarks.harness import write_json
 from graphrec.channels.behaviour.spectrum import item_spectrum
-from graphrec.contracts.recall import RecallData
+from graphrec.contracts.progress import FitContext
+from graphrec.contracts.recall_data import RecallData
 from graphrec.data.interactions import Interactions, coalesce, histories, take
 from graphrec.data.lists import ItemLists, take_lists
 from graphrec.data.splits import held_out
@@ -131,7 +132,7 @@ def mixed_part(data: RecallData, *, share: float, seed: int) -> tuple[Interactio
     are items whose leading eigenvectors of the item graph, weighted by eigenvalue, have a high cosine.
     """
     pairs = coalesce(data.interactions)
-    spectrum = item_spectrum(data, rank=256, weight_exponent=0.0, seed=seed)
+    spectrum = item_spectrum(data, FitContext(seed=seed), rank=256, weight_exponent=0.0)
     vectors = spectrum.vectors * spectrum.eigenvalues
     vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
     ends = np.searchsorted(pairs.users, np.arange(pairs.n_users + 1))

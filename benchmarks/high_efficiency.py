@@ -37,7 +37,8 @@ import polars as pl
 from benchmarks.harness import write_json
 from graphrec.channels.popular.high_efficiency import HighEfficiency
 from graphrec.channels.popular.rates import beta_prior
-from graphrec.contracts.recall import Queries, RecallData
+from graphrec.contracts.queries import Queries
+from graphrec.contracts.recall_data import RecallData
 from graphrec.data.exposures import Exposures, take_exposures
 from graphrec.data.interactions import Interactions
 from graphrec.data.lists import empty_lists
@@ -55,7 +56,7 @@ def by_recipe(recipe: HighEfficiency) -> Ranker:
         items = Vocabulary([str(row) for row in range(shown.n_items)])
         events = Interactions([], [], n_users=0, n_items=shown.n_items)
         data = RecallData(Vocabulary([]), items, events, items_only(items), exposures=shown)
-        listed, _ = recipe.fit(data, seed=0).recall(Queries([-1], empty_lists(1)), shown.n_items)[0]
+        listed, _ = recipe.fit(data).recall(Queries([-1], empty_lists(1)), shown.n_items)[0]
         scores = np.full(shown.n_items, -1.0)
         scores[listed] = 1.0 - np.arange(len(listed)) / shown.n_items
         return scores

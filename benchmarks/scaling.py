@@ -77,7 +77,7 @@ def load(directory: Path, m: int) -> Any:
     """Return the events as RecallData; the arrays stay on disk."""
     import pyarrow as pa
 
-    from graphrec.contracts.recall import RecallData
+    from graphrec.contracts.recall_data import RecallData
     from graphrec.data.interactions import Interactions
     from graphrec.data.vocabulary import Vocabulary
     from graphrec.graph.catalogue import items_only
@@ -104,11 +104,11 @@ def run_one(channel: str, directory: Path, m: int) -> None:
     recipe = recipe_class(channel)(**SETTINGS.get(channel, {}))
     with TemporaryDirectory() as small:
         generate(Path(small), 2000)
-        recipe.fit(load(Path(small), 2000), seed=0)
+        recipe.fit(load(Path(small), 2000))
     base = _peak_bytes()
     data = load(directory, m)
     started = time.perf_counter()
-    recipe.fit(data, seed=0)
+    recipe.fit(data)
     print(json.dumps({"fit_s": round(time.perf_counter() - started, 3), "peak_bytes": _peak_bytes() - base}))
 
 

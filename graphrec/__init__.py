@@ -1,6 +1,9 @@
 """The engine of graphrec: arrays in, arrays out."""
 
-from graphrec.contracts.recall import Queries, RecallData, Recaller, Recipe
+from graphrec.contracts.queries import Queries
+from graphrec.contracts.recall_data import RecallData
+from graphrec.contracts.recaller import Recaller
+from graphrec.contracts.recipe import Recipe
 from graphrec.data.embeddings import EmbeddingTable
 from graphrec.data.interactions import Interactions
 from graphrec.data.lists import ItemLists

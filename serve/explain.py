@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.contracts.recall import Evidence, Queries, Recaller, no_evidence
+from graphrec.contracts.queries import Queries
+from graphrec.contracts.recaller import Evidence, Recaller, no_evidence
 from graphrec.fusion.settings import Rrf
 
 from .paths import Edges, closest, edges_of, link_through, path_words

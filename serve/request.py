@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.contracts.recall import Queries
+from graphrec.contracts.queries import Queries
 from graphrec.data.lists import ItemLists, item_lists
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, nearest_names

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphrec.bundle import Bundle, open_bundle
-from graphrec.contracts.recall import Queries
+from graphrec.contracts.queries import Queries
 from graphrec.data.lists import empty_lists
 from graphrec.errors import BundleError, ConfigError
 from graphrec.fusion.settings import Fusion, fusion_from_dict

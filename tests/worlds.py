@@ -16,7 +16,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.contracts.recall import RecallData
+from graphrec.contracts.recall_data import RecallData
+from graphrec.contracts.recaller import BundleParts
 from graphrec.data.attributes import Attributes, Labels
 from graphrec.data.exposures import Exposures
 from graphrec.data.interactions import Interactions
@@ -45,6 +46,11 @@ class Relation:
 def vocabulary(letter: str, n: int) -> Vocabulary:
     """Return the ids ``letter0`` to ``letter{n-1}``."""
     return Vocabulary([f"{letter}{row}" for row in range(n)])
+
+
+def parts_of(items: Vocabulary, users: Vocabulary | None = None, graph: CatalogueGraph | None = None) -> BundleParts:
+    """Return what a bundle of these items holds besides its channels; one user and no entities if not given."""
+    return BundleParts(users or vocabulary("u", 1), items, graph or items_only(items))
 
 
 def catalogue(

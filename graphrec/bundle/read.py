@@ -18,7 +18,7 @@ from graphrec.bundle.files import array_header, read_strings
 from graphrec.bundle.manifest import Manifest, read_manifest
 from graphrec.bundle.verify import check_files, find_bundle
 from graphrec.checks import check_rows
-from graphrec.contracts.recall import Recaller
+from graphrec.contracts.recaller import BundleParts, Recaller
 from graphrec.data.files import read_array
 from graphrec.data.lists import ItemLists
 from graphrec.data.vocabulary import Vocabulary
@@ -110,7 +110,8 @@ def _load(directory: Path, manifest: Manifest, *, verify: bool) -> Bundle:
     pool = read_array(directory / "pool.npy", np.bool_)
     if len(pool) != len(items):
         raise BundleError(f"pool.npy speaks of {len(pool)} items, the vocabulary has {len(items)}")
-    channels = {name: _channel(directory, name, entry, users, items) for name, entry in manifest.channels.items()}
+    parts = BundleParts(users, items, catalogue)
+    channels = {name: _channel(directory, name, entry, parts) for name, entry in manifest.channels.items()}
     # A plain view: a memmap object costs more in every slice.
     return Bundle(directory, manifest, users, items, catalogue, history, np.asarray(pool), channels, _report(directory))
 
@@ -177,10 +178,10 @@ def _history(directory: Path, n_users: int, n_items: int) -> ItemLists:
     return history
 
 
-def _channel(directory: Path, name: str, entry: Mapping[str, Any], users: Vocabulary, items: Vocabulary) -> Recaller:
+def _channel(directory: Path, name: str, entry: Mapping[str, Any], parts: BundleParts) -> Recaller:
     """Return one channel, of the kind that the manifest says."""
     try:
-        recaller = load_recaller(directory / "channels" / name, items)
+        recaller = load_recaller(directory / "channels" / name, parts)
     except GraphRecError as error:
         raise BundleError(f"channel {name}: {error}") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -188,8 +189,8 @@ def _channel(directory: Path, name: str, entry: Mapping[str, Any], users: Vocabu
     if recaller.kind != entry.get("kind"):
         raise BundleError(f"channel {name} is of kind {recaller.kind!r}, the manifest says {entry.get('kind')!r}")
     vectors = getattr(recaller, "users", None)
-    if vectors is not None and len(vectors) != len(users):
-        raise BundleError(f"channel {name} speaks of {len(vectors)} users, the vocabulary has {len(users)}")
+    if vectors is not None and len(vectors) != len(parts.users):
+        raise BundleError(f"channel {name} speaks of {len(vectors)} users, the vocabulary has {len(parts.users)}")
     return recaller
 
 

@@ -20,7 +20,7 @@ from graphrec.bundle.files import array_header, sync, sync_tree, walk_files, wri
 from graphrec.bundle.manifest import MANIFEST, FileEntry, Manifest, encode_manifest, kind_of
 from graphrec.bundle.staging import staging
 from graphrec.checks import as_array, check_length
-from graphrec.contracts.recall import Recaller
+from graphrec.contracts.recaller import Recaller
 from graphrec.data.files import file_sha256, write_array
 from graphrec.data.lists import ItemLists
 from graphrec.data.vocabulary import Vocabulary

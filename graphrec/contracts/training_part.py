@@ -8,7 +8,7 @@ from datetime import datetime
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.contracts.recall import RecallData
+from graphrec.contracts.recall_data import RecallData
 from graphrec.data.exposures import take_exposures
 from graphrec.data.splits import Split
 from graphrec.data.user_tags import tags_of_items, take_user_tags

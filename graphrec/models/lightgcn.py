@@ -12,7 +12,8 @@ import numpy.typing as npt
 import scipy.sparse as sp
 from threadpoolctl import threadpool_limits
 
-from graphrec.contracts.recall import RecallData
+from graphrec.contracts.progress import ALONE, FitContext
+from graphrec.contracts.recall_data import RecallData
 from graphrec.errors import ConfigError
 from graphrec.index import IndexKind, build_index, check_index_kind
 from graphrec.recallers.profile import Profile
@@ -127,7 +128,7 @@ class LightGCN:
                 raise ConfigError(f"{name} is 0; it must be above 0")
         check_index_kind(self.index)
 
-    def fit(self, data: RecallData, *, seed: int) -> VectorRecaller:
+    def fit(self, data: RecallData, context: FitContext = ALONE) -> VectorRecaller:
         """Return the channel; the same for a seed whatever the number of threads.
 
         For m pairs, a step takes O(layers * m * dim + users * negatives * dim) time; memory is about
@@ -142,7 +143,7 @@ class LightGCN:
         taste = taste_matrix(data.interactions, self.weight_exponent)
         rows = np.unique(taste.indices).astype(np.int32)
         graph = bipartite(sp.csr_array(taste[:, rows]))
-        users, items = self._train(graph, np.random.default_rng(seed))
+        users, items = self._train(graph, np.random.default_rng(context.seed))
         depth = np.float32(self.layers + 1)
         targets = self._served(propagate(graph, users, items, self.layers)[1])
         # What an item hands to a user: the layers below the last, over the root of the item's degree.
@@ -152,8 +153,8 @@ class LightGCN:
             rows=rows,
             sources=sources,
             targets=targets,
-            near_targets=build_index(targets, self.index, "ip", seed=seed),
-            near_sources=build_index(sources, self.index, "cosine", seed=seed),
+            near_targets=build_index(targets, self.index, "ip", seed=context.seed),
+            near_sources=build_index(sources, self.index, "cosine", seed=context.seed),
             users=users / depth,
             n_items=len(data.items),
             query="sum",

@@ -11,7 +11,8 @@ from typing import Any, get_args
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.contracts.recall import RecallData
+from graphrec.contracts.progress import ALONE, FitContext
+from graphrec.contracts.recall_data import RecallData
 from graphrec.errors import ConfigError, MissingExtraError
 from graphrec.graph.catalogue import with_users
 from graphrec.graph.walks import Corpus, check_walk_settings, write_corpus
@@ -134,7 +135,7 @@ class Node2Vec:
     def _profile(self) -> Profile:
         return Profile(self.last, self.half_life, self.weight_exponent)
 
-    def fit(self, data: RecallData, *, seed: int) -> VectorRecaller:
+    def fit(self, data: RecallData, context: FitContext = ALONE) -> VectorRecaller:
         """Return the channel: walks, skip-gram, index. Same data, seed and ``workers=1`` give the same answers.
 
         Raises
@@ -155,22 +156,22 @@ class Node2Vec:
                 length=self.length,
                 p=self.p,
                 q=self.q,
-                seed=seed,
+                seed=context.seed,
                 relation_weights=self.relation_weights,
             )
-            centres, contexts = self._train(model, path, corpus, seed)
+            centres, contexts = self._train(model, path, corpus, context.seed)
         n_users = len(data.users)
         # A node that stands alone is "walked", but learns nothing.
         joined = graph.degrees[n_users : n_users + len(data.items)] > 0
         rows = np.flatnonzero(joined & data.pool).astype(np.int32)
         sources, targets = centres[n_users + rows], contexts[n_users + rows]
-        near_sources = self._index(sources, "cosine", seed)
+        near_sources = self._index(sources, "cosine", context.seed)
         votes = vote_table(near_sources, sources, self.neighbours, self.power) if self.query == "items" else None
         return VectorRecaller(
             rows=rows,
             sources=sources,
             targets=targets,
-            near_targets=self._index(targets, "ip", seed),
+            near_targets=self._index(targets, "ip", context.seed),
             near_sources=near_sources,
             users=np.where(graph.degrees[:n_users, None] > 0, centres[:n_users], np.float32(0)),
             n_items=len(data.items),

@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from graphrec.checks import check_k, check_length, check_rows
-from graphrec.contracts.recall import Evidence, Queries, no_evidence
+from graphrec.contracts.queries import Queries
+from graphrec.contracts.recaller import BundleParts, Evidence, no_evidence
 from graphrec.data.attributes import Labels
 from graphrec.data.lists import ItemLists, indptr_of, item_lists
 from graphrec.data.vocabulary import Vocabulary
@@ -226,7 +227,7 @@ class OperationsRecaller:
             one.save(directory, f"users-{number}")
 
     @classmethod
-    def load(cls, directory: Path, items: Vocabulary) -> Self:
+    def load(cls, directory: Path, parts: BundleParts) -> Self:
         """Read what :meth:`save` wrote.
 
         Raises
@@ -236,7 +237,7 @@ class OperationsRecaller:
         """
         settings = read_settings(directory, kind=cls.kind)
         n_items = setting(settings, "n_items", int, directory=directory)
-        check_items(directory, n_items, items)
+        check_items(directory, n_items, parts.items)
         try:
             segments = [
                 Segments.load(directory, f"users-{number}", one)

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.contracts.recall import RecallData
+from graphrec.contracts.progress import ALONE, FitContext
+from graphrec.contracts.recall_data import RecallData
 from graphrec.data.attributes import Attributes
 from graphrec.data.exposures import Exposures
 from graphrec.data.rules import Arrivals, Boost, Campaign, Entry, Pin
@@ -43,7 +44,7 @@ class Operations:
         if not self.rules:
             raise ConfigError("rules is empty; it must name the file of the rules, TOML or CSV")
 
-    def fit(self, data: RecallData, *, seed: int) -> OperationsRecaller:  # noqa: ARG002 - nothing is drawn
+    def fit(self, data: RecallData, context: FitContext = ALONE) -> OperationsRecaller:  # noqa: ARG002 - nothing is drawn
         """Return the channel.
 
         Raises

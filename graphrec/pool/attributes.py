@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.contracts.recall import RecallData
+from graphrec.contracts.recall_data import RecallData
 from graphrec.errors import ConfigError
 from graphrec.pool.rule import Verdict, age_days, described, simple_verdict
 from graphrec.sparse.taste import check_flag

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from graphrec.contracts.recall import RecallData
+from graphrec.contracts.recall_data import RecallData
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError
 from graphrec.pool.rule import Mask, Verdict, described, simple_verdict

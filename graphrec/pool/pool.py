@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphrec.checks import as_array, check_rows
-from graphrec.contracts.recall import RecallData
+from graphrec.contracts.recall_data import RecallData
 from graphrec.errors import DataError
 from graphrec.pool.rules import Rule, Verdict
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.contracts.recall import Queries, Recaller
+from graphrec.contracts.queries import Queries
+from graphrec.contracts.recaller import Recaller
 from graphrec.data.lists import ItemLists, indptr_of, truncate
 from graphrec.fusion.fused import FusedLists
 from graphrec.fusion.settings import Fusion

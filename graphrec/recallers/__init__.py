@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 from graphrec.errors import BundleError
 
 if TYPE_CHECKING:
-    from graphrec.contracts.recall import Recaller
-    from graphrec.data.vocabulary import Vocabulary
+    from graphrec.contracts.recaller import BundleParts, Recaller
 
 # Kind in recaller.json -> module and class; imported when one is loaded.
 KINDS = {
@@ -23,8 +22,8 @@ KINDS = {
 }
 
 
-def load_recaller(directory: Path, items: Vocabulary) -> Recaller:
-    """Return the saved recaller of any kind in ``directory``, fit for the rows of ``items``.
+def load_recaller(directory: Path, parts: BundleParts) -> Recaller:
+    """Return the saved recaller of any kind in ``directory``, fit for the rows of ``parts.items``.
 
     Raises
     ------
@@ -37,5 +36,5 @@ def load_recaller(directory: Path, items: Vocabulary) -> Recaller:
     if kind not in KINDS:
         raise BundleError(f"{directory} holds a recaller of kind {kind!r}; this version knows {', '.join(KINDS)}")
     module, name = KINDS[kind].split(":")
-    recaller: Recaller = getattr(importlib.import_module(module), name).load(Path(directory), items)
+    recaller: Recaller = getattr(importlib.import_module(module), name).load(Path(directory), parts)
     return recaller

@@ -51,8 +51,8 @@ def _product(a: Dense, b: Dense) -> Dense:  # pragma: no cover - compiled
 
 def strongest(
     tables: Sequence[NeighbourTable], spaces: Sequence[RowArray], weights: Dense
-) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Return, for each target, the position of the source that gave it most, and of the last middle row on the way.
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Dense]:
+    """Return for each target the source that gave it most, the last middle row on the way, and how much it gave.
 
     Parameters
     ----------
@@ -69,6 +69,8 @@ def strongest(
     sources, through : ndarray
         (m,) positions in the first and in the last but one of ``spaces``; -1 where no source reaches the target.
         Ties go to the earlier position. With one table, ``through`` is the source itself.
+    amounts : ndarray
+        (m,) float64: what the source gave by all its ways; 0 where none reaches the target.
     """
     parts = [
         _restrict(table.indptr, table.neighbours, table.scores, rows, columns, table.n_columns)
@@ -83,5 +85,6 @@ def strongest(
         given = _product(before, parts[-1])  # (h, m)
         best = given.argmax(axis=0)
         through = (before[best].T * parts[-1]).argmax(axis=0)  # (last middle, m) -> (m,)
-    reached = given[best, np.arange(len(spaces[-1]))] > 0
-    return np.where(reached, best, -1), np.where(reached, through, -1)
+    amounts = given[best, np.arange(len(spaces[-1]))]
+    reached = amounts > 0
+    return np.where(reached, best, -1), np.where(reached, through, -1), np.where(reached, amounts, 0.0)

@@ -7,7 +7,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.contracts.recall import Queries, Recaller, take_queries
+from graphrec.contracts.queries import Queries, take_queries
+from graphrec.contracts.recaller import Recaller
 from graphrec.data.leave_out import leave_out
 from graphrec.data.lists import ItemLists, take_lists
 from graphrec.sparse.topk import join

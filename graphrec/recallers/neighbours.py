@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from graphrec.checks import as_array, check_finite, check_length
-from graphrec.contracts.recall import Evidence, Queries, no_evidence
+from graphrec.contracts.queries import Queries
+from graphrec.contracts.recaller import BundleParts, Evidence, evidence_of, no_evidence
 from graphrec.data.lists import ItemLists, slice_lists
 from graphrec.data.neighbours import NeighbourTable
 from graphrec.data.vocabulary import Vocabulary
@@ -196,12 +197,13 @@ class NeighbourRecaller:
         asked, place = np.unique(targets, return_inverse=True)
         kept = [np.sort(rows) for _, rows, _ in self._chain(query, weights, 0, 1, self.keep)]
         spaces = [sources, *kept, asked.astype(np.int32)]
-        best, through = strongest(self.tables, spaces, weights[used])
+        best, through, amounts = strongest(self.tables, spaces, weights[used])
         known = best >= 0
         via = np.full(len(asked), -1, dtype=np.int32)
         if self.via is not None:
             via[known] = kept[-1][through[known]]
-        return Evidence(np.where(known, sources[best], -1)[place].astype(np.int32), via[place])
+        strongest_sources = np.where(known, sources[best], -1).astype(np.int32)
+        return evidence_of(strongest_sources[place], amounts[place], via=via[place])
 
     def save(self, directory: Path) -> None:
         """Write the tables and settings."""
@@ -223,7 +225,7 @@ class NeighbourRecaller:
             write_array(directory, "background", self.background)
 
     @classmethod
-    def load(cls, directory: Path, items: Vocabulary) -> Self:
+    def load(cls, directory: Path, parts: BundleParts) -> Self:
         """Read what :meth:`save` wrote.
 
         Raises
@@ -231,7 +233,7 @@ class NeighbourRecaller:
         BundleError
             If a file is missing or damaged, or the tables speak of another number of items.
         """
-        return load_saved(directory, cls.kind, items, lambda settings: cls(**_read(directory, settings)))
+        return load_saved(directory, cls.kind, parts.items, lambda settings: cls(**_read(directory, settings)))
 
 
 def _check_chain(tables: Sequence[NeighbourTable], keep: Sequence[int]) -> None:

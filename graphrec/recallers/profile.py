@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphrec.checks import as_array, check_k, check_rows
-from graphrec.contracts.recall import Queries
+from graphrec.contracts.queries import Queries
 from graphrec.data.lists import ItemLists
 from graphrec.errors import ConfigError
 

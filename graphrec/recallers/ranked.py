@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from graphrec.checks import as_array, check_finite, check_k, check_length
-from graphrec.contracts.recall import Evidence, Queries, no_evidence
+from graphrec.contracts.queries import Queries
+from graphrec.contracts.recaller import BundleParts, Evidence, no_evidence
 from graphrec.data.lists import ItemLists
-from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import BundleError, DataError
 from graphrec.recallers.files import read_array, read_settings, setting, write_array, write_settings
 
@@ -80,7 +80,7 @@ class RankedRecaller:
         write_array(directory, "scores", self.scores)
 
     @classmethod
-    def load(cls, directory: Path, items: Vocabulary) -> Self:
+    def load(cls, directory: Path, parts: BundleParts) -> Self:
         """Read what :meth:`save` wrote.
 
         Raises
@@ -90,9 +90,9 @@ class RankedRecaller:
         """
         settings = read_settings(directory, kind=cls.kind)
         rows = read_array(directory, "items", np.int32)
-        if len(rows) and int(rows.max()) >= len(items):
+        if len(rows) and int(rows.max()) >= len(parts.items):
             raise BundleError(
-                f"{directory / 'items.npy'} holds item row {int(rows.max())}; the bundle has {len(items)} items"
+                f"{directory / 'items.npy'} holds item row {int(rows.max())}; the bundle has {len(parts.items)} items"
             )
         try:
             scores = read_array(directory, "scores", np.float32)

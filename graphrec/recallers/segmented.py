@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from graphrec.checks import as_array, check_finite, check_k, check_length
-from graphrec.contracts.recall import Evidence, Queries, no_evidence
+from graphrec.contracts.queries import Queries
+from graphrec.contracts.recaller import BundleParts, Evidence, no_evidence
 from graphrec.data.lists import ItemLists
 from graphrec.data.neighbours import NeighbourTable
-from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import BundleError, DataError
 from graphrec.recallers.files import check_items, read_array, read_settings, setting, write_array, write_settings
 from graphrec.recallers.ranked import RankedRecaller
@@ -142,7 +142,7 @@ class SegmentedRecaller:
             write_array(directory, name, array)
 
     @classmethod
-    def load(cls, directory: Path, items: Vocabulary) -> Self:
+    def load(cls, directory: Path, parts: BundleParts) -> Self:
         """Read what :meth:`save` wrote.
 
         Raises
@@ -152,7 +152,7 @@ class SegmentedRecaller:
         """
         settings = read_settings(directory, kind=cls.kind)
         n_items = setting(settings, "n_items", int, directory=directory)
-        check_items(directory, n_items, items)
+        check_items(directory, n_items, parts.items)
         arrays = [
             read_array(directory, name, dtype)
             for name, dtype in (("own-indptr", np.int64), ("own-items", np.int32), ("own-scores", np.float32))

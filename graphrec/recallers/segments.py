@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.contracts.recall import Queries
+from graphrec.contracts.queries import Queries
 from graphrec.data.attributes import Labels
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import DataError

@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from graphrec.checks import as_array, check_finite
-from graphrec.contracts.recall import Evidence, Queries, no_evidence
+from graphrec.contracts.queries import Queries
+from graphrec.contracts.recaller import BundleParts, Evidence, evidence_of, no_evidence
 from graphrec.data.lists import ItemLists, indptr_of, slice_lists
 from graphrec.data.neighbours import NeighbourTable
-from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import DataError
 from graphrec.recallers.files import (
     load_saved,
@@ -199,7 +199,7 @@ class SpectralRecaller:
             self._add_two_hops(ends, sources[one], weights[one], scores)
             given[place] = scores[0, targets]
         best = np.where(given.any(axis=0), sources[given.argmax(axis=0)], -1)
-        return Evidence(best.astype(np.int32), no_evidence(len(targets)).via)
+        return evidence_of(best.astype(np.int32), given.max(axis=0))
 
     def save(self, directory: Path) -> None:
         """Write the tables, the matrices and the settings."""
@@ -217,7 +217,7 @@ class SpectralRecaller:
         write_array(directory, "targets", self.targets.reshape(-1))
 
     @classmethod
-    def load(cls, directory: Path, items: Vocabulary) -> Self:
+    def load(cls, directory: Path, parts: BundleParts) -> Self:
         """Read what :meth:`save` wrote; arrays stay on disk, memory-mapped.
 
         Raises
@@ -225,7 +225,7 @@ class SpectralRecaller:
         BundleError
             If a file is missing or damaged, or the recaller speaks of another number of items.
         """
-        return load_saved(directory, cls.kind, items, lambda settings: cls(**_read(directory, settings)))
+        return load_saved(directory, cls.kind, parts.items, lambda settings: cls(**_read(directory, settings)))
 
 
 def _positive(indptr: Bounds, rows: RowArray, scores: FloatArray) -> Pushed:

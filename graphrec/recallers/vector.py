@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from graphrec.checks import as_array, check_finite, check_k, check_rows
-from graphrec.contracts.recall import Evidence, Queries, no_evidence, take_queries
+from graphrec.contracts.queries import Queries, take_queries
+from graphrec.contracts.recaller import BundleParts, Evidence, evidence_of, no_evidence
 from graphrec.data.lists import ItemLists, concatenate, empty_lists, indptr_of, places_among, take_lists
 from graphrec.data.neighbours import NeighbourTable
-from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import BundleError, ConfigError, DataError
 from graphrec.index import ExactIndex, Index, audit, load_index
 from graphrec.index.order import ordered_lists
@@ -185,7 +185,7 @@ class VectorRecaller:
             _unit(space[np.maximum(positions, 0)]), _unit(self.sources[sources[usable]]), weights[usable]
         )
         chosen = np.where(positions >= 0, query.history.items[usable[best]], -1).astype(np.int32)
-        return Evidence(chosen, no_evidence(len(items)).via)
+        return evidence_of(chosen)
 
     def audit(self, *, k: int = 100, seed: int = 0, n_queries: int = 200) -> float:
         """Return the least ANN recall at ``k`` of the indexes, on queries drawn from the items."""
@@ -323,7 +323,7 @@ class VectorRecaller:
             write_table(directory, "votes-{}", self.votes)
 
     @classmethod
-    def load(cls, directory: Path, items: Vocabulary) -> Self:
+    def load(cls, directory: Path, parts: BundleParts) -> Self:
         """Read what :meth:`save` wrote; matrices stay on disk, memory-mapped.
 
         Raises
@@ -331,7 +331,7 @@ class VectorRecaller:
         BundleError
             If a file is missing or damaged, the parts do not fit, or the recaller was made for other items.
         """
-        return load_saved(directory, cls.kind, items, lambda settings: cls(**_read(directory, settings)))
+        return load_saved(directory, cls.kind, parts.items, lambda settings: cls(**_read(directory, settings)))
 
 
 def vote_table(

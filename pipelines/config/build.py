@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from graphrec.channels.registry import recipe_class
-from graphrec.contracts.recall import Recipe
+from graphrec.contracts.recipe import Recipe
 from graphrec.errors import ConfigError, nearest_names
 from graphrec.fusion.rrf import Rrf
 from graphrec.fusion.settings import Fusion, FusionRecipe, fusion_class

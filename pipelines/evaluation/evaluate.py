@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.contracts.recall import Queries, RecallData, Recaller, known_queries
+from graphrec.contracts.queries import Queries, known_queries
+from graphrec.contracts.recall_data import RecallData
+from graphrec.contracts.recaller import Recaller
 from graphrec.contracts.training_part import last_moment
 from graphrec.data.interactions import Interactions, histories
 from graphrec.data.lists import ItemLists, concatenate, entries_where, take_lists

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.contracts.recall import Queries, Recaller, known_queries
+from graphrec.contracts.queries import Queries, known_queries
+from graphrec.contracts.recaller import Recaller
 from graphrec.data.lists import ItemLists
 from graphrec.fusion.settings import Fusion
 from graphrec.ranking.place import merge_and_place

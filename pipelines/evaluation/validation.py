@@ -8,7 +8,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.contracts.recall import RecallData, Recaller, known_queries
+from graphrec.contracts.queries import known_queries
+from graphrec.contracts.recall_data import RecallData
+from graphrec.contracts.recaller import Recaller
 from graphrec.data.interactions import histories
 from graphrec.data.lists import ItemLists, entries_where, take_lists
 from graphrec.data.splits import held_out

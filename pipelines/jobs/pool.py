@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from graphrec.contracts.recall import RecallData
+from graphrec.contracts.recall_data import RecallData
 from graphrec.data.id_files import ids_of_text, text_of_ids
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, nearest_names

@@ -13,7 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from graphrec.bundle import publish, write_bundle
-from graphrec.contracts.recall import RecallData, Recaller
+from graphrec.contracts.progress import FitContext, SharedResults
+from graphrec.contracts.recall_data import RecallData
+from graphrec.contracts.recaller import Recaller
 from graphrec.contracts.training_part import last_moment, training_part
 from graphrec.data.interactions import Interactions, histories
 from graphrec.data.lists import ItemLists, take_lists
@@ -176,10 +178,11 @@ def fit_channels(config: Config, data: RecallData, steps: Steps, *, note: str = 
     """Fit every channel of the configuration on ``data``."""
     channels: dict[str, Recaller] = {}
     seconds: dict[str, float] = {}
+    context = FitContext(seed=config.settings.seed, shared=SharedResults())
     for name, recipe in config.recipes.items():
         with steps.step(f"fit {name}{note}"):
             started = time.perf_counter()
-            channels[name] = recipe.fit(data, seed=config.settings.seed)
+            channels[name] = recipe.fit(data, context)
             seconds[name] = time.perf_counter() - started
     return Fitted(channels, seconds)
 

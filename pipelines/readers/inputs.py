@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from graphrec.contracts.recall import RecallData
+from graphrec.contracts.recall_data import RecallData
 from graphrec.data.interactions import Interactions
 from graphrec.data.item_tags import ItemTags
 from graphrec.data.user_tags import tags_of_items

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from graphrec.contracts.recall import RecallData
+from graphrec.contracts.recall_data import RecallData
 from graphrec.data.files import file_sha256
 from graphrec.data.rules import KINDS, Entry, Rule, Rules
 from graphrec.errors import ConfigError, nearest_names

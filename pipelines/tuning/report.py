@@ -12,7 +12,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from graphrec.contracts.recall import Recipe
+from graphrec.contracts.recipe import Recipe
 from graphrec.evaluation.bootstrap import difference_interval
 
 from ..report.numbers import DASH, percent, points_interval

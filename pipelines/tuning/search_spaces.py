@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from graphrec.contracts.recall import Recipe
+from graphrec.contracts.recipe import Recipe
 from graphrec.errors import ConfigError, nearest_names
 
 from .domains import Space, fitted_to, parse_domain

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from graphrec.contracts.progress import FitContext
 from graphrec.errors import ConfigError, DataError, nearest_names
 
 from ..config.build import Config, spaces_of
@@ -293,7 +294,7 @@ def _try(
     """Fit and measure; settings that do not go together make a failed trial."""
     started = time.perf_counter()
     try:
-        channel = with_settings(search.recipe, settings).fit(part.data, seed=judge.fit_seed)
+        channel = with_settings(search.recipe, settings).fit(part.data, FitContext(seed=judge.fit_seed))
         fitted = time.perf_counter()
         values = measured(channel, part, judge.metric, judge.k)
     except ConfigError as error:

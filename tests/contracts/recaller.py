@@ -10,13 +10,16 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from graphrec.contracts.recall import Queries, RecallData, Recaller, known_queries
+from graphrec.contracts.progress import FitContext
+from graphrec.contracts.queries import Queries, known_queries
+from graphrec.contracts.recall_data import RecallData
+from graphrec.contracts.recaller import Recaller
 from graphrec.data.interactions import histories
 from graphrec.data.lists import ItemLists, empty_lists, item_lists, take_lists
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import BundleError
 from graphrec.recallers import load_recaller
-from tests.worlds import checkerboard, library, skewed, vocabulary
+from tests.worlds import checkerboard, library, parts_of, skewed, vocabulary
 
 WORLDS = {"checkerboard": checkerboard, "skewed": skewed, "library": library}
 
@@ -60,7 +63,7 @@ class RecallerContract:
         key = (repr(self.recipe), name)
         if key not in _fitted:
             data = self.prepared(WORLDS[name]())
-            _fitted[key] = data, self.recipe.fit(data, seed=3)
+            _fitted[key] = data, self.recipe.fit(data, FitContext(seed=3))
         return _fitted[key]
 
     @pytest.fixture
@@ -135,14 +138,14 @@ class RecallerContract:
             np.testing.assert_array_equal(left, right)
 
     def test_the_same_seed_gives_the_same_answer(self, data: RecallData, recaller: Recaller, queries: Queries) -> None:
-        again = self.recipe.fit(data, seed=3)
+        again = self.recipe.fit(data, FitContext(seed=3))
         assert_same(again.recall(queries, 10), recaller.recall(queries, 10))
 
     def test_saved_and_loaded_it_answers_the_same(
         self, data: RecallData, recaller: Recaller, queries: Queries, tmp_path: Path
     ) -> None:
         recaller.save(tmp_path)
-        loaded = load_recaller(tmp_path, data.items)
+        loaded = load_recaller(tmp_path, parts_of(data.items, data.users, data.catalogue))
         assert type(loaded) is type(recaller)
         assert loaded.reason == recaller.reason
         assert_same(loaded.recall(queries, 10), recaller.recall(queries, 10))
@@ -166,14 +169,14 @@ class RecallerContract:
     def test_other_items_are_refused(self, data: RecallData, recaller: Recaller, tmp_path: Path) -> None:
         recaller.save(tmp_path)
         with pytest.raises(BundleError):
-            load_recaller(tmp_path, vocabulary("x", len(data.items) // 2))
+            load_recaller(tmp_path, parts_of(vocabulary("x", len(data.items) // 2)))
 
     def test_a_missing_file_is_named(self, data: RecallData, recaller: Recaller, tmp_path: Path) -> None:
         recaller.save(tmp_path)
         victim = sorted(path for path in tmp_path.rglob("*") if path.is_file() and path.suffix == ".npy")[0]
         victim.unlink()
         with pytest.raises(BundleError) as caught:
-            load_recaller(tmp_path, data.items)
+            load_recaller(tmp_path, parts_of(data.items, data.users, data.catalogue))
         assert "\n" not in str(caught.value)
 
     def test_evidence_lies_in_the_history(self, data: RecallData, recaller: Recaller, queries: Queries) -> None:
@@ -203,7 +206,7 @@ class RecallerContract:
             pytest.skip("the same list for everybody")
         data = self.prepared(checkerboard())
         history = histories(data.interactions)
-        recaller = self.recipe.fit(data, seed=3)
+        recaller = self.recipe.fit(data, FitContext(seed=3))
         right = 0
         for user in range(len(data.users)):
             items, _ = recaller.recall(known_queries(history, [user]), len(data.items))[0]

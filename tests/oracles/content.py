@@ -8,7 +8,7 @@ from math import log1p
 
 import numpy as np
 
-from graphrec.contracts.recall import RecallData
+from graphrec.contracts.recall_data import RecallData
 from tests.oracles.sparse import Dense, keep_top, shares, takers, top
 
 

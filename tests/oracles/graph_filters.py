@@ -7,7 +7,7 @@ from math import factorial
 
 import numpy as np
 
-from graphrec.contracts.recall import RecallData
+from graphrec.contracts.recall_data import RecallData
 from tests.oracles.sparse import Dense, dense_taste, inverse_power, keep_top
 
 

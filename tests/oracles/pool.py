@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from graphrec.contracts.recall import RecallData
+from graphrec.contracts.recall_data import RecallData
 
 
 def passes_rule(data: RecallData, kind: str, rule: Mapping[str, Any], item: int, now: int) -> bool:

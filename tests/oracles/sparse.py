@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.contracts.recall import RecallData
+from graphrec.contracts.recall_data import RecallData
 
 Dense = npt.NDArray[np.float64]
 Floats = npt.NDArray[np.floating]

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from graphrec.bundle import publish
-from graphrec.contracts.recall import Queries, Recaller, known_queries
+from graphrec.contracts.queries import Queries, known_queries
+from graphrec.contracts.recaller import Recaller
 from graphrec.data.interactions import histories
 from graphrec.data.lists import ItemLists
 from graphrec.errors import BundleError, ConfigError, DataError, UnknownIdError

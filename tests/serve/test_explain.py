@@ -10,7 +10,8 @@ import numpy.typing as npt
 import pytest
 
 from graphrec.channels.content.kg_neighbours import KgNeighbours
-from graphrec.contracts.recall import Evidence, Queries
+from graphrec.contracts.queries import Queries
+from graphrec.contracts.recaller import Evidence
 from graphrec.fusion.settings import Rrf
 from graphrec.recallers.ranked import RankedRecaller
 from graphrec.serve import Engine

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from graphrec.bundle import publish
-from graphrec.contracts.recall import RecallData
+from graphrec.contracts.recall_data import RecallData
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import BundleError, ConfigError
 from graphrec.graph.catalogue import items_only

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
-from graphrec.contracts.recall import RecallData
+from graphrec.contracts.progress import ALONE, FitContext
+from graphrec.contracts.recall_data import RecallData
 from graphrec.errors import ConfigError
 from graphrec.index import IndexKind, build_index, check_index_kind
 from graphrec.recallers.fold_in import Dense, FoldIn, diagonal_basis, turn
@@ -98,7 +99,7 @@ class Als:
             check_at_least(name, getattr(self, name), 0)
         check_index_kind(self.index)
 
-    def fit(self, data: RecallData, *, seed: int) -> VectorRecaller:
+    def fit(self, data: RecallData, context: FitContext = ALONE) -> VectorRecaller:
         """Return the channel; the same for a seed whatever the number of our threads (BLAS has its own, used by eigh).
 
         For m pairs, an iteration takes O(m dim steps + (users + items) dim^2) time; with 0 steps, O(sum over rows of
@@ -107,13 +108,13 @@ class Als:
         taste = taste_matrix(data.interactions, self.weight_exponent)
         rows = np.unique(taste.indices).astype(np.int32)
         taste = sp.csr_array(taste[np.diff(taste.indptr) > 0][:, rows])
-        items, fold_in = self._factorise(taste, np.random.default_rng(seed))
+        items, fold_in = self._factorise(taste, np.random.default_rng(context.seed))
         return VectorRecaller(
             rows=rows,
             sources=items,
             targets=items,
-            near_targets=build_index(items, self.index, "ip", seed=seed),
-            near_sources=build_index(items, self.index, "cosine", seed=seed),
+            near_targets=build_index(items, self.index, "ip", seed=context.seed),
+            near_sources=build_index(items, self.index, "cosine", seed=context.seed),
             users=None,
             n_items=len(data.items),
             profile=Profile(self.last, self.half_life, self.weight_exponent),

@@ -10,7 +10,8 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from graphrec.channels.behaviour.spectrum import bulk_slope, item_spectrum, spectral_recaller
-from graphrec.contracts.recall import RecallData
+from graphrec.contracts.progress import ALONE, FitContext
+from graphrec.contracts.recall_data import RecallData
 from graphrec.recallers.profile import Profile
 from graphrec.recallers.spectral import SpectralRecaller
 from graphrec.sparse.taste import check_at_least, check_count, inverse_power
@@ -72,9 +73,9 @@ class Bspm:
         for name in ("low_pass", "sharpening", "half_life", "weight_exponent"):
             check_at_least(name, getattr(self, name), 0)
 
-    def fit(self, data: RecallData, *, seed: int) -> SpectralRecaller:
+    def fit(self, data: RecallData, context: FitContext = ALONE) -> SpectralRecaller:
         """Return the channel. Time O(m rank + (n_users + n_items) rank^2); memory O((n_users + n_items) rank)."""
-        spectrum = item_spectrum(data, rank=self.rank, weight_exponent=self.weight_exponent, seed=seed)
+        spectrum = item_spectrum(data, context, rank=self.rank, weight_exponent=self.weight_exponent)
         leading, vectors = spectrum.eigenvalues, spectrum.vectors
         root = np.sqrt(spectrum.degrees)[:, None]
         slope = bulk_slope(lambda x: x * runge_kutta(x, self.sharpening), spectrum)

@@ -11,7 +11,8 @@ import scipy.linalg
 import scipy.sparse as sp
 
 from graphrec.channels.behaviour.ease_neighbourhood import restricted_weights
-from graphrec.contracts.recall import RecallData
+from graphrec.contracts.progress import ALONE, FitContext
+from graphrec.contracts.recall_data import RecallData
 from graphrec.data.lists import indptr_of
 from graphrec.data.neighbours import NeighbourTable, csr_table
 from graphrec.errors import ConfigError
@@ -106,7 +107,7 @@ class Ease:
         if self.regularisation == 0:
             raise ConfigError("regularisation is 0; it must be above 0, or the co-occurrences may have no inverse")
 
-    def fit(self, data: RecallData, *, seed: int) -> NeighbourRecaller:  # noqa: ARG002 - nothing is drawn
+    def fit(self, data: RecallData, context: FitContext = ALONE) -> NeighbourRecaller:  # noqa: ARG002 - nothing is drawn
         """Return the channel.
 
         With I items that have events, exact: time O(I^3), one multiplication and addition for each two; memory 4 I^2

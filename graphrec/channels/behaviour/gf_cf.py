@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from graphrec.channels.behaviour.spectrum import item_spectrum, spectral_recaller
-from graphrec.contracts.recall import RecallData
+from graphrec.contracts.progress import ALONE, FitContext
+from graphrec.contracts.recall_data import RecallData
 from graphrec.recallers.profile import Profile
 from graphrec.recallers.spectral import SpectralRecaller
 from graphrec.sparse.taste import check_at_least, check_count, inverse_power
@@ -59,9 +60,9 @@ class GfCf:
         for name in ("low_pass", "half_life", "weight_exponent"):
             check_at_least(name, getattr(self, name), 0)
 
-    def fit(self, data: RecallData, *, seed: int) -> SpectralRecaller:
+    def fit(self, data: RecallData, context: FitContext = ALONE) -> SpectralRecaller:
         """Return the channel. Time O(m rank + (n_users + n_items) rank^2); memory O((n_users + n_items) rank)."""
-        spectrum = item_spectrum(data, rank=self.rank, weight_exponent=self.weight_exponent, seed=seed)
+        spectrum = item_spectrum(data, context, rank=self.rank, weight_exponent=self.weight_exponent)
         return spectral_recaller(
             spectrum,
             self.low_pass * spectrum.vectors * inverse_power(spectrum.degrees, 0.5)[:, None],

@@ -9,7 +9,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from graphrec.channels.behaviour.cooccurrence import COSINE, DICE, JACCARD, similar_items
-from graphrec.contracts.recall import RecallData
+from graphrec.contracts.progress import ALONE, FitContext
+from graphrec.contracts.recall_data import RecallData
 from graphrec.data.interactions import Interactions
 from graphrec.data.neighbours import NeighbourTable
 from graphrec.errors import ConfigError
@@ -151,7 +152,7 @@ class ItemCF:
         check_choice("similarity", self.similarity, list(_SIMILARITIES))
         check_choice("weighting", self.weighting, _WEIGHTINGS)
 
-    def fit(self, data: RecallData, *, seed: int) -> NeighbourRecaller:  # noqa: ARG002 - nothing is drawn
+    def fit(self, data: RecallData, context: FitContext = ALONE) -> NeighbourRecaller:  # noqa: ARG002 - nothing is drawn
         """Return the channel.
 
         Time O(sum over users of deg(u)^2), at most ``m * max_items_per_user``; memory O(n_items * k).

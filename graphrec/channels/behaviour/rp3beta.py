@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import scipy.sparse as sp
 
-from graphrec.contracts.recall import RecallData
+from graphrec.contracts.progress import ALONE, FitContext
+from graphrec.contracts.recall_data import RecallData
 from graphrec.recallers.neighbours import NeighbourRecaller
 from graphrec.recallers.profile import Profile
 from graphrec.sparse.taste import (
@@ -83,7 +84,7 @@ class RP3beta:
         for name in ("alpha", "beta", "half_life", "weight_exponent"):
             check_at_least(name, getattr(self, name), 0)
 
-    def fit(self, data: RecallData, *, seed: int) -> NeighbourRecaller:  # noqa: ARG002 - nothing is drawn
+    def fit(self, data: RecallData, context: FitContext = ALONE) -> NeighbourRecaller:  # noqa: ARG002 - nothing is drawn
         """Return the channel.
 
         Time O(sum over users of deg(u)^2), at most ``m * max_items_per_user``; memory O(n_items * k).

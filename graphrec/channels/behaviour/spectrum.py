@@ -9,7 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from graphrec.contracts.recall import RecallData
+from graphrec.contracts.progress import FitContext
+from graphrec.contracts.recall_data import RecallData
+from graphrec.data.interactions import Interactions
 from graphrec.data.neighbours import csr_table
 from graphrec.errors import MissingExtraError
 from graphrec.recallers.profile import Profile
@@ -39,8 +41,8 @@ class Spectrum:
     eigenvalues: npt.NDArray[np.float64]
 
 
-def item_spectrum(data: RecallData, *, rank: int, weight_exponent: float, seed: int) -> Spectrum:
-    """Return the ``rank`` leading eigenvectors of the item graph, or as many as there are.
+def item_spectrum(data: RecallData, context: FitContext, *, rank: int, weight_exponent: float) -> Spectrum:
+    """Return the ``rank`` leading eigenvectors of the item graph, or as many as there are; once a run.
 
     Time O(m rank + (n_users + n_items) rank^2) for m pairs; memory O((n_users + n_items) rank).
 
@@ -53,11 +55,19 @@ def item_spectrum(data: RecallData, *, rank: int, weight_exponent: float, seed: 
     ----------
     .. [1] Halko, Martinsson, Tropp, "Finding structure with randomness", SIAM Review 53(2), 2011.
     """
+    key = ("item-spectrum", rank, weight_exponent, context.seed)
+    return context.once(
+        data.interactions, key, lambda: _decomposed(data.interactions, rank, weight_exponent, context.seed)
+    )
+
+
+def _decomposed(interactions: Interactions, rank: int, weight_exponent: float, seed: int) -> Spectrum:
+    """Return the spectrum, computed anew."""
     try:
         from sklearn.utils.extmath import randomized_svd
     except ImportError as error:
         raise MissingExtraError("the spectrum of the item graph", extra="train") from error
-    taste = taste_matrix(data.interactions, weight_exponent)
+    taste = taste_matrix(interactions, weight_exponent)
     by_user, by_item = _sums(taste, 1), _sums(taste, 0)
     normalised = scaled(taste, rows=inverse_power(by_user, 0.5), columns=inverse_power(by_item, 0.5))
     rank = min(rank, int((by_user > 0).sum()), int((by_item > 0).sum()))

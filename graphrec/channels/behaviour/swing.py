@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from graphrec.contracts.recall import RecallData
+from graphrec.contracts.progress import ALONE, FitContext
+from graphrec.contracts.recall_data import RecallData
 from graphrec.data.lists import indptr_of
 from graphrec.data.neighbours import NeighbourTable
 from graphrec.errors import ConfigError
@@ -120,7 +121,7 @@ class Swing:
         for name in ("alpha", "user_shift", "beta", "item_exponent", "half_life", "weight_exponent"):
             check_at_least(name, getattr(self, name), 0)
 
-    def fit(self, data: RecallData, *, seed: int) -> NeighbourRecaller:  # noqa: ARG002 - nothing is drawn
+    def fit(self, data: RecallData, context: FitContext = ALONE) -> NeighbourRecaller:  # noqa: ARG002 - nothing is drawn
         """Return the channel.
 
         Time O(sum over items i of sum over pairs u < v of its capped users of ``|I_u & I_v|``), at most

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
-from graphrec.contracts.recall import RecallData
+from graphrec.contracts.progress import ALONE, FitContext
+from graphrec.contracts.recall_data import RecallData
 from graphrec.data.neighbours import NeighbourTable
 from graphrec.errors import ConfigError
 from graphrec.recallers.neighbours import NeighbourRecaller
@@ -68,7 +69,7 @@ class TurboCf:
         if self.user_exponent > 1:
             raise ConfigError(f"user_exponent is {self.user_exponent}; it must be a number from 0 to 1")
 
-    def fit(self, data: RecallData, *, seed: int) -> NeighbourRecaller:  # noqa: ARG002 - nothing is drawn
+    def fit(self, data: RecallData, context: FitContext = ALONE) -> NeighbourRecaller:  # noqa: ARG002 - nothing is drawn
         """Return the channel. Time O(sum over users of deg(u)^2); memory O(n_items * k)."""
         taste = taste_matrix(data.interactions, self.weight_exponent)
         by_item = inverse_power(degrees(taste, 0), 1 - self.user_exponent)

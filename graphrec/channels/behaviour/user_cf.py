@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import scipy.sparse as sp
 
-from graphrec.contracts.recall import RecallData
+from graphrec.contracts.progress import ALONE, FitContext
+from graphrec.contracts.recall_data import RecallData
 from graphrec.data.neighbours import csr_table
 from graphrec.recallers.neighbours import NeighbourRecaller
 from graphrec.recallers.profile import Profile
@@ -85,7 +86,7 @@ class UserCF:
         for name in ("user_exponent", "item_exponent", "target_exponent", "half_life", "weight_exponent"):
             check_at_least(name, getattr(self, name), 0)
 
-    def fit(self, data: RecallData, *, seed: int) -> NeighbourRecaller:  # noqa: ARG002 - nothing is drawn
+    def fit(self, data: RecallData, context: FitContext = ALONE) -> NeighbourRecaller:  # noqa: ARG002 - nothing is drawn
         """Return the channel. Time and memory O(m) and a sort."""
         taste = taste_matrix(data.interactions, self.weight_exponent, max_items_per_user=self.max_items_per_user)
         by_user = inverse_power(degrees(taste, 1), self.user_exponent)

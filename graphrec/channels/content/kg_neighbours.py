@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from graphrec.contracts.recall import RecallData
+from graphrec.contracts.progress import ALONE, FitContext
+from graphrec.contracts.recall_data import RecallData
 from graphrec.errors import ConfigError, DataError
 from graphrec.graph.adjacency import Adjacency, relation_number
 from graphrec.recallers.neighbours import NeighbourRecaller
@@ -96,7 +97,7 @@ class KgNeighbours:
         for name, weight in self.relations.items():
             check_at_least(f"relations[{name!r}]", weight, 0)
 
-    def fit(self, data: RecallData, *, seed: int) -> NeighbourRecaller:  # noqa: ARG002 - nothing is drawn
+    def fit(self, data: RecallData, context: FitContext = ALONE) -> NeighbourRecaller:  # noqa: ARG002 - nothing is drawn
         """Return the channel. Time O(sum over entities of deg(e)^2), which ``hub_cap`` bounds; memory O(n_items * k).
 
         Raises

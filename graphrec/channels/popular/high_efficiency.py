@@ -10,7 +10,8 @@ import numpy as np
 from graphrec.channels.popular.hot import DAY_S
 from graphrec.channels.popular.rates import beta_prior, posterior_lower, posterior_mean, wilson_lower
 from graphrec.channels.popular.segments import category_recaller, check_labels, sums_by_segment, user_segments
-from graphrec.contracts.recall import RecallData
+from graphrec.contracts.progress import ALONE, FitContext
+from graphrec.contracts.recall_data import RecallData
 from graphrec.data.exposures import Exposures
 from graphrec.data.lists import indptr_of
 from graphrec.data.neighbours import NeighbourTable
@@ -121,8 +122,7 @@ class HighEfficiency:
     def fit(
         self,
         data: RecallData,
-        *,
-        seed: int,  # noqa: ARG002 - nothing is drawn
+        context: FitContext = ALONE,  # noqa: ARG002 - nothing is drawn
     ) -> RankedRecaller | SegmentedRecaller | NeighbourRecaller:
         """Return the items that were shown, in order of their bounds. Time O(m) and a sort of the items.
 

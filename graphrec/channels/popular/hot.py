@@ -10,7 +10,8 @@ from operator import add
 import numpy as np
 
 from graphrec.channels.popular.segments import category_recaller, check_labels, sums_by_segment, user_segments
-from graphrec.contracts.recall import RecallData
+from graphrec.contracts.progress import ALONE, FitContext
+from graphrec.contracts.recall_data import RecallData
 from graphrec.data.interactions import Interactions, coalesced_parts
 from graphrec.data.lists import indptr_of
 from graphrec.data.neighbours import NeighbourTable
@@ -84,8 +85,7 @@ class Hot:
     def fit(
         self,
         data: RecallData,
-        *,
-        seed: int,  # noqa: ARG002 - nothing is drawn
+        context: FitContext = ALONE,  # noqa: ARG002 - nothing is drawn
     ) -> RankedRecaller | SegmentedRecaller | NeighbourRecaller:
         """Return the pool in order of decayed popularity.
 

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from graphrec.contracts.recall import RecallData
+from graphrec.contracts.recall_data import RecallData
 from graphrec.data.attributes import Attributes, Labels
 from graphrec.data.lists import indptr_of
 from graphrec.data.neighbours import NeighbourTable, csr_table

@@ -17,7 +17,9 @@ from graphrec.channels.behaviour.user_cf import UserCF
 from graphrec.channels.content.kg_neighbours import KgNeighbours
 from graphrec.channels.content.tag import Tag
 from graphrec.channels.popular.hot import Hot
-from graphrec.contracts.recall import RecallData, Recaller, Recipe
+from graphrec.contracts.recall_data import RecallData
+from graphrec.contracts.recaller import Recaller
+from graphrec.contracts.recipe import Recipe
 from graphrec.data.files import file_sha256
 from graphrec.data.interactions import histories
 from graphrec.fusion.settings import Rrf
@@ -33,7 +35,7 @@ RECIPES: Mapping[str, Recipe] = {
 
 def fit(data: RecallData, recipes: Mapping[str, Recipe] = RECIPES) -> dict[str, Recaller]:
     """Return every channel, fitted."""
-    return {name: recipe.fit(data, seed=0) for name, recipe in recipes.items()}
+    return {name: recipe.fit(data) for name, recipe in recipes.items()}
 
 
 def write(directory: Path, data: RecallData, channels: Mapping[str, Recaller], **changes: Any) -> Path:

@@ -9,7 +9,7 @@ import pytest
 
 from graphrec.bundle import open_bundle, publish, switch_current
 from graphrec.bundle.publish import versions
-from graphrec.contracts.recall import Recaller
+from graphrec.contracts.recaller import Recaller
 from graphrec.errors import BundleError, ConfigError
 from tests.graphrec.bundle.make import RECIPES, fit, write
 from tests.worlds import library

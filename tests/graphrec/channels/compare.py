@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from graphrec.contracts.recall import Queries, RecallData, Recaller
+from graphrec.contracts.queries import Queries
+from graphrec.contracts.recall_data import RecallData
+from graphrec.contracts.recaller import Recaller
 from graphrec.data.lists import ItemLists, empty_lists
 from graphrec.recallers.neighbours import NeighbourRecaller
 from graphrec.recallers.profile import profile_weights

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from graphrec.channels.popular.hot import Hot
-from graphrec.contracts.recall import Queries, take_queries
+from graphrec.contracts.queries import Queries, take_queries
 from graphrec.data.lists import empty_lists, item_lists
 from graphrec.errors import DataError
 from graphrec.recallers.filtering import recall_allowed
@@ -36,7 +36,7 @@ def test_without_a_context_there_is_none() -> None:
 
 def test_asking_again_for_more_keeps_the_context() -> None:
     data = described(skewed())
-    recaller = Hot(by_user="country", prior=1.0).fit(data, seed=0)
+    recaller = Hot(by_user="country", prior=1.0).fit(data)
     queries = Queries([-1, -1], empty_lists(2), {"country": ["DE", "FR"]})
     whole = recaller.recall(queries, len(data.items))
     # Far more is excluded for the first than for nine queries in ten, so it is asked for again.

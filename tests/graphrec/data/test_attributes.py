@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from graphrec.contracts.recall import RecallData
+from graphrec.contracts.recall_data import RecallData
 from graphrec.data.attributes import Attributes, Labels
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, DataError

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphrec.channels.content.tag import Tag
-from graphrec.contracts.recall import RecallData, known_queries
+from graphrec.contracts.queries import known_queries
+from graphrec.contracts.recall_data import RecallData
 from graphrec.contracts.training_part import training_part
 from graphrec.data.interactions import Interactions, histories
 from graphrec.data.item_tags import ItemTags
@@ -130,7 +131,7 @@ def world(seed: int = 0) -> RecallData:
 def answers(data: RecallData) -> tuple[list[int], list[float]]:
     """Return what the tag channel tells every user."""
     queries = known_queries(histories(data.interactions), np.arange(len(data.users)))
-    lists = Tag().fit(data, seed=0).recall(queries, 20)
+    lists = Tag().fit(data).recall(queries, 20)
     return lists.items.tolist(), lists.scores.tolist()
 
 
@@ -203,6 +204,6 @@ def test_a_part_in_which_no_tag_counts_still_knows_the_tags() -> None:
     lone = UserTags([0], [0], [1], vocabulary=Vocabulary(["dark", "slow"]), min_users=2, n_users=60, n_items=45)
     bare = replace(data, user_tags=lone, item_tags=tags_of_items(lone))
     assert answers(bare) == ([], [])
-    Tag(avoid=("slow",)).fit(bare, seed=0)
+    Tag(avoid=("slow",)).fit(bare)
     events = Interactions([0], [0], n_users=60, n_items=45)
     assert answers(replace(bare, interactions=events)) == ([], [])

@@ -11,7 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from graphrec.contracts.recall import Queries, RecallData, known_queries
+from graphrec.contracts.progress import FitContext
+from graphrec.contracts.queries import Queries, known_queries
+from graphrec.contracts.recall_data import RecallData
 from graphrec.data.interactions import histories
 from graphrec.data.lists import item_lists
 from graphrec.errors import ConfigError
@@ -72,7 +74,9 @@ def test_the_gradient_is_that_of_finite_differences(world: Callable[[], RecallDa
 @pytest.mark.parametrize("exponent", [0.0, 0.5, 1.0])
 def test_items_keep_a_power_of_their_length(exponent: float) -> None:
     data = skewed()
-    plain, kept = (replace(SMALL, length_exponent=power).fit(data, seed=2).targets for power in (1.0, exponent))
+    plain, kept = (
+        replace(SMALL, length_exponent=power).fit(data, FitContext(seed=2)).targets for power in (1.0, exponent)
+    )
     lengths = np.linalg.norm(plain, axis=1)
     np.testing.assert_allclose(np.linalg.norm(kept, axis=1), lengths**exponent, rtol=1e-4)
     np.testing.assert_allclose(kept * lengths[:, None], plain * np.linalg.norm(kept, axis=1)[:, None], atol=1e-5)
@@ -81,7 +85,7 @@ def test_items_keep_a_power_of_their_length(exponent: float) -> None:
 @WORLDS
 def test_a_trained_user_is_answered_by_his_propagated_vector(world: Callable[[], RecallData]) -> None:
     data = world()
-    recaller = SMALL.fit(data, seed=2)
+    recaller = SMALL.fit(data, FitContext(seed=2))
     assert recaller.users is not None
     taste = taste_matrix(data.interactions, SMALL.weight_exponent)[:, recaller.rows].toarray().astype(np.float64)
     # sources hold the layers below the last over the root of the degree; users their own share.
@@ -94,7 +98,7 @@ def test_a_trained_user_is_answered_by_his_propagated_vector(world: Callable[[],
 
 def test_what_is_served_is_what_was_trained() -> None:
     data = skewed()
-    recaller = SMALL.fit(data, seed=2)
+    recaller = SMALL.fit(data, FitContext(seed=2))
     graph = bipartite(taste_matrix(data.interactions, SMALL.weight_exponent)[:, recaller.rows])
     users, items = SMALL._train(graph, np.random.default_rng(2))
     final = propagate(graph, users, items, SMALL.layers)
@@ -110,7 +114,7 @@ def _roots(graph: Bipartite) -> npt.NDArray[np.float64]:
 def test_items_off_the_pool_keep_their_say_and_cold_ones_have_none() -> None:
     data = without_knowledge(skewed())
     events = np.bincount(data.interactions.items, minlength=len(data.items))
-    recaller = SMALL.fit(data, seed=0)
+    recaller = SMALL.fit(data)
     assert recaller.rows.tolist() == np.flatnonzero(events).tolist()
     assert recaller.recall(Queries([-1], item_lists([[2]])), 5).lengths.tolist() == [5]
     nothing = item_lists([[len(data.items) - 1], []])
@@ -120,21 +124,21 @@ def test_items_off_the_pool_keep_their_say_and_cold_ones_have_none() -> None:
 def test_no_events_at_all_are_no_error() -> None:
     data = without_knowledge(library())
     nothing = replace(data, interactions=type(data.interactions)([], [], n_users=8, n_items=12))
-    assert SMALL.fit(nothing, seed=0).recall(Queries([0], item_lists([[1]])), 4).lengths.tolist() == [0]
+    assert SMALL.fit(nothing).recall(Queries([0], item_lists([[1]])), 4).lengths.tolist() == [0]
 
 
 def test_threads_do_not_change_a_bit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lightgcn, "_ROWS", 7)
     monkeypatch.setattr("graphrec.threads.default_threads", lambda: 1)
-    before = SMALL.fit(skewed(), seed=4).sources.tobytes()
+    before = SMALL.fit(skewed(), FitContext(seed=4)).sources.tobytes()
     monkeypatch.setattr("graphrec.threads.default_threads", lambda: 3)
-    assert SMALL.fit(skewed(), seed=4).sources.tobytes() == before
-    assert SMALL.fit(skewed(), seed=5).sources.tobytes() != before
+    assert SMALL.fit(skewed(), FitContext(seed=4)).sources.tobytes() == before
+    assert SMALL.fit(skewed(), FitContext(seed=5)).sources.tobytes() != before
 
 
 def test_the_loss_is_told_and_falls(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, logger="graphrec.models.lightgcn"):
-        SMALL.fit(skewed(), seed=0)
+        SMALL.fit(skewed())
     losses = [float(record.getMessage().rsplit(" ", 1)[1]) for record in caplog.records]
     assert len(losses) == 10
     assert losses[-1] < losses[0]
@@ -143,7 +147,7 @@ def test_the_loss_is_told_and_falls(caplog: pytest.LogCaptureFixture) -> None:
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_a_loss_that_runs_away_is_named() -> None:
     with pytest.raises(ConfigError, match=r"the loss of lightgcn is \w+ at step \d+; lower lr, which is 1e\+38"):
-        replace(SMALL, lr=1e38).fit(library(), seed=0)
+        replace(SMALL, lr=1e38).fit(library())
 
 
 @pytest.mark.parametrize(

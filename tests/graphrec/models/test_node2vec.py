@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from graphrec.contracts.recall import Queries, known_queries
+from graphrec.contracts.progress import FitContext
+from graphrec.contracts.queries import Queries, known_queries
 from graphrec.data.interactions import histories
 from graphrec.data.lists import item_lists
 from graphrec.errors import ConfigError, DataError, MissingExtraError
@@ -24,13 +25,13 @@ FIT = """
 import sys
 from graphrec.models.node2vec import Node2Vec
 from tests.worlds import skewed
-sys.stdout.write(Node2Vec(dim=8, walks_per_node=4, length=10).fit(skewed(), seed=5).sources.tobytes().hex())
+sys.stdout.write(Node2Vec(dim=8, walks_per_node=4, length=10).fit(skewed(), FitContext(seed=5)).sources.tobytes().hex())
 """
 
 
 def test_it_learns_the_colours_of_the_checkerboard() -> None:
     data = without_knowledge(checkerboard())
-    recaller = replace(SMALL, walks_per_node=20).fit(data, seed=1)
+    recaller = replace(SMALL, walks_per_node=20).fit(data, FitContext(seed=1))
     similar = recaller.similar(np.arange(len(data.items)), 5)
     owners = np.repeat(np.arange(len(data.items)), similar.lengths)
     assert (similar.items % 2 == owners % 2).mean() > 0.95
@@ -39,7 +40,7 @@ def test_it_learns_the_colours_of_the_checkerboard() -> None:
 @pytest.mark.parametrize("query", ["items", "history", "user", "blend"])
 def test_every_way_of_asking_prefers_the_own_colour(query: Any) -> None:
     data = checkerboard()
-    recaller = replace(SMALL, walks_per_node=20, query=query).fit(data, seed=1)
+    recaller = replace(SMALL, walks_per_node=20, query=query).fit(data, FitContext(seed=1))
     answer = recaller.recall(known_queries(histories(data.interactions), np.arange(30)), 6)
     owners = np.repeat(np.arange(30), answer.lengths)
     assert (answer.items % 2 == owners % 2).mean() > 0.9
@@ -56,31 +57,34 @@ def test_vectors_are_the_same_in_every_process() -> None:
         assert run.stderr == ""
         found.append(run.stdout)
     assert found[0] == found[1]
-    assert found[0] == Node2Vec(dim=8, walks_per_node=4, length=10).fit(skewed(), seed=5).sources.tobytes().hex()
+    assert (
+        found[0]
+        == Node2Vec(dim=8, walks_per_node=4, length=10).fit(skewed(), FitContext(seed=5)).sources.tobytes().hex()
+    )
 
 
 def test_another_seed_gives_other_vectors() -> None:
-    one, two = (SMALL.fit(library(), seed=seed).sources for seed in (1, 2))
+    one, two = (SMALL.fit(library(), FitContext(seed=seed)).sources for seed in (1, 2))
     assert not np.array_equal(one, two)
 
 
 def test_items_that_nothing_is_joined_to_or_that_are_off_the_pool_are_left_out() -> None:
     data = without_knowledge(skewed())
     events = np.bincount(data.interactions.items, minlength=len(data.items))
-    recaller = SMALL.fit(data, seed=0)
+    recaller = SMALL.fit(data)
     assert recaller.rows.tolist() == np.flatnonzero((events > 0) & data.pool).tolist()
     assert recaller.recall(Queries([-1], item_lists([[len(data.items) - 1]])), 5).lengths.tolist() == [0]
 
 
 def test_a_cold_item_is_placed_by_the_knowledge_graph() -> None:
     """Nobody has read row 2, "Children of Dune"; its author, series and prequel place it beside the other Dunes."""
-    recaller = replace(SMALL, walks_per_node=60, window=4).fit(library(), seed=0)
+    recaller = replace(SMALL, walks_per_node=60, window=4).fit(library())
     assert 2 in recaller.rows
     assert set(recaller.similar([2], 3)[0][0].tolist()) & {0, 1}
 
 
 def test_users_without_events_have_no_vector() -> None:
-    recaller = SMALL.fit(without_knowledge(library()), seed=0)
+    recaller = SMALL.fit(without_knowledge(library()))
     assert recaller.users is not None
     assert (recaller.users[:7] != 0).any(axis=1).all()
     assert (recaller.users[7] == 0).all()
@@ -89,22 +93,22 @@ def test_users_without_events_have_no_vector() -> None:
 def test_no_events_at_all_are_no_error() -> None:
     data = without_knowledge(library())
     nothing = replace(data, interactions=type(data.interactions)([], [], n_users=8, n_items=12))
-    recaller = SMALL.fit(nothing, seed=0)
+    recaller = SMALL.fit(nothing)
     assert recaller.recall(Queries([0], item_lists([[1]])), 4).lengths.tolist() == [0]
 
 
 def test_the_index_is_the_one_asked_for() -> None:
-    assert isinstance(SMALL.fit(library(), seed=0).near_targets, HnswIndex)
-    assert isinstance(replace(SMALL, index="exact").fit(library(), seed=0).near_sources, ExactIndex)
+    assert isinstance(SMALL.fit(library()).near_targets, HnswIndex)
+    assert isinstance(replace(SMALL, index="exact").fit(library()).near_sources, ExactIndex)
 
 
 def test_weights_and_relations_change_the_walks() -> None:
     data = skewed()
-    plain = SMALL.fit(data, seed=0).sources
+    plain = SMALL.fit(data).sources
     for other in (replace(SMALL, weighted=True), replace(SMALL, relation_weights={"made_by": 5.0})):
-        assert other.fit(data, seed=0).sources.tobytes() != plain.tobytes()
+        assert other.fit(data).sources.tobytes() != plain.tobytes()
     with pytest.raises(DataError, match="relation 'made_bi' is not among"):
-        replace(SMALL, relation_weights={"made_bi": 1.0}).fit(data, seed=0)
+        replace(SMALL, relation_weights={"made_bi": 1.0}).fit(data)
 
 
 @pytest.mark.parametrize(
@@ -134,4 +138,4 @@ def test_illegal_settings_are_refused(settings: dict[str, Any], problem: str) ->
 def test_without_gensim_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "gensim.models", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'graphrec\[train\]'"):
-        SMALL.fit(library(), seed=0)
+        SMALL.fit(library())

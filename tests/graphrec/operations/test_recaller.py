@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from graphrec.contracts.recall import Queries, RecallData
+from graphrec.contracts.queries import Queries
+from graphrec.contracts.recall_data import RecallData
 from graphrec.data.attributes import Labels
 from graphrec.data.exposures import Exposures
 from graphrec.data.lists import empty_lists
@@ -19,7 +20,7 @@ from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import BundleError, ConfigError, DataError
 from graphrec.operations.recaller import DAY_S, OperationsRecaller, Ruling, label_segments, turn
 from graphrec.operations.recipe import Operations
-from tests.worlds import DAY, START, described, ruled, skewed, vocabulary
+from tests.worlds import DAY, START, described, parts_of, ruled, skewed, vocabulary
 
 
 def rows(*items: int) -> Any:
@@ -154,7 +155,7 @@ def test_what_was_shown_since_the_release_is_not_needed_again() -> None:
     times = START + DAY * np.array([0, 2, 3, 3, 4, 4, 4])
     shown = Exposures([-1] * 7, [1, 1, 1, 2, 3, 3, 3], [False] * 7, None, times, n_users=60, n_items=45)
     data = with_rules(data, Arrivals("released", days=9.0, exposures=3), exposures=shown)
-    ruling = Operations().fit(data, seed=0).rulings[0]
+    ruling = Operations().fit(data).rulings[0]
     left = dict(zip(ruling.items.tolist(), ruling.needs.tolist(), strict=True))
     # Item 1 came out on day 1: its exposure of day 0 does not count; item 3 has had enough; item 2 is not in the pool.
     assert (left[0], left[1], left[4]) == (3, 1, 3)
@@ -164,7 +165,7 @@ def test_what_was_shown_since_the_release_is_not_needed_again() -> None:
 
 def test_labels_become_the_rows_of_a_boost() -> None:
     data = with_rules(described(skewed()), Boost(label={"colour": "white"}, factor=2.0), Boost("i4", factor=3.0))
-    boosts = Operations().fit(data, seed=0).boosts(nobody())
+    boosts = Operations().fit(data).boosts(nobody())
     assert boosts[0][0].tolist() == sorted([4, *range(1, 45, 2)])
 
 
@@ -180,23 +181,23 @@ def test_labels_become_the_rows_of_a_boost() -> None:
 )
 def test_rules_that_do_not_fit_the_data_are_refused(rules: tuple[Rule, ...], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
-        Operations().fit(with_rules(described(skewed()), *rules), seed=0)
+        Operations().fit(with_rules(described(skewed()), *rules))
 
 
 def test_data_without_rules_or_attributes_is_refused_in_words() -> None:
     with pytest.raises(ConfigError, match="were not read"):
-        Operations().fit(skewed(), seed=0)
+        Operations().fit(skewed())
     with pytest.raises(ConfigError, match="no number 'released'"):
-        Operations().fit(with_rules(skewed(), Arrivals("released", exposures=1)), seed=0)
+        Operations().fit(with_rules(skewed(), Arrivals("released", exposures=1)))
     with pytest.raises(ConfigError, match="rules is empty"):
         Operations("")
 
 
 def test_rules_that_are_saved_and_loaded_say_the_same_later(tmp_path: Path) -> None:
     data = ruled(skewed())
-    recaller = Operations().fit(data, seed=0)
+    recaller = Operations().fit(data)
     recaller.save(tmp_path)
-    loaded = OperationsRecaller.load(tmp_path, data.items)
+    loaded = OperationsRecaller.load(tmp_path, parts_of(data.items))
     for now in (START + 1.0, START + 20.0 * DAY, START + 40.0 * DAY):
         queries = Queries(np.arange(60), empty_lists(60), {"country": ["DE"] * 60}, now=now)
         assert items_of(loaded, queries) == items_of(recaller, queries)
@@ -218,23 +219,23 @@ def test_rules_that_are_saved_and_loaded_say_the_same_later(tmp_path: Path) -> N
 )
 def test_damaged_settings_are_named(tmp_path: Path, change: dict[str, Any], words: str) -> None:
     data = ruled(skewed())
-    Operations().fit(data, seed=0).save(tmp_path)
+    Operations().fit(data).save(tmp_path)
     path = tmp_path / "recaller.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(BundleError, match=words):
-        OperationsRecaller.load(tmp_path, data.items)
+        OperationsRecaller.load(tmp_path, parts_of(data.items))
 
 
 @pytest.mark.parametrize("missing", ["kind", "start", "positions"])
 def test_a_rule_without_a_part_is_damage(tmp_path: Path, missing: str) -> None:
     data = ruled(skewed())
-    Operations().fit(data, seed=0).save(tmp_path)
+    Operations().fit(data).save(tmp_path)
     path = tmp_path / "recaller.json"
     settings = json.loads(path.read_text())
     del settings["rulings"][0][missing]
     path.write_text(json.dumps(settings))
     with pytest.raises(BundleError):
-        OperationsRecaller.load(tmp_path, data.items)
+        OperationsRecaller.load(tmp_path, parts_of(data.items))
 
 
 def test_rulings_check_themselves() -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphrec.contracts.recall import RecallData
+from graphrec.contracts.recall_data import RecallData
 from graphrec.data.attributes import Attributes, Labels
 from graphrec.data.exposures import Exposures
 from graphrec.data.interactions import Interactions

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphrec.contracts.recall import Queries, Recaller
+from graphrec.contracts.queries import Queries
+from graphrec.contracts.recaller import Recaller
 from graphrec.data.lists import ItemLists, empty_lists, item_lists
 from graphrec.fusion.rrf import merge_rrf
 from graphrec.fusion.settings import Quota, Rrf

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from graphrec.contracts.recall import Queries
+from graphrec.contracts.queries import Queries
 from graphrec.data.lists import item_lists
 from graphrec.data.neighbours import NeighbourTable
 from graphrec.errors import BundleError
 from graphrec.recallers import load_recaller
 from graphrec.recallers.neighbours import NeighbourRecaller
-from tests.worlds import vocabulary
+from tests.worlds import parts_of, vocabulary
 
 ITEMS = vocabulary("i", 3)
 
@@ -33,26 +33,26 @@ def _change(directory: Path, **changes: object) -> None:
 
 
 def test_what_was_saved_answers(saved: Path) -> None:
-    answer = load_recaller(saved, ITEMS).recall(Queries([-1], item_lists([[0]])), 5)
+    answer = load_recaller(saved, parts_of(ITEMS)).recall(Queries([-1], item_lists([[0]])), 5)
     assert answer.items.tolist() == [2, 0]
 
 
 def test_an_unknown_kind_is_refused(saved: Path) -> None:
     _change(saved, kind="oracle")
     with pytest.raises(BundleError, match="'oracle'; this version knows ranked, "):
-        load_recaller(saved, ITEMS)
+        load_recaller(saved, parts_of(ITEMS))
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", '{"kind": 3}', "\udcff"])
 def test_broken_settings_are_refused(saved: Path, text: str) -> None:
     (saved / "recaller.json").write_bytes(text.encode("utf-8", "surrogateescape"))
     with pytest.raises(BundleError, match=r"recaller\.json"):
-        load_recaller(saved, ITEMS)
+        load_recaller(saved, parts_of(ITEMS))
 
 
 def test_missing_settings_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="cannot be read"):
-        load_recaller(tmp_path, ITEMS)
+        load_recaller(tmp_path, parts_of(ITEMS))
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_missing_settings_are_refused(tmp_path: Path) -> None:
 def test_wrong_settings_are_refused(saved: Path, changes: dict[str, object]) -> None:
     _change(saved, **changes)
     with pytest.raises(BundleError) as caught:
-        load_recaller(saved, ITEMS)
+        load_recaller(saved, parts_of(ITEMS))
     assert "\n" not in str(caught.value)
 
 
@@ -92,7 +92,7 @@ def test_wrong_settings_are_refused(saved: Path, changes: dict[str, object]) -> 
 def test_wrong_arrays_are_refused(saved: Path, array: np.ndarray[tuple[int, ...], np.dtype[np.int32]]) -> None:
     np.save(saved / "neighbours-1.npy", array)
     with pytest.raises(BundleError):
-        load_recaller(saved, ITEMS)
+        load_recaller(saved, parts_of(ITEMS))
 
 
 @pytest.mark.parametrize("keep_bytes", [0, 40, 130])
@@ -100,17 +100,17 @@ def test_a_truncated_array_is_refused(saved: Path, keep_bytes: int) -> None:
     path = saved / "scores-0.npy"
     path.write_bytes(path.read_bytes()[:keep_bytes])
     with pytest.raises(BundleError, match=r"scores-0\.npy cannot be read"):
-        load_recaller(saved, ITEMS)
+        load_recaller(saved, parts_of(ITEMS))
 
 
 def test_a_pickled_array_is_refused(saved: Path) -> None:
     np.save(saved / "scores-0.npy", np.array([{}], dtype=object), allow_pickle=True)
     with pytest.raises(BundleError, match=r"scores-0\.npy cannot be read"):
-        load_recaller(saved, ITEMS)
+        load_recaller(saved, parts_of(ITEMS))
 
 
 @pytest.mark.parametrize("text", ["", "[1]", '["a", "a"]', '["a"]', "3"])
 def test_wrong_names_of_middle_rows_are_refused(saved: Path, text: str) -> None:
     (saved / "via.json").write_text(text)
     with pytest.raises(BundleError):
-        load_recaller(saved, ITEMS)
+        load_recaller(saved, parts_of(ITEMS))

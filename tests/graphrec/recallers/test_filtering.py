@@ -11,10 +11,10 @@ import numpy.typing as npt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphrec.contracts.recall import Evidence, Queries
+from graphrec.contracts.queries import Queries
+from graphrec.contracts.recaller import BundleParts, Evidence
 from graphrec.data.leave_out import leave_out
 from graphrec.data.lists import ItemLists, empty_lists, item_lists, truncate
-from graphrec.data.vocabulary import Vocabulary
 from graphrec.recallers.filtering import recall_allowed
 
 N_ITEMS = 40
@@ -41,7 +41,7 @@ class Countdown:
         raise NotImplementedError
 
     @classmethod
-    def load(cls, directory: Path, items: Vocabulary) -> Self:
+    def load(cls, directory: Path, parts: BundleParts) -> Self:
         raise NotImplementedError
 
 

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphrec.contracts.recall import Queries
+from graphrec.contracts.queries import Queries
 from graphrec.data.lists import empty_lists, item_lists
 from graphrec.data.neighbours import NeighbourTable, csr_table
 from graphrec.errors import ConfigError, DataError
@@ -17,7 +17,7 @@ from graphrec.recallers.neighbours import NeighbourRecaller
 from graphrec.recallers.profile import Profile, profile_weights
 from tests.oracles.recallers import pushed
 from tests.oracles.sparse import top
-from tests.worlds import vocabulary
+from tests.worlds import parts_of, vocabulary
 
 
 def _dense(shape: tuple[int, int], seed: int) -> npt.NDArray[np.float64]:
@@ -107,7 +107,7 @@ def test_a_single_table_has_a_background_too(tmp_path: Path) -> None:
         [_table(np.array([[0.0, 5.0, 2.0], [1.0, 0.0, 0.0], [0.0, 2.0, 0.0]]))], background=[0, 1, 2]
     )
     recaller.save(tmp_path)
-    for one in (recaller, NeighbourRecaller.load(tmp_path, vocabulary("i", 3))):
+    for one in (recaller, NeighbourRecaller.load(tmp_path, parts_of(vocabulary("i", 3)))):
         # items of 0 and 2 together: [-, 7, 2] less twice the background: item 2 is gone.
         answer = one.recall(_one([0, 2]), 5)
         assert (answer.items.tolist(), answer.scores.tolist()) == ([1], [5.0])

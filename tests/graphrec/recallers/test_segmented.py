@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphrec.contracts.recall import Queries
+from graphrec.contracts.queries import Queries
 from graphrec.data.attributes import Labels
 from graphrec.data.lists import empty_lists
 from graphrec.data.neighbours import NeighbourTable
@@ -18,7 +18,7 @@ from graphrec.errors import BundleError, ConfigError, DataError
 from graphrec.recallers.ranked import RankedRecaller
 from graphrec.recallers.segmented import SegmentedRecaller
 from graphrec.recallers.segments import Segments
-from tests.worlds import vocabulary
+from tests.worlds import parts_of, vocabulary
 
 SEGMENTS = Segments("country", Labels(Vocabulary(["DE", "FR"]), [0, 1, -1]))
 
@@ -95,4 +95,4 @@ def test_damaged_settings_are_named(tmp_path: Path, old: str, new: str, words: s
     path = tmp_path / "recaller.json"
     path.write_text(path.read_text().replace(old, new))
     with pytest.raises(BundleError, match=words):
-        SegmentedRecaller.load(tmp_path, vocabulary("i", 5))
+        SegmentedRecaller.load(tmp_path, parts_of(vocabulary("i", 5)))

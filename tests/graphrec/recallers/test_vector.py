@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from graphrec.contracts.recall import Queries
+from graphrec.contracts.queries import Queries
 from graphrec.data.leave_out import leave_out
 from graphrec.data.lists import empty_lists, item_lists
 from graphrec.errors import BundleError, ConfigError, DataError
@@ -17,7 +17,7 @@ from graphrec.recallers.filtering import recall_allowed
 from graphrec.recallers.fold_in import FoldIn
 from graphrec.recallers.profile import Profile
 from graphrec.recallers.vector import QueryMode, VectorRecaller, vote_table
-from tests.worlds import vocabulary
+from tests.worlds import parts_of, vocabulary
 
 # Items 1, 3, 4, 6, 7 of 9 have vectors, in the plane: two to the east, two to the north, one between.
 ROWS = np.array([1, 3, 4, 6, 7], dtype=np.int32)
@@ -74,17 +74,17 @@ def test_a_fold_in_takes_the_place_of_the_mean(tmp_path: Path) -> None:
     scores = recaller.recall(Queries([-1], item_lists([[1]])), 1)[0][1]
     np.testing.assert_allclose(scores, [3 / (1 + 1 + 0.5)])  # (1, 0) / (v'v + gram + regularisation)
     recaller.save(tmp_path)
-    again = load_recaller(tmp_path, vocabulary("i", 9))
+    again = load_recaller(tmp_path, parts_of(vocabulary("i", 9)))
     assert isinstance(again, VectorRecaller)
     assert again.fold_in is not None
     assert again.fold_in.settings() == {"regularisation": 0.5, "exponent": 0.0, "background": 3.0}
     assert again.fold_in.gram.tolist() == [1, 2]
     np.save(tmp_path / "fold-in-gram.npy", -np.ones(2, np.float32))
     with pytest.raises(BundleError, match="diagonal of a Gram matrix"):
-        load_recaller(tmp_path, vocabulary("i", 9))
+        load_recaller(tmp_path, parts_of(vocabulary("i", 9)))
     np.save(tmp_path / "fold-in-gram.npy", np.ones(3, np.float32))
     with pytest.raises(BundleError, match="the fold-in has dim 3, item vectors 2"):
-        load_recaller(tmp_path, vocabulary("i", 9))
+        load_recaller(tmp_path, parts_of(vocabulary("i", 9)))
 
 
 def test_one_matrix_under_two_indexes_is_written_once(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_one_matrix_under_two_indexes_is_written_once(tmp_path: Path) -> None:
     recaller = VectorRecaller(ROWS, SOURCES, SOURCES, by_product, by_angle, None, 9)
     recaller.save(tmp_path)
     assert not (tmp_path / "targets.npy").exists()
-    again = VectorRecaller.load(tmp_path, vocabulary("i", 9))
+    again = VectorRecaller.load(tmp_path, parts_of(vocabulary("i", 9)))
     assert ask(again, -1, [1, 4]) == ask(recaller, -1, [1, 4])
 
 
@@ -213,7 +213,7 @@ def test_it_comes_back_from_disk(tmp_path: Path, one_space: bool, with_users: bo
         ROWS, SOURCES, targets, near_targets, near, users, 9, "blend", 7, 1.5, Profile(last=3), "near {source}"
     )
     recaller.save(tmp_path)
-    again = load_recaller(tmp_path, vocabulary("i", 9))
+    again = load_recaller(tmp_path, parts_of(vocabulary("i", 9)))
     assert isinstance(again, VectorRecaller)
     for name in ("query", "neighbours", "power", "profile", "reason", "n_items"):
         assert getattr(again, name) == getattr(recaller, name)
@@ -228,13 +228,13 @@ def test_damaged_files_are_named(tmp_path: Path) -> None:
     plane("history").save(tmp_path)
     np.save(tmp_path / "sources.npy", np.arange(9, dtype=np.float32))
     with pytest.raises(BundleError, match="no multiple of dim 2"):
-        load_recaller(tmp_path, vocabulary("i", 9))
+        load_recaller(tmp_path, parts_of(vocabulary("i", 9)))
     np.save(tmp_path / "sources.npy", SOURCES.ravel() + np.float32(1))
     with pytest.raises(BundleError, match="other vectors"):
-        load_recaller(tmp_path, vocabulary("i", 9))
+        load_recaller(tmp_path, parts_of(vocabulary("i", 9)))
     np.save(tmp_path / "sources.npy", np.full(10, np.nan, dtype=np.float32))
     with pytest.raises(BundleError, match="finite"):
-        load_recaller(tmp_path, vocabulary("i", 9))
+        load_recaller(tmp_path, parts_of(vocabulary("i", 9)))
 
 
 def test_illegal_parts_are_refused() -> None:

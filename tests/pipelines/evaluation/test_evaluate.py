@@ -9,7 +9,10 @@ import pytest
 from graphrec.channels.behaviour.item_cf import ItemCF
 from graphrec.channels.content.tag import Tag
 from graphrec.channels.popular.hot import Hot
-from graphrec.contracts.recall import RecallData, Recaller, Recipe, known_queries
+from graphrec.contracts.queries import known_queries
+from graphrec.contracts.recall_data import RecallData
+from graphrec.contracts.recaller import Recaller
+from graphrec.contracts.recipe import Recipe
 from graphrec.data.interactions import Interactions, histories
 from graphrec.data.lists import item_lists
 from graphrec.data.neighbours import NeighbourTable
@@ -32,7 +35,7 @@ def world(split: Split | None = None) -> tuple[RecallData, Split, dict[str, Reca
     held = split or split_by_ratio(whole.interactions, test_share=0.3, seed=1)
     data = dataclasses.replace(whole, interactions=held.train)
     recipes: dict[str, Recipe] = {"hot": Hot(), "item-cf": ItemCF(), "tag": Tag()}
-    return data, held, {name: recipe.fit(data, seed=0) for name, recipe in recipes.items()}
+    return data, held, {name: recipe.fit(data) for name, recipe in recipes.items()}
 
 
 def run(data: RecallData, held: Split, channels: dict[str, Recaller], **options: Any) -> dict[str, Any]:
@@ -194,7 +197,7 @@ def test_a_personal_channel_beats_popularity_on_the_checkerboard() -> None:
     whole = checkerboard()
     split = split_by_ratio(whole.interactions, test_share=0.25, seed=0)
     data = dataclasses.replace(whole, interactions=split.train)
-    channels: dict[str, Recaller] = {"hot": Hot().fit(data, seed=0), "item-cf": ItemCF().fit(data, seed=0)}
+    channels: dict[str, Recaller] = {"hot": Hot().fit(data), "item-cf": ItemCF().fit(data)}
     report = run(data, split, channels, k=[5])
     assert report["channels"]["item-cf"]["recall@5"] == 1.0
     assert report["channels"]["item-cf"]["vs_hot@5"][1] > 0

@@ -11,7 +11,7 @@ from graphrec.channels.behaviour.item_cf import ItemCF
 from graphrec.channels.behaviour.swing import Swing
 from graphrec.channels.popular.hot import Hot
 from graphrec.channels.registry import RECIPES, recipe_class
-from graphrec.contracts.recall import Recipe
+from graphrec.contracts.recipe import Recipe
 from graphrec.errors import ConfigError
 from graphrec.pipelines.tuning.domains import Choices, Range
 from graphrec.pipelines.tuning.search_spaces import DEFAULTS, present_settings, search_spaces, with_settings

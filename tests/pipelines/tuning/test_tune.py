@@ -13,7 +13,9 @@ import pytest
 
 import graphrec.pipelines.tuning.report
 import graphrec.pipelines.tuning.tune
-from graphrec.contracts.recall import Recaller, known_queries
+from graphrec.contracts.progress import FitContext
+from graphrec.contracts.queries import known_queries
+from graphrec.contracts.recaller import Recaller
 from graphrec.data.interactions import histories
 from graphrec.data.leave_out import leave_out
 from graphrec.data.splits import held_out, split_by_ratio
@@ -118,7 +120,7 @@ def test_a_value_is_that_of_the_channel_fitted_on_the_inner_part(directory: Path
     config = load_config(directory / "config.toml")
     _, _, train = prepare(config, rejects=None, steps=Silent())
     inner = split_by_ratio(train.interactions, test_share=0.25, seed=7)
-    channel = config.recipes["item-cf"].fit(dataclasses.replace(train, interactions=inner.train), seed=7)
+    channel = config.recipes["item-cf"].fit(dataclasses.replace(train, interactions=inner.train), FitContext(seed=7))
     history, truth = histories(inner.train), held_out(inner.train, inner.test)
     queries = known_queries(history, np.arange(len(history)))
     recalls = []
@@ -343,7 +345,7 @@ def test_metrics_of_a_part_are_those_of_the_lists(tmp_path: Path) -> None:
     config = load_config(shelf(tmp_path))
     _, _, train = prepare(config, rejects=None, steps=Silent())
     part = hold_out(config, train, inner_section(config.settings.split), max_users=30, seed=1)
-    channel = config.recipes["hot"].fit(part.data, seed=0)
+    channel = config.recipes["hot"].fit(part.data)
     queries = known_queries(part.history, part.users)
     lists = leave_out(channel.recall(queries, 99), 4, exclude=queries.history, allowed=train.pool)
     for metric in ("recall", "ndcg", "hit_rate"):

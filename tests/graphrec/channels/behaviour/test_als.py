@@ -12,7 +12,9 @@ import pytest
 import scipy.sparse as sp
 
 from graphrec.channels.behaviour.als import Als
-from graphrec.contracts.recall import Queries, RecallData, known_queries
+from graphrec.contracts.progress import FitContext
+from graphrec.contracts.queries import Queries, known_queries
+from graphrec.contracts.recall_data import RecallData
 from graphrec.data.interactions import histories
 from graphrec.data.lists import item_lists
 from graphrec.errors import ConfigError
@@ -68,7 +70,7 @@ def test_the_loss_falls_with_every_half_step(world: Callable[[], RecallData], st
 def test_a_users_own_history_gives_the_vector_of_a_half_step(world: Callable[[], RecallData]) -> None:
     data = world()
     recipe = replace(SMALL, steps=0)
-    recaller = recipe.fit(data, seed=2)
+    recaller = recipe.fit(data, FitContext(seed=2))
     taste = taste_matrix(data.interactions, recipe.weight_exponent)[:, recaller.rows]
     zeros = np.zeros((taste.shape[0], 6), np.float32)
     items, users, _ = recipe.half_step(sp.csr_array(taste), recaller.sources, zeros)
@@ -82,7 +84,7 @@ def test_a_users_own_history_gives_the_vector_of_a_half_step(world: Callable[[],
 def test_items_off_the_pool_keep_their_say_and_cold_ones_have_none() -> None:
     data = without_knowledge(skewed())
     events = np.bincount(data.interactions.items, minlength=len(data.items))
-    recaller = SMALL.fit(data, seed=0)
+    recaller = SMALL.fit(data)
     assert recaller.rows.tolist() == np.flatnonzero(events).tolist()
     assert recaller.recall(Queries([-1], item_lists([[2]])), 5).lengths.tolist() == [5]
     assert recaller.recall(Queries([-1], item_lists([[len(data.items) - 1]])), 5).lengths.tolist() == [0]
@@ -91,21 +93,21 @@ def test_items_off_the_pool_keep_their_say_and_cold_ones_have_none() -> None:
 def test_no_events_at_all_are_no_error() -> None:
     data = without_knowledge(library())
     nothing = replace(data, interactions=type(data.interactions)([], [], n_users=8, n_items=12))
-    assert SMALL.fit(nothing, seed=0).recall(Queries([0], item_lists([[1]])), 4).lengths.tolist() == [0]
+    assert SMALL.fit(nothing).recall(Queries([0], item_lists([[1]])), 4).lengths.tolist() == [0]
 
 
 @pytest.mark.parametrize("threads", [1, 3])
 def test_threads_do_not_change_a_bit(monkeypatch: pytest.MonkeyPatch, threads: int) -> None:
     data, recipe = skewed(), replace(SMALL, steps=1, dim=3)
-    before = recipe.fit(data, seed=4).sources.tobytes()
+    before = recipe.fit(data, FitContext(seed=4)).sources.tobytes()
     monkeypatch.setattr("graphrec.recallers.fold_in._CHUNK", 128 // threads)
     monkeypatch.setattr("graphrec.threads.default_threads", lambda: threads)
-    assert recipe.fit(data, seed=4).sources.tobytes() == before
-    assert recipe.fit(data, seed=5).sources.tobytes() != before
+    assert recipe.fit(data, FitContext(seed=4)).sources.tobytes() == before
+    assert recipe.fit(data, FitContext(seed=5)).sources.tobytes() != before
 
 
 def test_the_index_is_the_one_asked_for() -> None:
-    recaller = replace(SMALL, index="hnsw").fit(library(), seed=0)
+    recaller = replace(SMALL, index="hnsw").fit(library())
     assert isinstance(recaller.near_targets, HnswIndex)
     assert recaller.near_targets.metric == "ip"
 

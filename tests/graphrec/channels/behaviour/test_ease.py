@@ -11,7 +11,8 @@ import scipy.sparse as sp
 from graphrec.channels.behaviour import ease
 from graphrec.channels.behaviour.ease import Ease, invert
 from graphrec.channels.behaviour.ease_neighbourhood import restricted_weights
-from graphrec.contracts.recall import RecallData, known_queries
+from graphrec.contracts.queries import known_queries
+from graphrec.contracts.recall_data import RecallData
 from graphrec.data.interactions import histories
 from graphrec.errors import ConfigError
 from tests.oracles.behaviour import ease_weights, item_cf_table
@@ -34,7 +35,7 @@ def _weights(recipe: Ease, data: RecallData) -> Dense:
 def test_rows_are_the_largest_positive_weights(world: Callable[[], RecallData], recipe: Ease) -> None:
     data = world()
     whole = _weights(recipe, data) * data.pool
-    table = recipe.fit(data, seed=0).tables[0]
+    table = recipe.fit(data).tables[0]
     noise = 1e-5 * whole.max()
     for row, weights in enumerate(whole):
         items, scores = table[row]
@@ -55,7 +56,7 @@ def test_what_is_left_out_counts_by_its_mean(world: Callable[[], RecallData], re
     added = taste @ table
     expected = added + recipe.remainder * taste.sum(axis=1, keepdims=True) * mean
     queries = known_queries(histories(data.interactions), np.arange(len(data.users)))
-    answer = recipe.fit(data, seed=0).recall(queries, len(data.items))
+    answer = recipe.fit(data).recall(queries, len(data.items))
     for (items, scores), row, reached in zip(answer, expected, added, strict=True):
         assert set(np.flatnonzero((row > 1e-4) & (reached > 1e-4)).tolist()) <= set(items.tolist())
         np.testing.assert_allclose(scores, row[items], rtol=1e-3, atol=1e-4)
@@ -76,9 +77,9 @@ def test_blocks_invert_as_one_piece_does(monkeypatch: pytest.MonkeyPatch, n: int
 
 def test_more_than_one_block_gives_the_same_table(monkeypatch: pytest.MonkeyPatch) -> None:
     data, recipe = skewed(), Ease(regularisation=4.0)
-    whole = recipe.fit(data, seed=0).tables[0]
+    whole = recipe.fit(data).tables[0]
     monkeypatch.setattr(ease, "_BLOCK", 7)
-    blocks = recipe.fit(data, seed=0).tables[0]
+    blocks = recipe.fit(data).tables[0]
     np.testing.assert_allclose(blocks.scores.sum(), whole.scores.sum(), rtol=1e-4)
     for row in range(len(whole)):
         np.testing.assert_allclose(blocks[row][1][:10], whole[row][1][:10], rtol=1e-3, atol=1e-5)
@@ -93,9 +94,9 @@ def test_beyond_max_items_each_item_is_predicted_from_its_neighbourhood(monkeypa
     monkeypatch.setattr(ease, "_NEIGHBOURHOOD", 3)
     data = skewed()
     n = int((takers(data) > 0).sum())  # items without events do not count
-    exact, beyond = (Ease(max_items=limit).fit(data, seed=0).tables[0] for limit in (n, n - 1))
-    np.testing.assert_array_equal(exact.scores, Ease().fit(data, seed=0).tables[0].scores)
-    np.testing.assert_array_equal(beyond.scores, Ease(neighbourhood=3).fit(data, seed=0).tables[0].scores)
+    exact, beyond = (Ease(max_items=limit).fit(data).tables[0] for limit in (n, n - 1))
+    np.testing.assert_array_equal(exact.scores, Ease().fit(data).tables[0].scores)
+    np.testing.assert_array_equal(beyond.scores, Ease(neighbourhood=3).fit(data).tables[0].scores)
     assert len(beyond.scores) < len(exact.scores)
 
 
@@ -125,8 +126,8 @@ def test_restricted_weights_solve_one_small_system_an_item(
 def test_a_neighbourhood_of_all_items_is_the_exact_solution(world: Callable[[], RecallData]) -> None:
     data = world()
     queries = known_queries(histories(data.interactions), np.arange(len(data.users)))
-    exact = Ease(regularisation=3.0).fit(data, seed=0).recall(queries, 5)
-    whole = Ease(regularisation=3.0, neighbourhood=len(data.items)).fit(data, seed=0).recall(queries, 5)
+    exact = Ease(regularisation=3.0).fit(data).recall(queries, 5)
+    whole = Ease(regularisation=3.0, neighbourhood=len(data.items)).fit(data).recall(queries, 5)
     # Items that share no user with the target are left out; their weights are small, not 0.
     shared = [len(np.intersect1d(a[0], b[0])) / max(1, len(a[0])) for a, b in zip(exact, whole, strict=True)]
     assert np.mean(shared) > 0.85

@@ -13,7 +13,10 @@ from graphrec.channels.behaviour.cheby_cf import ChebyCf, plateau_response
 from graphrec.channels.behaviour.gf_cf import GfCf
 from graphrec.channels.behaviour.spectrum import item_spectrum
 from graphrec.channels.behaviour.turbo_cf import TurboCf
-from graphrec.contracts.recall import Queries, RecallData, Recaller, known_queries
+from graphrec.contracts.progress import ALONE
+from graphrec.contracts.queries import Queries, known_queries
+from graphrec.contracts.recall_data import RecallData
+from graphrec.contracts.recaller import Recaller
 from graphrec.data.interactions import Interactions, histories
 from graphrec.data.lists import item_lists
 from graphrec.errors import ConfigError
@@ -65,7 +68,11 @@ def _assert_scores(data: RecallData, recaller: Any, matrix: Dense) -> None:
 @pytest.mark.parametrize("recipe", [GfCf(), GfCf(low_pass=1.5, half_life=2.0, weight_exponent=1.0), GfCf(low_pass=0.0)])
 def test_gf_cf_is_the_linear_filter_and_the_ideal_low_pass(world: World, rank: int, recipe: GfCf) -> None:
     data, recipe = world(), replace(recipe, rank=rank)
-    _assert_scores(data, recipe.fit(data, seed=0), gf_cf_matrix(data, **settings_of(recipe)))
+<<<<<<< HEAD
+    _assert_scores(data, recipe.fit(data), gf_cf_matrix(data, **settings_of(recipe)))
+=======
+    _assert_scores(data, recipe.fit(data), gf_cf_matrix(data, **_settings(recipe)))
+>>>>>>> a8b6988 (Contracts of their own: queries, recaller, recipe, recall data, progress; a fit takes a context, a loaded channel what the bundle holds)
 
 
 @ANY_RANK
@@ -82,7 +89,11 @@ def test_cheby_cf_is_its_response_on_leading_vectors_and_a_line_on_the_rest(
     world: World, rank: int, recipe: ChebyCf
 ) -> None:
     data, recipe = world(), replace(recipe, rank=rank)
-    _assert_scores(data, recipe.fit(data, seed=0), cheby_cf_matrix(data, **settings_of(recipe)))
+<<<<<<< HEAD
+    _assert_scores(data, recipe.fit(data), cheby_cf_matrix(data, **settings_of(recipe)))
+=======
+    _assert_scores(data, recipe.fit(data), cheby_cf_matrix(data, **_settings(recipe)))
+>>>>>>> a8b6988 (Contracts of their own: queries, recaller, recipe, recall data, progress; a fit takes a context, a loaded channel what the bundle holds)
 
 
 @ANY_RANK
@@ -93,7 +104,11 @@ def test_bspm_is_its_polynomial_on_leading_vectors_and_a_line_on_the_rest(
     world: World, rank: int, recipe: Bspm
 ) -> None:
     data, recipe = world(), replace(recipe, rank=rank)
-    _assert_scores(data, recipe.fit(data, seed=0), bspm_matrix(data, **settings_of(recipe)))
+<<<<<<< HEAD
+    _assert_scores(data, recipe.fit(data), bspm_matrix(data, **settings_of(recipe)))
+=======
+    _assert_scores(data, recipe.fit(data), bspm_matrix(data, **_settings(recipe)))
+>>>>>>> a8b6988 (Contracts of their own: queries, recaller, recipe, recall data, progress; a fit takes a context, a loaded channel what the bundle holds)
 
 
 @FULL_RANK
@@ -113,7 +128,7 @@ def test_with_all_vectors_cheby_cf_is_the_whole_polynomial_of_the_laplacian(
         terms.append(2 * laplacian @ terms[-1] - terms[-2])
     matrix = sum(c * term for c, term in zip(coefficients, terms, strict=True)) - coefficients.sum() * identity
     scale = np.where(by_item > 0, by_item, 1.0) ** 0.3
-    _assert_scores(data, recipe.fit(data, seed=0), matrix / scale[:, None] * scale * returnable(data, by_item))
+    _assert_scores(data, recipe.fit(data), matrix / scale[:, None] * scale * returnable(data, by_item))
 
 
 @FULL_RANK
@@ -122,13 +137,13 @@ def test_with_all_vectors_bspm_is_the_whole_polynomial_of_the_graph(world: World
     normalised, by_item = item_graph(data)
     graph = normalised.T @ normalised
     matrix = graph @ runge_kutta_matrix(graph, 2.0) * returnable(data, by_item)
-    _assert_scores(data, recipe.fit(data, seed=0), matrix)
+    _assert_scores(data, recipe.fit(data), matrix)
 
 
 @pytest.mark.parametrize("world", [checkerboard, short, library])
 def test_without_sharpening_bspm_is_gf_cf(world: World) -> None:
     data = world()
-    recaller = Bspm(rank=2, low_pass=0.3, sharpening=0.0).fit(data, seed=0)
+    recaller = Bspm(rank=2, low_pass=0.3, sharpening=0.0).fit(data)
     _assert_scores(data, recaller, gf_cf_matrix(data, rank=2, low_pass=0.3, weight_exponent=0.0))
 
 
@@ -139,14 +154,23 @@ def test_without_sharpening_bspm_is_gf_cf(world: World) -> None:
 )
 def test_turbo_cf_is_the_dense_product_to_a_power(world: World, recipe: TurboCf) -> None:
     data = world()
-    _assert_scores(data, recipe.fit(data, seed=0), turbo_cf_table(data, **settings_of(recipe)))
+<<<<<<< HEAD
+    _assert_scores(data, recipe.fit(data), turbo_cf_table(data, **settings_of(recipe)))
+=======
+    _assert_scores(data, recipe.fit(data), turbo_cf_table(data, **_settings(recipe)))
+>>>>>>> a8b6988 (Contracts of their own: queries, recaller, recipe, recall data, progress; a fit takes a context, a loaded channel what the bundle holds)
 
 
 @pytest.mark.parametrize("k", [1, 3, 10])
 def test_turbo_cf_keeps_the_best_k_of_each_row(k: int) -> None:
     data, recipe = skewed(), TurboCf(k=k)
-    table = recipe.fit(data, seed=0).tables[0]
+<<<<<<< HEAD
+    table = recipe.fit(data).tables[0]
     whole = turbo_cf_table(data, **(settings_of(recipe) | {"k": 0}))
+=======
+    table = recipe.fit(data).tables[0]
+    whole = turbo_cf_table(data, **(_settings(recipe) | {"k": 0}))
+>>>>>>> a8b6988 (Contracts of their own: queries, recaller, recipe, recall data, progress; a fit takes a context, a loaded channel what the bundle holds)
     for row, dense in enumerate(whole):
         np.testing.assert_allclose(table[row][1], np.sort(dense[dense > 0])[::-1][:k], rtol=1e-5)
 
@@ -154,7 +178,7 @@ def test_turbo_cf_keeps_the_best_k_of_each_row(k: int) -> None:
 @WORLDS
 @pytest.mark.parametrize("exponent", [0.0, 0.5, 2.0])
 def test_the_spectrum_lies_between_0_and_1_whatever_the_weights(world: World, exponent: float) -> None:
-    spectrum = item_spectrum(world(), rank=512, weight_exponent=exponent, seed=0)
+    spectrum = item_spectrum(world(), ALONE, rank=512, weight_exponent=exponent)
     eigenvalues, vectors = leading_vectors(item_graph(world(), exponent)[0], 512)
     np.testing.assert_allclose(spectrum.eigenvalues, eigenvalues, rtol=1e-3, atol=1e-5)
     np.testing.assert_allclose(spectrum.vectors @ spectrum.vectors.T, vectors @ vectors.T, atol=1e-4)
@@ -164,7 +188,7 @@ def test_a_line_never_falls() -> None:
     # The interpolated step dips below its value at 0 first; the exact part still follows it.
     dip = plateau_response(np.array([0.0, 0.03]), 0.01, 8)
     assert dip[1] < dip[0]
-    recaller = ChebyCf(plateau=0.01, rank=512).fit(skewed(), seed=0)
+    recaller = ChebyCf(plateau=0.01, rank=512).fit(skewed())
     assert len(recaller.to_items.scores) == 0
     assert recaller.recall(Queries([-1], item_lists([[0, 4]])), 5).lengths[0] == 5
 
@@ -188,7 +212,7 @@ def test_neither_items_off_the_pool_nor_those_without_events_come_back(world: Wo
 
 
 def _fit(recipe: Any, data: RecallData) -> Recaller:
-    recaller: Recaller = recipe.fit(data, seed=0)
+    recaller: Recaller = recipe.fit(data)
     return recaller
 
 

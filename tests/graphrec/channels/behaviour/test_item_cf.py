@@ -32,7 +32,7 @@ from tests.worlds import checkerboard, library, skewed
 )
 def test_item_cf_is_the_sum_over_shared_users(world: World, recipe: ItemCF) -> None:
     data = world()
-    assert_table(recipe.fit(data, seed=0), item_cf_table(data, **settings_of(recipe)))
+    assert_table(recipe.fit(data), item_cf_table(data, **settings_of(recipe)))
 
 
 @pytest.mark.parametrize("world", [skewed, library])
@@ -46,7 +46,7 @@ def test_item_cf_is_the_sum_over_shared_users(world: World, recipe: ItemCF) -> N
 )
 def test_item_cf_counts_pairs_of_events_less_when_they_lie_apart(world: World, recipe: ItemCF) -> None:
     data = world()
-    table, dense = recipe.fit(data, seed=0).tables[0], item_cf_table(data, **settings_of(recipe))
+    table, dense = recipe.fit(data).tables[0], item_cf_table(data, **settings_of(recipe))
     for row, expected in enumerate(dense):
         columns, scores = table[row]
         np.testing.assert_allclose(scores, expected[columns], rtol=1e-4, atol=1e-6)
@@ -55,4 +55,4 @@ def test_item_cf_counts_pairs_of_events_less_when_they_lie_apart(world: World, r
 
 def test_time_decay_without_times_is_said_in_one_sentence() -> None:
     with pytest.raises(ConfigError, match=r"pair_half_life_days is 7.0, and these interactions have no times; set it"):
-        ItemCF(pair_half_life_days=7.0).fit(checkerboard(), seed=0)
+        ItemCF(pair_half_life_days=7.0).fit(checkerboard())

@@ -9,7 +9,8 @@ from graphrec.channels.behaviour.item_cf import ItemCF
 from graphrec.channels.behaviour.rp3beta import RP3beta
 from graphrec.channels.behaviour.swing import Swing
 from graphrec.channels.behaviour.user_cf import UserCF
-from graphrec.contracts.recall import Queries, RecallData
+from graphrec.contracts.queries import Queries
+from graphrec.contracts.recall_data import RecallData
 from graphrec.data.interactions import Interactions, histories
 from graphrec.data.lists import item_lists
 from graphrec.graph.catalogue import items_only
@@ -30,7 +31,7 @@ from tests.worlds import checkerboard, vocabulary
 )
 def test_user_cf_is_a_vote_of_the_nearest(world: World, recipe: UserCF) -> None:
     data = world()
-    recaller = recipe.fit(data, seed=0)
+    recaller = recipe.fit(data)
     history = histories(data.interactions)
     for user in range(0, len(data.users), 5):
         for asking in (user, -1):
@@ -46,8 +47,8 @@ def test_a_hub_names_no_more_neighbours_than_its_cap() -> None:
     items = np.concatenate([np.zeros(n), 1 + np.arange(n // 10) % 2]).astype(np.int32)
     events = Interactions(users, items, n_users=n, n_items=3)
     data = RecallData(vocabulary("u", n), vocabulary("i", 3), events, items_only(vocabulary("i", 3)))
-    recaller = UserCF(max_users_per_item=50).fit(data, seed=0)
+    recaller = UserCF(max_users_per_item=50).fit(data)
     assert np.diff(recaller.tables[0].indptr).tolist() == [50, 50, 50]
     assert recaller.recall(Queries([-1], item_lists([[0, 1]])), 3).lengths[0] > 0
     for recipe in (ItemCF(), RP3beta(), Swing(max_users_per_item=50)):
-        assert set(recipe.fit(data, seed=0).tables[0][1][0].tolist()) == {0}
+        assert set(recipe.fit(data).tables[0][1][0].tolist()) == {0}

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from graphrec.channels.popular.hot import Hot
-from graphrec.contracts.recall import Queries, RecallData
+from graphrec.contracts.queries import Queries
+from graphrec.contracts.recall_data import RecallData
 from graphrec.data.attributes import Attributes, Labels
 from graphrec.data.interactions import Interactions
 from graphrec.data.lists import empty_lists, item_lists
@@ -21,7 +22,7 @@ from tests.worlds import checkerboard, described, skewed
 
 
 def _ranked(recipe: Hot, data: RecallData) -> RankedRecaller:
-    recaller = recipe.fit(data, seed=0)
+    recaller = recipe.fit(data)
     assert isinstance(recaller, RankedRecaller)
     return recaller
 
@@ -56,7 +57,7 @@ def test_hot_of_no_events_is_the_pool_in_row_order() -> None:
 @pytest.mark.parametrize("prior", [0.5, 100.0])
 def test_hot_of_a_segment_is_its_shares_shrunk_to_everybodys(world: World, prior: float) -> None:
     data = described(world())
-    recaller = Hot(half_life_days=40, by_user="country", prior=prior).fit(data, seed=0)
+    recaller = Hot(half_life_days=40, by_user="country", prior=prior).fit(data)
     for code, country in enumerate(["DE", "FR", "NL"]):
         expected = hot_of_segment(data, 40, prior, members(data, code))
         assert_scores(recaller, from_country(country), expected, data.pool)
@@ -67,7 +68,7 @@ def test_hot_of_a_segment_is_its_shares_shrunk_to_everybodys(world: World, prior
 
 def test_a_known_user_is_at_home_unless_the_request_says_otherwise() -> None:
     data = described(skewed())
-    recaller = Hot(by_user="country", prior=1.0).fit(data, seed=0)
+    recaller = Hot(by_user="country", prior=1.0).fit(data)
     french = members(data, 1)[0]
     homes = recaller.recall(from_country("DE", "FR", None), 45)
     asked = recaller.recall(Queries([french] * 3, empty_lists(3), {"country": [None, "DE", "Atlantis"]}), 45)
@@ -83,7 +84,7 @@ def test_a_segment_without_events_has_the_list_of_everybody() -> None:
     codes = np.where(np.arange(len(data.users)) < 57, 0, 1)  # the last three took nothing
     labels = Labels(Vocabulary(["old", "new"]), codes)
     data = replace(data, user_attributes=Attributes(len(data.users), {}, {"age": labels}))
-    recaller = Hot(by_user="age").fit(data, seed=0)
+    recaller = Hot(by_user="age").fit(data)
     lists = recaller.recall(Queries([-1, -1], empty_lists(2), {"age": ["new", None]}), 45)
     np.testing.assert_array_equal(lists[0][0], lists[1][0])
 
@@ -91,7 +92,7 @@ def test_a_segment_without_events_has_the_list_of_everybody() -> None:
 @WORLDS
 def test_hot_by_category_hands_out_votes_by_share(world: World) -> None:
     data = described(world())
-    recaller = Hot(half_life_days=40, by_item="colour").fit(data, seed=0)
+    recaller = Hot(half_life_days=40, by_item="colour").fit(data)
     sums = decayed_sums(data, 40, range(len(data.users))) * data.pool
     n = len(data.items)
     shares = np.array([sums[i] / max(sums[i % 2 :: 2].sum(), 1e-300) for i in range(n)])

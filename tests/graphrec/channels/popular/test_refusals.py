@@ -24,7 +24,7 @@ from tests.worlds import described, skewed
 )
 def test_what_the_data_lacks_is_named(recipe: Any, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
-        recipe.fit(skewed(), seed=0)
+        recipe.fit(skewed())
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_labels_and_columns_that_are_not_there_are_named(recipe: Any, words: str
     assert shown is not None
     bare = Exposures(shown.users, shown.items, shown.converted, n_users=shown.n_users, n_items=shown.n_items)
     with pytest.raises(ConfigError, match=words):
-        recipe.fit(replace(data, exposures=bare), seed=0)
+        recipe.fit(replace(data, exposures=bare))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,113 @@
+"""What a fit may use besides the data: a seed, threads, a place for progress and checkpoints, shared intermediates."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from graphrec.errors import ConfigError
+
+T = TypeVar("T")
+State = Mapping[str, npt.NDArray[Any]]
+
+
+class Progress(Protocol):
+    """Told how far a fit has come."""
+
+    def __call__(self, done: int, total: int, /, **values: float) -> None:
+        """Say that ``done`` of ``total`` steps are over; ``values`` are what there is to see, such as ``loss``."""
+        ...
+
+
+class Checkpoints(Protocol):
+    """Where a fit of many steps leaves its state, so that a fit that was stopped goes on where it was."""
+
+    def load(self) -> State:
+        """Return the arrays that were saved last; empty where there are none."""
+        ...
+
+    def save(self, state: State) -> None:
+        """Keep arrays in place of those saved before, whole or not at all."""
+        ...
+
+
+class SharedResults:
+    """Intermediates that several channels of a run need: each is computed once, by whoever needs it first.
+
+    A result belongs to the object that it was computed from, so that one container may serve several parts of the data.
+    Safe to use from several threads; memory is that of the results, until the container goes.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        # The owner is kept with the result: its id stays its own as long as it lives.
+        self._results: dict[tuple[int, Hashable], tuple[object, object]] = {}
+
+    def once(self, owner: object, key: Hashable, make: Callable[[], T]) -> T:
+        """Return what ``make`` returned when ``key`` was first asked for with this ``owner``."""
+        with self._lock:
+            place = (id(owner), key)
+            if place not in self._results:
+                self._results[place] = (owner, make())
+            return cast("T", self._results[place][1])
+
+
+def _silent(_done: int, _total: int, /, **_values: float) -> None:
+    """Show nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitContext:
+    """What a fit may use besides the data. The defaults are those of a fit by itself, from Python.
+
+    Parameters
+    ----------
+    seed : int, default 0
+        Of everything that is drawn: same data, recipe and seed give the same channel.
+    device : str, default "cpu"
+        Where torch computes: "cpu", "cuda", "cuda:1", …; recipes without torch do not read it.
+    workers : int, default 0
+        Threads; 0 takes every processor that the process may use. No answer depends on it.
+    progress : callable
+        Called between steps; see :class:`Progress`.
+    checkpoints : Checkpoints or None
+        Where the state of a long fit is kept; None keeps none.
+    shared : SharedResults or None
+        Intermediates that other fits of the same run compute too; None shares nothing.
+
+    Raises
+    ------
+    ConfigError
+        If the seed or the number of workers is no whole number of 0 or more.
+    """
+
+    seed: int = 0
+    device: str = "cpu"
+    workers: int = 0
+    progress: Progress = field(default=_silent, repr=False)
+    checkpoints: Checkpoints | None = field(default=None, repr=False)
+    shared: SharedResults | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        for name in ("seed", "workers"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
+                raise ConfigError(f"{name} of a fit is {value!r}; it must be a whole number of 0 or more")
+
+    @property
+    def threads(self) -> int | None:
+        """Threads for ``map_chunks``: None for every processor."""
+        return self.workers or None
+
+    def once(self, owner: object, key: Hashable, make: Callable[[], T]) -> T:
+        """Return ``make()``, or what it returned for another fit of the run; see :meth:`SharedResults.once`."""
+        return make() if self.shared is None else self.shared.once(owner, key, make)
+
+
+ALONE = FitContext()
+"""The context of a fit by itself."""
