@@ -13,6 +13,7 @@ from graphrec.channels.behaviour.bspm import Bspm
 from graphrec.channels.behaviour.cheby_cf import ChebyCf
 from graphrec.channels.behaviour.gf_cf import GfCf
 from graphrec.contracts.progress import ALONE, FitContext, SharedResults
+from graphrec.data.interactions import Interactions
 from graphrec.errors import ConfigError
 from tests.worlds import checkerboard, skewed
 
@@ -64,7 +65,12 @@ def test_filters_of_one_run_share_the_spectrum(monkeypatch: pytest.MonkeyPatch) 
     import graphrec.channels.behaviour.spectrum as spectrum
 
     computed, decomposed = [], spectrum._decomposed
-    monkeypatch.setattr(spectrum, "_decomposed", lambda *given: computed.append(given[1:]) or decomposed(*given))
+
+    def counted(interactions: Interactions, *settings: Any) -> spectrum.Spectrum:
+        computed.append(settings)
+        return decomposed(interactions, *settings)
+
+    monkeypatch.setattr(spectrum, "_decomposed", counted)
     data, other, context = skewed(), checkerboard(), FitContext(seed=4, shared=SharedResults())
     recipes: list[GfCf | Bspm | ChebyCf] = [GfCf(rank=8), Bspm(rank=8), ChebyCf(rank=8)]
     together = [recipe.fit(data, context) for recipe in recipes]
