@@ -12,14 +12,8 @@ from graphrec.channels.behaviour.item_cf import ItemCF
 from graphrec.channels.behaviour.rp3beta import RP3beta
 from graphrec.channels.behaviour.swing import Swing
 from graphrec.channels.behaviour.user_cf import UserCF
-<<<<<<< HEAD
 from graphrec.contracts.queries import Queries
 from graphrec.contracts.recall_data import RecallData
-=======
-from graphrec.channels.content.tag import Tag
-from graphrec.contracts.queries import Queries
-from graphrec.contracts.recall_data import RecallData
->>>>>>> a8b6988 (Contracts of their own: queries, recaller, recipe, recall data, progress; a fit takes a context, a loaded channel what the bundle holds)
 from graphrec.data.interactions import Interactions, take
 from graphrec.data.lists import ItemLists, item_lists
 from tests.graphrec.channels.compare import assert_same_lists
@@ -75,71 +69,4 @@ def test_a_user_of_zeros_changes_nothing(recipe: Any) -> None:
 def test_repeated_events_count_as_one_pair(recipe: Any) -> None:
     data = library()
     twice = take(data.interactions, np.tile(np.arange(len(data.interactions)), 2))
-<<<<<<< HEAD
     assert_same_lists(_answer(recipe, _with(data, twice)), _answer(recipe, data))
-=======
-    _same(_answer(recipe, _with(data, twice)), _answer(recipe, data))
-
-
-def test_disliked_pairs_do_not_use_up_the_newest_places() -> None:
-    users = np.array([0, 0, 0, 0, 1, 1], dtype=np.int32)
-    items = np.array([0, 1, 2, 3, 3, 0], dtype=np.int32)
-    weights = np.array([1, 1, 1, -1, 1, 1], dtype=np.float32)
-    events = Interactions(users, items, weights, n_users=3, n_items=4)
-    data = RecallData(vocabulary("u", 3), vocabulary("i", 4), events, items_only(vocabulary("i", 4)))
-    kept = liked_pairs(data.interactions, 2)
-    assert list(zip(kept.users.tolist(), kept.items.tolist(), strict=True)) == [(0, 1), (0, 2), (1, 3), (1, 0)]
-    assert len(liked_pairs(data.interactions)) == 5
-
-
-@pytest.mark.parametrize("cap", [0, 1, 4, 1000])
-def test_hubs_are_cut_at_even_distances(cap: int) -> None:
-    matrix = taste_matrix(skewed().interactions).T.tocsr()
-    capped = evenly_capped(matrix, cap)
-    for row in range(matrix.shape[0]):
-        whole = np.sort(matrix.indices[matrix.indptr[row] : matrix.indptr[row + 1]])
-        size = min(cap or len(whole), len(whole))
-        expected = [whole[p * len(whole) // size] for p in range(size)]
-        assert capped.indices[capped.indptr[row] : capped.indptr[row + 1]].tolist() == expected
-
-
-def test_a_hub_names_no_more_neighbours_than_its_cap() -> None:
-    n = 30_000  # everybody took item 0, every tenth user item 1 or 2 as well
-    users = np.concatenate([np.arange(n), np.arange(0, n, 10)]).astype(np.int32)
-    items = np.concatenate([np.zeros(n), 1 + np.arange(n // 10) % 2]).astype(np.int32)
-    events = Interactions(users, items, n_users=n, n_items=3)
-    data = RecallData(vocabulary("u", n), vocabulary("i", 3), events, items_only(vocabulary("i", 3)))
-    recaller = UserCF(max_users_per_item=50).fit(data)
-    assert np.diff(recaller.tables[0].indptr).tolist() == [50, 50, 50]
-    assert recaller.recall(Queries([-1], item_lists([[0, 1]])), 3).lengths[0] > 0
-    for recipe in (ItemCF(), RP3beta(), Swing(max_users_per_item=50)):
-        assert set(recipe.fit(data).tables[0][1][0].tolist()) == {0}
-
-
-def test_disliked_items_lower_their_tags() -> None:
-    data = library()  # tags: science fiction (rows 0-5, 10), fantasy (6-9), classics (11)
-    history = item_lists([[0, 6, 7]], [[5.0, 5.0, 1.0]])
-    plain = Tag(lift=0.0).fit(data).recall(Queries([-1], history), 12)
-    lowered = Tag(lift=0.0, dislike=2.0).fit(data).recall(Queries([-1], history), 12)
-    assert {0, 6} <= set(plain.items.tolist())
-    assert 0 in lowered.items
-    assert 6 not in lowered.items
-    below = item_lists([[0, 6, 7]], [[1.0, 1.0, -1.0]])  # a weight of 0 or below is a dislike too
-    assert 6 not in Tag(lift=0.0, dislike=2.0).fit(data).recall(Queries([-1], below), 12).items
-    alike = item_lists([[0, 6, 7]])  # nobody dislikes what he weighs like all the rest
-    _same(
-        Tag(dislike=2.0).fit(data).recall(Queries([-1], alike), 12),
-        Tag().fit(data).recall(Queries([-1], alike), 12),
-    )
-
-
-def test_tags_to_avoid_never_come_back() -> None:
-    data = library()
-    answer = Tag(lift=0.0, avoid=("fantasy",)).fit(data).recall(Queries([-1], item_lists([[0, 6]])), 12)
-    assert len(answer.items) > 0
-    assert not np.isin(answer.items, [6, 7, 8, 9]).any()
-    with pytest.raises(ConfigError, match=r"avoid: 'fantasi' is not among the 3 tags; nearest: 'fantasy'"):
-        Tag(avoid=("fantasi",)).fit(data)
-    with pytest.raises(ConfigError, match="avoid is 'fantasy'; it must be a list of tags"):
-        Tag(avoid="fantasy")  # type: ignore[arg-type]
->>>>>>> a8b6988 (Contracts of their own: queries, recaller, recipe, recall data, progress; a fit takes a context, a loaded channel what the bundle holds)

@@ -12,16 +12,10 @@ import pytest
 from graphrec.channels.behaviour.item_cf import ItemCF
 from graphrec.channels.behaviour.user_cf import UserCF
 from graphrec.channels.popular.hot import Hot
-<<<<<<< HEAD
 from graphrec.contracts.queries import known_queries
 from graphrec.contracts.recall_data import RecallData
 from graphrec.data.interactions import Interactions, coalesced_parts, histories
 from graphrec.graph.catalogue import items_only
-=======
-from graphrec.contracts.queries import known_queries
-from graphrec.contracts.recall_data import RecallData
-from graphrec.data.interactions import coalesced_parts, histories
->>>>>>> a8b6988 (Contracts of their own: queries, recaller, recipe, recall data, progress; a fit takes a context, a loaded channel what the bundle holds)
 from graphrec.sparse import taste as matrices
 from graphrec.sparse.taste import degrees, evenly_capped, liked_pairs, popularity, scaled, taste_matrix
 from tests.oracles.sparse import dense_taste, takers

@@ -68,11 +68,7 @@ def _assert_scores(data: RecallData, recaller: Any, matrix: Dense) -> None:
 @pytest.mark.parametrize("recipe", [GfCf(), GfCf(low_pass=1.5, half_life=2.0, weight_exponent=1.0), GfCf(low_pass=0.0)])
 def test_gf_cf_is_the_linear_filter_and_the_ideal_low_pass(world: World, rank: int, recipe: GfCf) -> None:
     data, recipe = world(), replace(recipe, rank=rank)
-<<<<<<< HEAD
     _assert_scores(data, recipe.fit(data), gf_cf_matrix(data, **settings_of(recipe)))
-=======
-    _assert_scores(data, recipe.fit(data), gf_cf_matrix(data, **_settings(recipe)))
->>>>>>> a8b6988 (Contracts of their own: queries, recaller, recipe, recall data, progress; a fit takes a context, a loaded channel what the bundle holds)
 
 
 @ANY_RANK
@@ -89,11 +85,7 @@ def test_cheby_cf_is_its_response_on_leading_vectors_and_a_line_on_the_rest(
     world: World, rank: int, recipe: ChebyCf
 ) -> None:
     data, recipe = world(), replace(recipe, rank=rank)
-<<<<<<< HEAD
     _assert_scores(data, recipe.fit(data), cheby_cf_matrix(data, **settings_of(recipe)))
-=======
-    _assert_scores(data, recipe.fit(data), cheby_cf_matrix(data, **_settings(recipe)))
->>>>>>> a8b6988 (Contracts of their own: queries, recaller, recipe, recall data, progress; a fit takes a context, a loaded channel what the bundle holds)
 
 
 @ANY_RANK
@@ -104,11 +96,7 @@ def test_bspm_is_its_polynomial_on_leading_vectors_and_a_line_on_the_rest(
     world: World, rank: int, recipe: Bspm
 ) -> None:
     data, recipe = world(), replace(recipe, rank=rank)
-<<<<<<< HEAD
     _assert_scores(data, recipe.fit(data), bspm_matrix(data, **settings_of(recipe)))
-=======
-    _assert_scores(data, recipe.fit(data), bspm_matrix(data, **_settings(recipe)))
->>>>>>> a8b6988 (Contracts of their own: queries, recaller, recipe, recall data, progress; a fit takes a context, a loaded channel what the bundle holds)
 
 
 @FULL_RANK
@@ -154,23 +142,14 @@ def test_without_sharpening_bspm_is_gf_cf(world: World) -> None:
 )
 def test_turbo_cf_is_the_dense_product_to_a_power(world: World, recipe: TurboCf) -> None:
     data = world()
-<<<<<<< HEAD
     _assert_scores(data, recipe.fit(data), turbo_cf_table(data, **settings_of(recipe)))
-=======
-    _assert_scores(data, recipe.fit(data), turbo_cf_table(data, **_settings(recipe)))
->>>>>>> a8b6988 (Contracts of their own: queries, recaller, recipe, recall data, progress; a fit takes a context, a loaded channel what the bundle holds)
 
 
 @pytest.mark.parametrize("k", [1, 3, 10])
 def test_turbo_cf_keeps_the_best_k_of_each_row(k: int) -> None:
     data, recipe = skewed(), TurboCf(k=k)
-<<<<<<< HEAD
     table = recipe.fit(data).tables[0]
     whole = turbo_cf_table(data, **(settings_of(recipe) | {"k": 0}))
-=======
-    table = recipe.fit(data).tables[0]
-    whole = turbo_cf_table(data, **(_settings(recipe) | {"k": 0}))
->>>>>>> a8b6988 (Contracts of their own: queries, recaller, recipe, recall data, progress; a fit takes a context, a loaded channel what the bundle holds)
     for row, dense in enumerate(whole):
         np.testing.assert_allclose(table[row][1], np.sort(dense[dense > 0])[::-1][:k], rtol=1e-5)
 

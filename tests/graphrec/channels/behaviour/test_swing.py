@@ -45,13 +45,8 @@ def _of(pairs: list[tuple[int, int]], weights: list[float] | None = None) -> Rec
 )
 def test_it_is_the_sum_over_pairs_of_users(world: World, recipe: Swing) -> None:
     data = world()
-<<<<<<< HEAD
     found = _dense(recipe.fit(data).tables[0])
     np.testing.assert_allclose(found, swing_table(data, **settings_of(recipe, "weight_exponent")), rtol=1e-5)
-=======
-    found = _dense(recipe.fit(data).tables[0])
-    np.testing.assert_allclose(found, swing_table(data, **_settings(recipe)), rtol=1e-5)
->>>>>>> a8b6988 (Contracts of their own: queries, recaller, recipe, recall data, progress; a fit takes a context, a loaded channel what the bundle holds)
 
 
 def test_only_the_best_k_stay() -> None:
