@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from graphrec.checks import as_array, check_length, check_rows
 from graphrec.data.lists import ItemLists, take_lists
+from graphrec.data.sequences import Sequences, take_sequences, without_repeats
 from graphrec.errors import DataError
 
 
@@ -18,13 +19,17 @@ from graphrec.errors import DataError
 class Queries:
     """n recall requests.
 
+    What a user did is there twice: :attr:`events` as it happened, for models of sequences, and :attr:`history`, each
+    item once, for all others. Either is made from the other when it is first looked at, and shared by all channels.
+
     Parameters
     ----------
     users : ndarray
         (n,) int32 user rows; -1 is somebody never seen.
-    history : ItemLists
-        n lists of item rows, oldest first, with weights as scores. It may be live: the newest events of a known
-        user, or all that is known of an unknown one. Weights of 0 or below count as "seen" but say nothing of taste.
+    history : Sequences or ItemLists
+        n lists of events, or of distinct items with weights as scores, oldest first. It may be live: the newest events
+        of a known user, or all that is known of an unknown one. Weights of 0 or below count as "seen" but say nothing
+        of taste.
     context : mapping of str to sequence of (str or None), optional
         What the requests themselves say, by the name of a user label: n texts each, None where a request is silent.
         It goes before what is stored of the user: ``{"country": ["DE"]}`` is somebody who is in Germany now.
@@ -38,14 +43,15 @@ class Queries:
     """
 
     users: npt.NDArray[np.int32]
-    history: ItemLists
     context: Mapping[str, tuple[str | None, ...]]
     now: float | None
+    _events: Sequences | None
+    _history: ItemLists | None
 
     def __init__(
         self,
         users: npt.ArrayLike,
-        history: ItemLists,
+        history: Sequences | ItemLists,
         context: Mapping[str, Sequence[str | None]] | None = None,
         *,
         now: float | None = None,
@@ -54,28 +60,52 @@ class Queries:
         check_length(rows, len(history), name="users")
         if len(rows) and int(rows.min()) < -1:
             raise DataError(f"user row {int(rows.min())} is below -1; -1 stands for a user never seen")
-        said = {name: tuple(texts) for name, texts in (context or {}).items()}
-        for name, texts in said.items():
+        labels = {name: tuple(texts) for name, texts in (context or {}).items()}
+        for name, texts in labels.items():
             if len(texts) != len(rows):
                 raise DataError(f"the context {name!r} has {len(texts)} entries; it must have {len(rows)}")
-        object.__setattr__(self, "users", rows)
-        object.__setattr__(self, "history", history)
-        object.__setattr__(self, "context", MappingProxyType(said))
-        object.__setattr__(self, "now", now)
+        set_field = object.__setattr__
+        set_field(self, "users", rows)
+        set_field(self, "context", MappingProxyType(labels))
+        set_field(self, "now", now)
+        set_field(self, "_events", history if isinstance(history, Sequences) else None)
+        set_field(self, "_history", None if isinstance(history, Sequences) else history)
 
     def __len__(self) -> int:
         return len(self.users)
+
+    @property
+    def events(self) -> Sequences:
+        """N lists of events, oldest first."""
+        events = self._events
+        if events is None:
+            events = without_repeats(self.history)
+            object.__setattr__(self, "_events", events)
+        return events
+
+    @property
+    def history(self) -> ItemLists:
+        """N lists of distinct items, each at the place of its last event, with summed weights as scores."""
+        return self.events.distinct if self._history is None else self._history
 
 
 def take_queries(queries: Queries, positions: npt.ArrayLike) -> Queries:
     """Return the queries at ``positions`` (n',), in that order, context and moment included."""
     chosen = np.asarray(positions, dtype=np.int64)
     context = {name: [texts[at] for at in chosen.tolist()] for name, texts in queries.context.items()}
-    return Queries(queries.users[chosen], take_lists(queries.history, chosen), context, now=queries.now)
+    return Queries(queries.users[chosen], _taken(queries, chosen), context, now=queries.now)
 
 
-def known_queries(history: ItemLists, users: npt.ArrayLike, *, now: float | None = None) -> Queries:
+def _taken(queries: Queries, chosen: npt.NDArray[np.int64]) -> Sequences | ItemLists:
+    """Return the histories at ``chosen``, in the form that they were given in."""
+    if queries._history is None:
+        return take_sequences(queries.events, chosen)
+    return take_lists(queries.history, chosen)
+
+
+def known_queries(history: Sequences | ItemLists, users: npt.ArrayLike, *, now: float | None = None) -> Queries:
     """Return queries for known ``users`` (n,), with their own histories taken from ``history`` (one list a user)."""
     rows = as_array(users, np.int32, name="users")
     check_rows(rows, len(history), name="users")
-    return Queries(rows, take_lists(history, rows), now=now)
+    taken = take_sequences(history, rows) if isinstance(history, Sequences) else take_lists(history, rows)
+    return Queries(rows, taken, now=now)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,11 +33,16 @@ class Interactions:
         (m,) int64 seconds UTC, or None where no time is known (then the order of rows is the order of events).
     n_users, n_items : int
         Sizes of the two vocabularies; never inferred from the largest row.
+    kinds : ndarray or None
+        (m,) int8 positions in ``kind_names`` (view, buy, …); None where all events are of one kind.
+    kind_names : sequence of str
+        Names of the kinds.
 
     Raises
     ------
     DataError
-        On unequal lengths, rows out of range, weights that are not finite, or times that look like milliseconds.
+        On unequal lengths, rows or kinds out of range, weights that are not finite, or times that look like
+        milliseconds.
     """
 
     users: npt.NDArray[np.int32]
@@ -46,6 +51,8 @@ class Interactions:
     times: npt.NDArray[np.int64] | None
     n_users: int
     n_items: int
+    kinds: npt.NDArray[np.int8] | None
+    kind_names: tuple[str, ...]
 
     def __init__(
         self,
@@ -56,6 +63,8 @@ class Interactions:
         *,
         n_users: int,
         n_items: int,
+        kinds: npt.ArrayLike | None = None,
+        kind_names: Sequence[str] = (),
     ) -> None:
         set_field = object.__setattr__
         set_field(self, "users", as_array(users, np.int32, name="users"))
@@ -66,11 +75,16 @@ class Interactions:
         set_field(self, "times", None if times is None else as_array(times, np.int64, name="times"))
         set_field(self, "n_users", int(n_users))
         set_field(self, "n_items", int(n_items))
+        set_field(self, "kinds", None if kinds is None else as_array(kinds, np.int8, name="kinds"))
+        set_field(self, "kind_names", tuple(kind_names))
         check_length(self.items, m, name="items")
         check_length(self.weights, m, name="weights")
         check_rows(self.users, self.n_users, name="users")
         check_rows(self.items, self.n_items, name="items")
         check_finite(self.weights, name="weights")
+        if self.kinds is not None:
+            check_length(self.kinds, m, name="kinds")
+            check_rows(self.kinds, len(self.kind_names), name="kinds")
         if self.times is not None:
             check_length(self.times, m, name="times")
             if m and int(self.times.max()) > _LATEST_TIME:
@@ -92,11 +106,13 @@ def take(interactions: Interactions, rows: npt.NDArray[np.intp] | npt.NDArray[np
         None if interactions.times is None else interactions.times[rows],
         n_users=interactions.n_users,
         n_items=interactions.n_items,
+        kinds=None if interactions.kinds is None else interactions.kinds[rows],
+        kind_names=interactions.kind_names,
     )
 
 
 def coalesce(interactions: Interactions) -> Interactions:
-    """Return one event a (user, item) pair: weights summed, the latest time kept.
+    """Return one event a (user, item) pair: weights summed, the latest time kept, kinds dropped.
 
     Rows come in order of user, then of the (last) event. Time O(m), and a sort of those users whose events do not
     come in order of time; memory the result, with room for m, and 16 bytes an item and 8 a user.
