@@ -1,35 +1,111 @@
-"""The engine of graphrec: arrays in, arrays out."""
+"""The recall stage of a recommender whose catalogue is a graph: everything a program needs, by one name.
 
-from graphrec.contracts.queries import Queries
-from graphrec.contracts.recall_data import RecallData
-from graphrec.contracts.recaller import Recaller
-from graphrec.contracts.recipe import Recipe
-from graphrec.data.embeddings import EmbeddingTable
-from graphrec.data.interactions import Interactions
-from graphrec.data.lists import ItemLists
-from graphrec.data.neighbours import NeighbourTable
-from graphrec.data.vocabulary import Vocabulary
-from graphrec.errors import BundleError, ConfigError, DataError, GraphRecError, UnknownIdError
-from graphrec.graph.adjacency import Adjacency
-from graphrec.graph.catalogue import CatalogueGraph
-from graphrec.version import __version__
+    import graphrec as gr
 
-__all__ = [
-    "Adjacency",
-    "BundleError",
-    "CatalogueGraph",
-    "ConfigError",
-    "DataError",
-    "EmbeddingTable",
-    "GraphRecError",
-    "Interactions",
-    "ItemLists",
-    "NeighbourTable",
-    "Queries",
-    "RecallData",
-    "Recaller",
-    "Recipe",
-    "UnknownIdError",
-    "Vocabulary",
-    "__version__",
-]
+    data = gr.recall_data(gr.read_interactions("ratings.csv"))
+    channel = gr.ItemCF(k=50).fit(data)
+
+    gr.train("books.toml", "out")
+    engine = gr.Engine.open("out")
+    engine.recall(user="42", k=100)
+
+This file is a table of names. Each is imported when it is first used, so ``import graphrec`` loads neither numpy nor
+torch, and a program pays for what it names. ``__init__.pyi`` holds the same names for editors and type checkers;
+``python -m tests.test_face`` writes it again after a change here. Nothing inside graphrec imports through this table.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+from graphrec.channels.registry import RECIPES
+from graphrec.errors import MissingExtraError, nearest_names
+from graphrec.version import __version__ as __version__
+
+# Module -> the names that it gives. The recipes of channels are taken from their registry.
+_NAMES: dict[str, tuple[str, ...]] = {
+    # What people do first: read, train, measure, serve.
+    "graphrec.pipelines.readers.sources": ("Source", "read_interactions"),
+    "graphrec.pipelines.readers.attributes": ("read_attributes", "read_users"),
+    "graphrec.pipelines.readers.columns": ("Columns",),
+    "graphrec.pipelines.readers.exposures": ("read_exposures",),
+    "graphrec.pipelines.readers.user_tags": ("read_user_tags",),
+    "graphrec.pipelines.readers.rules": ("read_rules",),
+    "graphrec.pipelines.config.load": ("Config", "load_config"),
+    "graphrec.pipelines.jobs.train": ("Trained", "train"),
+    "graphrec.pipelines.registry.datasets": ("datasets_directory",),
+    "graphrec.serve.engine": ("Engine",),
+    "graphrec.serve.answer": ("Answer", "Neighbour", "Neighbours", "Place", "Recalled", "Shared", "TakeDown"),
+    # RDF in and out.
+    "graphrec.kg.reading.rdf": ("read_rdf",),
+    "graphrec.kg.knowledge_graph": ("KnowledgeGraph",),
+    "graphrec.kg.linking": ("Linking", "link_by_literal", "link_by_table", "link_by_template"),
+    "graphrec.kg.catalogue": ("catalogue_graph", "item_tags"),
+    "graphrec.kg.export": ("to_networkx",),
+    "graphrec.kg.interactions": ("InteractionMapping", "interactions_from_rdf"),
+    "graphrec.kg.rdflib_bridge": ("from_rdflib", "select", "to_rdflib"),
+    # Core types.
+    "graphrec.data.vocabulary": ("Vocabulary",),
+    "graphrec.data.interactions": ("Interactions", "histories"),
+    "graphrec.data.lists": ("ItemLists", "item_lists"),
+    "graphrec.data.neighbours": ("NeighbourTable",),
+    "graphrec.data.embeddings": ("EmbeddingTable",),
+    "graphrec.data.attributes": ("Attributes", "Labels"),
+    "graphrec.data.exposures": ("Exposures",),
+    "graphrec.data.item_tags": ("ItemTags",),
+    "graphrec.data.user_tags": ("UserTags",),
+    "graphrec.data.rules": ("Arrivals", "Boost", "Campaign", "Deny", "Pin", "Rules"),
+    "graphrec.data.splits": (
+        "Split", "held_out", "split_by_ratio", "split_by_time", "split_given", "split_leave_last",
+    ),
+    "graphrec.graph.adjacency": ("Adjacency", "adjacency_from_edges"),
+    "graphrec.graph.catalogue": ("CatalogueGraph", "items_only", "with_users"),
+    "graphrec.graph.walks": ("generate_walks",),
+    "graphrec.contracts.queries": ("Queries", "known_queries", "take_queries"),
+    "graphrec.contracts.recall_data": ("RecallData",),
+    "graphrec.contracts.progress": ("FitContext", "SharedResults"),
+    "graphrec.contracts.recipe": ("Recipe",),
+    "graphrec.contracts.recaller": ("Evidence", "Recaller"),
+    "graphrec.contracts.training_part": ("training_part",),
+    "graphrec.models.hetero": ("adjacency_from_hetero", "to_hetero"),
+    # Indexes, fusions, metrics, bundles.
+    "graphrec.index": ("ExactIndex", "HnswIndex", "Index", "build_hnsw", "build_index"),
+    "graphrec.recallers.filtering": ("recall_allowed",),
+    "graphrec.fusion.settings": ("Fusion", "FusionRecipe", "fusion_from_dict"),
+    "graphrec.evaluation.metrics": ("RankMetrics", "metrics_at", "rank_metrics"),
+    "graphrec.bundle": ("Bundle", "open_bundle"),
+    "graphrec.errors": (
+        "BundleError", "ConfigError", "DataError", "FetchError", "GraphRecError", "LeakError", "MissingExtraError",
+        "UnknownIdError",
+    ),
+}  # fmt: skip
+
+# Name -> the module that gives it.
+_HOMES: dict[str, str] = {name: module for module, names in _NAMES.items() for name in names}
+_HOMES |= {name: module for module, _, name in (home.partition(":") for home in RECIPES.values())}
+
+# Modules that learn, read RDF or search settings need packages that an extra brings.
+_EXTRAS = {"graphrec.kg.": "kg", "graphrec.models.": "train", "graphrec.pipelines.tuning.": "tune"}
+
+__all__ = ["__version__", *sorted(_HOMES)]
+
+
+def __getattr__(name: str) -> object:
+    """Import what ``name`` stands for, and keep it."""
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"graphrec has no attribute {name!r}{nearest_names(name, _HOMES)}")
+    try:
+        value: object = getattr(importlib.import_module(home), name)
+    except ModuleNotFoundError as error:
+        extra = next((extra for room, extra in _EXTRAS.items() if home.startswith(room)), None)
+        if extra is None or (error.name or "").partition(".")[0] == __name__:
+            raise
+        raise MissingExtraError(f"graphrec.{name} (package {error.name})", extra=extra) from error
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """Return the names of the table."""
+    return list(__all__)

@@ -1,0 +1,129 @@
+"""The public face: one table of names, imported when they are used, with a stub beside it that says the same.
+
+``python -m tests.test_face`` writes ``graphrec/__init__.pyi`` again after a change of the table.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+import json
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import graphrec as gr
+from graphrec.channels.registry import RECIPES, recipe_class
+from graphrec.errors import MissingExtraError
+
+ROOT = Path(__file__).parent.parent
+STUB = ROOT / "graphrec" / "__init__.pyi"
+ROOMS = ("graphrec", "kg", "pipelines", "serve")
+# What serving never loads; most of it is not even installed where a bundle is served.
+HEAVY = ("torch", "torch_geometric", "gensim", "rdflib", "polars", "matplotlib", "sklearn", "lightgbm", "optuna")
+
+
+def table() -> dict[str, str]:
+    """Return the face's table: name -> module."""
+    homes: dict[str, str] = vars(gr)["_HOMES"]
+    return homes
+
+
+def kind(name: str) -> int:
+    """Return where ruff sorts a name: constants, then classes, then functions."""
+    return 0 if name.isupper() else 1 if name[:1].isupper() else 2
+
+
+def stub_text() -> str:
+    """Return the stub that says what the table says."""
+    lines = sorted((module, kind(name), name) for name, module in table().items())
+    imports = [f"from {module} import {name} as {name}" for module, _, name in lines]
+    head = '"""The names of ``graphrec`` for type checkers: written by ``python -m tests.test_face``."""'
+    version = "from graphrec.version import __version__ as __version__"
+    return "\n".join([head, "", *imports, version, "", "__all__: list[str]", ""])
+
+
+def python(code: str) -> str:
+    """Return what a new interpreter prints."""
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+def test_the_stub_says_what_the_table_says() -> None:
+    assert STUB.read_text(encoding="utf-8") == stub_text(), "run: python -m tests.test_face"
+
+
+def test_all_and_dir_list_the_names_of_the_table() -> None:
+    assert sorted(gr.__all__) == sorted([*table(), "__version__"])
+    assert dir(gr) == sorted(gr.__all__)
+
+
+@pytest.mark.parametrize("name", sorted(table()))
+def test_a_name_is_the_object_of_its_module(name: str) -> None:
+    assert getattr(gr, name) is getattr(importlib.import_module(table()[name]), name)
+
+
+@pytest.mark.parametrize("channel", sorted(RECIPES))
+def test_the_recipe_of_each_channel_is_in_the_face(channel: str) -> None:
+    recipe = recipe_class(channel)
+    assert getattr(gr, recipe.__name__) is recipe
+
+
+def test_no_name_hides_a_room() -> None:
+    assert set(table()).isdisjoint(module.name for module in pkgutil.iter_modules(gr.__path__))
+
+
+def test_an_unknown_name_is_refused_with_the_nearest() -> None:
+    with pytest.raises(AttributeError, match=r"graphrec has no attribute 'ItemCf'; nearest: 'ItemCF'"):
+        gr.ItemCf  # type: ignore[attr-defined]  # noqa: B018
+    with pytest.raises(ImportError, match="ItemCf"):
+        from graphrec import ItemCf  # type: ignore[attr-defined]  # noqa: F401
+
+
+def test_a_name_whose_package_is_missing_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(vars(gr), "read_rdf", raising=False)
+    for module in [name for name in sys.modules if name.startswith("graphrec.kg")]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, "pyoxigraph", None)
+    with pytest.raises(MissingExtraError, match=r"graphrec\.read_rdf \(package pyoxigraph\).*'graphrec\[kg\]'"):
+        gr.read_rdf  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["import graphrec", "import graphrec; dir(graphrec)", "from graphrec import Engine", "from graphrec import ItemCF"],
+)
+def test_an_import_loads_nothing_that_serving_does_without(statement: str) -> None:
+    loaded = json.loads(python(f"{statement}\nimport sys, json\nprint(json.dumps([*sys.modules]))"))
+    assert set(loaded).isdisjoint(HEAVY)
+
+
+def test_the_face_alone_loads_no_array_library() -> None:
+    loaded = json.loads(python("import graphrec, sys, json\nprint(json.dumps([*sys.modules]))"))
+    assert set(loaded).isdisjoint((*HEAVY, "numpy", "scipy", "numba", "pyarrow"))
+
+
+def sources() -> list[Path]:
+    """Return every file of the four packages."""
+    return [path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py")) if path != ROOT / room]
+
+
+def test_nothing_inside_imports_through_the_face() -> None:
+    rooms = {module.name for module in pkgutil.iter_modules(gr.__path__)}
+    through = []
+    for path in sources():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module == "graphrec" and not node.level:
+                through += [(path.name, name.name) for name in node.names if name.name not in rooms]
+            elif isinstance(node, ast.Import):
+                through += [(path.name, name.name) for name in node.names if name.name == "graphrec"]
+    assert through == []
+
+
+if __name__ == "__main__":
+    STUB.write_text(stub_text(), encoding="utf-8")
