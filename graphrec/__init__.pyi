@@ -94,7 +94,7 @@ from graphrec.models.hetero import to_hetero as to_hetero
 from graphrec.models.lightgcn import LightGCN as LightGCN
 from graphrec.models.node2vec import Node2Vec as Node2Vec
 from graphrec.operations.recipe import Operations as Operations
-from graphrec.pipelines.config.load import Config as Config
+from graphrec.pipelines.config.build import Config as Config
 from graphrec.pipelines.config.load import load_config as load_config
 from graphrec.pipelines.jobs.train import Trained as Trained
 from graphrec.pipelines.jobs.train import train as train
