@@ -222,7 +222,7 @@ def test_the_page_shows_what_is_printed(tmp_path: Path) -> None:
     root = Path(os.environ.get("GRAPHREC_DATA", "")) / "ml-latest-small"
     if not (root / "movies.csv").is_file():
         pytest.skip("GRAPHREC_DATA names no folder with ml-latest-small")
-    page = (Path(__file__).parents[2] / "docs" / "pool.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[3] / "docs" / "pool.md").read_text(encoding="utf-8")
     (tmp_path / "ml-latest-small").symlink_to(root.resolve())
     config = tmp_path / "movies.toml"
     config.write_text(page.split("```toml\n")[1].split("```")[0], encoding="utf-8")
