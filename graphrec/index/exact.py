@@ -82,11 +82,8 @@ class ExactIndex:
         allow: npt.NDArray[np.bool_] | None = None,
         skip: ItemLists | None = None,
     ) -> ItemLists:
-        """Return the best k rows of each query; see :class:`graphrec.index.protocol.Index`.
-
-        ``skip`` holds q lists of rows that a query may not get; None skips nothing.
-        """
-        queries = check_search(vectors, k, allow, n=len(self), dim=self.dim)
+        """Return the best k legal rows of each query; see :meth:`graphrec.index.protocol.Index.search`."""
+        queries = check_search(vectors, k, allow, skip, n=len(self), dim=self.dim)
         rows, banned = self._scope(allow)
         n = len(self) if rows is None else len(rows)
         if n == 0 or len(queries) == 0:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.checks import as_array, check_finite
+from graphrec.checks import as_array, check_finite, check_rows
 from graphrec.data.lists import ItemLists, indptr_of
 from graphrec.errors import ConfigError, DataError
 from graphrec.index.protocol import Metric
@@ -70,17 +70,15 @@ def check_matrix(matrix: npt.ArrayLike) -> npt.NDArray[np.float32]:
 
 
 def check_search(
-    vectors: npt.ArrayLike, k: int, allow: npt.NDArray[np.bool_] | None, *, n: int, dim: int
+    vectors: npt.ArrayLike,
+    k: int,
+    allow: npt.NDArray[np.bool_] | None,
+    skip: ItemLists | None,
+    *,
+    n: int,
+    dim: int,
 ) -> npt.NDArray[np.float32]:
-    """Return the queries as (q, dim) float32.
-
-    Raises
-    ------
-    DataError
-        If their width differs, a value is not finite, or ``allow`` is not (n,) bool.
-    ConfigError
-        If ``k < 1``.
-    """
+    """Return the queries as (q, dim) float32; raise as :meth:`graphrec.index.protocol.Index.search` does."""
     if k < 1:
         raise ConfigError(f"k is {k}; a search asks for at least 1 row")
     array = as_array(vectors, np.float32, name="vectors", ndim=2)
@@ -89,6 +87,10 @@ def check_search(
     check_finite(array, name="vectors")
     if allow is not None and (allow.dtype != np.bool_ or allow.shape != (n,)):
         raise DataError(f"allow is {allow.dtype} of shape {allow.shape}; the index needs bool of shape ({n},)")
+    if skip is not None:
+        if len(skip) != len(array):
+            raise DataError(f"skip has {len(skip)} lists for {len(array)} query vectors; it needs one list a query")
+        check_rows(skip.items, n, name="skip")
     return array
 
 

@@ -18,7 +18,7 @@ from graphrec.contracts.recaller import BundleParts, Evidence, evidence_of, no_e
 from graphrec.data.lists import ItemLists, concatenate, empty_lists, indptr_of, places_among, take_lists
 from graphrec.data.neighbours import NeighbourTable
 from graphrec.errors import BundleError, ConfigError, DataError
-from graphrec.index import ExactIndex, Index, audit, load_index
+from graphrec.index import Index, audit, load_index
 from graphrec.index.order import ordered_lists
 from graphrec.recallers.files import (
     load_saved,
@@ -146,12 +146,12 @@ class VectorRecaller:
     ) -> ItemLists:
         """Return at most k items a query, none of them in its list of ``exclude`` or disallowed.
 
-        ``exclude`` holds n lists, ``allowed`` is (n_items,) bool. An exact index leaves them out while it searches;
-        any other, and votes, are asked for longer lists. Raises as :meth:`recall` does.
+        ``exclude`` holds n lists, ``allowed`` is (n_items,) bool. The index leaves them out while it searches; votes
+        are asked for longer lists. Raises as :meth:`recall` does.
         """
         self._check(queries, k)
         index = self.near_targets
-        if self.query == "items" or not isinstance(index, ExactIndex):
+        if self.query == "items":
             return recall_widening(self, queries, k, exclude=exclude, allowed=allowed)
         skip, allow = places_among(exclude, self.rows), None if allowed.all() else allowed[self.rows]
         return self._by_vector(

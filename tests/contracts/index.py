@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from graphrec.data.lists import ItemLists
+from graphrec.data.lists import ItemLists, empty_lists, item_lists
 from graphrec.errors import BundleError, ConfigError, DataError
 from graphrec.index import ExactIndex, Index, audit, load_index
 
@@ -64,6 +67,13 @@ def check_lists(lists: ItemLists, n: int, k: int, n_rows: int) -> None:
         assert list(zip(-scores, rows, strict=True)) == sorted(zip(-scores, rows, strict=True))
 
 
+@cache
+def _built(make: Callable[[Matrix, str], Index], world: str, metric: str) -> tuple[Index, Matrix]:
+    """Return the index and its matrix, built once a run: neither ever changes."""
+    matrix = WORLDS[world]()
+    return make(matrix, metric), matrix
+
+
 @pytest.mark.parametrize("world", WORLDS)
 @pytest.mark.parametrize("metric", METRICS)
 class IndexContract:
@@ -73,9 +83,13 @@ class IndexContract:
     least_recall: float = 1.0
 
     def built(self, world: str, metric: str) -> tuple[Index, Matrix, Matrix]:
-        matrix = WORLDS[world]()
-        queries = np.random.default_rng(8).normal(size=(17, matrix.shape[1])).astype(np.float32)
-        return type(self).make(matrix, metric), matrix, queries
+        index, matrix = _built(type(self).make, world, metric)
+        return index, matrix, np.random.default_rng(8).normal(size=(17, matrix.shape[1])).astype(np.float32)
+
+    def oracle(self, world: str, metric: str) -> ExactIndex:
+        index, _ = _built(ExactIndex, world, metric)
+        assert isinstance(index, ExactIndex)
+        return index
 
     def test_it_states_its_shape(self, world: str, metric: str) -> None:
         index, matrix, _ = self.built(world, metric)
@@ -100,14 +114,49 @@ class IndexContract:
         assert audit(ExactIndex(matrix, metric), queries, 20, matrix=matrix) == 1.0
         assert audit(index, queries[:0], 20, matrix=matrix) == 1.0
 
-    @pytest.mark.parametrize("share", [0.0, 0.004, 0.1, 0.5, 0.95])
-    def test_it_returns_allowed_rows_alone_and_enough_of_them(self, world: str, metric: str, share: float) -> None:
+    @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(
+        share=st.sampled_from([0.0, 0.004, 0.1, 0.5, 0.95, 1.0]), k=st.sampled_from([1, 7, 30, 250]),
+        longest=st.sampled_from([0, 3, 60, 690]), seed=st.integers(0, 99),
+    )  # fmt: skip
+    def test_it_returns_legal_rows_alone_and_enough_of_them(
+        self, world: str, metric: str, share: float, k: int, longest: int, seed: int
+    ) -> None:
         index, matrix, queries = self.built(world, metric)
-        allow = np.random.default_rng(5).random(len(matrix)) < share
-        found = index.search(queries, 30, allow=allow)
-        check_lists(found, 17, 30, len(matrix))
-        assert allow[found.items].all()
-        assert (found.lengths == min(30, int(allow.sum()))).all()
+        rng = np.random.default_rng(seed)
+        allow = rng.random(len(matrix)) < share
+        legal = np.tile(allow, (17, 1))
+        # What a history is made of: the best rows, and some others.
+        nearest = self.oracle(world, metric).search(queries, len(matrix))
+        lists = [
+            np.unique(np.concatenate([nearest[i][0][: size // 2], rng.choice(len(matrix), size)]))
+            for i, size in enumerate(rng.integers(0, longest + 1, 17).tolist())
+        ]
+        for i, rows in enumerate(lists):
+            legal[i, rows] = False
+        mask, skip = None if share == 1.0 else allow, item_lists(lists) if longest else None
+        answer = index.search(queries, k, allow=mask, skip=skip)
+        exact = self.oracle(world, metric).search(queries, k, allow=mask, skip=skip)
+        check_lists(answer, 17, k, len(matrix))
+        owners = np.repeat(np.arange(17), answer.lengths)
+        assert legal[owners, answer.items].all()
+        assert answer.lengths.tolist() == np.minimum(k, legal.sum(axis=1)).tolist()
+        hits = sum(
+            int((scores >= best[-1] - 1e-4 * max(1, abs(best[-1]))).sum())
+            for (_, scores), (_, best) in zip(answer, exact, strict=True)
+            if len(best)
+        )
+        assert hits >= self.least_recall * len(answer.items)
+
+    def test_an_answer_does_not_depend_on_the_queries_beside_it(self, world: str, metric: str) -> None:
+        index, matrix, queries = self.built(world, metric)
+        rng = np.random.default_rng(6)
+        skip = item_lists([rng.choice(len(matrix), 11 * i, replace=False) for i in range(17)])
+        together = index.search(queries, 20, skip=skip)
+        for i in range(17):
+            rows, scores = index.search(queries[i : i + 1], 20, skip=item_lists([skip[i][0]]))[0]
+            np.testing.assert_allclose(scores, together[i][1], rtol=1e-5, atol=1e-5)
+            assert len(np.intersect1d(rows, together[i][0])) >= 19  # a tie may fall either way by the last bit
 
     def test_a_filter_that_removes_the_best_still_fills_the_list(self, world: str, metric: str) -> None:
         index, matrix, queries = self.built(world, metric)
@@ -157,6 +206,10 @@ class IndexContract:
             index.search(queries, 0)
         with pytest.raises(DataError, match="the index needs bool"):
             index.search(queries, 5, allow=np.ones(3, dtype=np.bool_))
+        with pytest.raises(DataError, match="skip has 2 lists for 17 query vectors"):
+            index.search(queries, 5, skip=empty_lists(2))
+        with pytest.raises(DataError, match=f"legal rows are 0 to {len(matrix) - 1}"):
+            index.search(queries[:1], 5, skip=item_lists([[0, len(matrix)]]))
 
     def test_threads_get_the_answers_of_one(self, world: str, metric: str) -> None:
         index, _, queries = self.built(world, metric)
