@@ -131,7 +131,7 @@ class HnswIndex:
         n_allowed = len(self) if allow is None else int(np.count_nonzero(allow))
         rooms = np.full(len(queries), k, dtype=np.int64) if skip is None else k + _room(skip.lengths)
         graph_pays = (rooms <= _WIDE_SHARE * n_allowed) & (np.linalg.norm(queries, axis=1) > 0)
-        graph_pays &= self._graph is not None and n_allowed >= _EXACT_SHARE * len(self)
+        graph_pays &= n_allowed >= _EXACT_SHARE * len(self)
         parts, places = [], []
         for room in np.unique(rooms[graph_pays]).tolist():  # a query's answer does not depend on those beside it
             chosen = np.flatnonzero(graph_pays & (rooms == room))
@@ -150,6 +150,8 @@ class HnswIndex:
         self, queries: FloatArray, room: int, allow: npt.NDArray[np.bool_] | None, skip: ItemLists | None, k: int
     ) -> ItemLists:
         """Return the best ``k`` legal rows among the ``room`` that the graph leads to; empty lists where it fails."""
+        if self._graph is None:
+            return empty_lists(len(queries))
         n_distinct = len(self) - len(self._same.rows)
         # Asking for more neighbours widens this search alone; set_ef would widen everybody's.
         width = max(room + room // 4, self._settings.ef_search)
