@@ -16,11 +16,14 @@ from graphrec.fusion.rrf import Rrf
 from graphrec.fusion.settings import Fusion, FusionRecipe, fusion_class
 from graphrec.pool.rules import RULES, Rule
 
+from ..readers.table_source import TableSource
 from ..tuning.domains import Space
 from ..tuning.search_spaces import search_spaces
 from .sections import FusionSection, TrainConfig
+from .sentences import complaint
 
 T = TypeVar("T")
+Table = TypeVar("Table", bound=TableSource)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -35,6 +38,10 @@ class Config:
     def resolve(self, path: Path) -> Path:
         """Return ``path`` seen from the configuration file."""
         return path if path.is_absolute() else self.directory / path
+
+    def source(self, section: Table) -> Table:
+        """Return the table that a section of ``data`` names, its path seen from the configuration file."""
+        return section.model_copy(update={"path": self.resolve(section.path)})
 
 
 def make_fusion(section: FusionSection, channels: Sequence[str], *, name: str = "config") -> Fusion | FusionRecipe:
@@ -114,13 +121,3 @@ def from_table(made: type[T], values: Mapping[str, Any], *, place: str) -> T:
         return TypeAdapter(made).validate_python(values)
     except ValidationError as error:
         raise ConfigError(complaint(error, place)) from error
-
-
-def complaint(error: ValidationError, place: str = "") -> str:
-    """Return the place below ``place``, the value found and what is legal."""
-    first = error.errors()[0]
-    where = ".".join([place, *(str(part) for part in first["loc"])]).strip(".")
-    if first["type"] == "value_error":
-        # Raised by a check of ours, whose sentence says it all.
-        return f"{where}: {first['msg'].removeprefix('Value error, ')}"
-    return f"{where} is {first['input']!r}: {first['msg'][:1].lower()}{first['msg'][1:]}"

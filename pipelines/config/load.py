@@ -7,32 +7,48 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
-from graphrec.errors import ConfigError, nearest_names
+from graphrec.errors import ConfigError
 
-from .build import Config, complaint, make_fusion, make_recipe, make_rule, spaces_of
+from .build import Config, make_fusion, make_recipe, make_rule, spaces_of
 from .sections import TrainConfig
+from .sentences import sentence
 
 
-def load_config(path: str | Path) -> Config:
-    """Read and check a TOML configuration.
+def load_config(source: str | Path | Mapping[str, Any] | Config) -> Config:
+    """Return a checked configuration: of a TOML file, of a mapping with the same keys, or one that is checked already.
+
+    Relative paths start at the file's directory; those of a mapping at the current one.
 
     Raises
     ------
     ConfigError
-        If the file is missing or no TOML, a key is unknown (with the nearest known one), or a value is illegal.
+        If the file is missing or no TOML, a key is unknown (with the nearest known one), a value is illegal, or
+        ``source`` is something else.
     """
-    source = Path(path)
+    if isinstance(source, Config):
+        return source
+    if isinstance(source, Mapping):
+        return check_config(source, directory=Path.cwd())
+    if not isinstance(source, str | Path):
+        raise ConfigError(
+            f"a configuration cannot be read from a {type(source).__name__}; legal are the path of a TOML file, "
+            "a mapping with its keys, and a Config"
+        )
+    path = Path(source)
+    return check_config(_toml(path), directory=path.parent, name=str(path))
+
+
+def _toml(path: Path) -> dict[str, Any]:
     try:
-        raw = tomllib.loads(source.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise ConfigError(f"there is no configuration file {str(source)!r}") from error
+        raise ConfigError(f"there is no configuration file {str(path)!r}") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{source}: cannot be read as UTF-8 text ({error})") from error
+        raise ConfigError(f"{path}: cannot be read as UTF-8 text ({error})") from error
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{source}: is no TOML: {error}") from error
-    return check_config(raw, directory=source.parent, name=str(source))
+        raise ConfigError(f"{path}: is no TOML: {error}") from error
 
 
 def check_config(raw: Mapping[str, Any], *, directory: Path, name: str = "config") -> Config:
@@ -40,7 +56,7 @@ def check_config(raw: Mapping[str, Any], *, directory: Path, name: str = "config
     try:
         settings = TrainConfig.model_validate(raw)
     except ValidationError as error:
-        raise ConfigError(f"{name}: {_sentence(error, TrainConfig)}") from error
+        raise ConfigError(f"{name}: {sentence(error, TrainConfig)}") from error
     if not settings.channels:
         raise ConfigError(f"{name}: [channels] is empty; name at least one, such as [channels.item-cf]")
     recipes = {channel: make_recipe(channel, table, name=name) for channel, table in settings.channels.items()}
@@ -49,24 +65,3 @@ def check_config(raw: Mapping[str, Any], *, directory: Path, name: str = "config
     config = Config(settings, recipes, directory, rules)
     spaces_of(config, name=name)
     return config
-
-
-def _sentence(error: ValidationError, model: type[BaseModel]) -> str:
-    """Turn pydantic's first complaint into one sentence with the place, the value and the remedy."""
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "missing":
-        return f"{where} is missing"
-    if first["type"] == "extra_forbidden":
-        known = _fields_at(model, [str(part) for part in first["loc"][:-1]])
-        return f"{where} is not a known key{nearest_names(str(first['loc'][-1]), known)}; legal: {', '.join(known)}"
-    return complaint(error)
-
-
-def _fields_at(model: type[BaseModel], path: list[str]) -> list[str]:
-    """Return the field names of the section at ``path`` below ``model``."""
-    for part in path:
-        annotation = model.model_fields[part].annotation
-        options = [annotation, *getattr(annotation, "__args__", ())]
-        model = next(o for o in options if isinstance(o, type) and issubclass(o, BaseModel))
-    return list(model.model_fields)

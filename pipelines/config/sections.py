@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,7 +12,15 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from graphrec.errors import nearest_names
 
 from ..readers.cells import LATEST_S
-from ..readers.columns import Columns
+from ..readers.moments import moment
+from ..readers.table_source import (
+    ExposuresSource,
+    InteractionsSource,
+    ItemsSource,
+    TableSource,
+    UsersSource,
+    UserTagsSource,
+)
 
 METRICS = ("recall", "ndcg", "hit_rate")
 Share = Annotated[float, Field(gt=0.0, lt=1.0)]
@@ -24,21 +32,14 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
 
 
-class InteractionsSource(Section):
+class InteractionsSection(InteractionsSource):
     """Where the events come from: a table, or RDF.
 
-    ``columns`` maps ours (user_id, item_id, weight, timestamp, event) to the file's names. ``rdf`` maps the terms of
-    an RDF file (the fields of ``graphrec.kg.interactions.InteractionMapping``); without it they are those of
-    ``docs/rdf-interactions.md``. ``format = "lists"`` is one user a line: ``user item item …``.
+    ``rdf`` maps the terms of an RDF file (the fields of ``graphrec.kg.interactions.InteractionMapping``); without it
+    they are those of ``docs/rdf-interactions.md``. ``test_path`` is a second file, read alike.
     """
 
-    path: Path
-    columns: dict[str, str] = {}
-    event_weights: dict[str, float] = {}
-    time_unit: Literal["s", "ms", "us", "ns"] = "s"
-    max_reject_share: Annotated[float, Field(ge=0.0, le=1.0)] = 0.05
-    format: Literal["table", "lists"] = "table"
-    rdf: dict[str, Any] = {}
+    rdf: dict[str, Any] = Field(default_factory=dict)
     test_path: Path | None = None
 
 
@@ -64,7 +65,12 @@ class Link(Section):
         if len(ways) != 1:
             found = " and ".join(ways) or "none of them"
             raise ValueError(f"give exactly one of template, table, predicate; found {found}")
+        self.titles()
         return self
+
+    def titles(self) -> ItemsSource | None:
+        """Return the table of titles, if there is one."""
+        return None if self.values is None else ItemsSource.of(self.values, {"columns": self.columns})
 
 
 class KnowledgeSource(Section):
@@ -85,76 +91,23 @@ class KnowledgeSource(Section):
     max_reject_share: Annotated[float, Field(ge=0.0, le=1.0)] = 0.05
 
 
-class Described(Section):
-    """Columns of a table that become attributes, each under its own name; times become numbers, in seconds UTC."""
-
-    numbers: list[str] = []
-    labels: list[str] = []
-    times: list[str] = []
-    time_unit: Literal["s", "ms", "us", "ns"] = "s"
-    max_reject_share: Annotated[float, Field(ge=0.0, le=1.0)] = 0.05
-
-    @pydantic.model_validator(mode="after")
-    def _once(self) -> Described:
-        self.attributes()
-        return self
-
-    def attributes(self) -> Columns:
-        """Return the columns as the readers take them."""
-        return Columns(self.numbers, self.labels, self.times, self.time_unit, self.max_reject_share)
-
-
-class ItemsSource(Described):
-    """A table of items: titles, tags divided by ``separator``, and attributes."""
-
-    path: Path
-    columns: dict[str, str] = {}
-    separator: str = "|"
-
-
-class UsersSource(Described):
-    """A table of users and their attributes; ``columns`` maps our user_id to the file's name."""
-
-    path: Path
-    columns: dict[str, str] = {}
-
-
-class ExposuresSource(Section):
-    """A table of what was shown: item, whether it converted, and where known the user, the value and the time.
-
-    ``columns`` maps ours (user_id, item_id, converted, value, timestamp) to the file's names.
-    """
-
-    path: Path
-    columns: dict[str, str] = {}
-    time_unit: Literal["s", "ms", "us", "ns"] = "s"
-    max_reject_share: Annotated[float, Field(ge=0.0, le=1.0)] = 0.05
-
-
-class UserTagsSource(Section):
-    """A table of tags that users gave items: item, tag, and where known the user and the time.
-
-    ``columns`` maps ours (user_id, item_id, tag, timestamp) to the file's names. A tag counts for an item where
-    ``min_users`` gave it: what one person alone wrote is often a note to himself, and would be shown to others as a
-    reason.
-    """
-
-    path: Path
-    columns: dict[str, str] = {}
-    min_users: Annotated[int, Field(ge=1)] = 2
-    time_unit: Literal["s", "ms", "us", "ns"] = "s"
-    max_reject_share: Annotated[float, Field(ge=0.0, le=1.0)] = 0.05
-
-
 class DataSection(Section):
     """All inputs. Relative paths start at the configuration file's directory."""
 
-    interactions: InteractionsSource
+    interactions: InteractionsSection
     knowledge: KnowledgeSource | None = None
     items: ItemsSource | None = None
     users: UsersSource | None = None
     exposures: ExposuresSource | None = None
     user_tags: UserTagsSource | None = None
+
+    @pydantic.model_validator(mode="after")
+    def _only_files(self) -> DataSection:
+        for name in type(self).model_fields:
+            table = getattr(self, name)
+            if isinstance(table, TableSource) and not isinstance(table.path, Path):
+                raise ValueError(f"{name}.path is a {type(table.path).__name__}; a configuration names files")
+        return self
 
 
 class SplitSection(Section):
@@ -178,17 +131,8 @@ class FusionSection(Section):
 
 
 def _seconds(value: object) -> object:
-    """Return a moment (ISO text, a date or time of TOML, or seconds) as seconds UTC."""
-    if isinstance(value, str):
-        try:
-            value = datetime.fromisoformat(value)
-        except ValueError as error:
-            raise ValueError(f"{value!r} is no ISO date; write it like 2024-05-01 or 2024-05-01T12:00:00Z") from error
-    if isinstance(value, date) and not isinstance(value, datetime):
-        value = datetime(value.year, value.month, value.day, tzinfo=UTC)
-    if isinstance(value, datetime):
-        return int((value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp())
-    return value
+    """Return a moment (ISO text, or a date or time of TOML) as seconds UTC; numbers stay as they are."""
+    return moment(value) if isinstance(value, str | date) else value
 
 
 class PoolSection(Section):

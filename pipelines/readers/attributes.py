@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,18 +17,14 @@ from graphrec.data.item_tags import ItemTags
 from graphrec.data.lists import indptr_of
 from graphrec.data.neighbours import NeighbourTable
 from graphrec.data.vocabulary import Vocabulary
-from graphrec.errors import ConfigError, DataError
+from graphrec.errors import DataError
 
-from .batches import Table
 from .cells import id_cells
-from .columns import Columns, Gathered
+from .columns import Gathered
 from .rejects import Rejects
 from .rows import reject_ragged
+from .table_source import AttributesSource, ItemsSource, UsersSource
 from .tables import named_columns, open_table
-
-OURS = ("item_id", "label", "tags")
-USERS = ("user_id",)
-_NONE = Columns()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,10 +32,10 @@ class ItemTable:
     """What an items table says.
 
     ``labels`` is (n_items,) Arrow text, null where an item has none; ``item_tags`` is None where the table has no tags;
-    ``attributes`` has the columns that were asked for.
+    ``attributes`` has the columns that the source names.
     ``report`` has ``rows``, ``matched``, ``unknown`` (ids that the vocabulary does not hold), ``repeated`` (further
     rows of an item: the first counts), ``empty_ids``, ``without_row`` (items of the vocabulary), ``tags``; and where
-    attributes were asked for ``known`` (rows by attribute), ``unreadable`` (cells) and ``rejects`` (reason -> count).
+    the source names attributes ``known`` (rows by attribute), ``unreadable`` (cells) and ``rejects`` (reason -> count).
     """
 
     items: Vocabulary
@@ -59,34 +54,28 @@ class UserTable:
 
 
 def read_attributes(
-    source: object, *, items: Vocabulary | None = None, columns: Mapping[str, str] | None = None,
-    tag_separator: str = "|", attributes: Columns = _NONE, rejects: Path | None = None,
-    separator: str | None = None, encoding: str = "utf-8", header: tuple[str, ...] = (),
-) -> ItemTable:  # fmt: skip
+    source: object, *, items: Vocabulary | None = None, rejects: Path | None = None, **settings: Any
+) -> ItemTable:
     """Read titles, tags and attributes of items from a file or a frame.
 
     Parameters
     ----------
-    source : path or frame
-        As for :func:`graphrec.pipelines.readers.sources.read_interactions`.
+    source : path, frame or ItemsSource
+        What to read.
     items : Vocabulary or None
         The items to speak of; None takes those of the table, in its order.
-    columns : mapping
-        Our names (item_id, label, tags) to the table's; only item_id must be there.
-    tag_separator : str
-        What stands between tags. Tags are stripped of white space; empty ones do not count.
-    attributes : Columns
-        Which columns become attributes. A cell that cannot be read is counted, kept in ``rejects``, and taken as
-        missing.
     rejects : Path or None
-        Where lines with such cells, and lines of another number of fields, are written: line, reason, row.
-    separator, encoding, header : str, str, tuple of str
-        Of text files.
+        Where lines with cells that cannot be read, and lines of another number of fields, are written: line, reason,
+        row.
+    **settings
+        Fields of :class:`graphrec.pipelines.readers.table_source.ItemsSource`: which columns become attributes
+        (numbers, labels, times), tag_separator, columns, ….
 
     Returns
     -------
     ItemTable
-        Tags are in alphabetical order, each weighing 1.
+        Tags are in alphabetical order, each weighing 1; they are stripped of white space, and empty ones do not count.
+        An attribute whose cell cannot be read is counted and taken as missing.
 
     Raises
     ------
@@ -94,38 +83,35 @@ def read_attributes(
         If the file or a column is missing, empty or broken, no id of the table is among ``items``, or too many cells
         of a column cannot be read.
     ConfigError
-        If ``columns`` names something unknown, or ``tag_separator`` is empty.
+        If a setting is unknown or has an illegal value.
     """
-    if not tag_separator:
-        raise ConfigError("tag_separator is empty; it must be what stands between tags, such as '|'")
-    table = open_table(source, separator=separator, encoding=encoding, header=header)
-    read = _read(table, OURS, columns or {}, attributes, rejects)
+    table = ItemsSource.of(source, settings)
+    read = _read(table, rejects)
     first = _first_rows(read.ids, read.report)
     vocabulary = Vocabulary([read.ids[row] for row in first]) if items is None else items
     places = _places(read, first, vocabulary, "item")
     labels = read.cells.get("label", [])
     named = [labels[place] or None if labels and place >= 0 else None for place in places.tolist()]
     tags = read.cells.get("tags")
-    item_tags = None if tags is None else _item_tags(tags, places, tag_separator)
+    item_tags = None if tags is None else _item_tags(tags, places, table.tag_separator)
     read.report["tags"] = 0 if item_tags is None else len(item_tags.tags)
-    found = _described(read, places)
-    return ItemTable(vocabulary, pa.array(named, pa.large_string()), item_tags, found, read.report)
+    described = _described(read, places)
+    return ItemTable(vocabulary, pa.array(named, pa.large_string()), item_tags, described, read.report)
 
 
-def read_users(
-    source: object, *, users: Vocabulary, columns: Mapping[str, str] | None = None, attributes: Columns = _NONE,
-    rejects: Path | None = None, separator: str | None = None, encoding: str = "utf-8", header: tuple[str, ...] = (),
-) -> UserTable:  # fmt: skip
-    """Read attributes of ``users`` from a file or a frame; all as :func:`read_attributes` does, with a user_id."""
-    table = open_table(source, separator=separator, encoding=encoding, header=header)
-    read = _read(table, USERS, columns or {}, attributes, rejects)
+def read_users(source: object, *, users: Vocabulary, rejects: Path | None = None, **settings: Any) -> UserTable:
+    """Read attributes of ``users`` from a file or a frame, as :func:`read_attributes` does those of items.
+
+    ``settings`` are fields of :class:`graphrec.pipelines.readers.table_source.UsersSource`.
+    """
+    read = _read(UsersSource.of(source, settings), rejects)
     places = _places(read, _first_rows(read.ids, read.report), users, "user")
     return UserTable(_described(read, places), read.report)
 
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """The rows of a table: ids, our other columns as text, the columns of attributes, and a report."""
+    """The rows of a table: ids, its other columns as text, the columns of attributes, and a report."""
 
     ids: list[str]
     cells: dict[str, list[str | None]]
@@ -133,25 +119,24 @@ class _Read:
     report: dict[str, Any]
 
 
-def _read(
-    table: Table, ours: Sequence[str], wanted: Mapping[str, str], attributes: Columns, rejects: Path | None
-) -> _Read:
-    """Return all rows of a table; the first of our names is that of the id."""
-    names = named_columns(table, wanted, ours=ours, needed=ours[:1], divisible=True)
+def _read(source: AttributesSource, rejects: Path | None) -> _Read:
+    """Return all rows of a table; the first of its columns is that of the id."""
+    table = open_table(source)
+    names, id_column = named_columns(table, source), source.COLUMNS[0]
     cells: dict[str, list[str | None]] = {name: [] for name in names}
     with Rejects(rejects, name=table.name, place=table.place) as bad:
-        gathered = Gathered(attributes, table, bad)
-        # A column asked for twice (an id that is its own label) is read once.
-        for batch in table.read(list(dict.fromkeys([*names.values(), *attributes.names]))):
+        gathered = Gathered(source, table, bad)
+        # A column that is named twice (an id that is its own label) is read once.
+        for batch in table.read(list(dict.fromkeys([*names.values(), *source.attributes]))):
             gathered.add(batch)
             for name, theirs in names.items():
                 column = batch.rows.column(theirs)
                 text = (
-                    id_cells(column, theirs, table.name).values if name == ours[0] else column.cast(pa.large_string())
+                    column.cast(pa.large_string()) if name != id_column else id_cells(column, theirs, table.name).values
                 )
                 cells[name] += text.to_pylist()
         reject_ragged(table, bad)
-    ids = [text or "" for text in cells.pop(ours[0])]
+    ids = [text or "" for text in cells.pop(id_column)]
     return _Read(ids, cells, gathered, {"name": table.name, "rows": len(ids), "ragged": len(table.ragged)})
 
 
@@ -175,7 +160,7 @@ def _places(read: _Read, first: list[int], vocabulary: Vocabulary, kind: str) ->
 def _described(read: _Read, places: npt.NDArray[np.int64]) -> Attributes:
     """Return the attributes of the rows at ``places``, and add to the report what became of the cells."""
     found = read.gathered.attributes(places)
-    if read.gathered.columns.names:
+    if read.gathered.source.attributes:
         read.report.update(read.gathered.report(found))
     return found
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,61 +12,19 @@ import pyarrow.compute as pc
 
 from graphrec.data.attributes import Attributes, Labels
 from graphrec.data.vocabulary import Vocabulary
-from graphrec.errors import ConfigError, DataError, nearest_names
+from graphrec.errors import DataError, nearest_names
 
 from .batches import Batch, Table
-from .cells import UNITS, Cells, label_cells, moment_cells, number_cells
+from .cells import Cells, label_cells, moment_cells, number_cells
 from .rejects import Rejects
-
-
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """Which columns of a table become attributes, each under its own name.
-
-    Parameters
-    ----------
-    numbers, labels, times : sequence of str
-        Columns of numbers, of labels, and of moments (ISO 8601 text, dates and times, or numbers in ``time_unit``).
-        Moments become numbers: seconds UTC.
-    time_unit : {"s", "ms", "us", "ns"}
-        Unit of numeric moments.
-    max_reject_share : float
-        The run stops when a larger share of the cells of one column cannot be read.
-
-    Raises
-    ------
-    ConfigError
-        If a column is named twice, or another setting is illegal.
-    """
-
-    numbers: Sequence[str] = ()
-    labels: Sequence[str] = ()
-    times: Sequence[str] = ()
-    time_unit: Literal["s", "ms", "us", "ns"] = "s"
-    max_reject_share: float = 0.05
-
-    def __post_init__(self) -> None:
-        for name in self.names:
-            if self.names.count(name) > 1:
-                raise ConfigError(
-                    f"the column {name!r} is named twice among numbers, labels and times; it is one of them"
-                )
-        if self.time_unit not in UNITS:
-            raise ConfigError(f"time_unit is {self.time_unit!r}; legal: {', '.join(UNITS)}")
-        if not 0 <= self.max_reject_share <= 1:
-            raise ConfigError(f"max_reject_share is {self.max_reject_share}; it must lie between 0 and 1")
-
-    @property
-    def names(self) -> list[str]:
-        """Every column that is named."""
-        return [*self.numbers, *self.labels, *self.times]
+from .table_source import AttributesSource
 
 
 @dataclass(slots=True)
 class Gathered:
-    """The columns of a table, gathered batch by batch; ``bad`` takes the cells that cannot be read."""
+    """The attributes that a table gives, gathered batch by batch; ``bad`` takes the cells that cannot be read."""
 
-    columns: Columns
+    source: AttributesSource
     table: Table
     bad: Rejects
     n_rows: int = 0
@@ -75,7 +32,7 @@ class Gathered:
     _faults: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in self.columns.names:
+        for name in self.source.attributes:
             if name not in self.table.columns:
                 near = nearest_names(name, self.table.columns)
                 found = ", ".join(map(repr, self.table.columns))
@@ -84,7 +41,7 @@ class Gathered:
     def add(self, batch: Batch) -> None:
         """Read the columns of one batch."""
         self.n_rows += batch.rows.num_rows
-        for name in self.columns.names:
+        for name in self.source.attributes:
             cells = self._read(batch, name)
             self._parts.setdefault(name, []).append(cells.values)
             for reason, mask in cells.faults:
@@ -101,8 +58,8 @@ class Gathered:
         """
         self._check()
         known = places >= 0
-        numbers = {name: self._numbers(name, places, known) for name in (*self.columns.numbers, *self.columns.times)}
-        labels = {name: self._labels(name, places) for name in self.columns.labels}
+        numbers = {name: self._numbers(name, places, known) for name in (*self.source.numbers, *self.source.times)}
+        labels = {name: self._labels(name, places) for name in self.source.labels}
         return Attributes(len(places), numbers, labels)
 
     def report(self, attributes: Attributes) -> dict[str, Any]:
@@ -114,11 +71,11 @@ class Gathered:
 
     def _read(self, batch: Batch, name: str) -> Cells:
         column, where = batch.rows.column(name), self.table.name
-        if name in self.columns.numbers:
+        if name in self.source.numbers:
             return number_cells(column, name, where)
-        if name in self.columns.labels:
+        if name in self.source.labels:
             return label_cells(column, name, where)
-        return moment_cells(column, name, self.columns.time_unit, where, self.table.place, batch.places)
+        return moment_cells(column, name, self.source.time_unit, where, self.table.place, batch.places)
 
     def _reject(self, name: str, reason: str, batch: Batch, at: int) -> None:
         row = ["" if cell is None else str(cell) for cell in (column[at].as_py() for column in batch.rows.columns)]
@@ -128,11 +85,11 @@ class Gathered:
 
     def _check(self) -> None:
         for name, faults in self._faults.items():
-            if len(faults) > self.columns.max_reject_share * self.n_rows:
+            if len(faults) > self.source.max_reject_share * self.n_rows:
                 place, found = faults[0]
                 raise DataError(
                     f"{self.table.name}: {len(faults):,} of {self.n_rows:,} cells of column {name!r} cannot be read, "
-                    f"more than max_reject_share = {self.columns.max_reject_share:g} allows; the first is in "
+                    f"more than max_reject_share = {self.source.max_reject_share:g} allows; the first is in "
                     f"{self.table.place} {place}: {found!r}"
                 )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,11 +17,7 @@ from graphrec.errors import DataError
 from .batches import Batch
 from .cells import Cells, flag_cells, id_cells, value_cells
 from .rows import Reading, Rows, counts, read_rows
-from .sources import TimeUnit
-from .tables import named_columns, open_table
-
-OURS = ("user_id", "item_id", "converted", "value", "timestamp")
-_NEEDED = ("item_id", "converted")
+from .table_source import ExposuresSource
 
 
 class _Part(NamedTuple):
@@ -36,27 +31,22 @@ class _Part(NamedTuple):
 
 
 def read_exposures(
-    source: object, *, users: Vocabulary, items: Vocabulary, columns: Mapping[str, str] | None = None,
-    rejects: Path | None = None, max_reject_share: float = 0.05, time_unit: TimeUnit = "s",
-) -> tuple[Exposures, dict[str, Any]]:  # fmt: skip
+    source: object, *, users: Vocabulary, items: Vocabulary, rejects: Path | None = None, **settings: Any
+) -> tuple[Exposures, dict[str, Any]]:
     """Return what was shown, and a report of what was read.
 
     Parameters
     ----------
-    source : path or frame
-        As for :func:`graphrec.pipelines.readers.sources.read_interactions`; read in batches.
+    source : path, frame or ExposuresSource
+        What to read; in batches.
     users, items : Vocabulary
         They do not grow. Rows of other items are left out and counted as unknown; rows of other users, or of none, stay
         as exposures of nobody known.
-    columns : mapping
-        Our names (user_id, item_id, converted, value, timestamp) to the file's; item_id and converted must be there.
-        ``converted`` is 1 or 0, true or false; an empty ``value`` is 0.
     rejects : Path or None
         Where rows that cannot be used are written: line, reason, row.
-    max_reject_share : float
-        The run stops when a larger share of the rows cannot be used; unknown items do not count.
-    time_unit : {"s", "ms", "us", "ns"}
-        Unit of numeric times.
+    **settings
+        Fields of :class:`graphrec.pipelines.readers.table_source.ExposuresSource`. Unknown items do not count towards
+        ``max_reject_share``.
 
     Returns
     -------
@@ -71,16 +61,14 @@ def read_exposures(
     DataError
         If the file or a column is missing, empty or broken, too many rows are bad, or none can be used.
     ConfigError
-        If ``columns`` names something unknown.
+        If a setting is unknown or has an illegal value.
     """
-    table = open_table(source)
-    names = named_columns(table, columns or {}, ours=OURS, needed=_NEEDED)
-    parts, n_rows, bad = read_rows(
-        table, names, partial(_read_batch, users=Rows(users), known=Rows(items)),
-        rejects=rejects, max_reject_share=max_reject_share, time_unit=time_unit,
-    )  # fmt: skip
+    table = ExposuresSource.of(source, settings)
+    batch_reader = partial(_read_batch, users=Rows(users), known=Rows(items))
+    parts, n_rows, reading = read_rows(table, batch_reader, rejects=rejects)
+    names, bad = reading.names, reading.bad
     if not sum(len(part.items) for part in parts):
-        raise DataError(f"{table.name}: none of its {n_rows:,} rows can be used as an exposure of a known item")
+        raise DataError(f"{bad.name}: none of its {n_rows:,} rows can be used as an exposure of a known item")
     joined = _Part(*map(np.concatenate, zip(*parts, strict=True)))
     exposures = Exposures(
         joined.users,

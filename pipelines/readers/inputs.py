@@ -18,12 +18,13 @@ from graphrec.errors import ConfigError, DataError, MissingExtraError
 from graphrec.graph.catalogue import CatalogueGraph, items_only
 
 from ..config.build import Config, from_table
-from ..config.sections import ExposuresSource, KnowledgeSource, Link, UsersSource, UserTagsSource
+from ..config.sections import KnowledgeSource, Link
 from ..jobs.pool import pool_files
 from ..progress import Steps
 from .attributes import UserTable, read_attributes, read_users
 from .exposures import read_exposures
-from .sources import Source, data_fingerprint, read_interactions
+from .sources import InteractionTable, data_fingerprint, read_interactions
+from .table_source import ExposuresSource, UsersSource, UserTagsSource
 from .user_tags import read_user_tags
 
 if TYPE_CHECKING:
@@ -79,11 +80,8 @@ def load_inputs(config: Config, *, rejects: Path | None, steps: Steps) -> Inputs
         items = _item_vocabulary(catalogue)
     if sections.items is not None:
         attributes = read_attributes(
-            config.resolve(sections.items.path),
+            config.source(sections.items),
             items=items,
-            columns=sections.items.columns,
-            tag_separator=sections.items.separator,
-            attributes=sections.items.attributes(),
             rejects=None if rejects is None else rejects / "items.csv",
         )
         catalogue = catalogue or items_only(items, attributes.labels)
@@ -122,15 +120,12 @@ def _with_exposures(
     config: Config, section: ExposuresSource, data: RecallData, rejects: Path | None
 ) -> tuple[RecallData, dict[str, Any]]:
     """Return the data with what was shown, and what was read of it."""
-    file = config.resolve(section.path)
+    source = config.source(section)
     exposures, report = read_exposures(
-        file,
+        source,
         users=data.users,
         items=data.items,
-        columns=section.columns,
-        rejects=None if rejects is None else rejects / f"{file.name}.csv",
-        max_reject_share=section.max_reject_share,
-        time_unit=section.time_unit,
+        rejects=None if rejects is None else rejects / f"{source.path.name}.csv",
     )
     return replace(data, exposures=exposures), {**report, "name": str(section.path)}
 
@@ -139,50 +134,35 @@ def _with_user_tags(
     config: Config, section: UserTagsSource, data: RecallData, rejects: Path | None
 ) -> tuple[RecallData, dict[str, Any]]:
     """Return the data with the tags that users gave added to those that items have, and what was read of them."""
-    file = config.resolve(section.path)
+    source = config.source(section)
     tagged, report = read_user_tags(
-        file,
+        source,
         users=data.users,
         items=data.items,
         given=data.item_tags,
-        columns=section.columns,
-        min_users=section.min_users,
-        rejects=None if rejects is None else rejects / f"{file.name}.csv",
-        max_reject_share=section.max_reject_share,
-        time_unit=section.time_unit,
+        rejects=None if rejects is None else rejects / f"{source.path.name}.csv",
     )
     return replace(data, user_tags=tagged, item_tags=tags_of_items(tagged)), {**report, "name": str(section.path)}
 
 
 def _read_events(
-    config: Config, path: Path, fixed: tuple[Vocabulary, Vocabulary] | None, rejects: Path | None
-) -> Source:
-    """Read one file of events; ``fixed`` vocabularies make unknown ids rejects."""
+    config: Config, path: Path, known: tuple[Vocabulary, Vocabulary] | None, rejects: Path | None
+) -> InteractionTable:
+    """Read one file of events; where ``known`` users and items are given, other ids are left out."""
     section = config.settings.data.interactions
     file = config.resolve(path)
-    users, items = fixed or (None, None)
+    users, items = known or (None, None)
     return read_interactions(
-        _rdf_events(file, section.rdf) if _is_rdf(file) else file,
-        columns=section.columns,
-        event_weights=section.event_weights,
+        section.model_copy(update={"path": _rdf_events(file, section.rdf) if _is_rdf(file) else file}),
         rejects=None if rejects is None else rejects / f"{file.name}.csv",
-        max_reject_share=section.max_reject_share,
-        time_unit=section.time_unit,
         users=users,
         items=items,
-        format=section.format,
     )
 
 
 def _read_users(config: Config, section: UsersSource, users: Vocabulary, rejects: Path | None) -> UserTable:
     """Read the attributes of users."""
-    return read_users(
-        config.resolve(section.path),
-        users=users,
-        columns=section.columns,
-        attributes=section.attributes(),
-        rejects=None if rejects is None else rejects / "users.csv",
-    )
+    return read_users(config.source(section), users=users, rejects=None if rejects is None else rejects / "users.csv")
 
 
 def _rdf_events(file: Path, mapping: dict[str, Any]) -> pl.DataFrame:
@@ -247,9 +227,8 @@ def _link(config: Config, link: Link, items: Vocabulary, graph: KnowledgeGraph) 
     if link.predicate is None:
         raise ConfigError("data.knowledge.link: give exactly one of template, table, predicate")
     values = list(items)
-    if link.values is not None:
-        labels = read_attributes(config.resolve(link.values), items=items, columns=link.columns).labels
-        values = labels.to_pylist()
+    if (titles := link.titles()) is not None:
+        values = read_attributes(config.source(titles), items=items).labels.to_pylist()
     return items, link_by_literal(items, graph, link.predicate, values, normalise=link.normalise)
 
 

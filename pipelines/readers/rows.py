@@ -17,6 +17,8 @@ from graphrec.data.vocabulary import Vocabulary
 from .batches import Batch, Table
 from .cells import Cells, time_cells
 from .rejects import Rejects
+from .table_source import TableSource
+from .tables import named_columns, open_table
 
 UNKNOWN_USER, UNKNOWN_ITEM = "user is not among the given ones", "item is not among the given ones"
 
@@ -48,7 +50,7 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A table that is being read: our column names -> its own, the unit of numeric times, what cannot be used."""
+    """A table that is being read: graphrec's column names -> its own, the unit of numeric times, the rejects."""
 
     table: Table
     names: Mapping[str, str]
@@ -98,46 +100,37 @@ class Reading:
 
 
 def read_rows(
-    table: Table,
-    names: Mapping[str, str],
-    read: Callable[[Batch, Reading], tuple[int, Part]],
-    *,
-    rejects: Path | None,
-    max_reject_share: float,
-    time_unit: str,
-) -> tuple[list[Part], int, Rejects]:
-    """Return what ``read`` makes of each batch, how many rows there are in all, and those that cannot be used.
+    source: TableSource, read: Callable[[Batch, Reading], tuple[int, Part]], *, rejects: Path | None
+) -> tuple[list[Part], int, Reading]:
+    """Return what ``read`` makes of each batch of a table, how many rows there are in all, and what was read.
 
     Parameters
     ----------
-    table : Table
+    source : TableSource
         Read once.
-    names : mapping
-        Our column names -> the table's; a column may stand behind several.
     read : callable
         From a batch to its number of rows, blank lines left out, and the ones that can be used.
     rejects : Path or None
-        Where rows that cannot be used are written.
-    max_reject_share : float
-        The largest share of them that is borne; rows of unknown users and items do not count.
-    time_unit : {"s", "ms", "us", "ns"}
-        Unit of numeric times.
+        Where rows that cannot be used are written. Rows of unknown users and items are among them, but do not count
+        towards ``max_reject_share``.
 
     Raises
     ------
     DataError
         If the table is broken or too many of its rows cannot be used.
     """
+    table = open_table(source)
+    names = named_columns(table, source)
     parts, n_rows = [], 0
     with Rejects(rejects, name=table.name, place=table.place) as bad:
-        reading = Reading(table, names, time_unit, bad)
+        reading = Reading(table, names, source.time_unit, bad)
         for batch in table.read(list(dict.fromkeys(names.values()))):
             n, part = read(batch, reading)
             n_rows += n
             parts.append(part)
         n_rows += reject_ragged(table, bad)
-    bad.check(n_rows, max_reject_share, forgiven=(UNKNOWN_USER, UNKNOWN_ITEM))
-    return parts, n_rows, bad
+    bad.check(n_rows, source.max_reject_share, forgiven=(UNKNOWN_USER, UNKNOWN_ITEM))
+    return parts, n_rows, reading
 
 
 def counts(bad: Rejects, n_rows: int, n_kept: int, times: npt.NDArray[np.int64] | None) -> dict[str, Any]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -15,23 +15,18 @@ import polars as pl
 from graphrec.data.files import file_sha256
 from graphrec.data.interactions import Interactions
 from graphrec.data.vocabulary import Vocabulary
-from graphrec.errors import ConfigError, DataError
+from graphrec.errors import DataError
 
 from .batches import check_file
-from .cells import UNITS
 from .events import Events, encode, read_batch
 from .list_files import list_pairs
 from .rejects import Rejects
 from .rows import UNKNOWN_ITEM, UNKNOWN_USER, Rows, counts, read_rows
-from .tables import named_columns, open_table
-
-OURS = ("user_id", "item_id", "weight", "timestamp", "event")
-
-TimeUnit = Literal["s", "ms", "us", "ns"]
+from .table_source import InteractionsSource
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Source:
+class InteractionTable:
     """Interactions that were read, with the ids of their rows.
 
     ``report`` has ``rows``, ``kept``, ``rejected``, ``rejects`` (reason -> count), ``duplicates`` (rows that repeat
@@ -51,40 +46,26 @@ class Source:
 
 
 def read_interactions(
-    source: object, *, columns: Mapping[str, str] | None = None, rejects: Path | None = None,
-    max_reject_share: float = 0.05, time_unit: TimeUnit = "s", event_weights: Mapping[str, float] | None = None,
-    users: Vocabulary | None = None, items: Vocabulary | None = None, separator: str | None = None,
-    encoding: str = "utf-8", header: Sequence[str] = (), format: Literal["table", "lists"] = "table",  # noqa: A002
-) -> Source:  # fmt: skip
+    source: object, *, users: Vocabulary | None = None, items: Vocabulary | None = None, rejects: Path | None = None,
+    **settings: Any,
+) -> InteractionTable:  # fmt: skip
     """Read interactions from a file or a frame.
 
     Parameters
     ----------
-    source : path, Arrow table, polars DataFrame or LazyFrame, pandas DataFrame
-        CSV and TSV (also .gz, .zst), Parquet, Arrow. Read in batches: memory grows with what is kept, not with the
-        text.
-    columns : mapping
-        Our names (user_id, item_id, weight, timestamp, event) to the file's. Those not named are looked for under our
-        names; only user_id and item_id must be there.
-    rejects : Path or None
-        Where rows that cannot be used are written: line, reason, row.
-    max_reject_share : float
-        The run stops when a larger share of the rows cannot be used.
-    time_unit : {"s", "ms", "us", "ns"}
-        Unit of numeric times. ISO 8601 text and date and time columns are understood in any case; without a zone
-        they are UTC.
-    event_weights : mapping or None
-        Weight of each kind of event; multiplied with the weight column where there is one.
+    source : path, frame or InteractionsSource
+        What to read.
     users, items : Vocabulary or None
         Given vocabularies do not grow: rows with other ids are left out and counted as unknown, not as faults.
-    separator, encoding, header : str, str, sequence of str
-        Of text files; ``header`` names the columns of a file that has no header line.
-    format : {"table", "lists"}
-        "lists": one user a line, ``user item item …``.
+    rejects : Path or None
+        Where rows that cannot be used are written: line, reason, row.
+    **settings
+        Fields of :class:`graphrec.pipelines.readers.table_source.InteractionsSource`: columns, separator, encoding,
+        header, time_unit, max_reject_share, event_weights, format.
 
     Returns
     -------
-    Source
+    InteractionTable
         Rows of users and items are in the order of their first appearance. Duplicate rows are kept as events.
 
     Raises
@@ -92,42 +73,33 @@ def read_interactions(
     DataError
         If the file or a column is missing, empty or broken, times are in another unit, or too many rows are bad.
     ConfigError
-        If a setting has an illegal value.
+        If a setting is unknown or has an illegal value.
 
     Notes
     -----
     Ids are text as it stands: nothing is stripped, "07" and "7" differ. Integer columns become their digits; whole
     floats (which pandas makes of integers with gaps) become integers, others are rejected.
     """
-    if not 0 <= max_reject_share <= 1:
-        raise ConfigError(f"max_reject_share is {max_reject_share}; it must lie between 0 and 1")
-    if time_unit not in UNITS:
-        raise ConfigError(f"time_unit is {time_unit!r}; legal: {', '.join(UNITS)}")
-    if format == "lists":
-        return read_lists(Path(str(source)), users=users, items=items)
-    table = open_table(source, separator=separator, encoding=encoding, header=header)
-    names = named_columns(table, columns or {}, ours=OURS, needed=OURS[:2], divisible=True)
-    if event_weights and "event" not in names:
-        found = ", ".join(map(repr, table.columns))
-        raise DataError(f"{table.name} has no column 'event', which event_weights needs; found: {found}")
+    table = InteractionsSource.of(source, settings)
     rows_of = (Rows(users), Rows(items))
-    parts, n_rows, bad = read_rows(
-        table, names, partial(read_batch, rows_of=rows_of, event_weights=event_weights or {}),
-        rejects=rejects, max_reject_share=max_reject_share, time_unit=time_unit,
-    )  # fmt: skip
+    if table.format == "lists":
+        return _read_lists(table.path, rows_of)
+    parts, n_rows, reading = read_rows(
+        table, partial(read_batch, rows_of=rows_of, event_weights=table.event_weights), rejects=rejects
+    )
     if n_rows == 0:
-        raise DataError(f"{table.name} has columns but no rows; it needs at least one interaction")
-    return _source(parts, rows_of, n_rows, bad, timed="timestamp" in names)
+        raise DataError(f"{reading.table.name} has columns but no rows; it needs at least one interaction")
+    return _joined(parts, rows_of, n_rows, reading.bad, timed="timestamp" in reading.names)
 
 
-def _source(
+def _joined(
     parts: Sequence[Events],
     rows_of: tuple[Rows, Rows],
     n_rows: int,
     bad: Rejects,
     *,
     timed: bool,
-) -> Source:
+) -> InteractionTable:
     users, items = rows_of[0].vocabulary(), rows_of[1].vocabulary()
     joined = Events(*map(np.concatenate, zip(*parts, strict=True)))
     times = joined.times if timed else None
@@ -136,7 +108,7 @@ def _source(
     )
     if len(interactions) == 0 and rows_of[0].given is None:
         raise DataError(f"{bad.name}: none of its {n_rows:,} rows can be used; see the rejects")
-    return Source(users, items, interactions, _report(interactions, n_rows, bad))
+    return InteractionTable(users, items, interactions, _report(interactions, n_rows, bad))
 
 
 def _report(interactions: Interactions, n_rows: int, bad: Rejects) -> dict[str, Any]:
@@ -165,18 +137,9 @@ def _count_repeats(interactions: Interactions) -> tuple[int, int]:
     return len(frame) - frame.n_unique(), int(same.sum())
 
 
-def read_lists(path: Path, *, users: Vocabulary | None = None, items: Vocabulary | None = None) -> Source:
-    """Read ``user item item …``, one user a line (plain, .gz or .zst), as the Gowalla split of LightGCN has it.
-
-    Given vocabularies do not grow; pairs with other ids are left out and counted as unknown. There are no times.
-
-    Raises
-    ------
-    DataError
-        If the file is missing, empty or not UTF-8.
-    """
+def _read_lists(path: Path, rows_of: tuple[Rows, Rows]) -> InteractionTable:
+    """Read ``user item item …``, one user a line (plain, .gz or .zst), as the Gowalla split of LightGCN has it."""
     check_file(path)
-    rows_of = (Rows(users), Rows(items))
     parts: list[Events] = []
     bad = Rejects(None, name=str(path), place="line")
     n_rows = 0
@@ -191,7 +154,7 @@ def read_lists(path: Path, *, users: Vocabulary | None = None, items: Vocabulary
         n_rows += len(known)
     if n_rows == 0:
         raise DataError(f"{path} holds no pairs; each line is a user and the items of that user")
-    return _source(parts, rows_of, n_rows, bad, timed=False)
+    return _joined(parts, rows_of, n_rows, bad, timed=False)
 
 
 def data_fingerprint(paths: Iterable[Path]) -> str:

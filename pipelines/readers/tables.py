@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from graphrec.errors import ConfigError, DataError, nearest_names
+from graphrec.errors import DataError, nearest_names
 
 from .batches import Batch, Table, check_file, first_line
+from .table_source import TableSource
 from .text_files import text_table
 
 CSV, TSV, PARQUET, ARROW = "csv", "tsv", "parquet", "arrow"
@@ -49,9 +51,7 @@ def kind_of(path: Path, *, legal: Sequence[str] = ()) -> tuple[str, str | None]:
     return FORMATS[ending], compression
 
 
-def open_table(
-    source: object, *, separator: str | None = None, encoding: str = "utf-8", header: Sequence[str] = ()
-) -> Table:
+def open_table(source: TableSource) -> Table:
     """Open a file (CSV, TSV, Parquet, Arrow) or a frame (polars, pandas, Arrow) as a :class:`Table`.
 
     Raises
@@ -59,25 +59,9 @@ def open_table(
     DataError
         If the file is missing, empty, broken, or of an unknown kind, or a column name stands twice.
     ConfigError
-        If ``source`` is neither a path nor a frame.
+        If the encoding is unknown.
     """
-    if isinstance(source, str | Path):
-        path = Path(source)
-        kind, compression = kind_of(path)
-        if kind == PARQUET:
-            table = _parquet(path)
-        elif kind == ARROW:
-            table = _frame(_read_arrow(path), str(path))
-        else:
-            table = text_table(
-                path,
-                compression,
-                separator=separator or ("\t" if kind == TSV else ","),
-                encoding=encoding,
-                header=header,
-            )
-    else:
-        table = _frame(_as_arrow(source), "the frame")
+    table = _opened_file(source) if isinstance(source.path, Path) else _frame(_as_arrow(source.path), "the frame")
     for name in table.columns:
         if table.columns.count(name) > 1:
             raise DataError(
@@ -86,35 +70,35 @@ def open_table(
     return table
 
 
-def named_columns(
-    table: Table, wanted: Mapping[str, str], *, ours: Sequence[str], needed: Sequence[str], divisible: bool = False
-) -> dict[str, str]:
-    """Return our names -> the table's, for the columns that are there.
+def _opened_file(source: TableSource) -> Table:
+    path: Path = source.path
+    kind, compression = kind_of(path)
+    if kind == PARQUET:
+        return _parquet(path)
+    if kind == ARROW:
+        return _frame(_read_arrow(path), str(path))
+    separator = source.separator or ("\t" if kind == TSV else ",")
+    return text_table(path, compression, separator=separator, encoding=source.encoding, header=source.header)
 
-    ``divisible``: the caller can be given the separator of a text file, and is told so where that is what lacks.
+
+def named_columns(table: Table, source: TableSource) -> dict[str, str]:
+    """Return graphrec's names -> the table's, for the columns that are there.
 
     Raises
     ------
     DataError
-        If a column that is ``wanted`` (our name -> the table's) or ``needed`` is not there.
-    ConfigError
-        If ``wanted`` has a name that is not among ``ours``.
+        If a column that ``source`` names or needs is not there.
     """
-    for name in wanted:
-        if name not in ours:
-            raise ConfigError(
-                f"columns: {name!r} is not a name of ours{nearest_names(name, ours)}; legal: {_list(ours)}"
-            )
-    found = {}
-    for name in ours:
-        theirs = wanted.get(name, name)
+    present = {}
+    for name in source.COLUMNS:
+        theirs = source.columns.get(name, name)
         if theirs in table.columns:
-            found[name] = theirs
-        elif name in wanted or name in needed:
-            near, other = nearest_names(theirs, table.columns), _other_separator(table) if divisible else None
+            present[name] = theirs
+        elif name in source.columns or name in source.required:
+            near, other = nearest_names(theirs, table.columns), _other_separator(table)
             remedy = f"perhaps it needs separator = {other!r}" if other else f'map it with columns = {{ {name} = "…" }}'
             raise DataError(f"{table.name} has no column {theirs!r}{near}; found: {_list(table.columns)}; {remedy}")
-    return found
+    return present
 
 
 def _list(names: Sequence[str]) -> str:
@@ -126,21 +110,14 @@ def _other_separator(table: Table) -> str | None:
     return next((mark for mark in ";\t|" if len(table.columns) == 1 and mark in table.columns[0]), None)
 
 
-def _as_arrow(source: object) -> pa.Table | pl.LazyFrame:
-    if isinstance(source, pl.LazyFrame):
-        return source
-    if isinstance(source, pl.DataFrame):
-        return source.lazy()
-    if isinstance(source, pa.Table):
-        return source
-    if isinstance(source, pa.RecordBatch):
-        return pa.Table.from_batches([source])
-    if type(source).__module__.partition(".")[0] == "pandas":
-        return pa.Table.from_pandas(source, preserve_index=False)
-    raise ConfigError(
-        f"interactions cannot be read from a {type(source).__name__}; legal are a path, an Arrow table, "
-        "a polars DataFrame or LazyFrame, a pandas DataFrame"
-    )
+def _as_arrow(frame: Any) -> pa.Table | pl.LazyFrame:
+    if isinstance(frame, pl.DataFrame):
+        return frame.lazy()
+    if isinstance(frame, pa.RecordBatch):
+        return pa.Table.from_batches([frame])
+    if isinstance(frame, pa.Table | pl.LazyFrame):
+        return frame
+    return pa.Table.from_pandas(frame, preserve_index=False)
 
 
 def _frame(data: pa.Table | pl.LazyFrame, name: str) -> Table:

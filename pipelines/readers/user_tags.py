@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,11 +20,7 @@ from .batches import Batch
 from .cells import Cells, id_cells, label_cells
 from .rejects import Rejects
 from .rows import Reading, Rows, counts, read_rows
-from .sources import TimeUnit
-from .tables import named_columns, open_table
-
-OURS = ("user_id", "item_id", "tag", "timestamp")
-_NEEDED = ("item_id", "tag")
+from .table_source import UserTagsSource
 
 
 class _Part(NamedTuple):
@@ -39,31 +34,25 @@ class _Part(NamedTuple):
 
 def read_user_tags(
     source: object, *, users: Vocabulary, items: Vocabulary, given: ItemTags | None = None,
-    columns: Mapping[str, str] | None = None, min_users: int = 2, rejects: Path | None = None,
-    max_reject_share: float = 0.05, time_unit: TimeUnit = "s",
+    rejects: Path | None = None, **settings: Any,
 ) -> tuple[UserTags, dict[str, Any]]:  # fmt: skip
     """Return who gave which item which tag, and a report of what was read.
 
     Parameters
     ----------
-    source : path or frame
-        As for :func:`graphrec.pipelines.readers.sources.read_interactions`; read in batches.
+    source : path, frame or UserTagsSource
+        What to read; in batches.
     users, items : Vocabulary
         They do not grow. Rows of other items are left out and counted as unknown. Rows of other users stay, each of
         those users a person; so does a row that does not say who, as of a person of its own.
     given : ItemTags or None
         Tags that items have from elsewhere. A tag of users that differs from one of them in case and white space
         alone is that tag.
-    columns : mapping
-        Our names (user_id, item_id, tag, timestamp) to the file's; item_id and tag must be there.
-    min_users : int
-        So many people at least must give an item a tag for it to count.
     rejects : Path or None
         Where rows that cannot be used are written: line, reason, row.
-    max_reject_share : float
-        The run stops when a larger share of the rows cannot be used; unknown items do not count.
-    time_unit : {"s", "ms", "us", "ns"}
-        Unit of numeric times.
+    **settings
+        Fields of :class:`graphrec.pipelines.readers.table_source.UserTagsSource`. Unknown items do not count towards
+        ``max_reject_share``.
 
     Returns
     -------
@@ -80,18 +69,16 @@ def read_user_tags(
         If the file or a column is missing, empty or broken, too many rows are bad, none can be used, or no tag was
         given to one item by ``min_users`` and there are no ``given`` ones.
     ConfigError
-        If ``columns`` names something unknown.
+        If a setting is unknown or has an illegal value.
     """
-    table = open_table(source)
-    names = named_columns(table, columns or {}, ours=OURS, needed=_NEEDED)
+    table = UserTagsSource.of(source, settings)
     people, tags = Rows(None), Rows(None)
     people.of(users.ids)
-    parts, n_rows, bad = read_rows(
-        table, names, partial(_read_batch, people=people, tags=tags, known=Rows(items)),
-        rejects=rejects, max_reject_share=max_reject_share, time_unit=time_unit,
-    )  # fmt: skip
+    batch_reader = partial(_read_batch, people=people, tags=tags, known=Rows(items))
+    parts, n_rows, reading = read_rows(table, batch_reader, rejects=rejects)
+    names, bad = reading.names, reading.bad
     if not sum(len(part.items) for part in parts):
-        raise DataError(f"{table.name}: none of its {n_rows:,} rows can be used as a tag of a known item")
+        raise DataError(f"{bad.name}: none of its {n_rows:,} rows can be used as a tag of a known item")
     joined = _Part(*map(np.concatenate, zip(*parts, strict=True)))
     vocabulary, rows = _spelled(tags.vocabulary(), given)
     read = UserTags(
@@ -101,14 +88,14 @@ def read_user_tags(
         joined.times if "timestamp" in names else None,
         vocabulary=vocabulary,
         given=given,
-        min_users=min_users,
+        min_users=table.min_users,
         n_users=len(users),
         n_items=len(items),
     )
     tagged = without_rare(read)
     if not len(tagged) and given is None:
         raise DataError(
-            f"{table.name}: no tag was given to one item by min_users = {min_users} users or more; lower min_users"
+            f"{bad.name}: no tag was given to one item by min_users = {table.min_users} users or more; lower min_users"
         )
     return tagged, _report(read, tagged, n_rows, bad)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from graphrec.data.files import file_sha256
 from graphrec.errors import FetchError
 
+from ..readers.table_source import InteractionsSource
 from .download import MAX_BYTES, Progress, download, fits
 from .registry import DataFile, Dataset, Member, datasets_directory, find_dataset, load_registry
 
@@ -32,6 +33,11 @@ class Fetched:
     files: dict[str, Path]
     unverified: dict[str, str]
     already: bool
+
+    @property
+    def interactions(self) -> InteractionsSource:
+        """The events, as :func:`graphrec.pipelines.readers.sources.read_interactions` takes them."""
+        return self.dataset.source(self.directory)
 
 
 def cache_directory() -> Path:

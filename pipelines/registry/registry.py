@@ -6,12 +6,13 @@ import os
 import sysconfig
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from graphrec.errors import ConfigError, FetchError, nearest_names
 
+from ..readers.table_source import InteractionsSource
 from .download import check_address
 
 Sha256 = Annotated[str, Field(pattern="^([0-9a-f]{64})?$")]
@@ -65,19 +66,8 @@ class DataFile(_Checked):
         return url
 
 
-class Loader(_Checked):
-    """How :func:`graphrec.pipelines.readers.sources.read_interactions` reads the files: its keywords."""
-
-    format: Literal["csv", "tsv", "lists", "rdf"] = "csv"
-    columns: dict[str, str] = {}
-    separator: str | None = None
-    encoding: str = "utf-8"
-    header: tuple[str, ...] = ()
-    time_unit: Literal["s", "ms", "us", "ns"] = "s"
-
-
 class Dataset(_Checked):
-    """One data set of the registry."""
+    """One data set of the registry; ``loader`` holds settings of :class:`InteractionsSource`."""
 
     name: Name
     title: str
@@ -88,7 +78,7 @@ class Dataset(_Checked):
     users: int
     items: int
     interactions: int
-    loader: Loader = Loader()
+    loader: dict[str, Any] = {}
     file: tuple[DataFile, ...]
 
     @property
@@ -96,9 +86,17 @@ class Dataset(_Checked):
         """What lies in the folder once fetched: plain files, and the members of archives."""
         return tuple(one for file in self.file for one in (file.members or (file,)))
 
-    def of_role(self, role: Role) -> tuple[str, ...]:
-        """Return the names of the files that play ``role``."""
-        return tuple(one.name for one in self.outputs if one.role == role)
+    @model_validator(mode="after")
+    def _loads(self) -> Self:
+        self.source(Path())
+        return self
+
+    def source(self, directory: Path) -> InteractionsSource:
+        """Return the events (those to learn from, where a test file is apart) as a reader takes them."""
+        named = [file.name for file in self.outputs if file.role in ("interactions", "train")]
+        if not named:
+            raise ValueError(f"no file of {self.name!r} has the role interactions or train")
+        return InteractionsSource.of(directory / named[0], self.loader)
 
 
 class _Registry(_Checked):

@@ -25,6 +25,9 @@ k = 20
 """
 
 
+CHANNELS = {"channels": {"item-cf": {"k": 20}}}
+
+
 def write(tmp_path: Path, text: str) -> Path:
     path = tmp_path / "config.toml"
     path.write_text(text, encoding="utf-8")
@@ -125,3 +128,23 @@ def test_kinds_of_fusion_become_settings_and_recipes(tmp_path: Path) -> None:
 def test_the_fusion_of_a_configuration_is_kept_as_written(tmp_path: Path) -> None:
     settings = load_config(write(tmp_path, LEGAL + "[fusion]\nweights = {item-cf = 2.0}\n")).settings
     assert settings.model_dump(mode="json")["fusion"] == {"kind": "rrf", "weights": {"item-cf": 2.0}}
+
+
+def test_a_path_a_mapping_and_a_configuration_are_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = write(tmp_path, LEGAL)
+    read = load_config(path)
+    assert load_config(str(path)).settings == read.settings
+    given = load_config({"name": "books", "data": {"interactions": {"path": "ratings.csv"}}, **CHANNELS})
+    assert (given.settings, given.recipes, given.directory) == (read.settings, read.recipes, Path.cwd())
+    assert load_config(read) is read
+    with pytest.raises(ConfigError, match=r"^config: split\.kindd is not a known key; nearest: 'kind'"):
+        load_config({"name": "x", "data": {"interactions": {"path": "a"}}, **CHANNELS, "split": {"kindd": "time"}})
+
+
+@pytest.mark.parametrize("source", [None, 5, ["config.toml"], b"config.toml", ItemCF()])
+def test_what_is_no_configuration(source: object) -> None:
+    with pytest.raises(
+        ConfigError, match=f"cannot be read from a {type(source).__name__}; legal are the path of a TOML"
+    ):
+        load_config(source)  # type: ignore[arg-type]

@@ -199,7 +199,7 @@ def test_the_command(tmp_path: Path, command: Command) -> None:
         ("kind = 'number'\nof = 'prise'\nmin = 3", ConfigError, r"no number 'prise' .*nearest: 'price'"),
         ("kind = 'label'\nof = 'price'\none_of = ['a']", ConfigError, "not a label; the labels are: shelf"),
         ("kind = 'conversion'\nmin = 0.1", ConfigError, "the rule conversion needs exposures"),
-        ("[pool]\nnow = 'yesterday'", ConfigError, r"pool\.now: 'yesterday' is no ISO date; write it like 2024-05-01"),
+        ("[pool]\nnow = 'yesterday'", ConfigError, r"pool\.now: 'yesterday' is no date; write it like 2024-05-01"),
         ("[pool]\nnow = 1700000000000", ConfigError, r"pool\.now is 1700000000000: input should be less than or equal"),
         ("[pool]\ndeny_file = 'gone.txt'", DataError, r"gone\.txt does not exist"),
         ("[pool]\nallow = [7]", ConfigError, r"pool\.allow\.0 is 7: input should be a valid string"),

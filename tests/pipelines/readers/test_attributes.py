@@ -1,6 +1,7 @@
 import csv
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -9,7 +10,7 @@ import pytest
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, DataError
 from graphrec.pipelines.readers.attributes import ItemTable, read_attributes, read_users
-from graphrec.pipelines.readers.columns import Columns
+from graphrec.pipelines.readers.table_source import UsersSource
 
 TEXT = (
     "movieId,title,genres\n1,Heat,Crime|Action\n2,Jumanji,\n1,Twice,Comedy\n,Nobody,Drama\n9,Stranger,Drama| Action |\n"
@@ -53,9 +54,9 @@ def test_faults(tmp_path: Path) -> None:
         read_attributes(path)
     with pytest.raises(DataError, match="no id of column 'item_id' is among the 1 items; '1' is not among"):
         read_attributes(path, items=Vocabulary(["x"]), columns=NAMES)
-    with pytest.raises(ConfigError, match="'titel' is not a name of ours"):
+    with pytest.raises(ConfigError, match="'titel' is not a column of items"):
         read_attributes(path, columns={"titel": "title"})
-    with pytest.raises(ConfigError, match="tag_separator is empty"):
+    with pytest.raises(ConfigError, match="tag_separator is '': string should have at least 1 character"):
         read_attributes(path, columns=NAMES, tag_separator="")
 
 
@@ -72,7 +73,7 @@ GOODS = (
     "d,NaN,0,,\n"
     "short,1\n"
 )
-ALL = Columns(["price", "stock"], ["kind"], ["born"], max_reject_share=0.5)
+ALL = {"numbers": ["price", "stock"], "labels": ["kind"], "times": ["born"], "max_reject_share": 0.5}
 
 
 def goods(folder: Path, text: str = GOODS) -> Path:
@@ -85,9 +86,9 @@ def seconds(text: str) -> float:
     return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
 
 
-def read_goods(folder: Path, columns: Columns = ALL, **settings: object) -> ItemTable:
+def read_goods(folder: Path, *, rejects: Path | None = None, **settings: Any) -> ItemTable:
     items = Vocabulary(["d", "a", "only-the-graph-knows-it", "c", "b"])
-    return read_attributes(goods(folder), items=items, columns={"item_id": "sku"}, attributes=columns, **settings)  # type: ignore[arg-type]
+    return read_attributes(goods(folder), items=items, columns={"item_id": "sku"}, rejects=rejects, **(settings or ALL))
 
 
 def test_attributes_follow_the_given_items(tmp_path: Path) -> None:
@@ -117,9 +118,9 @@ def test_cells_that_cannot_be_read_are_kept(tmp_path: Path) -> None:
     assert rows[0] == ["line", "reason", "row"]
     assert ["3", "price is no number", "b,abc,, toy ,1931-02-03T04:05:06Z"] in rows
     assert ["8", "too few fields", "short,1"] in rows
-    read_goods(tmp_path, Columns(["stock"]))
+    read_goods(tmp_path, numbers=["stock"])
     with pytest.raises(DataError, match=r"2 of 6 cells of column 'price' .*max_reject_share = 0\.05.*line 3: 'abc'"):
-        read_goods(tmp_path, Columns(["price"]))
+        read_goods(tmp_path, numbers=["price"])
 
 
 @pytest.mark.parametrize("packed", ["parquet", "tsv", "polars", "pandas", "arrow"])
@@ -144,8 +145,8 @@ def test_attributes_are_the_same_from_every_format(tmp_path: Path, packed: str) 
         source = frame.to_pandas()
     elif packed == "arrow":
         source = frame.to_arrow()
-    columns = Columns(["price"], ["kind", "size", "new"], ["born", "edited"])
-    found = read_attributes(source, items=Vocabulary(["3", "1", "2"]), attributes=columns).attributes
+    settings: dict[str, Any] = {"numbers": ["price"], "labels": ["kind", "size", "new"], "times": ["born", "edited"]}
+    found = read_attributes(source, items=Vocabulary(["3", "1", "2"]), **settings).attributes
     np.testing.assert_array_equal(found.number("price"), [3.0, 1.5, np.nan])
     np.testing.assert_array_equal(found.number("born"), [seconds("1960-01-01"), 2 * 86_400, np.nan])
     np.testing.assert_array_equal(found.number("edited"), [np.nan, 1_700_000_000, 0])
@@ -157,21 +158,23 @@ def test_attributes_are_the_same_from_every_format(tmp_path: Path, packed: str) 
 def test_times_in_a_stated_unit(tmp_path: Path) -> None:
     path = goods(tmp_path, "item_id,born\na,1700000000000\nb,-1000\n")
     items = Vocabulary(["a", "b"])
-    found = read_attributes(path, items=items, attributes=Columns(times=["born"], time_unit="ms"))
+    found = read_attributes(path, items=items, times=["born"], time_unit="ms")
     assert found.attributes.number("born").tolist() == [1_700_000_000, -1]
     path = goods(tmp_path, "item_id,born\na,1700000000000\n")
     with pytest.raises(DataError, match=r'looks like milliseconds: set time_unit = "ms"'):
-        read_attributes(path, items=items, attributes=Columns(times=["born"]))
+        read_attributes(path, items=items, times=["born"])
     path = goods(tmp_path, "item_id,born\na,1999\nb,2004\n")
     with pytest.raises(DataError, match=r"line 2: born 1999 looks like a year, .* name the column under numbers"):
-        read_attributes(path, items=items, attributes=Columns(times=["born"]))
+        read_attributes(path, items=items, times=["born"])
 
 
 def test_users(tmp_path: Path) -> None:
     path = goods(tmp_path, "who,country,age\nu2,fr,30\nu1,de,\nu9,fr,old\n")
     users = Vocabulary(["u0", "u1", "u2"])
-    asked = Columns(["age"], ["country"], max_reject_share=1.0)
-    found = read_users(path, users=users, columns={"user_id": "who"}, attributes=asked)
+    source = UsersSource(
+        path=path, columns={"user_id": "who"}, numbers=("age",), labels=("country",), max_reject_share=1.0
+    )
+    found = read_users(source, users=users)
     np.testing.assert_array_equal(found.attributes.number("age"), [np.nan, np.nan, 30])
     assert found.attributes.label("country").codes.tolist() == [-1, 0, 1]
     assert (found.report["matched"], found.report["unknown"], found.report["without_row"]) == (2, 1, 1)
@@ -182,14 +185,11 @@ def test_users(tmp_path: Path) -> None:
 
 def test_faults_of_attributes(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"has no column 'prise'; nearest: 'price'; found: 'sku', 'price'"):
-        read_goods(tmp_path, Columns(["prise"]))
-    with pytest.raises(ConfigError, match="the column 'kind' is named twice among numbers, labels and times"):
-        Columns(["kind"], ["kind"])
-    with pytest.raises(ConfigError, match="time_unit is 'h'; legal: s, ms, us, ns"):
-        Columns(time_unit="h")  # type: ignore[arg-type]
-    with pytest.raises(ConfigError, match="max_reject_share is 2; it must lie between 0 and 1"):
-        Columns(max_reject_share=2)
+        read_goods(tmp_path, numbers=["prise"])
+    with pytest.raises(ConfigError, match=r"^the column 'kind' stands twice among numbers, labels and times"):
+        read_goods(tmp_path, numbers=["kind"], labels=["kind"])
     lists = pl.DataFrame({"item_id": ["a"], "kind": [["x"]]})
-    for columns in (Columns(["kind"]), Columns(labels=["kind"]), Columns(times=["kind"])):
+    for kind in ("numbers", "labels", "times"):
+        settings: dict[str, Any] = {kind: ["kind"]}
         with pytest.raises(DataError, match=r"column 'kind' holds .*list"):
-            read_attributes(lists, attributes=columns)
+            read_attributes(lists, **settings)

@@ -103,7 +103,7 @@ def test_faults_of_the_table_are_named(frame: dict[str, Any], words: str) -> Non
 
 def test_unknown_columns_and_too_many_rejects_are_refused() -> None:
     frame = pl.DataFrame({"item_id": ["a", None], "converted": [1, 1]})
-    with pytest.raises(ConfigError, match="'convert' is not a name of ours; nearest: 'converted'"):
+    with pytest.raises(ConfigError, match="'convert' is not a column of exposures; nearest: 'converted'"):
         read(frame, columns={"convert": "c"})
     with pytest.raises(DataError, match="more than max_reject_share"):
         read_exposures(frame, users=USERS, items=ITEMS, max_reject_share=0.4)

@@ -137,7 +137,7 @@ def test_an_empty_file_unknown_columns_and_too_many_rejects_are_refused(tmp_path
     with pytest.raises(DataError, match="none of its 0 rows can be used"):
         read(tmp_path / "head.csv")
     frame = pl.DataFrame({"item_id": ["a", None], "tag": ["x", "x"]})
-    with pytest.raises(ConfigError, match="'tags' is not a name of ours; nearest: 'tag'"):
+    with pytest.raises(ConfigError, match="'tags' is not a column of user tags; nearest: 'tag'"):
         read(frame, columns={"tags": "t"})
     with pytest.raises(DataError, match="more than max_reject_share"):
         read(frame, max_reject_share=0.4)

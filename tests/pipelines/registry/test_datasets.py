@@ -7,10 +7,12 @@ import threading
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from graphrec.errors import ConfigError, FetchError
+from graphrec.pipelines.readers.sources import read_interactions
 from graphrec.pipelines.registry import download as download_module
 from graphrec.pipelines.registry.datasets import cache_directory, fetch, unzip
 from graphrec.pipelines.registry.download import check_address, download
@@ -92,7 +94,7 @@ def registry(address: str, *, sha256: str = SHA256, **more: object) -> dict[str,
     entry = {
         "name": "tiny", "title": "Tiny", "licence": "CC0", "redistribution": "yes", "home": "https://example.org",
         "users": 1, "items": 1, "interactions": 1,
-        "file": [{"name": "data.bin", "url": address, "sha256": sha256, **more}],
+        "file": [{"name": "data.bin", "url": address, "sha256": sha256, "role": "train", **more}],
     }  # fmt: skip
     return {"tiny": Dataset.model_validate(entry)}
 
@@ -242,7 +244,7 @@ class TestFetch:
             archive.writestr("top/a.csv", "a")
             archive.writestr("../../evil.csv", "out of the folder")
         server.files["z.zip"] = packed.getvalue()
-        members = [{"name": "a.csv", "path": "top/a.csv"}, {"name": "b.csv", "path": "../../evil.csv"}]
+        members = [{"name": "a.csv", "path": "top/a.csv", "role": "train"}, {"name": "b.csv", "path": "../../evil.csv"}]
         known = registry(server.address("z.zip"), sha256=hashlib.sha256(packed.getvalue()).hexdigest(), members=members)
         cache = tmp_path / "deep" / "cache"
         found = fetch("tiny", into=cache, registry=known)
@@ -294,10 +296,31 @@ class TestRegistry:
             text = card.read_text(encoding="utf-8")
             assert entry.licence in text, f"{card.name} does not give the licence as the registry does"
             assert f"{entry.interactions:,}" in text
-            assert entry.of_role("interactions") or entry.of_role("train")
+            assert entry.source(Path("d")).path.parent == Path("d")
             for file in entry.file:
                 assert entry.bundled or file.url.startswith("https://")
-        assert find_dataset("gowalla").of_role("test") == ("test.txt",)
+
+    def test_a_data_set_says_how_its_events_are_read(self, tmp_path: Path) -> None:
+        read = read_interactions(fetch("goodbooks", into=tmp_path).interactions)
+        entry = find_dataset("goodbooks")
+        assert (len(read.users), len(read.interactions)) == (entry.users, entry.interactions)
+        assert set(read.interactions.weights.tolist()) <= {1, 2, 3, 4, 5}
+        source = find_dataset("movielens-1m").source(Path("d"))
+        assert (source.separator, source.encoding, source.columns) == ("::", "latin-1", {"weight": "rating"})
+        assert find_dataset("gowalla").source(Path("d")).path == Path("d/train.txt")
+
+    @pytest.mark.parametrize(
+        ("change", "words"),
+        [
+            ({"loader": {"seperator": ";"}}, "seperator is not a known key; nearest: 'separator'"),
+            ({"loader": {"columns": {"User": "user_id"}}}, "is the wrong way round"),
+            ({"file": [{"name": "a.csv"}]}, "no file of 'x' has the role interactions or train"),
+        ],
+    )
+    def test_a_loader_is_checked_with_the_registry(self, change: dict[str, Any], words: str) -> None:
+        entry = find_dataset("book-crossing").model_dump() | {"name": "x"} | change
+        with pytest.raises(ValueError, match=words):
+            Dataset.model_validate(entry)
 
     def test_faults(self, tmp_path: Path) -> None:
         path = tmp_path / "registry.toml"
