@@ -25,9 +25,8 @@ from graphrec.version import __version__ as __version__
 # Module -> the names that it gives. The recipes of channels are taken from their registry.
 _NAMES: dict[str, tuple[str, ...]] = {
     # What people do first: read, train, measure, serve.
-    "graphrec.pipelines.readers.sources": ("Source", "read_interactions"),
+    "graphrec.pipelines.readers.sources": ("InteractionTable", "read_interactions"),
     "graphrec.pipelines.readers.attributes": ("read_attributes", "read_users"),
-    "graphrec.pipelines.readers.columns": ("Columns",),
     "graphrec.pipelines.readers.exposures": ("read_exposures",),
     "graphrec.pipelines.readers.user_tags": ("read_user_tags",),
     "graphrec.pipelines.readers.rules": ("read_rules",),

@@ -100,10 +100,9 @@ from graphrec.pipelines.jobs.train import Trained as Trained
 from graphrec.pipelines.jobs.train import train as train
 from graphrec.pipelines.readers.attributes import read_attributes as read_attributes
 from graphrec.pipelines.readers.attributes import read_users as read_users
-from graphrec.pipelines.readers.columns import Columns as Columns
 from graphrec.pipelines.readers.exposures import read_exposures as read_exposures
 from graphrec.pipelines.readers.rules import read_rules as read_rules
-from graphrec.pipelines.readers.sources import Source as Source
+from graphrec.pipelines.readers.sources import InteractionTable as InteractionTable
 from graphrec.pipelines.readers.sources import read_interactions as read_interactions
 from graphrec.pipelines.readers.user_tags import read_user_tags as read_user_tags
 from graphrec.pipelines.registry.datasets import datasets_directory as datasets_directory
