@@ -78,9 +78,7 @@ def main() -> None:
     missed: list[str] = []
     splits: dict[str, Any] = {}
     for name in arguments.splits:
-        report = evaluate_only(
-            with_split(config, SPLITS[name], arguments.bootstrap), rejects=None, steps=Shown(console)
-        )
+        report = evaluate_only(with_split(config, SPLITS[name], arguments.bootstrap), steps=Shown(console))
         for table in report_tables(report):
             console.print(table)
         results += rows(name, report)

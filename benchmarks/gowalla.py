@@ -48,7 +48,8 @@ from graphrec.fusion.settings import Fusion
 from graphrec.pipelines.config.build import Config
 from graphrec.pipelines.config.load import check_config
 from graphrec.pipelines.evaluation.evaluate import ask_all, evaluate, sample_users
-from graphrec.pipelines.jobs.train import fit_channels, prepare, saved_bytes
+from graphrec.pipelines.jobs.fitting import fit_channels
+from graphrec.pipelines.jobs.train import prepare
 from graphrec.pipelines.progress import Shown, Steps
 
 CUTOFFS = (20, 50, 200)
@@ -261,7 +262,7 @@ def run(config: Config, steps: Steps, *, alone: bool) -> tuple[list[dict[str, An
     with steps.step("measure on test") as advance:
         report = evaluate(
             fitted.channels, fusion, data, split.test, k=CUTOFFS, fit_s=fitted.fit_s, seed=SEED, progress=advance,
-            size_bytes={name: saved_bytes(channel) for name, channel in fitted.channels.items()},
+            size_bytes=fitted.size_bytes,
         )  # fmt: skip
     rows = [{"name": name, **row} for name, row in (*report["channels"].items(), ("fused", report["fused"]))]
     for row in rows:

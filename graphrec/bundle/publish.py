@@ -56,9 +56,14 @@ def publish(root: str | Path, write: Callable[[Path], object], *, keep: int = 3)
     return version
 
 
+def is_version(name: str) -> bool:
+    """Tell whether a directory of that name is a version of a bundle."""
+    return _VERSION.fullmatch(name) is not None
+
+
 def versions(root: str | Path) -> list[str]:
     """Return the names of the versions below ``root``, oldest first."""
-    return sorted(path.name for path in Path(root).iterdir() if _VERSION.fullmatch(path.name))
+    return sorted(path.name for path in Path(root).iterdir() if is_version(path.name))
 
 
 def switch_current(root: str | Path, name: str) -> None:

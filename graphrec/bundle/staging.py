@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from graphrec.data.scratch import removed_at_exit
+
 PREFIX = ".graphrec-staging-"
 
 
@@ -23,9 +25,9 @@ def staging(parent: Path) -> Iterator[Path]:
     sweep(parent)
     directory, handle = _locked(parent)
     try:
-        yield directory
+        with removed_at_exit(directory):
+            yield directory
     finally:
-        shutil.rmtree(directory, ignore_errors=True)
         os.close(handle)
 
 

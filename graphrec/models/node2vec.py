@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy.typing as npt
 
 from graphrec.contracts.progress import ALONE, FitContext
 from graphrec.contracts.recall_data import RecallData
+from graphrec.data.scratch import scratch_directory
 from graphrec.errors import ConfigError, MissingExtraError
 from graphrec.graph.catalogue import with_users
 from graphrec.graph.walks import Corpus, check_walk_settings, write_corpus
@@ -147,8 +147,8 @@ class Node2Vec:
         """
         model = _word2vec()
         graph = with_users(data.catalogue, data.interactions, weighted=self.weighted)
-        with tempfile.TemporaryDirectory(prefix="graphrec-walks-") as folder:
-            path = Path(folder) / "walks.txt"
+        with scratch_directory("walks") as folder:
+            path = folder / "walks.txt"
             corpus = write_corpus(
                 graph,
                 path,

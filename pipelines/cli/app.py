@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,8 @@ from rich.table import Table
 
 from graphrec.errors import ConfigError, GraphRecError
 from graphrec.version import __version__
+
+from ..jobs.stopping import SENTENCE, Terminated, exit_code, stoppable
 
 if TYPE_CHECKING:
     from graphrec.serve.taken_down import Edited
@@ -36,6 +39,7 @@ app.add_typer(operations_app, name="operations")
 out_console = Console()
 err_console = Console(stderr=True)
 
+NoCache = Annotated[bool, typer.Option("--no-cache", help="Fit every channel anew, and keep no fits.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 TakenDownArgument = Annotated[Path, typer.Argument(help="The output directory of train, or a bundle in it.")]
 BundleArgument = Annotated[Path, typer.Argument(help="A bundle, or a directory with one behind 'current'.")]
@@ -44,13 +48,18 @@ BundleArgument = Annotated[Path, typer.Argument(help="A bundle, or a directory w
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command. Errors of ours become one sentence and exit code 2, never a traceback."""
     try:
-        app(args=list(arguments) if arguments is not None else None, prog_name="graphrec")
+        with stoppable():
+            app(args=list(arguments) if arguments is not None else None, prog_name="graphrec")
     except GraphRecError as error:
         err_console.print(f"[red]error:[/red] {escape(str(error))}", soft_wrap=True, highlight=False)
         sys.exit(2)
-    except KeyboardInterrupt:
-        err_console.print("stopped")
-        sys.exit(130)
+    except SystemExit as end:
+        # The framework turns KeyboardInterrupt into an exit code and says nothing.
+        stop = getattr(end.__context__, "__cause__", None)
+        if not isinstance(stop, KeyboardInterrupt):
+            raise
+        err_console.print(SENTENCE)
+        sys.exit(exit_code(signal.SIGTERM if isinstance(stop, Terminated) else signal.SIGINT))
     except BrokenPipeError:
         # The reader (head, less) has gone; Python would complain again while closing stdout.
         sys.stderr.close()
@@ -75,12 +84,13 @@ def _options(
 @app.command()
 def demo(
     out: Annotated[Path, typer.Option(help="Where report and bundle go.")] = Path("demo-out"),
+    no_cache: NoCache = False,
     as_json: AsJson = False,
 ) -> None:
     """Train on the bundled goodbooks: report.json, report.html and a bundle, then a few look-ups."""
     from ..registry.datasets import datasets_directory
 
-    trained = _train(datasets_directory() / "goodbooks" / "demo.toml", out, as_json=as_json)
+    trained = _train(datasets_directory() / "goodbooks" / "demo.toml", out, cached=not no_cache, as_json=as_json)
     if not as_json:
         _show_look_ups(out)
         out_console.print(
@@ -96,10 +106,11 @@ def demo(
 def train(
     config: Annotated[Path, typer.Argument(help="The TOML configuration.")],
     out: Annotated[Path, typer.Option(help="Where report and bundle go.")],
+    no_cache: NoCache = False,
     as_json: AsJson = False,
 ) -> None:
     """Fit every channel, measure it, and publish a bundle."""
-    bundle = _train(config, out, as_json=as_json)
+    bundle = _train(config, out, cached=not no_cache, as_json=as_json)
     if not as_json:
         out_console.print(f"Report: {out / 'report.html'}   Bundle: {bundle}", highlight=False, soft_wrap=True)
 
@@ -108,17 +119,14 @@ def train(
 def evaluate(
     config: Annotated[Path, typer.Argument(help="The TOML configuration.")],
     out: Annotated[Path | None, typer.Option(help="Also write report.json and report.html here.")] = None,
+    no_cache: NoCache = False,
     as_json: AsJson = False,
 ) -> None:
     """Fit on the training part and measure every channel; publish nothing."""
     from ..config.load import load_config
     from ..jobs.train import evaluate_only
-    from ..report.report import write_report
 
-    report = evaluate_only(load_config(config), rejects=out / "rejects" if out else None, steps=_steps(as_json))
-    if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        write_report(report, out)
+    report = evaluate_only(load_config(config), out, steps=_steps(as_json), cached=not no_cache)
     _print_report(report, as_json=as_json)
 
 
@@ -401,11 +409,11 @@ def _steps(quiet: bool) -> Steps:
     return Silent() if quiet else Shown(err_console)
 
 
-def _train(config: Path, out: Path, *, as_json: bool) -> Path:
+def _train(config: Path, out: Path, *, cached: bool, as_json: bool) -> Path:
     from ..config.load import load_config
     from ..jobs.train import train as run
 
-    trained = run(load_config(config), out, steps=_steps(as_json))
+    trained = run(load_config(config), out, steps=_steps(as_json), cached=cached)
     _print_report(trained.report, as_json=as_json)
     return trained.bundle
 

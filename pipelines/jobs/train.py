@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from graphrec.bundle import publish, write_bundle
-from graphrec.contracts.progress import FitContext, SharedResults
 from graphrec.contracts.recall_data import RecallData
-from graphrec.contracts.recaller import Recaller
 from graphrec.contracts.training_part import last_moment, training_part
 from graphrec.data.interactions import Interactions, histories
 from graphrec.data.lists import ItemLists, take_lists
@@ -32,6 +28,9 @@ from ..progress import Silent, Steps
 from ..readers.inputs import Inputs, load_inputs
 from ..readers.rules import with_rules
 from ..report.report import write_report
+from .fit_cache import FitCache
+from .fitting import Fitted, fit_channels
+from .output import check_output
 from .pool import Pooled, with_pool
 
 # Users of a validation part that channels are asked for: enough for fractions of a point, 1 GB at 16 channels of 400.
@@ -44,14 +43,6 @@ class Trained:
 
     bundle: Path
     report: dict[str, Any]
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Fitted:
-    """Channels ready to answer, with the seconds that each fit took."""
-
-    channels: Mapping[str, Recaller]
-    fit_s: Mapping[str, float]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -76,7 +67,7 @@ class Chosen:
     validation: Validation | None = None
 
 
-def train(config: Config, out: str | Path, *, steps: Steps | None = None) -> Trained:
+def train(config: Config, out: str | Path, *, steps: Steps | None = None, cached: bool = True) -> Trained:
     """Run the configuration and leave ``out/report.json``, ``out/report.html`` and a bundle behind ``out/current``.
 
     Channels are measured when fitted on the training part alone. What is published is fitted on all events, unless
@@ -90,38 +81,52 @@ def train(config: Config, out: str | Path, *, steps: Steps | None = None) -> Tra
         Directory of the results; made where it is missing. A bundle that is there stays until the new one is whole.
     steps : Steps or None
         Where progress is shown.
+    cached : bool, default True
+        Keep fitted channels in ``out/.fits``, and take from there those of an earlier run whose recipe, data, seed and
+        code are the same: a run that was stopped goes on where it was.
 
     Raises
     ------
     GraphRecError
-        On input, settings or output that cannot be used.
+        On input, settings or output that cannot be used; the output directory is looked at before anything else.
     """
     shown = steps or Silent()
-    root = Path(out)
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"the output directory {str(root)!r} cannot be made: {error.strerror}") from error
+    root = check_output(out, publishes=True)
+    cache = FitCache(root) if cached else None
     inputs, split, measured = prepare(config, rejects=root / "rejects", steps=shown)
-    chosen = choose_fusion(config, measured, shown)
-    fitted = fit_channels(config, measured, shown)
+    chosen = choose_fusion(config, measured, shown, cache=cache)
+    fitted = fit_channels(config, measured, shown, cache=cache)
     report = measure(config, inputs, split, measured, fitted, chosen, shown)
     data, published = measured, fitted
     if config.settings.publish.data == "all":
         whole = with_pool(config, inputs.data, events="all")
         data, report["pool_published"] = whole.data, whole.report
-        published = fit_channels(config, data, shown, note=" on all events")
+        published = fit_channels(config, data, shown, note=" on all events", cache=cache)
     bundle = publish_bundle(config, data, inputs, published, chosen.fusion, report, root, shown)
     write_report(report, root)
+    if cache is not None:
+        cache.prune()
     return Trained(bundle, report)
 
 
-def evaluate_only(config: Config, *, rejects: Path | None = None, steps: Steps | None = None) -> dict[str, Any]:
-    """Fit on the training part, measure, and return the report; nothing is published."""
+def evaluate_only(
+    config: Config, out: str | Path | None = None, *, steps: Steps | None = None, cached: bool = True
+) -> dict[str, Any]:
+    """Fit on the training part, measure, and return the report; nothing is published.
+
+    With ``out``, ``report.json``, ``report.html`` and what could not be read go there, and fits are kept there if
+    ``cached`` (see :func:`train`).
+    """
     shown = steps or Silent()
-    inputs, split, measured = prepare(config, rejects=rejects, steps=shown)
-    chosen = choose_fusion(config, measured, shown)
-    return measure(config, inputs, split, measured, fit_channels(config, measured, shown), chosen, shown)
+    root = None if out is None else check_output(out, publishes=False)
+    cache = FitCache(root) if cached and root is not None else None
+    inputs, split, measured = prepare(config, rejects=root and root / "rejects", steps=shown)
+    chosen = choose_fusion(config, measured, shown, cache=cache)
+    fitted = fit_channels(config, measured, shown, cache=cache)
+    report = measure(config, inputs, split, measured, fitted, chosen, shown)
+    if root is not None:
+        write_report(report, root)
+    return report
 
 
 def pool_only(config: Config, *, events: Literal["train", "all"] = "all", steps: Steps | None = None) -> Pooled:
@@ -174,19 +179,6 @@ def make_split(section: SplitSection, interactions: Interactions, test: Interact
     return split_by_time(interactions, test_share=section.test_share)
 
 
-def fit_channels(config: Config, data: RecallData, steps: Steps, *, note: str = "") -> Fitted:
-    """Fit every channel of the configuration on ``data``."""
-    channels: dict[str, Recaller] = {}
-    seconds: dict[str, float] = {}
-    context = FitContext(seed=config.settings.seed, shared=SharedResults())
-    for name, recipe in config.recipes.items():
-        with steps.step(f"fit {name}{note}"):
-            started = time.perf_counter()
-            channels[name] = recipe.fit(data, context)
-            seconds[name] = time.perf_counter() - started
-    return Fitted(channels, seconds)
-
-
 def inner_section(split: SplitSection) -> SplitSection:
     """Return how train is divided again where nothing else is said: as the whole was.
 
@@ -209,7 +201,9 @@ def divide(config: Config, train: RecallData, section: SplitSection, *, seed: in
     return split, with_pool(config, training_part(train, split), events="train").data
 
 
-def validation_part(config: Config, data: RecallData, steps: Steps, *, depth: int) -> Validation:
+def validation_part(
+    config: Config, data: RecallData, steps: Steps, *, depth: int, cache: FitCache | None = None
+) -> Validation:
     """Fit every channel on a part of ``data`` and ask it for users whose other events are the truth.
 
     Parameters
@@ -225,7 +219,7 @@ def validation_part(config: Config, data: RecallData, steps: Steps, *, depth: in
     """
     seed = config.settings.seed
     split, data = divide(config, data, inner_section(config.settings.split), seed=seed)
-    fitted = fit_channels(config, data, steps, note=" for validation")
+    fitted = fit_channels(config, data, steps, note=" for validation", cache=cache)
     with steps.step("ask every channel on validation"):
         truth = held_out(split.train, split.test)
         users = sample_users(truth.lengths.nonzero()[0].astype(np.int32), VALIDATION_USERS, seed=seed)
@@ -234,13 +228,13 @@ def validation_part(config: Config, data: RecallData, steps: Steps, *, depth: in
     return Validation(lists, take_lists(truth, users), fitted, counts)
 
 
-def choose_fusion(config: Config, data: RecallData, steps: Steps) -> Chosen:
+def choose_fusion(config: Config, data: RecallData, steps: Steps, *, cache: FitCache | None = None) -> Chosen:
     """Return the fusion that the configuration names, fitted on a validation part of ``data`` where it has to be."""
     fusion = make_fusion(config.settings.fusion, list(config.recipes))
     if not isinstance(fusion, FusionRecipe):
         return Chosen(fusion)
     k = max(config.settings.evaluate.k)
-    validation = validation_part(config, data, steps, depth=fusion.channel_depth(k))
+    validation = validation_part(config, data, steps, depth=fusion.channel_depth(k), cache=cache)
     with steps.step("fit the fusion on validation"):
         result = fusion.fit(
             validation.lists, validation.truth, k=k, counts=validation.counts, seed=config.settings.seed
@@ -263,7 +257,7 @@ def measure(
             split.test,
             k=settings.evaluate.k,
             fit_s=fitted.fit_s,
-            size_bytes={name: saved_bytes(channel) for name, channel in fitted.channels.items()},
+            size_bytes=fitted.size_bytes,
             seed=settings.seed,
             progress=advance,
             bootstrap_rounds=settings.evaluate.bootstrap_rounds,
@@ -275,13 +269,6 @@ def measure(
         report["fusion_fit"] = dict(chosen.found)
     told = {"dataset": settings.name, "split": split.settings, "seed": settings.seed}
     return {**report, **told, "inputs": inputs.report, "pool": inputs.pool}
-
-
-def saved_bytes(channel: Recaller) -> int:
-    """Return how many bytes a channel takes on disk."""
-    with TemporaryDirectory() as directory:
-        channel.save(Path(directory))
-        return sum(file.stat().st_size for file in Path(directory).rglob("*") if file.is_file())
 
 
 def publish_bundle(

@@ -176,7 +176,7 @@ def test_train_and_evaluate(command: Command, tmp_path: Path) -> None:
     assert ran.code == 0
     assert "kg-neighbours" in ran.out
     assert "linking: 31 of 31 items matched, 0 ambiguous, 0 missing" in ran.out
-    assert sorted(path.name for path in (tmp_path / "report").iterdir()) == ["report.html", "report.json"]
+    assert sorted(path.name for path in (tmp_path / "report").iterdir()) == [".fits", "report.html", "report.json"]
     ran = command("train", config, "--out", tmp_path / "out", "--json")
     assert ran.code == 0
     assert json.loads(ran.out)["dataset"] == "shelf"

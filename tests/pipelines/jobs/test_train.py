@@ -265,5 +265,5 @@ def test_a_broken_input_leaves_no_bundle(tmp_path: Path) -> None:
 
 
 def test_output_that_cannot_be_made(shelf: Path) -> None:
-    with pytest.raises(GraphRecError, match=r"the output directory '.*ratings\.csv/x' cannot be made"):
+    with pytest.raises(GraphRecError, match=r"the output directory '.*ratings\.csv/x' cannot be written"):
         train(load_config(shelf), shelf.parent / "ratings.csv" / "x")

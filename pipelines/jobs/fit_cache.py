@@ -1,0 +1,153 @@
+"""Fits that are not run again: a fitted channel is kept beside the report as long as nothing that made it changes."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from graphrec.bundle.files import walk_files
+from graphrec.bundle.staging import staging
+from graphrec.contracts.recall_data import RecallData
+from graphrec.contracts.recaller import BundleParts, Recaller
+from graphrec.data.files import file_sha256
+from graphrec.data.vocabulary import Vocabulary
+from graphrec.errors import BundleError
+from graphrec.recallers import load_recaller
+
+from .checkpoints import FileCheckpoints
+
+FOLDER = ".fits"
+_ABOUT, _CHANNEL = "fit.json", "channel"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CachedFit:
+    """A channel out of the cache, the seconds that its fit once took, and its bytes on disk."""
+
+    channel: Recaller
+    fit_s: float
+    size_bytes: int
+
+
+class FitCache:
+    """Fitted channels below ``root/.fits``, each under the hash of its recipe, its data, its seed and our code.
+
+    Entries are written whole or not at all, and are checked by hash when they are read: one that is damaged is fitted
+    anew. What a run did not use is removed when the run is over (:meth:`prune`), so the cache holds one run.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._folder = root / FOLDER
+        self._used: set[str] = set()
+
+    def key(self, recipe: object, data: str, seed: int) -> str:
+        """Return the name of the entry: of a recipe, the fingerprint of its data, a seed, and the code as it is."""
+        digest, made_by = hashlib.sha256(), type(recipe)
+        # A recipe of another distribution changes with its own code, too.
+        code = [code_version(package) for package in sorted({"graphrec", made_by.__module__.split(".")[0]})]
+        _add(digest, [made_by.__module__, made_by.__qualname__, recipe, data, seed, code])
+        return digest.hexdigest()[:32]
+
+    def load(self, key: str, data: RecallData) -> CachedFit | None:
+        """Return the entry, or None where there is none that can be used."""
+        self._used.add(key)
+        directory = self._folder / key
+        try:
+            about = json.loads((directory / _ABOUT).read_text(encoding="utf-8"))
+            if about["files"] != _sums(directory / _CHANNEL):
+                return None
+            parts = BundleParts(data.users, data.items, data.catalogue)
+            channel = load_recaller(directory / _CHANNEL, parts)
+            return CachedFit(channel, float(about["fit_s"]), int(about["size_bytes"]))
+        except (OSError, ValueError, KeyError, TypeError, BundleError):
+            return None
+
+    def save(self, key: str, channel: Recaller, fit_s: float) -> int:
+        """Keep a fitted channel; return its bytes on disk."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with staging(self._folder) as temporary:
+            (temporary / _CHANNEL).mkdir()
+            channel.save(temporary / _CHANNEL)
+            size = sum((temporary / _CHANNEL / name).stat().st_size for name in walk_files(temporary / _CHANNEL))
+            about = {"fit_s": fit_s, "size_bytes": size, "files": _sums(temporary / _CHANNEL)}
+            (temporary / _ABOUT).write_text(json.dumps(about), encoding="utf-8")
+            shutil.rmtree(self._folder / key, ignore_errors=True)
+            os.rename(temporary, self._folder / key)  # noqa: PTH104 - as atomic as the system's own rename
+        return size
+
+    def checkpoints(self, key: str) -> FileCheckpoints:
+        """Return where a fit that is under way keeps its state."""
+        return FileCheckpoints(self._folder / f"{key}.npz")
+
+    def prune(self) -> None:
+        """Remove the entries that this run did not use."""
+        for entry in self._folder.glob("[0-9a-f]*"):
+            if entry.name.split(".")[0] not in self._used:
+                shutil.rmtree(entry, ignore_errors=True) if entry.is_dir() else entry.unlink(missing_ok=True)
+
+
+def data_fingerprint(data: RecallData) -> str:
+    """Return a hash of everything that recipes may learn from. Time linear in its bytes."""
+    digest = hashlib.sha256()
+    _add(digest, data)
+    return digest.hexdigest()
+
+
+@cache
+def code_version(package: str) -> str:
+    """Return a hash of the source files of a package and of the versions of all that is installed beside it."""
+    digest, root = hashlib.sha256(), Path(str(sys.modules[package].__file__))
+    for path in sorted(root.parent.rglob("*.py")) if root.name == "__init__.py" else [root]:
+        digest.update(str(path.relative_to(root.parent)).encode())
+        digest.update(path.read_bytes())
+    installed = sorted(f"{distribution.name} {distribution.version}" for distribution in metadata.distributions())
+    digest.update("\n".join(installed).encode())
+    return digest.hexdigest()
+
+
+def _sums(directory: Path) -> dict[str, str]:
+    return {name: file_sha256(directory / name) for name in walk_files(directory)}
+
+
+def _add(digest: Any, value: object) -> None:
+    """Add a value to a hash, whatever it is made of; kinds and sizes too, so that parts cannot run together."""
+    digest.update(f"<{type(value).__name__}>".encode())
+    if isinstance(value, np.ndarray):
+        digest.update(f"{value.dtype.str}{value.shape}".encode())
+        digest.update(np.ascontiguousarray(value).view(np.uint8).data if value.size else b"")
+    elif isinstance(value, Vocabulary):
+        digest.update(value.fingerprint.encode())
+    elif isinstance(value, pa.Array):
+        digest.update(pa.record_batch([pa.concat_arrays([value])], names=["values"]).serialize())
+    elif dataclasses.is_dataclass(value):
+        # A private field holds nothing but what the others say.
+        for name in (field.name for field in dataclasses.fields(value) if not field.name.startswith("_")):
+            digest.update(name.encode())
+            _add(digest, getattr(value, name))
+    elif isinstance(value, Mapping):
+        _add_all(digest, [part for item in value.items() for part in item])
+    elif isinstance(value, list | tuple):
+        _add_all(digest, value)
+    elif value is None or isinstance(value, str | bytes | int | float | np.generic):
+        digest.update(repr(value).encode())
+    else:
+        raise TypeError(f"a {type(value).__name__} cannot be hashed")
+
+
+def _add_all(digest: Any, values: Iterable[object]) -> None:
+    """Add each value of a sequence, and where it ends."""
+    for value in values:
+        _add(digest, value)
+    digest.update(b"</>")

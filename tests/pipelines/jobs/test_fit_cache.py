@@ -1,0 +1,203 @@
+"""Fits are taken from the cache where nothing changed, and never where anything did."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from graphrec.channels.behaviour.item_cf import ItemCF
+from graphrec.channels.behaviour.swing import Swing
+from graphrec.contracts.queries import known_queries
+from graphrec.contracts.recall_data import RecallData
+from graphrec.data.exposures import take_exposures
+from graphrec.data.interactions import Interactions, histories, take
+from graphrec.data.lists import ItemLists
+from graphrec.data.vocabulary import Vocabulary
+from graphrec.graph.catalogue import items_only
+from graphrec.pipelines.config.build import Config
+from graphrec.pipelines.config.load import load_config
+from graphrec.pipelines.jobs.fit_cache import FOLDER, FitCache, data_fingerprint
+from graphrec.pipelines.jobs.fitting import fit_channels
+from graphrec.pipelines.jobs.train import train
+from graphrec.pipelines.progress import Silent
+from tests.pipelines.shelf import CONFIG, write_shelf
+from tests.worlds import described, skewed
+
+CHANNELS = CONFIG[CONFIG.index("[channels.hot]") : CONFIG.index("[evaluate]")]
+
+
+def events_of(data: RecallData) -> Interactions:
+    """Return the events with one weight changed."""
+    events, weights = data.interactions, data.interactions.weights.copy()
+    weights[3] += 1
+    return Interactions(
+        events.users, events.items, weights, events.times, n_users=events.n_users, n_items=events.n_items
+    )
+
+
+def without_one_pool_item(data: RecallData) -> RecallData:
+    pool = data.pool.copy()
+    pool[np.flatnonzero(pool)[0]] = False
+    return dataclasses.replace(data, pool=pool)
+
+
+def with_other_exposures(data: RecallData) -> RecallData:
+    shown = data.exposures
+    assert shown is not None
+    return dataclasses.replace(data, exposures=take_exposures(shown, np.arange(len(shown)) > 0))
+
+
+CHANGES: dict[str, Callable[[RecallData], RecallData]] = {
+    "a weight": lambda data: dataclasses.replace(data, interactions=events_of(data)),
+    "an event": lambda data: dataclasses.replace(
+        data, interactions=take(data.interactions, np.arange(len(data.interactions) - 1))
+    ),
+    "the pool": without_one_pool_item,
+    "the graph": lambda data: dataclasses.replace(data, catalogue=items_only(data.items)),
+    "a label of the graph": lambda data: dataclasses.replace(
+        data, catalogue=items_only(data.items, [None, "changed", *[None] * (len(data.items) - 2)])
+    ),
+    "an id": lambda data: dataclasses.replace(data, users=Vocabulary([*data.users.ids.to_pylist()[:-1], "stranger"])),
+    "the tags": lambda data: dataclasses.replace(data, item_tags=None),
+    "the exposures": with_other_exposures,
+    "the attributes": lambda data: dataclasses.replace(data, item_attributes=None),
+}
+
+
+def test_the_same_data_has_the_same_fingerprint() -> None:
+    assert data_fingerprint(described(skewed())) == data_fingerprint(described(skewed()))
+
+
+def test_every_change_of_the_data_changes_the_fingerprint() -> None:
+    data = described(skewed())
+    prints = {name: data_fingerprint(change(data)) for name, change in CHANGES.items()}
+    assert len({data_fingerprint(data), *prints.values()}) == len(prints) + 1, prints
+
+
+def test_a_key_is_of_recipe_settings_data_and_seed(tmp_path: Path) -> None:
+    cache = FitCache(tmp_path)
+    first = cache.key(ItemCF(), "data", 0)
+    assert first == FitCache(tmp_path / "other").key(ItemCF(), "data", 0)
+    others = [
+        cache.key(ItemCF(k=7), "data", 0),
+        cache.key(Swing(), "data", 0),
+        cache.key(ItemCF(), "other data", 0),
+        cache.key(ItemCF(), "data", 1),
+    ]
+    assert len({first, *others}) == 5
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    path = write_shelf(tmp_path)
+    text = path.read_text(encoding="utf-8").replace(CHANNELS, "[channels.hot]\n[channels.item-cf]\n[channels.als]\n")
+    path.write_text(text, encoding="utf-8")
+    return load_config(path)
+
+
+@pytest.fixture
+def fits(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the names of the recipes that are fitted from now on."""
+    fitted: list[str] = []
+    for recipe in (ItemCF, Swing):
+        fit = recipe.fit
+
+        def counted(self: Any, *given: Any, fit: Any = fit) -> Any:
+            fitted.append(type(self).__name__)
+            return fit(self, *given)
+
+        monkeypatch.setattr(recipe, "fit", counted)
+    return fitted
+
+
+def answers(channel: Any, data: RecallData) -> ItemLists:
+    history = histories(data.interactions)
+    lists: ItemLists = channel.recall(known_queries(history, np.arange(len(data.users))), 10)
+    return lists
+
+
+def test_a_channel_out_of_the_cache_answers_like_the_one_that_was_fitted(tmp_path: Path, config: Config) -> None:
+    data = skewed()
+    first = fit_channels(config, data, Silent(), cache=FitCache(tmp_path / "out"))
+    again = fit_channels(config, data, Silent(), cache=FitCache(tmp_path / "out"))
+    assert (again.fit_s, again.size_bytes) == (first.fit_s, first.size_bytes)
+    assert fit_channels(config, data, Silent()).size_bytes == first.size_bytes
+    for name, channel in first.channels.items():
+        ours, theirs = answers(channel, data), answers(again.channels[name], data)
+        assert ours.items.tolist() == theirs.items.tolist(), name
+        np.testing.assert_allclose(ours.scores, theirs.scores, rtol=1e-5)
+
+
+def test_what_did_not_change_is_not_fitted_again(tmp_path: Path, config: Config, fits: list[str]) -> None:
+    out = tmp_path / "out"
+    first = train(config, out)
+    assert fits == ["ItemCF", "ItemCF"]
+    again = train(config, out)
+    assert fits == ["ItemCF", "ItemCF"]
+    assert again.report["channels"]["item-cf"]["fit_s"] == first.report["channels"]["item-cf"]["fit_s"]
+    assert again.report["fused"]["recall@5"] == pytest.approx(first.report["fused"]["recall@5"], abs=1e-9)
+    train(config, out, cached=False)
+    assert len(fits) == 4
+
+
+def test_only_the_channel_that_changed_is_fitted_and_the_old_one_goes(
+    tmp_path: Path, config: Config, fits: list[str]
+) -> None:
+    out = tmp_path / "out"
+    train(config, out)
+    fits.clear()
+    entries = {path.name for path in (out / FOLDER).iterdir()}
+    assert len(entries) == 6
+    other = dataclasses.replace(config, recipes={**config.recipes, "item-cf": ItemCF(k=3)})
+    train(other, out)
+    assert fits == ["ItemCF", "ItemCF"]
+    kept = {path.name for path in (out / FOLDER).iterdir()}
+    assert (len(kept), len(kept & entries)) == (6, 4)
+
+
+@pytest.mark.parametrize("damage", ["flip", "truncate", "remove", "about"])
+def test_a_damaged_entry_is_fitted_anew(tmp_path: Path, config: Config, fits: list[str], damage: str) -> None:
+    data = skewed()
+    first = fit_channels(config, data, Silent(), cache=FitCache(tmp_path / "out"))
+    for entry in (tmp_path / "out" / FOLDER).iterdir():
+        victim = sorted((entry / "channel").rglob("*.npy"))[-1]
+        content = victim.read_bytes()
+        if damage == "flip":
+            victim.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+        elif damage == "truncate":
+            victim.write_bytes(content[:-1])
+        elif damage == "remove":
+            victim.unlink()
+        else:
+            (entry / "fit.json").write_text("{", encoding="utf-8")
+    fits.clear()
+    again = fit_channels(config, data, Silent(), cache=FitCache(tmp_path / "out"))
+    assert fits == ["ItemCF"]
+    assert (
+        answers(again.channels["item-cf"], data).items.tolist()
+        == answers(first.channels["item-cf"], data).items.tolist()
+    )
+    fit_channels(config, data, Silent(), cache=FitCache(tmp_path / "out"))
+    assert fits == ["ItemCF"]
+
+
+def test_a_run_that_fails_keeps_what_it_fitted(
+    tmp_path: Path, config: Config, fits: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import graphrec.pipelines.jobs.train as job
+
+    def stopped(*_given: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(job, "measure", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            train(config, tmp_path / "out")
+    assert fits == ["ItemCF"]
+    train(config, tmp_path / "out")
+    assert fits == ["ItemCF", "ItemCF"]
