@@ -4,6 +4,7 @@
 
     data = gr.recall_data(gr.read_interactions("ratings.csv"))
     channel = gr.ItemCF(k=50).fit(data)
+    gr.recall(channel, data, users=["42"], k=10)
 
     gr.train("books.toml", "out")
     engine = gr.Engine.open("out")
@@ -27,12 +28,14 @@ _NAMES: dict[str, tuple[str, ...]] = {
     # What people do first: read, train, measure, serve.
     "graphrec.pipelines.readers.sources": ("InteractionTable", "read_interactions"),
     "graphrec.pipelines.readers.attributes": ("read_attributes", "read_users"),
+    "graphrec.pipelines.readers.recall_data": ("recall_data",),
     "graphrec.pipelines.readers.exposures": ("read_exposures",),
     "graphrec.pipelines.readers.user_tags": ("read_user_tags",),
     "graphrec.pipelines.readers.rules": ("read_rules",),
     "graphrec.pipelines.config.build": ("Config",),
     "graphrec.pipelines.config.load": ("load_config",),
     "graphrec.pipelines.jobs.train": ("Trained", "train"),
+    "graphrec.pipelines.jobs.evaluate": ("evaluate",),
     "graphrec.pipelines.registry.datasets": ("datasets_directory",),
     "graphrec.serve.engine": ("Engine",),
     "graphrec.serve.answer": ("Answer", "Neighbour", "Neighbours", "Place", "Recalled", "Shared", "TakeDown"),
@@ -47,9 +50,10 @@ _NAMES: dict[str, tuple[str, ...]] = {
     # Core types.
     "graphrec.data.vocabulary": ("Vocabulary",),
     "graphrec.data.interactions": ("Interactions", "histories"),
+    "graphrec.data.sequences": ("Sequences",),
     "graphrec.data.lists": ("ItemLists", "item_lists"),
     "graphrec.data.neighbours": ("NeighbourTable",),
-    "graphrec.data.embeddings": ("EmbeddingTable",),
+    "graphrec.index.embeddings": ("EmbeddingTable", "Near"),
     "graphrec.data.attributes": ("Attributes", "Labels"),
     "graphrec.data.exposures": ("Exposures",),
     "graphrec.data.item_tags": ("ItemTags",),
@@ -70,6 +74,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "graphrec.models.hetero": ("adjacency_from_hetero", "to_hetero"),
     # Indexes, fusions, metrics, bundles.
     "graphrec.index": ("ExactIndex", "HnswIndex", "Index", "build_hnsw", "build_index"),
+    "graphrec.recallers.by_id": ("recall",),
     "graphrec.recallers.filtering": ("recall_allowed",),
     "graphrec.fusion.settings": ("Fusion", "FusionRecipe", "fusion_from_dict"),
     "graphrec.evaluation.metrics": ("RankMetrics", "metrics_at", "rank_metrics"),

@@ -28,7 +28,6 @@ from graphrec.contracts.recipe import Recipe as Recipe
 from graphrec.contracts.training_part import training_part as training_part
 from graphrec.data.attributes import Attributes as Attributes
 from graphrec.data.attributes import Labels as Labels
-from graphrec.data.embeddings import EmbeddingTable as EmbeddingTable
 from graphrec.data.exposures import Exposures as Exposures
 from graphrec.data.interactions import Interactions as Interactions
 from graphrec.data.interactions import histories as histories
@@ -42,6 +41,7 @@ from graphrec.data.rules import Campaign as Campaign
 from graphrec.data.rules import Deny as Deny
 from graphrec.data.rules import Pin as Pin
 from graphrec.data.rules import Rules as Rules
+from graphrec.data.sequences import Sequences as Sequences
 from graphrec.data.splits import Split as Split
 from graphrec.data.splits import held_out as held_out
 from graphrec.data.splits import split_by_ratio as split_by_ratio
@@ -75,6 +75,8 @@ from graphrec.index import HnswIndex as HnswIndex
 from graphrec.index import Index as Index
 from graphrec.index import build_hnsw as build_hnsw
 from graphrec.index import build_index as build_index
+from graphrec.index.embeddings import EmbeddingTable as EmbeddingTable
+from graphrec.index.embeddings import Near as Near
 from graphrec.kg.catalogue import catalogue_graph as catalogue_graph
 from graphrec.kg.catalogue import item_tags as item_tags
 from graphrec.kg.export import to_networkx as to_networkx
@@ -96,16 +98,19 @@ from graphrec.models.node2vec import Node2Vec as Node2Vec
 from graphrec.operations.recipe import Operations as Operations
 from graphrec.pipelines.config.build import Config as Config
 from graphrec.pipelines.config.load import load_config as load_config
+from graphrec.pipelines.jobs.evaluate import evaluate as evaluate
 from graphrec.pipelines.jobs.train import Trained as Trained
 from graphrec.pipelines.jobs.train import train as train
 from graphrec.pipelines.readers.attributes import read_attributes as read_attributes
 from graphrec.pipelines.readers.attributes import read_users as read_users
 from graphrec.pipelines.readers.exposures import read_exposures as read_exposures
+from graphrec.pipelines.readers.recall_data import recall_data as recall_data
 from graphrec.pipelines.readers.rules import read_rules as read_rules
 from graphrec.pipelines.readers.sources import InteractionTable as InteractionTable
 from graphrec.pipelines.readers.sources import read_interactions as read_interactions
 from graphrec.pipelines.readers.user_tags import read_user_tags as read_user_tags
 from graphrec.pipelines.registry.datasets import datasets_directory as datasets_directory
+from graphrec.recallers.by_id import recall as recall
 from graphrec.recallers.filtering import recall_allowed as recall_allowed
 from graphrec.serve.answer import Answer as Answer
 from graphrec.serve.answer import Neighbour as Neighbour

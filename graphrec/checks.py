@@ -1,7 +1,9 @@
-"""Checks of arrays, and of how many items are asked for."""
+"""Checks of arrays, paths and settings."""
 
 from __future__ import annotations
 
+from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,13 +21,18 @@ def as_array(values: npt.ArrayLike, dtype: npt.DTypeLike, *, name: str, ndim: in
     Raises
     ------
     DataError
-        If the number of dimensions differs, or an integer array would lose information.
+        If the number of dimensions differs, the values are no numbers, or an integer array would lose information.
     """
-    array = np.asarray(values)
+    try:
+        array = np.asarray(values)
+    except ValueError as error:  # lists of different lengths
+        raise DataError(f"{name} is no array: {error}") from error
     if array.ndim != ndim:
         raise DataError(f"{name} has {array.ndim} dimensions (shape {array.shape}); it must have {ndim}")
     target = np.dtype(dtype)
     if array.dtype != target:
+        if array.dtype.kind not in "iufb" and array.size:
+            raise DataError(f"{name} holds {array.dtype}; it must hold numbers ({target})")
         if target.kind in "iu" and array.dtype.kind not in "iub" and array.size:
             raise DataError(f"{name} holds {array.dtype}; it must hold integers ({target})")
         if target.kind in "iu" and array.size:
@@ -39,10 +46,24 @@ def as_array(values: npt.ArrayLike, dtype: npt.DTypeLike, *, name: str, ndim: in
     return np.ascontiguousarray(array)
 
 
+def as_path(value: object, *, name: str, also: str = "") -> Path:
+    """Return ``value`` as a path; ``also`` says what else the caller takes.
+
+    Raises
+    ------
+    ConfigError
+        If it is neither text nor a path, or empty.
+    """
+    if not isinstance(value, str | PathLike) or not str(value):
+        legal = f"a path or {also}" if also else "a path"
+        raise ConfigError(f"{name} is {value!r} ({type(value).__name__}); it must be {legal}")
+    return Path(value)
+
+
 def check_k(k: int) -> None:
-    """Raise ConfigError unless at least one item is asked for."""
-    if k < 1:
-        raise ConfigError(f"k is {k}; at least 1 item must be asked for")
+    """Raise ConfigError unless ``k`` is a whole number of 1 or more."""
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
+        raise ConfigError(f"k is {k!r}; it must be a whole number of 1 or more")
 
 
 def check_length(array: npt.NDArray[Any], length: int, *, name: str) -> None:

@@ -12,13 +12,17 @@ import json
 import pkgutil
 import subprocess
 import sys
+import tomllib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import graphrec as gr
 from graphrec.channels.registry import RECIPES, recipe_class
 from graphrec.errors import MissingExtraError
+from tests.pipelines.shelf import write_shelf
 
 ROOT = Path(__file__).parent.parent
 STUB = ROOT / "graphrec" / "__init__.pyi"
@@ -123,6 +127,63 @@ def test_nothing_inside_imports_through_the_face() -> None:
             elif isinstance(node, ast.Import):
                 through += [(path.name, name.name) for name in node.names if name.name == "graphrec"]
     assert through == []
+
+
+def shelf(directory: Path) -> dict[str, Any]:
+    """Return a configuration of two quick channels over the shelf, as a dictionary."""
+    write_shelf(directory)
+    raw = tomllib.loads((directory / "config.toml").read_text(encoding="utf-8"))
+    return raw | {"channels": {"hot": {}, "item-cf": {"k": 20}}}
+
+
+def test_reading_fitting_and_recalling_takes_a_few_lines(tmp_path: Path) -> None:
+    write_shelf(tmp_path)
+    events = gr.read_interactions(tmp_path / "ratings.csv", columns={"user_id": "reader", "item_id": "book"})
+    data = gr.recall_data(events)
+    channel = gr.ItemCF(k=20).fit(data)
+    table = gr.recall(channel, data, users=["r0", "r1"], k=3)
+    assert table["user_id"].to_pylist() == ["r0"] * 3 + ["r1"] * 3
+    # A reader of the shelf keeps to one genre, which is every third book.
+    assert {int(book[1:]) % 3 for book in table["item_id"].to_pylist()[:3]} == {0}
+
+
+def test_training_takes_a_path_a_dictionary_or_a_config_and_an_engine_serves_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = shelf(tmp_path)
+    path = tmp_path / "config.toml"
+    monkeypatch.chdir(tmp_path)  # paths in a dictionary start at the working directory
+    from_dictionary = gr.train(raw, "out")
+    answer = gr.Engine.open("out").recall(user="r0", k=3)
+    assert len(answer.ids) == 3
+    config = gr.load_config(raw)
+    assert gr.load_config(config) is config
+    measured = gr.evaluate(config)
+    assert measured["fused"]["recall@10"] == from_dictionary.report["fused"]["recall@10"]
+    assert list(gr.load_config(str(path)).recipes) == list(gr.load_config(path).recipes) != ["hot", "item-cf"]
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda out: gr.train(None, out), "a configuration cannot be read from a NoneType"),  # type: ignore[arg-type]
+        (lambda out: gr.train(7, out), "a configuration cannot be read from a int"),  # type: ignore[arg-type]
+        (lambda out: gr.train({}, out), "config: name is missing"),
+        (lambda out: gr.train({1: 2}, out), "config: "),  # type: ignore[dict-item]
+        (lambda out: gr.train("nowhere.toml", out), "there is no configuration file 'nowhere.toml'"),
+        (lambda out: gr.evaluate([]), "a configuration cannot be read from a list"),  # type: ignore[arg-type]
+        (lambda out: gr.load_config(3.5), "a configuration cannot be read from a float"),  # type: ignore[arg-type]
+        (lambda out: gr.train(shelf(out), None), r"out is None \(NoneType\); it must be a path"),  # type: ignore[arg-type]
+        (lambda out: gr.train(shelf(out), 5), r"out is 5 \(int\); it must be a path"),  # type: ignore[arg-type]
+        (lambda out: gr.train(shelf(out), ""), r"out is '' \(str\); it must be a path"),
+        (lambda out: gr.recall_data("ratings.csv"), "takes what read_interactions returned"),  # type: ignore[arg-type]
+        (lambda out: gr.FitContext(seed="1"), "seed of a fit is '1'"),  # type: ignore[arg-type]
+    ],
+)
+def test_a_wrong_type_gets_one_sentence(call: Callable[[Path], object], sentence: str, tmp_path: Path) -> None:
+    with pytest.raises(gr.GraphRecError, match=sentence) as caught:
+        call(tmp_path)
+    assert "\n" not in str(caught.value)
 
 
 if __name__ == "__main__":

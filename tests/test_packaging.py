@@ -1,4 +1,4 @@
-"""What an installed wheel puts on the path, and that a program's own ``serve``, ``kg`` and ``pipelines`` do not touch it.
+"""What an installed wheel puts on the path, beside a program's own ``serve``, ``kg`` and ``pipelines``.
 
 The tree is built as ``pip install`` builds it and installed into an environment of its own, which borrows the
 dependencies of the one that runs the tests.
@@ -110,7 +110,9 @@ def test_the_wheel_holds_one_package_and_all_of_its_files(wheel: Path) -> None:
     assert data == {f"share/graphrec/{file.relative_to(ROOT).as_posix()}" for file in bundled}
 
 
-def test_the_sdist_holds_files_in_place_of_links_and_makes_the_same_wheel(tree: Path, wheel: Path, tmp_path: Path) -> None:
+def test_the_sdist_holds_files_in_place_of_links_and_makes_the_same_wheel(
+    tree: Path, wheel: Path, tmp_path: Path
+) -> None:
     with tarfile.open(build(tree, "sdist", tmp_path)) as archive:
         assert not [entry.name for entry in archive.getmembers() if entry.issym() or entry.islnk()]
         archive.extractall(tmp_path / "unpacked", filter="data")

@@ -123,11 +123,9 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Fit on the training part and measure every channel; publish nothing."""
-    from ..config.load import load_config
-    from ..jobs.train import evaluate_only
+    from ..jobs.evaluate import evaluate as run
 
-    report = evaluate_only(load_config(config), out, steps=_steps(as_json), cached=not no_cache)
-    _print_report(report, as_json=as_json)
+    _print_report(run(config, out, steps=_steps(as_json), cached=not no_cache), as_json=as_json)
 
 
 @app.command()
@@ -410,10 +408,9 @@ def _steps(quiet: bool) -> Steps:
 
 
 def _train(config: Path, out: Path, *, cached: bool, as_json: bool) -> Path:
-    from ..config.load import load_config
     from ..jobs.train import train as run
 
-    trained = run(load_config(config), out, steps=_steps(as_json), cached=cached)
+    trained = run(config, out, steps=_steps(as_json), cached=cached)
     _print_report(trained.report, as_json=as_json)
     return trained.bundle
 

@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 from graphrec.bundle.publish import CURRENT, is_version
+from graphrec.checks import as_path
 from graphrec.errors import ConfigError
 
 REPORT, PAGE = "report.json", "report.html"
@@ -26,7 +27,7 @@ def check_output(directory: str | Path, *, publishes: bool) -> Path:
         If it cannot be made or written into, or holds a report or a ``current`` that is no earlier result of ours:
         somebody else's files are not overwritten.
     """
-    root = Path(directory)
+    root = as_path(directory, name="out")
     try:
         root.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=root, prefix=".graphrec-"):

@@ -22,6 +22,7 @@ from graphrec.graph.leaks import find_leaks, refuse_leaks, user_nodes
 from graphrec.recallers.vector import VectorRecaller
 
 from ..config.build import Config, make_fusion
+from ..config.load import load_config
 from ..config.sections import SplitSection
 from ..evaluation.evaluate import ask_all, evaluate, sample_users
 from ..progress import Silent, Steps
@@ -67,7 +68,13 @@ class Chosen:
     validation: Validation | None = None
 
 
-def train(config: Config, out: str | Path, *, steps: Steps | None = None, cached: bool = True) -> Trained:
+def train(
+    config: str | Path | Mapping[str, Any] | Config,
+    out: str | Path,
+    *,
+    steps: Steps | None = None,
+    cached: bool = True,
+) -> Trained:
     """Run the configuration and leave ``out/report.json``, ``out/report.html`` and a bundle behind ``out/current``.
 
     Channels are measured when fitted on the training part alone. What is published is fitted on all events, unless
@@ -75,8 +82,8 @@ def train(config: Config, out: str | Path, *, steps: Steps | None = None, cached
 
     Parameters
     ----------
-    config : Config
-        From :func:`graphrec.pipelines.config.load.load_config`.
+    config : path, mapping or Config
+        As for :func:`graphrec.pipelines.config.load.load_config`.
     out : path
         Directory of the results; made where it is missing. A bundle that is there stays until the new one is whole.
     steps : Steps or None
@@ -90,7 +97,7 @@ def train(config: Config, out: str | Path, *, steps: Steps | None = None, cached
     GraphRecError
         On input, settings or output that cannot be used; the output directory is looked at before anything else.
     """
-    shown = steps or Silent()
+    config, shown = load_config(config), steps or Silent()
     root = check_output(out, publishes=True)
     cache = FitCache(root) if cached else None
     inputs, split, measured = prepare(config, rejects=root / "rejects", steps=shown)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
-from graphrec.data.embeddings import EmbeddingTable
 from graphrec.data.interactions import Interactions
 from graphrec.data.vocabulary import Vocabulary
-from graphrec.errors import DataError, UnknownIdError
+from graphrec.errors import DataError
 from graphrec.graph.adjacency import Adjacency, adjacency_from_edges, node_rows, relation_number
 from graphrec.graph.catalogue import CatalogueGraph, items_only, with_users
 
@@ -89,17 +87,3 @@ def test_users_come_first_and_pairs_are_one_edge_either_way() -> None:
 def test_join_refuses_another_number_of_items() -> None:
     with pytest.raises(DataError, match="interactions speak of 3 items, the catalogue has 2"):
         with_users(items_only(Vocabulary(["a", "b"])), Interactions([], [], n_users=1, n_items=3))
-
-
-def test_embedding_table() -> None:
-    table = EmbeddingTable(Vocabulary(["a", "b"]), np.eye(2, 3))
-    assert (len(table), table.dim) == (2, 3)
-    assert table["b"].tolist() == [0, 1, 0]
-    with pytest.raises(UnknownIdError):
-        table["c"]
-    with pytest.raises(DataError, match="the matrix has 2 rows, the vocabulary 1 ids"):
-        EmbeddingTable(Vocabulary(["a"]), np.eye(2))
-    with pytest.raises(DataError, match=r"matrix\[1, 0\] is nan"):
-        EmbeddingTable(Vocabulary(["a", "b"]), [[0.0], [float("nan")]])
-    with pytest.raises(DataError, match="0 columns"):
-        EmbeddingTable(Vocabulary(["a"]), np.empty((1, 0)))

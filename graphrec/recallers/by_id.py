@@ -1,0 +1,67 @@
+"""Recall from one channel by external ids, for whoever fits a recipe by himself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pyarrow as pa
+
+from graphrec.checks import check_k
+from graphrec.contracts.queries import known_queries
+from graphrec.contracts.recall_data import RecallData
+from graphrec.contracts.recaller import Recaller
+from graphrec.data.interactions import histories
+from graphrec.data.lists import concatenate
+from graphrec.errors import ConfigError
+from graphrec.recallers.filtering import recall_allowed
+
+# Users whose lists are made together.
+_CHUNK = 4096
+
+
+def recall(channel: Recaller, data: RecallData, users: Iterable[str] | None = None, k: int = 100) -> pa.Table:
+    """Return the ``k`` best items of each user, without those that he took and those outside the pool.
+
+    Parameters
+    ----------
+    channel : Recaller
+        What a recipe's ``fit`` returned.
+    data : RecallData
+        What it was fitted on.
+    users : iterable of str, optional
+        Ids of users; all by default.
+    k : int, default 100
+        Items a user, >= 1; fewer come back where the channel has no more.
+
+    Returns
+    -------
+    Arrow table
+        ``user_id`` and ``item_id`` (text), ``rank`` (int32, from 1) and ``score`` (float32), by user in the order asked
+        for, best first.
+
+    Raises
+    ------
+    UnknownIdError
+        If a user is not in the data, with the nearest ids.
+    ConfigError
+        If ``k < 1``, or ``users`` is one text.
+    """
+    check_k(k)
+    if isinstance(users, str):
+        raise ConfigError(f"users is {users!r}; it must be a sequence of ids, such as [{users!r}]")
+    rows = np.arange(len(data.users)) if users is None else data.users.rows(users, kind="user")
+    history, parts = histories(data.interactions), []
+    for start in range(0, max(len(rows), 1), _CHUNK):
+        queries = known_queries(history, rows[start : start + _CHUNK])
+        parts.append(recall_allowed(channel, queries, k, exclude=queries.history, allowed=data.pool))
+    lists = concatenate(parts)
+    ranks = np.arange(len(lists.items)) - np.repeat(lists.indptr[:-1], lists.lengths) + 1
+    return pa.table(
+        {
+            "user_id": data.users.ids.take(pa.array(np.repeat(rows, lists.lengths))),
+            "rank": ranks.astype(np.int32),
+            "item_id": data.items.ids.take(pa.array(lists.items)),
+            "score": lists.scores,
+        }
+    )
