@@ -17,15 +17,15 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Answers:
     """The lists of the channels that answered, and why the others did not."""
 
     lists: dict[str, ItemLists]
     left_out: dict[str, str]
 
 
-def ask_channels(state: State, request: Request, depth: int, *, started: float, executor: Executor | None) -> Asked:
-    """Ask each channel for ``depth`` items that may be shown.
+def ask_channels(state: State, request: Request, depth: int, *, started: float, executor: Executor | None) -> Answers:
+    """Ask each channel for ``depth`` items that may be shown, for every query of the request.
 
     Without an executor the channels take turns, and the deadline is looked at before each turn; with one they run side
     by side, and whatever is not there in time is left out (its work ends in the background).
@@ -35,42 +35,42 @@ def ask_channels(state: State, request: Request, depth: int, *, started: float, 
     return _side_by_side(state, request, depth, started, executor)
 
 
-def _one(state: State, request: Request, name: str, depth: int) -> ItemLists:
+def _recall(state: State, request: Request, name: str, depth: int) -> ItemLists:
     recaller = state.bundle.channels[name]
     return recall_allowed(recaller, request.queries, depth, exclude=request.exclude, allowed=request.allowed)
 
 
-def _in_turn(state: State, request: Request, depth: int, started: float) -> Asked:
-    asked = Asked({}, {})
+def _in_turn(state: State, request: Request, depth: int, started: float) -> Answers:
+    answers = Answers({}, {})
     for name in request.channels:
         if request.deadline_ms is not None and (time.perf_counter() - started) * 1e3 > request.deadline_ms:
-            asked.left_out[name] = _late(request)
+            answers.left_out[name] = _late(request)
             continue
         try:
-            asked.lists[name] = _one(state, request, name, depth)
+            answers.lists[name] = _recall(state, request, name, depth)
         except Exception as error:
-            asked.left_out[name] = _broken(name, error)
-    return asked
+            answers.left_out[name] = _broken(name, error)
+    return answers
 
 
-def _side_by_side(state: State, request: Request, depth: int, started: float, executor: Executor) -> Asked:
+def _side_by_side(state: State, request: Request, depth: int, started: float, executor: Executor) -> Answers:
     futures: dict[str, Future[ItemLists]] = {
-        name: executor.submit(_one, state, request, name, depth) for name in request.channels
+        name: executor.submit(_recall, state, request, name, depth) for name in request.channels
     }
     left_s = None
     if request.deadline_ms is not None:
         left_s = max(0.0, request.deadline_ms / 1e3 - (time.perf_counter() - started))
     done, _ = wait(futures.values(), timeout=left_s)
-    asked = Asked({}, {})
+    answers = Answers({}, {})
     for name, future in futures.items():
         if future not in done:
             future.cancel()
-            asked.left_out[name] = _late(request)
+            answers.left_out[name] = _late(request)
         elif (error := future.exception()) is not None:
-            asked.left_out[name] = _broken(name, error)
+            answers.left_out[name] = _broken(name, error)
         else:
-            asked.lists[name] = future.result()
-    return asked
+            answers.lists[name] = future.result()
+    return answers
 
 
 def _late(request: Request) -> str:

@@ -4,30 +4,36 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from os import PathLike
 from pathlib import Path
 from typing import Self
 
-import numpy as np
+import pyarrow as pa
 
 from graphrec.bundle import Bundle, find_bundle
-from graphrec.data.lists import empty_lists
-from graphrec.errors import ConfigError
-from graphrec.fusion.fused import FusedLists
-from graphrec.ranking.place import merge_and_place
+from graphrec.errors import BundleError
 
 from .answer import Answer, Neighbours, TakeDown
-from .ask import Asked, ask_channels
-from .compose import fill, in_place, neighbour_values, recalled, why_empty
+from .ask import ask_channels
 from .paths import find_relation, near
-from .request import History, Request, read_ids, read_request
+from .read_request import Batch, History, read_batch, read_count, read_flag, read_id, read_ids, read_request
+from .request import Request
+from .stages.fill import Fill
+from .stages.fuse import Fuse
+from .stages.place import CarryOutDecrees
+from .stages.present import fallback_name, neighbour_values, present, why_empty
+from .stages.stage import Candidates, Stage, starting_with
+from .stages.table import schema_of, table_of
 from .state import State, load_state
 from .taken_down import read_taken_down
 
-# Channels are asked for at least so many, so that a short answer is the head of a longer one.
-_DEPTH = 200
+# Items that the requests which warm an engine up ask for.
+_WARM_K = 200
+# Users who are recalled for together: it bounds the memory of a batch to about 2 kB a channel, user and 200 items.
+_CHUNK = 1024
 
 
 class Engine:
@@ -65,15 +71,18 @@ class Engine:
         BundleError
             If the bundle, or ``taken-down.txt``, cannot be used; the sentence names the file.
         ConfigError
-            If ``threads < 1``.
+            If ``threads`` is no whole number of 1 or more, or ``warm`` or ``verify`` is no bool.
 
         Notes
         -----
         A process that does little but serve calls ``gc.collect(); gc.freeze()`` afterwards: Python's full collections
         take tens of milliseconds otherwise (docs/benchmarks.md). It is left to the host, being for the whole process.
         """
-        if threads < 1:
-            raise ConfigError(f"threads is {threads}; it must be 1 or more")
+        if not isinstance(path, str | PathLike):
+            raise BundleError(f"the bundle is {path!r}; it must be the path of a directory, such as 'out/current'")
+        read_count("threads", threads)
+        read_flag("warm", warm)
+        read_flag("verify", verify)
         state = load_state(path, verify=verify)
         engine = cls(Path(path), state, threads=threads, verify=verify)
         engine._read_taken_down()
@@ -144,6 +153,7 @@ class Engine:
         """
         started = time.perf_counter()
         state = self._state
+        read_flag("explain", explain)
         request = read_request(
             state,
             user=user,
@@ -158,6 +168,98 @@ class Engine:
         )
         return self._answer(state, request, started, explained=explain)
 
+    def recall_many(
+        self,
+        users: Iterable[str | None] | None = None,
+        history: Sequence[History | None] | None = None,
+        k: int = 100,
+        *,
+        channels: Sequence[str] | None = None,
+        exclude: Iterable[str] = (),
+        only: Iterable[str] | None = None,
+        context: Mapping[str, str] | None = None,
+        now: float | None = None,
+    ) -> pa.Table:
+        """Return what :meth:`recall` would return for each of many users, as one table; all of it at once.
+
+        Channels answer for about a thousand users at a time and the stages work on whole arrays, so that a user costs
+        a fraction of a single request. Memory is that of the table and of one such chunk; :meth:`recall_batches` yields
+        the chunks instead.
+
+        Parameters
+        ----------
+        users : iterable of (str or None), optional
+            n ids; an unknown one is no error, None is nobody in particular. By default every user of the bundle, or
+            nobody n times where ``history`` is given.
+        history : sequence of (sequence or None), optional
+            n histories, each as :meth:`recall` takes one.
+        k : int, default 100
+            Items wanted a user, >= 1.
+        channels, exclude, only, context, now
+            As :meth:`recall` takes them; they hold for all users.
+
+        Returns
+        -------
+        pyarrow.Table
+            ``user`` (string, null for nobody), ``rank`` (int32, from 1), ``item`` (string), ``score`` (float32) and
+            ``channels``, a struct with the rank (int32) of the item in each channel, null where the channel did not
+            return it. Rows come user by user, in the order of ``users``, best first. The metadata of the schema names
+            the ``version`` that answered, and channels that were ``left_out`` because they broke (JSON).
+
+        Raises
+        ------
+        ConfigError
+            On an illegal value, an unknown channel, or histories that are not as many as users.
+
+        Examples
+        --------
+        >>> engine.recall_many(["42", "58"], k=10).to_pandas()  # doctest: +SKIP
+        """
+        batches = list(
+            self.recall_batches(
+                users, history, k, channels=channels, exclude=exclude, only=only, context=context, now=now
+            )
+        )
+        if not batches:
+            names = tuple(name for name in self.bundle.channels if channels is None or name in channels)
+            return schema_of(names).empty_table()
+        return pa.Table.from_batches(batches)
+
+    def recall_batches(
+        self,
+        users: Iterable[str | None] | None = None,
+        history: Sequence[History | None] | None = None,
+        k: int = 100,
+        *,
+        channels: Sequence[str] | None = None,
+        exclude: Iterable[str] = (),
+        only: Iterable[str] | None = None,
+        context: Mapping[str, str] | None = None,
+        now: float | None = None,
+    ) -> Iterator[pa.RecordBatch]:
+        """Return the table of :meth:`recall_many` chunk by chunk: an iterator of record batches of one schema.
+
+        All of it comes from the version that is in service now. Values are checked before the first batch.
+
+        Raises
+        ------
+        ConfigError
+            As :meth:`recall_many` does.
+        """
+        state = self._state
+        batch = read_batch(
+            state,
+            users=users,
+            history=history,
+            k=k,
+            channels=channels,
+            exclude=exclude,
+            only=only,
+            context=context,
+            now=now,
+        )
+        return (self._part(state, batch, start) for start in range(0, len(batch), _CHUNK))
+
     def similar(self, item: str, *, channel: str, k: int = 20) -> Answer:
         """Return the ``k`` items that one channel finds for somebody who knows ``item`` alone.
 
@@ -166,9 +268,9 @@ class Engine:
         UnknownIdError
             If the item is unknown, with the nearest ids.
         ConfigError
-            On an illegal ``k`` or an unknown channel.
+            On an illegal ``k``, an unknown channel, or an id that is no string.
         """
-        self._state.bundle.items.row(item, kind="item")
+        self._state.bundle.items.row(read_id("item", item), kind="item")
         return self.recall(history=[item], k=k, channels=[channel])
 
     def neighbours(self, item: str, relation: str | None = None, k: int = 20) -> Neighbours:
@@ -189,19 +291,18 @@ class Engine:
         DataError
             If no item has such a relation, with the nearest names.
         ConfigError
-            If ``k < 1``.
+            If ``k`` is no whole number of 1 or more, or ``item`` or ``relation`` is no string.
         """
         started = time.perf_counter()
         state = self._state
-        if k < 1:
-            raise ConfigError(f"k is {k}; it must be 1 or more")
+        read_count("k", k)
         bundle = state.bundle
-        row = bundle.items.row(item, kind="item")
-        number = None if relation is None else find_relation(bundle.catalogue, relation)
+        row = bundle.items.row(read_id("item", item), kind="item")
+        number = None if relation is None else find_relation(bundle.catalogue, read_id("relation", relation))
         rows, scores = near(bundle.catalogue, row, state.pool, k, relation=number)
-        found = neighbour_values(state, row, rows, scores, number)
+        neighbours = neighbour_values(state, row, rows, scores, number)
         took_ms = (time.perf_counter() - started) * 1e3
-        return Neighbours(item, bundle.catalogue.label(row), relation, found, state.version, took_ms)
+        return Neighbours(item, bundle.catalogue.label(row), relation, neighbours, state.version, took_ms)
 
     @property
     def taken_down(self) -> frozenset[str]:
@@ -297,35 +398,44 @@ class Engine:
         known = state.bundle.users[0] if len(state.bundle.users) else None
         first = state.bundle.items[0] if len(state.bundle.items) else None
         for user, history in ((known, None), (None, None if first is None else [first]), (None, None)):
-            request = read_request(state, user=user, history=history, k=_DEPTH)
+            request = read_request(state, user=user, history=history, k=_WARM_K)
             self._answer(state, request, time.perf_counter(), explained=True)
 
     def _answer(self, state: State, request: Request, started: float, *, explained: bool) -> Answer:
         """Answer one request from ``state``."""
-        asked = ask_channels(state, request, _depth(state, request.k), started=started, executor=self._executor)
-        fused = _merge(state, asked, request)
-        filled, fallback = fill(state, request, fused.lists.items)
-        rows = np.concatenate([fused.lists.items, filled])
-        items = recalled(state, request, fused, rows, explained=explained)
+        candidates, left_out = self._candidates(state, request, started)
         return Answer(
-            items=in_place(state, request, asked.lists, items, rows) if len(filled) else items,
-            user_known=request.user_known,
-            fallback=fallback,
-            left_out=asked.left_out,
+            items=present(state, request, candidates, explained=explained),
+            user_known=int(request.queries.users[0]) >= 0,
+            fallback=fallback_name(state, candidates),
+            left_out=left_out,
             unknown=request.unknown,
-            empty_because=None if len(rows) else why_empty(state, request),
+            empty_because=None if len(candidates.merged.lists.items) else why_empty(state, request),
             version=state.version,
             took_ms=(time.perf_counter() - started) * 1e3,
         )
+
+    def _part(self, state: State, batch: Batch, start: int) -> pa.RecordBatch:
+        """Answer the users of one chunk of a batch."""
+        request = batch.part(start, start + _CHUNK)
+        candidates, left_out = self._candidates(state, request, time.perf_counter())
+        return table_of(state, candidates, batch.ids.slice(start, _CHUNK), request.channels, left_out)
+
+    def _candidates(self, state: State, request: Request, started: float) -> tuple[Candidates, Mapping[str, str]]:
+        """Ask the channels and send what they answer through the stages; return it, and who was left out and why."""
+        depth = _depth(state, request.k)
+        answers = ask_channels(state, request, depth, started=started, executor=self._executor)
+        candidates = starting_with(answers.lists, len(request))
+        for stage in stages_of(state):
+            candidates = stage.apply(candidates, request)
+        return candidates, answers.left_out
+
+
+def stages_of(state: State) -> tuple[Stage, ...]:
+    """Return what the channels' answers go through, in this order."""
+    return Fuse(state.fusion, state.bundle.channels), CarryOutDecrees(), Fill(state.popular)
 
 
 def _depth(state: State, k: int) -> int:
     """Return how many items each channel is asked for: as many as when the fused list was measured."""
     return min(state.fusion.channel_depth(k), max(len(state.bundle.items), 1))
-
-
-def _merge(state: State, asked: Asked, request: Request) -> FusedLists:
-    """Merge what the channels answered, pins in their places; nothing of nothing."""
-    if not asked.lists:
-        return FusedLists(empty_lists(1), (), np.empty((0, 0), np.int32), np.empty((0, 0), np.float32))
-    return merge_and_place(state.fusion, asked.lists, state.bundle.channels, request.queries, request.k)

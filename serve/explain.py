@@ -71,15 +71,14 @@ def explain(
     return sentences
 
 
-def explain_fallback(state: State, rows: npt.NDArray[np.int32]) -> list[str | None]:
-    """Return a sentence for each of ``rows`` (m,) of the fallback: the ranked channel's for the items that it knows."""
+def explain_fallback(state: State, places: npt.NDArray[np.int32]) -> list[str | None]:
+    """Return a sentence for items of the fallback, by ``places`` (m,) in it: the ranked channel's, or a general one."""
     verb = state.bundle.wording.get("verb", VERB)
     recaller = state.bundle.channels.get(state.ranked)
     template = "" if recaller is None else recaller.reason
-    known = np.isin(rows, state.popular[: state.n_ranked])
     popular = f"widely {verb}"
     ranked = template.replace("{verb}", verb) if set(_PLACE.findall(template)) <= {"verb"} else popular
-    return [ranked if one else popular for one in known.tolist()]
+    return [ranked if place < state.n_ranked else popular for place in places.tolist()]
 
 
 def _hints(

@@ -12,14 +12,8 @@ from graphrec.contracts.recaller import Recaller
 from graphrec.data.lists import ItemLists, indptr_of, truncate
 from graphrec.fusion.fused import FusedLists
 from graphrec.fusion.settings import Fusion
-from graphrec.operations.recaller import OperationsRecaller, Pins
-
-Boosts = Sequence[tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]]
-
-
-def operations_of(lists: Mapping[str, ItemLists], channels: Mapping[str, Recaller]) -> str | None:
-    """Return the name of the channel that answered by decree, or None."""
-    return next((name for name in lists if isinstance(channels.get(name), OperationsRecaller)), None)
+from graphrec.operations.recaller import Pins
+from graphrec.ranking.decrees import Boosts, Decrees, read_decrees
 
 
 def merge_and_place(
@@ -31,13 +25,14 @@ def merge_and_place(
 ) -> FusedLists:
     """Return the merged lists with boosts counted and pins in their places; the plain merge without such a channel.
 
+    This is what serving does in its first two stages, in one call, for whoever needs the list alone.
+
     Parameters
     ----------
     fusion : Fusion
         How lists are merged.
     lists : mapping of str to ItemLists
-        What each channel answered to the n queries, after filtering: a pin that was seen, excluded or taken down is
-        not in the list of its channel any more, and so is not placed.
+        What each channel answered to the n queries, after filtering.
     channels : mapping of str to Recaller
         The recallers by name; more than answered may be there.
     queries : Queries
@@ -50,16 +45,20 @@ def merge_and_place(
     FusedLists
         At most k entries a query. See :func:`boost` and :func:`place_pins` for the order and the scores.
     """
-    name = operations_of(lists, channels)
-    decreed = None if name is None else channels[name]
-    if name is None or not isinstance(decreed, OperationsRecaller):
-        return fusion.merge(lists, k)
-    pins = [_still_there(wanted, items) for wanted, (items, _) in zip(decreed.pins(queries), lists[name], strict=True)]
-    boosts = decreed.boosts(queries)
-    beyond = max((sum(position > k for position, _ in one) for one in pins), default=0)
-    room = max(k + beyond, fusion.channel_depth(k) if any(len(rows) for rows, _ in boosts) else 0)
-    merged = boost(fusion.merge(lists, room), boosts)
-    return place_pins(merged, pins, lists[name], name=name, k=k)
+    decrees = read_decrees(lists, channels, queries)
+    return place(fuse(fusion, lists, decrees, k), decrees, k)
+
+
+def fuse(fusion: Fusion, lists: Mapping[str, ItemLists], decrees: Decrees | None, k: int) -> FusedLists:
+    """Return the merged lists, with as many entries as it takes to have ``k`` after :func:`place`."""
+    return fusion.merge(lists, k if decrees is None else decrees.room(fusion, k))
+
+
+def place(merged: FusedLists, decrees: Decrees | None, k: int) -> FusedLists:
+    """Return the lists with boosts counted and pins in their places, cut to ``k``."""
+    if decrees is None:
+        return merged
+    return place_pins(boost(merged, decrees.boosts), decrees.pins, decrees.lists, name=decrees.channel, k=k)
 
 
 def boost(merged: FusedLists, boosts: Boosts) -> FusedLists:
@@ -94,7 +93,7 @@ def place_pins(merged: FusedLists, pins: Sequence[Pins], decreed: ItemLists, *, 
     pins : sequence of sequence of (int, int)
         For each query (position from 1, item row), by position; every item stands in the list of ``decreed``.
     decreed : ItemLists
-        n lists of the channel that pins: the ranks and scores that the pinned items are told with.
+        n lists of the channel that pins: the ranks and scores that pinned items are shown with.
     name : str
         Name of that channel.
     k : int
@@ -109,8 +108,8 @@ def place_pins(merged: FusedLists, pins: Sequence[Pins], decreed: ItemLists, *, 
     if not any(pins):
         return _cut(merged, k)
     parts = [
-        _placed(merged.query(query), one, decreed[query], name, k) if one else _cut(merged.query(query), k)
-        for query, one in enumerate(pins)
+        _placed(merged.query(query), wanted, decreed[query], name, k) if wanted else _cut(merged.query(query), k)
+        for query, wanted in enumerate(pins)
     ]
     channels = merged.channels if name in merged.channels else (*merged.channels, name)
     parts = [part if part.channels == channels else _with_column(part, name) for part in parts]
@@ -125,12 +124,12 @@ def arrange(items: npt.NDArray[np.int32], pins: Pins) -> npt.NDArray[np.int64]:
 
     Pins whose item is not among ``items`` are passed over. Positions beyond the end come to stand at the end.
     """
-    place = {row: at for at, row in enumerate(items.tolist())}
-    pinned = [(position, place[row]) for position, row in sorted(pins) if row in place]
-    fixed = {at for _, at in pinned}
-    order = [at for at in range(len(items)) if at not in fixed]
-    for position, at in pinned:
-        order.insert(position - 1, at)
+    places = {row: place for place, row in enumerate(items.tolist())}
+    pinned = [(position, places[row]) for position, row in sorted(pins) if row in places]
+    fixed = {place for _, place in pinned}
+    order = [place for place in range(len(items)) if place not in fixed]
+    for position, place in pinned:
+        order.insert(position - 1, place)
     return np.array(order, dtype=np.int64)
 
 
@@ -143,49 +142,43 @@ def falling(scores: npt.NDArray[np.float32], pinned: npt.NDArray[np.bool_]) -> n
     return scores[source]
 
 
-def _still_there(pins: Pins, items: npt.NDArray[np.int32]) -> Pins:
-    """Return the pins whose item passed the filters."""
-    there = set(items.tolist())
-    return [(position, row) for position, row in pins if row in there]
-
-
 def _placed(
-    one: FusedLists,
+    merged: FusedLists,
     pins: Pins,
     decreed: tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]],
     name: str,
     k: int,
 ) -> FusedLists:
-    """Return the one merged list with its pins in place."""
-    if name not in one.channels:
-        one = _with_column(one, name)
-    column = one.channels.index(name)
-    told = {
+    """Return a single merged list with its pins in place."""
+    if name not in merged.channels:
+        merged = _with_column(merged, name)
+    column, width = merged.channels.index(name), len(merged.channels)
+    entries = {
         row: (rank, score) for rank, (row, score) in enumerate(zip(*map(np.ndarray.tolist, decreed), strict=True), 1)
     }
-    missing = [row for _, row in pins if row not in set(one.lists.items.tolist())]
-    ranks = np.concatenate([one.ranks, np.zeros((len(missing), len(one.channels)), dtype=np.int32)])
-    own = np.concatenate([one.scores, np.full((len(missing), len(one.channels)), np.nan, dtype=np.float32)])
-    items = np.concatenate([one.lists.items, np.array(missing, dtype=np.int32)])
-    scores = np.concatenate([one.lists.scores, np.zeros(len(missing), dtype=np.float32)])
+    present = set(merged.lists.items.tolist())
+    missing = [row for _, row in pins if row not in present]
+    ranks = np.concatenate([merged.ranks, np.zeros((len(missing), width), dtype=np.int32)])
+    own = np.concatenate([merged.scores, np.full((len(missing), width), np.nan, dtype=np.float32)])
+    items = np.concatenate([merged.lists.items, np.array(missing, dtype=np.int32)])
+    scores = np.concatenate([merged.lists.scores, np.zeros(len(missing), dtype=np.float32)])
     rows = [row for _, row in pins]
-    for at in np.flatnonzero(np.isin(items, rows)):
-        ranks[at, column], own[at, column] = told[int(items[at])]
+    for position in np.flatnonzero(np.isin(items, rows)):
+        ranks[position, column], own[position, column] = entries[int(items[position])]
     # Those beyond k go first, or they would push others about.
     kept = ~np.isin(items, [row for position, row in pins if position > k])
     items, scores, ranks, own = items[kept], scores[kept], ranks[kept], own[kept]
     order = arrange(items, pins)[:k]
     scores = falling(scores[order], np.isin(items[order], rows))
-    lists = ItemLists([0, len(order)], items[order], scores)
-    return FusedLists(lists, one.channels, ranks[order], own[order])
+    return FusedLists(ItemLists([0, len(order)], items[order], scores), merged.channels, ranks[order], own[order])
 
 
-def _with_column(one: FusedLists, name: str) -> FusedLists:
+def _with_column(merged: FusedLists, name: str) -> FusedLists:
     """Return the lists with a further channel that returned none of their items."""
-    m = len(one.lists.items)
-    ranks = np.concatenate([one.ranks, np.zeros((m, 1), dtype=np.int32)], axis=1)
-    scores = np.concatenate([one.scores, np.full((m, 1), np.nan, dtype=np.float32)], axis=1)
-    return FusedLists(one.lists, (*one.channels, name), ranks, scores)
+    m = len(merged.lists.items)
+    ranks = np.concatenate([merged.ranks, np.zeros((m, 1), dtype=np.int32)], axis=1)
+    scores = np.concatenate([merged.scores, np.full((m, 1), np.nan, dtype=np.float32)], axis=1)
+    return FusedLists(merged.lists, (*merged.channels, name), ranks, scores)
 
 
 def _cut(merged: FusedLists, k: int) -> FusedLists:

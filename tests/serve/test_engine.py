@@ -247,7 +247,7 @@ def test_nothing_left_is_said(engine: Engine) -> None:
         ({"history": [7]}, r"history holds 7 \(int\); ids are strings: '7'"),
         ({"history": [("b0", float("nan"))]}, "history gives 'b0' the weight nan; it must be a finite number"),
         ({"history": [("b0", "5")]}, "the weight '5'; it must be a finite number"),
-        ({"user": 42}, r"user holds 42 \(int\); ids are strings: '42'"),
+        ({"user": 42}, r"user is 42 \(int\); ids are strings: '42'"),
         ({"exclude": "b0"}, "exclude is 'b0'; it must be a sequence of ids"),
         ({"only": 3}, "only is 3; it must be a sequence of ids"),
         ({"deadline_ms": 0}, "deadline_ms is 0; it must be above 0"),
@@ -260,7 +260,7 @@ def test_illegal_requests_get_a_sentence(engine: Engine, request_: dict[str, Any
 
 
 def test_threads_must_be_one_or_more(library_bundle: Path) -> None:
-    with pytest.raises(ConfigError, match="threads is 0; it must be 1 or more"):
+    with pytest.raises(ConfigError, match="threads is 0; it must be a whole number of 1 or more"):
         Engine.open(library_bundle, threads=0)
 
 

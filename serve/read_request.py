@@ -1,0 +1,332 @@
+"""From external ids to rows: requests, checked. Every wrong value gets a sentence here, before anything is computed."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from graphrec.contracts.queries import Queries
+from graphrec.data.lists import ItemLists, indptr_of, item_lists, take_lists
+from graphrec.data.sequences import Sequences
+from graphrec.data.vocabulary import Vocabulary
+from graphrec.errors import ConfigError, nearest_names
+
+from .request import Request
+from .state import State
+
+History = Sequence[str] | Sequence[tuple[str, float]]
+Rows = npt.NDArray[np.int32]
+Weights = npt.NDArray[np.float32]
+
+_NO_ROWS: Rows = np.empty(0, dtype=np.int32)
+
+
+def read_request(
+    state: State,
+    *,
+    user: str | None,
+    history: History | None,
+    k: int,
+    channels: Sequence[str] | None = None,
+    exclude: Iterable[str] = (),
+    only: Iterable[str] | None = None,
+    deadline_ms: float | None = None,
+    context: Mapping[str, str] | None = None,
+    now: float | None = None,
+) -> Request:
+    """Check one request and look its ids up.
+
+    Raises
+    ------
+    ConfigError
+        On an illegal value, an id that is no string, or an unknown channel (with the nearest names).
+    """
+    bundle = state.bundle
+    count = read_count("k", k)
+    if deadline_ms is not None and not (_is_number(deadline_ms) and deadline_ms > 0):
+        raise ConfigError(f"deadline_ms is {deadline_ms!r}; it must be above 0, or None for no deadline")
+    row = -1 if user is None else bundle.users.get(read_id("user", user))
+    live, weights, unknown = _live(bundle.items, history)
+    banned, missing = _rows(bundle.items, exclude, "exclude")
+    users = np.array([row], dtype=np.int32)
+    queries = Queries(
+        users,
+        _histories(bundle.history, users, None if history is None else Sequences([0, len(live)], live, weights)),
+        {name: [text] for name, text in _context(context).items()},
+        now=_moment(now),
+    )
+    return Request(
+        queries=queries,
+        exclude=item_lists([np.concatenate([queries.history.items, banned])]) if len(banned) else queries.history,
+        allowed=_allowed(state, only),
+        filtered=only is not None,
+        channels=_channels(state, channels),
+        chosen=channels is not None,
+        k=min(count, max(len(bundle.items), 1)),
+        unknown=unknown + missing,
+        deadline_ms=deadline_ms,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """n users who are recalled for alike: their ids (null for nobody), rows and live events, and what holds for all."""
+
+    ids: pa.Array
+    users: Rows
+    live: Sequences | None
+    stored: ItemLists
+    context: Mapping[str, str]
+    now: float
+    request: Mapping[str, Any]
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    def part(self, start: int, stop: int) -> Request:
+        """Return the requests of the users ``start:stop``."""
+        users = self.users[start:stop]
+        live = None if self.live is None else _slice_sequences(self.live, start, start + len(users))
+        context = {name: [text] * len(users) for name, text in self.context.items()}
+        queries = Queries(users, _histories(self.stored, users, live), context, now=self.now)
+        return Request(queries=queries, exclude=queries.history, **self.request)
+
+
+def read_batch(
+    state: State,
+    *,
+    users: Iterable[str | None] | None,
+    history: Sequence[History | None] | None,
+    k: int,
+    channels: Sequence[str] | None = None,
+    exclude: Iterable[str] = (),
+    only: Iterable[str] | None = None,
+    context: Mapping[str, str] | None = None,
+    now: float | None = None,
+) -> Batch:
+    """Check a request for many users and look its ids up; see :meth:`graphrec.serve.Engine.recall_many`.
+
+    Raises
+    ------
+    ConfigError
+        As :func:`read_request` does, and where users and histories are not of one length.
+    """
+    bundle = state.bundle
+    count = read_count("k", k)
+    entries = None if history is None else list(_sequence(history, "history"))
+    ids = _user_ids(bundle.users, users, None if entries is None else len(entries))
+    if entries is not None and len(entries) != len(ids):
+        raise ConfigError(f"there are {len(entries)} histories for {len(ids)} users; each user needs one, or None")
+    parts = [_live(bundle.items, entry) for entry in entries or ()]
+    live = None
+    if parts:
+        live = Sequences(
+            indptr_of([len(rows) for rows, _, _ in parts]),
+            np.concatenate([rows for rows, _, _ in parts]),
+            np.concatenate([weights for _, weights, _ in parts]),
+        )
+    banned, _ = _rows(bundle.items, exclude, "exclude")
+    allowed = _allowed(state, only)
+    if len(banned):
+        allowed = allowed.copy()
+        allowed[banned] = False
+    request = {
+        "allowed": allowed,
+        "filtered": only is not None,
+        "channels": _channels(state, channels),
+        "chosen": channels is not None,
+        "k": min(count, max(len(bundle.items), 1)),
+    }
+    rows = bundle.users.rows(ids, missing="mark")
+    return Batch(ids, rows, live, bundle.history, _context(context), _moment(now), request)
+
+
+def read_ids(ids: Iterable[str], name: str = "ids") -> dict[str, None]:
+    """Return ids, each once and in order, as the keys of a dictionary.
+
+    Raises
+    ------
+    ConfigError
+        If an entry is no string, or ``ids`` is one string.
+    """
+    return dict.fromkeys(_entry(name, value) for value in _sequence(ids, name))
+
+
+def read_id(name: str, value: object) -> str:
+    """Return an id.
+
+    Raises
+    ------
+    ConfigError
+        If it is no string.
+    """
+    if not isinstance(value, str):
+        raise ConfigError(f"{name} is {value!r} ({type(value).__name__}); ids are strings: {str(value)!r}")
+    return value
+
+
+def read_count(name: str, value: object) -> int:
+    """Return a number of items or threads.
+
+    Raises
+    ------
+    ConfigError
+        If it is no whole number of 1 or more.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise ConfigError(f"{name} is {value!r}; it must be a whole number of 1 or more")
+    return int(value)
+
+
+def read_flag(name: str, value: object) -> bool:
+    """Return a switch.
+
+    Raises
+    ------
+    ConfigError
+        If it is neither True nor False.
+    """
+    if not isinstance(value, bool | np.bool_):
+        raise ConfigError(f"{name} is {value!r}; it must be True or False")
+    return bool(value)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
+
+
+def _moment(now: float | None) -> float:
+    """Return the moment of a request, settled once: all that looks at a schedule looks at the same one."""
+    if now is None:
+        return time.time()
+    if not (_is_number(now) and math.isfinite(now)):
+        raise ConfigError(f"now is {now!r}; it must be a moment in seconds UTC, or None for this one")
+    return float(now)
+
+
+def _entry(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise ConfigError(f"{name} holds {value!r} ({type(value).__name__}); ids are strings: {str(value)!r}")
+    return value
+
+
+def _context(context: Mapping[str, str] | None) -> dict[str, str]:
+    """Return what a request says of itself, by the name of a user label."""
+    if context is None:
+        return {}
+    if not isinstance(context, Mapping):
+        raise ConfigError(f"context is {context!r}; it must be a mapping such as {{'country': 'DE'}}")
+    return {_entry("context", name): _entry(f"context {name!r}", text) for name, text in context.items()}
+
+
+def _sequence(values: object, name: str) -> Iterable[object]:
+    """Return ``values``, unless they are one string, which would be read letter by letter."""
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        raise ConfigError(f"{name} is {values!r}; it must be a sequence of ids")
+    return values
+
+
+def _user_ids(known: Vocabulary, users: Iterable[str | None] | None, n: int | None) -> pa.Array:
+    """Return the ids of the users to recall for: all of the bundle by default, n nulls beside histories alone."""
+    if users is None:
+        return known.ids if n is None else pa.nulls(n, pa.large_string())
+    ids = [None if user is None else _entry("users", user) for user in _sequence(users, "users")]
+    return pa.array(ids, pa.large_string())
+
+
+def _rows(items: Vocabulary, ids: Iterable[str], name: str) -> tuple[Rows, int]:
+    """Return the rows of the ids that are known, and how many are not."""
+    rows = [items.get(_entry(name, value)) for value in _sequence(ids, name)]
+    known = [row for row in rows if row >= 0]
+    return np.array(known, dtype=np.int32), len(rows) - len(known)
+
+
+def _live(items: Vocabulary, history: object) -> tuple[Rows, Weights, int]:
+    """Return rows and weights of the live events, and how many of their ids are unknown."""
+    if history is None:
+        return _NO_ROWS, np.empty(0, dtype=np.float32), 0
+    if isinstance(history, Mapping):
+        raise ConfigError("history is a mapping; give its pairs, oldest first: list(history.items())")
+    rows: list[int] = []
+    weights: list[float] = []
+    unknown = 0
+    for entry in _sequence(history, "history"):
+        external, weight = entry if isinstance(entry, tuple) and len(entry) == 2 else (entry, 1.0)
+        row = items.get(_entry("history", external))
+        if not _is_number(weight) or not math.isfinite(weight):
+            raise ConfigError(f"history gives {external!r} the weight {weight!r}; it must be a finite number")
+        if row < 0:
+            unknown += 1
+            continue
+        rows.append(row)
+        weights.append(float(weight))
+    return np.array(rows, dtype=np.int32), np.array(weights, dtype=np.float32), unknown
+
+
+def _histories(stored: ItemLists, users: Rows, live: Sequences | None) -> ItemLists | Sequences:
+    """Return the stored history of each user with the live events behind it; none is stored of user -1."""
+    known = _stored(stored, users)
+    if live is None or len(live.items) == 0:
+        return known
+    if len(known.items) == 0:
+        return live
+    indptr = known.indptr + live.indptr
+    items, weights = np.empty(int(indptr[-1]), dtype=np.int32), np.empty(int(indptr[-1]), dtype=np.float32)
+    before = np.arange(len(known.items)) + np.repeat(live.indptr[:-1], known.lengths)
+    behind = np.arange(len(live.items)) + np.repeat(known.indptr[1:], live.lengths)
+    items[before], items[behind] = known.items, live.items
+    weights[before], weights[behind] = known.scores, live.weights
+    return Sequences(indptr, items, weights)
+
+
+def _stored(stored: ItemLists, users: Rows) -> ItemLists:
+    """Return the stored history of each user; that of user -1 is empty."""
+    if len(users) == 1:
+        items, scores = stored[int(users[0])] if users[0] >= 0 else (_NO_ROWS, np.empty(0, dtype=np.float32))
+        return ItemLists([0, len(items)], items, scores)
+    known = users >= 0
+    if known.all():
+        return take_lists(stored, users)
+    taken = take_lists(stored, users[known])
+    lengths = np.zeros(len(users), dtype=np.int64)
+    lengths[known] = taken.lengths
+    return ItemLists(indptr_of(lengths), taken.items, taken.scores)
+
+
+def _slice_sequences(events: Sequences, start: int, stop: int) -> Sequences:
+    """Return the lists ``start:stop``."""
+    here = slice(int(events.indptr[start]), int(events.indptr[stop]))
+    indptr = events.indptr[start : stop + 1] - events.indptr[start]
+    return Sequences(indptr, events.items[here], events.weights[here])
+
+
+def _allowed(state: State, only: Iterable[str] | None) -> npt.NDArray[np.bool_]:
+    """Return the pool, cut down to ``only`` where given. Unknown ids in it allow nothing, so they need no count."""
+    pool = state.pool
+    if only is None:
+        return pool
+    rows, _ = _rows(state.bundle.items, only, "only")
+    allowed = np.zeros(len(pool), dtype=np.bool_)
+    allowed[rows] = pool[rows]
+    return allowed
+
+
+def _channels(state: State, channels: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the names of the channels to ask, in the order of the bundle."""
+    known = state.bundle.channels
+    if channels is None:
+        return tuple(known)
+    wanted = [_entry("channels", name) for name in _sequence(channels, "channels")]
+    if not wanted:
+        raise ConfigError(f"channels is empty; name some of {', '.join(known)}, or leave it out to ask all")
+    for name in wanted:
+        if name not in known:
+            raise ConfigError(f"channel {name!r} is not among {', '.join(known)}{nearest_names(name, known)}")
+    return tuple(name for name in known if name in wanted)

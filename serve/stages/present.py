@@ -1,0 +1,107 @@
+"""The last step: from rows back to ids, titles and reasons, once a request."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from graphrec.fusion.fused import FusedLists
+
+from ..answer import Neighbour, Place, Recalled, Shared
+from ..explain import explain, explain_fallback
+from ..paths import Link, edges_of, links, path_words
+from ..request import Request
+from ..state import POPULARITY, State
+from .stage import Candidates
+
+# Shared entities that the sentence of a neighbour names.
+_NAMED = 3
+
+
+def present(state: State, request: Request, candidates: Candidates, *, explained: bool) -> tuple[Recalled, ...]:
+    """Return the candidates of one request as values on external ids."""
+    merged = candidates.merged
+    rows = merged.lists.items
+    sentences: list[str | None] = [None] * len(rows)
+    if explained:
+        sentences = explain(state, request.queries, rows, merged.channels, merged.ranks)
+        filled = np.flatnonzero(candidates.fallback >= 0)
+        reasons = explain_fallback(state, candidates.fallback[filled])
+        for position, reason in zip(filled.tolist(), reasons, strict=True):
+            sentences[position] = reason
+    ids, scores = state.bundle.items.take(rows), merged.lists.scores.tolist()
+    return tuple(map(Recalled, ids, titles(state, rows), scores, _places(merged), sentences))
+
+
+def fallback_name(state: State, candidates: Candidates) -> str | None:
+    """Return what filled the places that the channels left empty: a channel, popularity, both, or None."""
+    places = candidates.fallback[candidates.fallback >= 0]
+    if len(places) == 0:
+        return None
+    sources = ([state.ranked] if places.min() < state.n_ranked else []) + (
+        [POPULARITY] if places.max() >= state.n_ranked else []
+    )
+    return ", ".join(dict.fromkeys(sources))
+
+
+def _places(fused: FusedLists) -> list[dict[str, Place]]:
+    """Return, for each merged item, the place that each channel gave it."""
+    result: list[dict[str, Place]] = [{} for _ in range(len(fused.lists.items))]
+    for column, name in enumerate(fused.channels):
+        ranks, scores = fused.ranks[:, column], fused.scores[:, column]
+        returned = np.flatnonzero(ranks)
+        places = map(Place, ranks[returned].tolist(), scores[returned].tolist())
+        for position, place in zip(returned.tolist(), places, strict=True):
+            result[position][name] = place
+    return result
+
+
+def titles(state: State, rows: npt.NDArray[np.int32]) -> list[str]:
+    """Return the titles of items; the id where there is none."""
+    graph = state.bundle.catalogue
+    labels = graph.labels.take(rows).to_pylist()
+    return [graph.label(row) if label is None else label for row, label in zip(rows.tolist(), labels, strict=True)]
+
+
+def why_empty(state: State, request: Request) -> str:
+    """Return why there is nothing left to recall."""
+    if not state.bundle.pool.any():
+        return "the pool is empty: no item of this bundle may be recalled"
+    if not state.pool.any():
+        return "every item of the pool is taken down"
+    allowed = int(request.allowed.sum())
+    if request.filtered and allowed == 0:
+        return "the filter 'only' names no item of the pool"
+    which = "the filter allows" if request.filtered else "are in the pool"
+    return f"all {allowed:,} items that {which} were seen or excluded"
+
+
+def neighbour_values(
+    state: State, row: int, rows: npt.NDArray[np.int32], scores: npt.NDArray[np.float64], relation: int | None
+) -> tuple[Neighbour, ...]:
+    """Return near items with what they share, in words."""
+    bundle, graph = state.bundle, state.bundle.catalogue
+    here = edges_of(graph.adjacency, row)
+    neighbours = []
+    for other, external, title, score in zip(
+        rows.tolist(), bundle.items.take(rows), titles(state, rows), scores.tolist(), strict=True
+    ):
+        common = links(graph, here, other, relation=relation)
+        named = [path_words(graph, row, other, link, state.words) for link in common[:_NAMED]]
+        named += [f"{len(common) - _NAMED} more"] if len(common) > _NAMED else []
+        neighbours.append(Neighbour(external, title, score, _shared(state, common), "; ".join(named)))
+    return tuple(neighbours)
+
+
+def _shared(state: State, common: list[Link]) -> tuple[Shared, ...]:
+    """Return links as values on external ids."""
+    graph = state.bundle.catalogue
+    names = graph.adjacency.relation_names
+    return tuple(
+        Shared(names[number], graph.nodes[link.node], graph.label(link.node))
+        if link.node >= 0
+        else Shared(names[number], None, None)
+        for link in common
+        for number in link.relations
+        if link.node < 0 or number in link.others
+    )
