@@ -152,7 +152,7 @@ def measure_all(path: Path, n: int, rounds: int) -> list[dict[str, Any]]:
 @contextmanager
 def plain_file(source: Path) -> Iterator[Path]:
     """Yield ``source`` as a plain N-Triples file, decompressed into a temporary one where it is not."""
-    from graphrec.kg.reading.formats import Source, rdf_file
+    from graphrec.kg.reading.formats import GuardedBytes, rdf_file
 
     file = rdf_file(source)
     if file.format != "n-triples":
@@ -162,7 +162,7 @@ def plain_file(source: Path) -> Iterator[Path]:
         return
     with TemporaryDirectory() as directory:
         target = Path(directory) / "graph.nt"
-        with Source(file) as packed, target.open("wb") as stream:
+        with GuardedBytes(file) as packed, target.open("wb") as stream:
             shutil.copyfileobj(packed, stream, 1 << 20)
         yield target
 

@@ -20,12 +20,13 @@ from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import DataError
 from graphrec.graph.adjacency import Adjacency, adjacency_from_edges
 from graphrec.graph.catalogue import INTERACTS, ITEM, REVERSE_INTERACTS, USER, CatalogueGraph
+from graphrec.graph.iris import readable_name
 
 from .entity_types import entity_types
 from .knowledge_graph import KnowledgeGraph, entity_label, relation_rows
 from .linking import Linking
 from .naming import short_name, unique_names
-from .terms import EVENT, INTERACTED, SUBCLASS_OF, TIME, TYPE, WEIGHT, readable_name
+from .terms import EVENT, INTERACTED, SUBCLASS_OF, TIME, TYPE, WEIGHT
 from .terms import ITEM as HAS_ITEM
 from .terms import USER as HAS_USER
 

@@ -14,6 +14,7 @@ import pyarrow as pa
 from graphrec.data.interactions import Interactions
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, DataError
+from graphrec.graph.iris import local_name
 
 from .knowledge_graph import KnowledgeGraph, relation_rows
 from .terms import EVENT, GRAPHREC, INTERACTED, ITEM, TIME, USER, WEIGHT
@@ -47,6 +48,8 @@ class InteractionMapping:
     item_template: str | None = None
 
     def __post_init__(self) -> None:
+        if isinstance(self.direct, str):
+            raise ConfigError(f"direct is {self.direct!r}; it must be a list of predicates: [{self.direct!r}]")
         for template in (self.user_template, self.item_template):
             if template is not None and template.count("{id}") != 1:
                 raise ConfigError(f"template {template!r} must hold {{id}} exactly once")
@@ -147,7 +150,7 @@ def interaction_candidates(kg: KnowledgeGraph, *, n: int = 5) -> pl.DataFrame:
 def _direct(kg: KnowledgeGraph, mapping: InteractionMapping) -> pl.DataFrame:
     rows = _known(kg, mapping.direct)
     triples = kg.triples[np.isin(kg.triples[:, 1], rows)]
-    names = pl.Series([kg.relations[int(r)] for r in rows], dtype=pl.String).str.replace(r"^.*[#/:]", "")
+    names = pl.Series([local_name(kg.relations[int(row)]) for row in rows], dtype=pl.String)
     return pl.DataFrame(
         {
             "user": triples[:, 0],
@@ -233,8 +236,9 @@ def _names(kg: KnowledgeGraph, predicate: str) -> pl.DataFrame:
     """Return (node, event) from literals and from IRIs, the literal first."""
     rows = _known(kg, [predicate])
     triples = kg.triples[np.isin(kg.triples[:, 1], rows)]
-    iris = pl.Series("event", kg.entities.ids.take(triples[:, 2]), dtype=pl.String).str.replace(r"^.*[#/:]", "")
-    from_iris = pl.DataFrame({"node": triples[:, 0], "event": iris})
+    kinds, places = np.unique(triples[:, 2], return_inverse=True)
+    names = pl.Series("event", [local_name(iri) for iri in kg.entities.take(kinds)], dtype=pl.String)
+    from_iris = pl.DataFrame({"node": triples[:, 0], "event": names.gather(places)})
     both = pl.concat([_facts(kg, predicate, "event"), from_iris])
     return both.unique("node", keep="first", maintain_order=True)
 

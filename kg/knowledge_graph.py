@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from urllib.parse import unquote
 
 import numpy as np
 import numpy.typing as npt
@@ -12,9 +13,9 @@ import pyarrow as pa
 from graphrec.checks import as_array, check_length, check_rows
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import DataError, nearest_names
+from graphrec.graph.iris import local_name, readable_name
 
-from .literals import Literals, no_literals, same_literals
-from .terms import local_name, readable_name
+from .literals import Literals, no_literals
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,19 +121,8 @@ def _check_sorted(rows: npt.NDArray[np.int32], name: str) -> None:
         raise DataError(f"{name}[{where}] does not follow the row before it; rows must be sorted and unique")
 
 
-def same_graph(left: KnowledgeGraph, right: KnowledgeGraph) -> bool:
-    """Return whether two graphs have the same rows, ids, labels and literals (the reports may differ)."""
-    return (
-        left.entities == right.entities
-        and left.relations == right.relations
-        and np.array_equal(left.triples, right.triples)
-        and bool(left.labels.equals(right.labels))
-        and same_literals(left.literals, right.literals)
-    )
-
-
-def relation_rows(kg: KnowledgeGraph, names: Sequence[str]) -> npt.NDArray[np.int32]:
-    """Return the rows of relations given as IRIs or as the last part of one (``"author"``), (r,) int32.
+def relation_rows(kg: KnowledgeGraph, names: str | Sequence[str]) -> npt.NDArray[np.int32]:
+    """Return the rows of one or more relations, given as IRIs or last parts of IRIs (``"author"``), (r,) int32.
 
     A last part that several relations share means all of them (``schema:name`` over http and https).
 
@@ -145,15 +135,15 @@ def relation_rows(kg: KnowledgeGraph, names: Sequence[str]) -> npt.NDArray[np.in
     by_local: dict[str, list[int]] = {}
     for row, iri in enumerate(iris):
         by_local.setdefault(local_name(iri), []).append(row)
-    found: list[int] = []
-    for name in names:
+    rows_of_all: list[int] = []
+    for name in [names] if isinstance(names, str) else names:
         row = kg.relations.get(name)
-        rows = [row] if row >= 0 else by_local.get(name, [])
+        rows = [row] if row >= 0 else by_local.get(unquote(name), [])
         if not rows:
             hint = nearest_names(name, [*by_local, *iris])
             raise DataError(f"relation {name!r} is not among the {len(iris):,} of this graph{hint}")
-        found.extend(rows)
-    return np.unique(np.asarray(found, dtype=np.int32))
+        rows_of_all.extend(rows)
+    return np.unique(np.asarray(rows_of_all, dtype=np.int32))
 
 
 def entity_label(kg: KnowledgeGraph, entity: int) -> str:

@@ -21,7 +21,6 @@ from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, DataError, nearest_names
 
 from .knowledge_graph import KnowledgeGraph, relation_rows
-from .terms import TYPE
 
 Ambiguous = Literal["first", "drop"]
 Normaliser = Literal["isbn", "label", "exact"]
@@ -107,10 +106,7 @@ def link_by_template(
     ConfigError
         If the template does not hold ``{id}`` exactly once.
     """
-    if template.count("{id}") != 1:
-        raise ConfigError(
-            f"template {template!r} must hold {{id}} exactly once, as in 'http://example.org/book/{{id}}'"
-        )
+    _check_template(template)
     if template == "{id}":
         of_entity = items.rows(kg.entities.ids, missing="mark")  # this way round the smaller side is hashed
         return _linking(items, kg, of_entity[of_entity >= 0], np.flatnonzero(of_entity >= 0), ambiguous=ambiguous)
@@ -145,7 +141,7 @@ def ids_by_template(kg: KnowledgeGraph, template: str) -> list[str]:
 
 
 def _check_template(template: str) -> None:
-    if template.count("{id}") != 1:
+    if not isinstance(template, str) or template.count("{id}") != 1:
         raise ConfigError(
             f"template {template!r} must hold {{id}} exactly once, as in 'http://example.org/book/{{id}}'"
         )
@@ -251,8 +247,7 @@ def link_by_literal(
     if normalise not in NORMALISERS:
         raise ConfigError(f"normalise is {normalise!r}; legal: {', '.join(NORMALISERS)}")
     level = NORMALISERS[normalise]
-    names = [predicate] if isinstance(predicate, str) else predicate
-    facts = kg.literals.statements[np.isin(kg.literals.statements[:, 1], relation_rows(kg, names))]
+    facts = kg.literals.statements[np.isin(kg.literals.statements[:, 1], relation_rows(kg, predicate))]
     keys: dict[str, list[int]] = {}
     texts = kg.literals.texts.take(facts[:, 2]).to_pylist()
     for entity, text in zip(facts[:, 0].tolist(), texts, strict=True):
@@ -294,23 +289,6 @@ def levelled_label(text: str) -> str:
 
 
 NORMALISERS: dict[str, Callable[[str], str | None]] = {"isbn": isbn13, "label": levelled_label, "exact": str}
-
-
-def items_of_type(kg: KnowledgeGraph, type_iri: str) -> tuple[Vocabulary, Linking]:
-    """Return the entities of one rdf:type as items, with their IRIs as ids, each linked to itself.
-
-    Raises
-    ------
-    DataError
-        If nothing is of that type.
-    """
-    kind, relation = kg.entities.get(type_iri), kg.relations.get(TYPE)
-    chosen = (kg.triples[:, 1] == relation) & (kg.triples[:, 2] == kind)
-    entities = kg.triples[chosen, 0] if kind >= 0 and relation >= 0 else np.empty(0, np.int32)
-    if not len(entities):
-        raise DataError(f"nothing in the graph is of rdf:type {type_iri}; give the IRI of a class that has members")
-    items = Vocabulary(kg.entities.ids.take(entities))
-    return items, _linking(items, kg, np.arange(len(entities)), entities, ambiguous="first")
 
 
 def _linking(

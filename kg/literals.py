@@ -58,16 +58,6 @@ def no_literals() -> Literals:
     return Literals(np.empty((0, 3), np.int32), pa.array([], pa.large_string()), empty, empty)
 
 
-def same_literals(left: Literals, right: Literals) -> bool:
-    """Return whether both hold the same values in the same rows, and the same statements."""
-    return (
-        np.array_equal(left.statements, right.statements)
-        and bool(left.texts.equals(right.texts))
-        and left.languages.to_pylist() == right.languages.to_pylist()
-        and left.datatypes.to_pylist() == right.datatypes.to_pylist()
-    )
-
-
 def as_numbers(texts: pa.LargeStringArray) -> npt.NDArray[np.float64]:
     """Return (n,) float64: the number each text stands for, NaN where it is none.
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from urllib.parse import unquote
 
-from .terms import local_name
+from graphrec.graph.iris import local_name
 
 
 def short_name(iri: str) -> str:
@@ -15,7 +14,7 @@ def short_name(iri: str) -> str:
     >>> short_name("http://schema.org/isPartOf")
     'is_part_of'
     """
-    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", unquote(local_name(iri)))
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", local_name(iri))
     name = re.sub(r"[^0-9a-z]+", "_", words.lower()).strip("_")
     if not name:
         return "x"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import unquote
-
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 RDFS = "http://www.w3.org/2000/01/rdf-schema#"
 OWL = "http://www.w3.org/2002/07/owl#"
@@ -53,22 +51,3 @@ INTERACTED = GRAPHREC + "interacted"
 
 # Blank nodes become IRIs under this root (RDF 1.1 Concepts, section 3.5).
 GENID = "https://graphrec.org/.well-known/genid/"
-
-
-def local_name(iri: str) -> str:
-    """Return the last part of an IRI, after ``#``, ``/`` or (in a URN) ``:``; the IRI itself where that is empty."""
-    trimmed = iri.rstrip("/#")
-    for separator in "#/:":
-        tail = trimmed.rsplit(separator, 1)[-1]
-        if tail and tail != trimmed:
-            return tail
-    return trimmed or iri
-
-
-def readable_name(iri: str) -> str:
-    """Return what an IRI says to people: its last part, percent-decoded, underscores as spaces.
-
-    >>> readable_name("http://dbpedia.org/resource/Milo%C5%A1_Forman")
-    'Miloš Forman'
-    """
-    return " ".join(unquote(local_name(iri)).replace("_", " ").split()) or iri

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from graphrec.errors import DataError, nearest_names
 from graphrec.graph.adjacency import Adjacency
 from graphrec.graph.catalogue import CatalogueGraph
+from graphrec.graph.iris import local_name
 
 REVERSE = "rev_"
 
@@ -225,11 +226,6 @@ def find_relation(graph: CatalogueGraph, name: str) -> int:
     raise DataError(
         f"relation {name!r} is not among those of items{nearest_names(name, {**names, **short})}; legal: {legal}"
     )
-
-
-def local_name(relation: str) -> str:
-    """Return the last part of an IRI; other names as they are."""
-    return relation.rstrip("/#").rsplit("/", 1)[-1].rsplit("#", 1)[-1]
 
 
 def plain_name(relation: str) -> str:

@@ -101,21 +101,6 @@ class Adjacency:
         return np.diff(self.indptr)
 
 
-def node_rows(adjacency: Adjacency, node_type: str) -> range:
-    """Return the rows of one node type.
-
-    Raises
-    ------
-    DataError
-        If there is no such type, with the nearest names.
-    """
-    if node_type not in adjacency.node_types:
-        hint = nearest_names(node_type, adjacency.node_types)
-        raise DataError(f"node type {node_type!r} is not among {', '.join(adjacency.node_types)}{hint}")
-    t = adjacency.node_types.index(node_type)
-    return range(int(adjacency.type_offsets[t]), int(adjacency.type_offsets[t + 1]))
-
-
 def relation_number(adjacency: Adjacency, relation: str) -> int:
     """Return the number of a relation.
 

@@ -12,6 +12,7 @@ from graphrec.data.interactions import Interactions, coalesce
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import DataError
 from graphrec.graph.adjacency import Adjacency, adjacency_from_edges
+from graphrec.graph.iris import readable_name
 
 ITEM = "item"
 USER = "user"
@@ -67,14 +68,14 @@ class CatalogueGraph:
         return int(self.adjacency.type_offsets[1])
 
     def label(self, node: int) -> str:
-        """Return the name of a node for people: its label, else the item id or the last part of its IRI."""
+        """Return the name of a node for people: its label, else the item id or what its IRI says."""
         found = self.labels[int(node)].as_py()
         if found is not None:
             return str(found)
         name = self.nodes[int(node)]
         if node < self.n_items:
             return name.removeprefix("item:")
-        return name.rstrip("/#").rsplit("/", 1)[-1].rsplit("#", 1)[-1] or name
+        return readable_name(name)
 
 
 def items_only(items: Vocabulary, labels: list[str | None] | pa.Array | None = None) -> CatalogueGraph:

@@ -56,14 +56,16 @@ def rdf_file(path: str | Path, format: str | None = None) -> RdfFile:  # noqa: A
     Raises
     ------
     DataError
-        If the file is missing, is a directory, or its extension is unknown.
+        If ``path`` is no path, the file is missing or a directory, or its extension is unknown.
     ConfigError
         If ``format`` is not among ``FORMATS``.
     """
+    if not isinstance(path, str | Path):
+        raise DataError(f"RDF cannot be read from a {type(path).__name__}; legal are a path and a list of paths")
     where = Path(path)
-    if format is not None and format not in FORMATS:
+    if format is not None and not (isinstance(format, str) and format in FORMATS):
         raise ConfigError(
-            f"RDF format {format!r} is unknown; legal: {', '.join(FORMATS)}{nearest_names(format, FORMATS)}"
+            f"RDF format {format!r} is unknown; legal: {', '.join(FORMATS)}{nearest_names(str(format), FORMATS)}"
         )
     if where.is_dir():
         raise DataError(f"{where} is a directory; name RDF files ({', '.join(EXTENSIONS)})")
@@ -81,7 +83,7 @@ def rdf_file(path: str | Path, format: str | None = None) -> RdfFile:  # noqa: A
     return RdfFile(where, found, compression)
 
 
-class Source:
+class GuardedBytes:
     """The decompressed bytes of one RDF file, checked as they pass. A context manager with ``read``.
 
     Refused, each with one sentence: a damaged or truncated archive, UTF-16/32, and in RDF/XML any document type
@@ -95,7 +97,7 @@ class Source:
         self._guard = XmlGuard(file.path) if file.format == "rdf-xml" else None
         self._head: bytes | None = None
 
-    def __enter__(self) -> Source:
+    def __enter__(self) -> GuardedBytes:
         return self
 
     def __exit__(self, *_: object) -> None:

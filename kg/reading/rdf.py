@@ -15,10 +15,10 @@ from graphrec.errors import ConfigError, DataError
 from ..knowledge_graph import KnowledgeGraph, ReadReport
 from ..terms import GENID
 from .assemble import knowledge_graph
+from .bad_lines import BadLines, OnError
 from .encode import TermTable
 from .formats import LINE_FORMATS, RdfFile, rdf_file
-from .rejects import OnError, Rejects
-from .statements import statement_files, statements
+from .statements import statements
 
 Progress = Callable[[str, int], None]
 # Chunks come in bursts, a block of lines at a time; so many may wait before the parser does.
@@ -30,7 +30,7 @@ def read_rdf(
     *,
     format: str | None = None,  # noqa: A002
     on_error: OnError = "reject",
-    rejects: Path | None = None,
+    rejects: str | Path | None = None,
     max_reject_share: float = 0.05,
     graphs: Sequence[str] | None = None,
     languages: Sequence[str] = ("en",),
@@ -81,26 +81,36 @@ def read_rdf(
     number of first appearance elsewhere. So one file always gives the same ids, however its lines are shuffled, and
     two files share blank nodes only if they say the same.
     """
-    if not 0 <= max_reject_share <= 1:
-        raise ConfigError(f"max_reject_share is {max_reject_share}; it must lie between 0 and 1")
+    if not isinstance(max_reject_share, int | float) or not 0 <= max_reject_share <= 1:
+        raise ConfigError(f"max_reject_share is {max_reject_share!r}; it must be a number between 0 and 1")
+    for name, names in (("languages", languages), ("graphs", graphs or ())):
+        if isinstance(names, str) or not all(isinstance(entry, str) for entry in names):
+            raise ConfigError(f"{name} is {names!r}; it must be a list of texts, such as ['en']")
     if on_error not in ("reject", "raise"):
         raise ConfigError(f"on_error is {on_error!r}; legal: 'reject', 'raise'")
-    files = [rdf_file(path, format) for path in statement_files(paths)]  # type: ignore[arg-type]
-    if not files:
-        raise DataError("no RDF file was given; name at least one")
-    kept = Rejects(on_error, rejects, max_reject_share)
+    files = [rdf_file(path, format) for path in ([paths] if isinstance(paths, str | Path) else _listed(paths))]
+    bad_lines = BadLines(on_error, None if rejects is None else Path(rejects), max_reject_share)
     reader = Encoder(graphs=graphs)
     try:
         for file in files:
-            reader.add(file, statements(file, kept, base=base), strict=on_error == "raise", progress=progress)
+            reader.add(file, statements(file, bad_lines, base=base), strict=on_error == "raise", progress=progress)
     finally:
-        kept.close()
+        bad_lines.close()
     return reader.finish(
         languages=languages,
         files=tuple(str(file.path) for file in files),
-        n_rejected=kept.n_rejected,
-        first_reject=kept.first,
+        n_rejected=bad_lines.n_rejected,
+        first_reject=bad_lines.first,
     )
+
+
+def _listed(paths: object) -> Sequence[str | Path]:
+    """Return ``paths`` where it is a list of something."""
+    if not isinstance(paths, list | tuple):
+        raise DataError(f"RDF cannot be read from a {type(paths).__name__}; legal are a path and a list of paths")
+    if not paths:
+        raise DataError("no RDF file was given; name at least one")
+    return paths
 
 
 class Encoder:

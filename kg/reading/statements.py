@@ -9,15 +9,14 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import IO, cast
 
 import pyoxigraph as ox
 
 from graphrec.errors import DataError
 
-from .formats import FORMATS, LINE_FORMATS, RdfFile, Source
-from .rejects import Rejects
+from .bad_lines import BadLines
+from .formats import FORMATS, LINE_FORMATS, GuardedBytes, RdfFile
 
 BLOCK_BYTES = 1 << 23
 _LONGEST_LINE = 1 << 28
@@ -29,33 +28,33 @@ _PLACE = re.compile(
 _TAIL = re.compile(r" \(line \d+\)$")
 
 
-def statements(file: RdfFile, rejects: Rejects, *, base: str | None = None) -> Iterator[bytes]:
+def statements(file: RdfFile, bad_lines: BadLines, *, base: str | None = None) -> Iterator[bytes]:
     """Yield canonical N-Quads, some tens of thousands of lines at a time; blank lines and comments are gone.
 
     Raises
     ------
     DataError
         With file, line and what is legal: on a syntax error that cannot be skipped, a stream that is damaged, or more
-        bad lines than ``rejects`` allows.
+        bad lines than ``bad_lines`` allows.
     """
-    rejects.begin_file()
-    with Source(file) as source:
+    bad_lines.begin_file()
+    with GuardedBytes(file) as source:
         if file.format in LINE_FORMATS:
-            yield from _line_chunks(file, source, rejects)
+            yield from _line_chunks(file, source, bad_lines)
         else:
             yield from _document_chunks(file, source, base)
 
 
 def quads(file: RdfFile, *, base: str | None = None) -> Iterator[ox.Quad]:
     """Yield the quads of ``file`` as objects; the first fault raises DataError."""
-    with Source(file) as source:
+    with GuardedBytes(file) as source:
         try:
             yield from ox.parse(cast("IO[bytes]", source), FORMATS[file.format], base_iri=base)
         except (SyntaxError, ValueError, OSError) as error:
             raise _translated(file, error) from error
 
 
-def _document_chunks(file: RdfFile, source: Source, base: str | None) -> Iterator[bytes]:
+def _document_chunks(file: RdfFile, source: GuardedBytes, base: str | None) -> Iterator[bytes]:
     try:
         parsed = ox.parse(cast("IO[bytes]", source), FORMATS[file.format], base_iri=base)
         while chunk := ox.serialize(itertools.islice(parsed, CHUNK_TRIPLES), format=ox.RdfFormat.N_QUADS):
@@ -94,7 +93,7 @@ def _remedy(reason: str) -> str:
     return "correct that place, or name the syntax with format="
 
 
-def _line_chunks(file: RdfFile, source: Source, rejects: Rejects) -> Iterator[bytes]:
+def _line_chunks(file: RdfFile, source: GuardedBytes, bad_lines: BadLines) -> Iterator[bytes]:
     line, rest = 1, b""
     while True:
         block = source.read(BLOCK_BYTES)
@@ -102,14 +101,14 @@ def _line_chunks(file: RdfFile, source: Source, rejects: Rejects) -> Iterator[by
         # A lone carriage return ends a line too, but one at the very end may be half of a pair.
         cut = max(data.rfind(b"\n"), data.rfind(b"\r", 0, len(data) - 1)) + 1 if block else len(data)
         whole, rest = data[:cut], data[cut:]
-        yield from _canonical(file, whole, line, rejects)
+        yield from _canonical(file, whole, line, bad_lines)
         line += _n_lines(whole)
         if len(rest) > _LONGEST_LINE:
             raise DataError(f"{file.path}, line {line}: the line is longer than {_LONGEST_LINE >> 20} MB; is it text?")
-        rejects.check(file.path, line, at_end=False)
+        bad_lines.check(file.path, line, at_end=False)
         if not block:
             break
-    rejects.check(file.path, line - 1, at_end=True)
+    bad_lines.check(file.path, line - 1, at_end=True)
 
 
 def _n_lines(data: bytes) -> int:
@@ -119,7 +118,7 @@ def _n_lines(data: bytes) -> int:
     return ends + (not data.endswith((b"\n", b"\r")) if data else 0)
 
 
-def _canonical(file: RdfFile, block: bytes, line: int, rejects: Rejects) -> Iterator[bytes]:
+def _canonical(file: RdfFile, block: bytes, line: int, bad_lines: BadLines) -> Iterator[bytes]:
     """Yield the good lines of ``block``, whose first line is number ``line``; halve it where it holds a bad one."""
     try:
         parsed = ox.parse(block, FORMATS[file.format])
@@ -129,11 +128,11 @@ def _canonical(file: RdfFile, block: bytes, line: int, rejects: Rejects) -> Iter
     except (SyntaxError, ValueError) as error:
         lines = block.splitlines(keepends=True)
         if len(lines) == 1:
-            rejects.add(file.path, line, _line_reason(error), block.rstrip(b"\r\n"))
+            bad_lines.add(file.path, line, _line_reason(error), block.rstrip(b"\r\n"))
             return
         middle = len(lines) // 2
-        yield from _canonical(file, b"".join(lines[:middle]), line, rejects)
-        yield from _canonical(file, b"".join(lines[middle:]), line + middle, rejects)
+        yield from _canonical(file, b"".join(lines[:middle]), line, bad_lines)
+        yield from _canonical(file, b"".join(lines[middle:]), line + middle, bad_lines)
         return
     yield from chunks
 
@@ -142,8 +141,3 @@ def _line_reason(error: Exception) -> str:
     column = getattr(error, "offset", None)
     reason = _reason(error)
     return f"column {column}: {reason}" if column else reason
-
-
-def statement_files(paths: str | Path | list[str | Path] | tuple[str | Path, ...]) -> list[Path]:
-    """Return ``paths`` as a list, whether one or many were given."""
-    return [Path(paths)] if isinstance(paths, str | Path) else [Path(p) for p in paths]

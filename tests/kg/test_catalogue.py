@@ -7,7 +7,6 @@ import pytest
 
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, DataError
-from graphrec.graph.adjacency import node_rows
 from graphrec.graph.catalogue import CatalogueGraph
 from graphrec.kg.attributes import numeric_attributes
 from graphrec.kg.catalogue import catalogue_graph, item_tags
@@ -120,10 +119,11 @@ def test_relations_may_be_chosen(kg: KnowledgeGraph, linking: Linking, items: Vo
 
 def test_literals_may_be_nodes(kg: KnowledgeGraph, linking: Linking, items: Vocabulary) -> None:
     graph = catalogue_graph(kg, linking, items, relations=["partOf"], literal_nodes=["genre", "year"])
-    rows = node_rows(graph.adjacency, "genre")
-    assert [graph.label(n) for n in rows] == ["Desert", "Fantasy"]
-    assert ("item:dune2", "genre", graph.nodes[rows[1]]) in edges(graph)
-    assert len(node_rows(graph.adjacency, "year")) == 2
+    types = graph.adjacency.node_types
+    rows = {kind: range(*graph.adjacency.type_offsets[place : place + 2]) for place, kind in enumerate(types)}
+    assert [graph.label(n) for n in rows["genre"]] == ["Desert", "Fantasy"]
+    assert ("item:dune2", "genre", graph.nodes[rows["genre"][1]]) in edges(graph)
+    assert len(rows["year"]) == 2
     assert ("http://e/year#1965", "rev_year", "item:dune") in edges(graph)
 
 

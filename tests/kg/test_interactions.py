@@ -92,6 +92,18 @@ def test_unknown_predicate_and_template(tmp_path: Path) -> None:
         InteractionMapping(user_template="http://e/")
 
 
+@pytest.mark.parametrize("iri", ["http://e/buy", "http://e/a#buy", "http://e/buy/", "urn:kind:buy", "http://e/b%75y"])
+def test_an_event_is_the_last_part_of_its_iri(tmp_path: Path, iri: str) -> None:
+    text = f":e gr:user :a ; gr:item :b ; gr:event <{iri}> . :a <{iri}> :c ."
+    table = interactions_from_rdf(graph(tmp_path, text), InteractionMapping(direct=(iri,)))
+    assert table["event"].to_list() == ["buy", "buy"]
+
+
+def test_one_predicate_is_not_a_list_of_letters() -> None:
+    with pytest.raises(ConfigError, match=r"direct is 'rated'; it must be a list of predicates: \['rated'\]"):
+        InteractionMapping(direct="rated")  # type: ignore[arg-type]
+
+
 def test_candidates_put_the_dense_relation_first(tmp_path: Path) -> None:
     rated = " ".join(f":u{u} :rated :i{i} ." for u in range(6) for i in range(8) if (u + i) % 2)
     others = " ".join(f":i{i} :author :a{i} ; :country :x ; :language :y ." for i in range(8))

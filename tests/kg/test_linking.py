@@ -16,7 +16,6 @@ from graphrec.kg.linking import (
     LinkingReport,
     ids_by_template,
     isbn13,
-    items_of_type,
     levelled_label,
     link_by_literal,
     link_by_table,
@@ -164,14 +163,6 @@ def test_isbn13(text: str, wanted: str | None) -> None:
 
 def test_levelled_label() -> None:
     assert levelled_label("  STRASSE\u00a0 \ufb01n ") == levelled_label("stra\u00dfe fin") == "strasse fin"
-
-
-def test_items_of_type(kg: KnowledgeGraph) -> None:
-    items, linking = items_of_type(kg, "http://schema.org/Book")
-    assert len(items) == 7
-    assert iris(kg, linking) == list(items)
-    with pytest.raises(DataError, match="nothing in the graph is of rdf:type"):
-        items_of_type(kg, "http://schema.org/Movie")
 
 
 def test_report_prints_and_serialises(kg: KnowledgeGraph) -> None:

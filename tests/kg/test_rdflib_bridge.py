@@ -12,11 +12,10 @@ import rdflib.plugins.sparql
 from rdflib.compare import isomorphic
 
 from graphrec.errors import DataError
-from graphrec.kg.knowledge_graph import same_graph
 from graphrec.kg.rdflib_bridge import check_query, from_rdflib, select, to_rdflib
 from graphrec.kg.reading.no_network import no_network
 from graphrec.kg.reading.rdf import read_rdf
-from tests.kg.reading.documents import JSONLD, TURTLE, XML, write
+from tests.kg.reading.documents import JSONLD, TURTLE, XML, same_graph, write
 
 
 class Listener:

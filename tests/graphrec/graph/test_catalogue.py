@@ -7,7 +7,7 @@ import pytest
 from graphrec.data.interactions import Interactions
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import DataError
-from graphrec.graph.adjacency import Adjacency, adjacency_from_edges, node_rows, relation_number
+from graphrec.graph.adjacency import Adjacency, adjacency_from_edges, relation_number
 from graphrec.graph.catalogue import CatalogueGraph, items_only, with_users
 
 LAYOUT = {"type_offsets": [0, 2, 3], "node_types": ["item", "author"], "relation_names": ["author", "rev_author"]}
@@ -25,13 +25,10 @@ def test_edges_are_sorted_whatever_their_order() -> None:
     assert graph.relations.tolist() == [0, 0, 1, 1]
     assert (graph.n_nodes, graph.n_edges) == (3, 4)
     assert graph.degrees.tolist() == [1, 1, 2]
-    assert list(node_rows(graph, "author")) == [2]
     assert relation_number(graph, "rev_author") == 1
 
 
 def test_unknown_names_get_the_nearest() -> None:
-    with pytest.raises(DataError, match="node type 'autor' is not among item, author; nearest: 'author'"):
-        node_rows(star(), "autor")
     with pytest.raises(DataError, match="relation 'auther' is not among author, rev_author; nearest: 'author'"):
         relation_number(star(), "auther")
 

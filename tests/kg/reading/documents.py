@@ -6,7 +6,10 @@ import gzip
 import lzma
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
+
+from graphrec.kg.knowledge_graph import KnowledgeGraph
 
 TURTLE = """
 @prefix : <http://example.org/> .
@@ -63,3 +66,17 @@ def write(path: Path, text: str | bytes) -> Path:
         data = pa.compress(data, codec="zstd", asbytes=True)
     path.write_bytes(data)
     return path
+
+
+def same_graph(left: KnowledgeGraph, right: KnowledgeGraph) -> bool:
+    """Return whether two graphs have the same rows, ids, labels and literals (the reports may differ)."""
+    return (
+        left.entities == right.entities
+        and left.relations == right.relations
+        and np.array_equal(left.triples, right.triples)
+        and bool(left.labels.equals(right.labels))
+        and np.array_equal(left.literals.statements, right.literals.statements)
+        and bool(left.literals.texts.equals(right.literals.texts))
+        and left.literals.languages.to_pylist() == right.literals.languages.to_pylist()
+        and left.literals.datatypes.to_pylist() == right.literals.datatypes.to_pylist()
+    )

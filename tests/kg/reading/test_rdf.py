@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import itertools
 import os
 import random
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 import rdflib
 from hypothesis import given, settings
@@ -12,10 +15,10 @@ from hypothesis import strategies as st
 from rdflib.compare import isomorphic
 
 from graphrec.errors import ConfigError, DataError
-from graphrec.kg.knowledge_graph import KnowledgeGraph, same_graph
+from graphrec.kg.knowledge_graph import KnowledgeGraph
 from graphrec.kg.reading.rdf import read_rdf
 from graphrec.kg.terms import GENID
-from tests.kg.reading.documents import DOCUMENTS, NQ, NT, RDFLIB_NAMES, TURTLE, XML, write
+from tests.kg.reading.documents import DOCUMENTS, NQ, NT, RDFLIB_NAMES, TURTLE, XML, same_graph, write
 
 
 def as_rdflib(kg: KnowledgeGraph) -> rdflib.Graph:
@@ -233,6 +236,20 @@ def test_too_many_bad_lines_stop_the_run(tmp_path: Path) -> None:
     assert read_rdf(path, max_reject_share=0.2).report.n_rejected == 1
 
 
+@pytest.mark.parametrize("order", list(itertools.permutations(("bad", "clean", "worse"))))
+def test_the_first_bad_line_is_that_of_the_first_file_with_one(tmp_path: Path, order: tuple[str, ...]) -> None:
+    lines = {"bad": "<http://a b> <http://p> <http://o> .\n", "clean": "", "worse": "no triple\n" * 2}
+    paths = [write(tmp_path / f"{name}.nt", GOOD + lines[name]) for name in order]
+    report = read_rdf(paths, rejects=tmp_path / "new" / "folder" / "r.jsonl").report
+    first = next(name for name in order if name != "clean")
+    assert report.first_reject.startswith(f"{tmp_path / first}.nt, line 100: ")
+    assert report.n_rejected == 3
+    # Where a file has too many, the sentence speaks of that file.
+    broken = write(tmp_path / "broken.nt", "nonsense\n" + GOOD[:200].splitlines()[0] + "\n")
+    with pytest.raises(DataError, match=r"broken\.nt, line 1: .*; 1 of 2 lines of .*broken\.nt cannot be used"):
+        read_rdf([*paths, broken])
+
+
 def test_good_input_writes_no_rejects_file(tmp_path: Path) -> None:
     read_rdf(write(tmp_path / "a.nt", GOOD), rejects=tmp_path / "r.jsonl")
     assert not (tmp_path / "r.jsonl").exists()
@@ -318,6 +335,30 @@ def test_illegal_settings(tmp_path: Path) -> None:
         read_rdf(path, on_error="skip")  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("source", [None, 5, b"a.ttl", pl.DataFrame({"a": ["x"]}), {"a.ttl"}, [5], ["a.ttl", None]])
+def test_what_is_no_path(source: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "a.ttl", TURTLE)
+    with pytest.raises(DataError, match=r"RDF cannot be read from a .*; legal are a path and a list of paths"):
+        read_rdf(source)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"format": 5}, "RDF format 5 is unknown; legal: turtle"),
+        ({"max_reject_share": "5%"}, "max_reject_share is '5%'; it must be a number between 0 and 1"),
+        ({"languages": "en"}, "languages is 'en'; it must be a list of texts"),
+        ({"languages": [None]}, r"languages is \[None\]; it must be a list of texts"),
+        ({"graphs": "http://g"}, "graphs is 'http://g'; it must be a list of texts"),
+        ({"on_error": 1}, "on_error is 1; legal: 'reject', 'raise'"),
+    ],
+)
+def test_settings_of_the_wrong_type(settings: dict[str, Any], words: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=words):
+        read_rdf(write(tmp_path / "a.ttl", TURTLE), **settings)
+
+
 def test_byte_order_mark_and_base(tmp_path: Path) -> None:
     for name in ("a.nt", "a.ttl"):
         assert len(read_rdf(write(tmp_path / name, b"\xef\xbb\xbf" + NT.encode())).triples)
@@ -348,7 +389,7 @@ def test_a_root_that_closes_itself_is_whole(tmp_path: Path) -> None:
 def test_rejects_file_that_cannot_be_written(tmp_path: Path) -> None:
     path = write(tmp_path / "a.nt", GOOD + "nonsense\n")
     with pytest.raises(DataError, match=r"rejects file .* cannot be written"):
-        read_rdf(path, rejects=tmp_path / "none" / "r.jsonl")
+        read_rdf(path, rejects=path / "r.jsonl")
 
 
 BOMB = '<!DOCTYPE r [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>'

@@ -16,7 +16,7 @@ _SHOWN = 200
 
 
 @dataclass(slots=True)
-class Rejects:
+class BadLines:
     """What to do with bad lines, and how many there were.
 
     Parameters
@@ -27,6 +27,8 @@ class Rejects:
         JSON Lines file, one object a bad line: file, line, reason, text. Written only if there is one.
     max_share : float
         Largest share of rejected lines that a file may have.
+    n_rejected, first : int, str
+        Bad lines of all files, and what is wrong with the first of them.
     """
 
     on_error: OnError = "reject"
@@ -34,13 +36,13 @@ class Rejects:
     max_share: float = 0.05
     n_rejected: int = 0
     first: str = ""
+    _first_in_file: str = ""
     _stream: IO[str] | None = field(default=None, repr=False)
     _in_file: int = 0
 
     def begin_file(self) -> None:
         """Start counting the share of the next file."""
-        self._in_file = 0
-        self.first = ""
+        self._in_file, self._first_in_file = 0, ""
 
     def add(self, file: Path, line: int, reason: str, text: bytes) -> None:
         """Take one bad line; raise DataError with ``on_error="raise"``."""
@@ -49,6 +51,7 @@ class Rejects:
         if self.on_error == "raise":
             raise DataError(f"{sentence}; correct the line, or read with on_error='reject'")
         self.first = self.first or sentence
+        self._first_in_file = self._first_in_file or sentence
         self.n_rejected += 1
         self._in_file += 1
         if self.path is not None:
@@ -63,7 +66,7 @@ class Rejects:
             return
         if self._in_file > self.max_share * n_lines:
             raise DataError(
-                f"{self.first}; {self._in_file:,} of {n_lines:,} lines of {file} cannot be used, "
+                f"{self._first_in_file}; {self._in_file:,} of {n_lines:,} lines of {file} cannot be used, "
                 f"more than the limit of {self.max_share:.0%}"
             )
 
@@ -76,6 +79,7 @@ class Rejects:
 
 def _opened(path: Path) -> IO[str]:
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         return path.open("w", encoding="utf-8")
     except OSError as error:
         raise DataError(f"the rejects file {path} cannot be written: {error.strerror or error}") from error
