@@ -48,8 +48,9 @@ class InteractionMapping:
     item_template: str | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.direct, str):
-            raise ConfigError(f"direct is {self.direct!r}; it must be a list of predicates: [{self.direct!r}]")
+        direct: object = self.direct
+        if isinstance(direct, str):
+            raise ConfigError(f"direct is {direct!r}; it must be a list of predicates: [{direct!r}]")
         for template in (self.user_template, self.item_template):
             if template is not None and template.count("{id}") != 1:
                 raise ConfigError(f"template {template!r} must hold {{id}} exactly once")
