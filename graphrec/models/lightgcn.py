@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numba as nb
 import numpy as np
@@ -12,13 +13,15 @@ import numpy.typing as npt
 import scipy.sparse as sp
 from threadpoolctl import threadpool_limits
 
+from graphrec.channels.families import VectorSettings, history_half_life
+from graphrec.contracts.domains import choices, floats, ints
 from graphrec.contracts.progress import ALONE, FitContext
 from graphrec.contracts.recall_data import RecallData
+from graphrec.contracts.recipe import About
+from graphrec.contracts.settings import count, number
 from graphrec.errors import ConfigError
-from graphrec.index import IndexKind, build_index, check_index_kind
-from graphrec.recallers.profile import Profile
 from graphrec.recallers.vector import VectorRecaller
-from graphrec.sparse.taste import Scale, check_at_least, check_count, inverse_power, scaled, taste_matrix
+from graphrec.sparse.taste import Scale, inverse_power, scaled, taste_matrix
 from graphrec.sparse.topk import FloatArray
 from graphrec.threads import map_chunks
 
@@ -33,8 +36,8 @@ Pair = tuple[FloatArray, FloatArray]
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class LightGCN:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LightGCN(VectorSettings):
     r"""The items whose propagated vectors times the user's are greatest.
 
     .. math:: E = \frac{1}{L + 1} \sum_{l=0}^{L} A^l E^0, \qquad A_{ui} = \frac{w_{ui}}{\sqrt{d_u d_i}},
@@ -76,14 +79,10 @@ class LightGCN:
         First learning rate, > 0; falls to a tenth.
     init_scale : float, default 0.1
         Standard deviation of the vectors drawn at first, > 0.
-    last : int, default 0
-        Newest history items used; 0 uses all.
-    half_life : float, default 0.0
-        Positions after which a history item counts half; 0 means that age does not matter.
-    weight_exponent : float, default 0.0
-        Power of interaction weights, in training and in histories; 0 makes them ones.
-    index : {"exact", "hnsw"}
-        How the greatest products are found.
+    last, half_life, weight_exponent :
+        See :class:`graphrec.channels.families.HistorySettings`.
+    index, m, ef_construction, ef_search :
+        How the greatest products are found: see :class:`graphrec.channels.families.VectorSettings`.
 
     Raises
     ------
@@ -105,28 +104,20 @@ class LightGCN:
        without the taken item in the denominator unless it is drawn.
     """
 
-    dim: int = 64
-    layers: int = 2
-    temperature: float = 0.12
-    negatives: int = 4096
-    length_exponent: float = 0.5
-    steps: int = 100
-    lr: float = 0.05
-    init_scale: float = 0.1
-    last: int = 0
-    half_life: float = 0.0
-    weight_exponent: float = 0.0
-    index: IndexKind = "exact"
+    about: ClassVar[About] = About(
+        recalls="graph convolution over users and items",
+        artefact="vectors",
+    )
 
-    def __post_init__(self) -> None:
-        for name, least in (("dim", 1), ("layers", 1), ("negatives", 1), ("steps", 1), ("last", 0)):
-            check_count(name, getattr(self, name), least)
-        for name in ("temperature", "lr", "init_scale", "length_exponent", "half_life", "weight_exponent"):
-            check_at_least(name, getattr(self, name), 0)
-        for name in ("temperature", "lr", "init_scale"):
-            if getattr(self, name) == 0:
-                raise ConfigError(f"{name} is 0; it must be above 0")
-        check_index_kind(self.index)
+    dim: int = count(64, least=1, search=choices(32, 64, 128))
+    layers: int = count(2, least=1, search=ints(1, 4))
+    temperature: float = number(0.12, above=0, search=floats(0.05, 0.5, log=True))
+    negatives: int = count(4096, least=1, unit="items")
+    length_exponent: float = number(0.5, search=floats(0.0, 1.0))
+    steps: int = count(100, least=1, search=ints(50, 400, log=True))
+    lr: float = number(0.05, above=0, search=floats(0.005, 0.1, log=True))
+    init_scale: float = number(0.1, above=0)
+    half_life: float = history_half_life(0.0)
 
     def fit(self, data: RecallData, context: FitContext = ALONE) -> VectorRecaller:
         """Return the channel; the same for a seed whatever the number of threads.
@@ -153,12 +144,12 @@ class LightGCN:
             rows=rows,
             sources=sources,
             targets=targets,
-            near_targets=build_index(targets, self.index, "ip", seed=context.seed),
-            near_sources=build_index(sources, self.index, "cosine", seed=context.seed),
+            near_targets=self.build_index(targets, "ip", context.seed),
+            near_sources=self.build_index(sources, "cosine", context.seed),
             users=users / depth,
             n_items=len(data.items),
             query="sum",
-            profile=Profile(self.last, self.half_life, self.weight_exponent),
+            profile=self.profile(),
             reason="because you {verb} {source}: close to it in the graph of who {verb} what",
         )
 

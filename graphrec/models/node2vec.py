@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
+from graphrec.channels.families import VectorSettings, history_half_life, history_weight_exponent
+from graphrec.contracts.domains import choices, floats, ints
 from graphrec.contracts.progress import ALONE, FitContext
 from graphrec.contracts.recall_data import RecallData
+from graphrec.contracts.recipe import About
+from graphrec.contracts.settings import choice, count, flag, number, weights
 from graphrec.data.scratch import scratch_directory
-from graphrec.errors import ConfigError, MissingExtraError
+from graphrec.errors import MissingExtraError
 from graphrec.graph.catalogue import with_users
-from graphrec.graph.walks import Corpus, check_walk_settings, write_corpus
-from graphrec.index import Index, IndexKind, build_index, check_index_kind
-from graphrec.index.hnsw import HnswSettings
-from graphrec.recallers.profile import Profile
+from graphrec.graph.walks import Corpus, write_corpus
+from graphrec.index import IndexKind
 from graphrec.recallers.vector import QueryMode, VectorRecaller, vote_table
 
 FloatArray = npt.NDArray[np.float32]
@@ -27,8 +29,8 @@ FloatArray = npt.NDArray[np.float32]
 _LONGEST_WALK = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Node2Vec:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node2Vec(VectorSettings):
     r"""Node2Vec over the graph of users, items and catalogue entities.
 
     Walks (:mod:`graphrec.graph.walks`) become sentences; skip-gram with negative sampling learns for each node a vector
@@ -67,12 +69,10 @@ class Node2Vec:
         How a user's request is turned into searches; see :class:`graphrec.recallers.vector.VectorRecaller`.
     neighbours, power : int, float
         For ``query="items"``: votes of each history item, and the power of the cosine that a vote weighs.
-    last, half_life, weight_exponent : int, float, float
-        Which items of a history count: see :class:`graphrec.recallers.profile.Profile`.
-    index : {"hnsw", "exact"}
-        How the nearest vectors are found.
-    m, ef_construction, ef_search : int
-        HNSW: links a node, width while building, least width of a search.
+    last, half_life, weight_exponent :
+        See :class:`graphrec.channels.families.HistorySettings`.
+    index, m, ef_construction, ef_search :
+        How the nearest vectors are found: see :class:`graphrec.channels.families.VectorSettings`.
 
     Raises
     ------
@@ -90,50 +90,32 @@ class Node2Vec:
     .. [2] O. Barkan, N. Koenigstein, "Item2vec: neural item embedding for collaborative filtering", MLSP 2016.
     """
 
-    dim: int = 64
-    walks_per_node: int = 10
-    length: int = 40
-    window: int = 5
-    p: float = 1.0
-    q: float = 1.0
-    negative: int = 5
-    epochs: int = 1
-    ns_exponent: float = 0.75
-    lr: float = 0.1
-    workers: int = 1
-    relation_weights: Mapping[str, float] = field(default_factory=dict)
-    weighted: bool = False
-    query: QueryMode = "items"
-    neighbours: int = 20
-    power: float = 4.0
-    last: int = 0
-    half_life: float = 0.0
-    weight_exponent: float = 0.0
-    index: IndexKind = "hnsw"
-    m: int = 16
-    ef_construction: int = 200
-    ef_search: int = 100
+    about: ClassVar[About] = About(
+        recalls="near vectors, learnt by walks over users, items and entities",
+        artefact="vectors and HNSW",
+        cold_items="found by its entities",
+        libraries=("gensim",),
+    )
 
-    def __post_init__(self) -> None:
-        check_walk_settings(self.walks_per_node, self.length, self.p, self.q)
-        if self.length > _LONGEST_WALK:
-            raise ConfigError(f"length is {self.length}; skip-gram takes walks of at most {_LONGEST_WALK:,} nodes")
-        for name in ("dim", "window", "negative", "epochs", "workers", "neighbours"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 1")
-        for name in ("lr", "power"):
-            if not 0 < getattr(self, name) < np.inf:
-                raise ConfigError(f"{name} is {getattr(self, name)}; it must be above 0 and finite")
-        if not -5 <= self.ns_exponent <= 5:
-            raise ConfigError(f"ns_exponent is {self.ns_exponent}; legal are -5 to 5")
-        if self.query not in get_args(QueryMode):
-            raise ConfigError(f"query is {self.query!r}; legal are {', '.join(map(repr, get_args(QueryMode)))}")
-        check_index_kind(self.index)
-        HnswSettings(self.m, self.ef_construction, self.ef_search)
-        self._profile()
-
-    def _profile(self) -> Profile:
-        return Profile(self.last, self.half_life, self.weight_exponent)
+    dim: int = count(64, least=1, search=choices(32, 64, 128))
+    walks_per_node: int = count(10, least=1, search=ints(5, 20))
+    length: int = count(40, least=1, most=_LONGEST_WALK, unit="nodes")
+    window: int = count(5, least=1, unit="nodes", search=ints(2, 10))
+    p: float = number(1.0, least=1e-9, most=1e9, search=floats(0.25, 4.0, log=True))
+    q: float = number(1.0, least=1e-9, most=1e9, search=floats(0.25, 4.0, log=True))
+    negative: int = count(5, least=1)
+    epochs: int = count(1, least=1)
+    ns_exponent: float = number(0.75, least=-5, most=5, search=floats(-0.5, 1.0))
+    lr: float = number(0.1, above=0)
+    workers: int = count(1, least=1, unit="threads")
+    relation_weights: Mapping[str, float] = weights(of="relations")
+    weighted: bool = flag(False)
+    query: QueryMode = choice("items", QueryMode)
+    neighbours: int = count(20, least=1, search=ints(10, 100, log=True))
+    power: float = number(4.0, above=0, search=floats(1.0, 8.0))
+    half_life: float = history_half_life(0.0, choices(0.0, 10.0, 25.0, 50.0, 100.0))
+    weight_exponent: float = history_weight_exponent(searched=False)
+    index: IndexKind = choice("hnsw", IndexKind)
 
     def fit(self, data: RecallData, context: FitContext = ALONE) -> VectorRecaller:
         """Return the channel: walks, skip-gram, index. Same data, seed and ``workers=1`` give the same answers.
@@ -165,26 +147,22 @@ class Node2Vec:
         joined = graph.degrees[n_users : n_users + len(data.items)] > 0
         rows = np.flatnonzero(joined & data.pool).astype(np.int32)
         sources, targets = centres[n_users + rows], contexts[n_users + rows]
-        near_sources = self._index(sources, "cosine", context.seed)
+        near_sources = self.build_index(sources, "cosine", context.seed)
         votes = vote_table(near_sources, sources, self.neighbours, self.power) if self.query == "items" else None
         return VectorRecaller(
             rows=rows,
             sources=sources,
             targets=targets,
-            near_targets=self._index(targets, "ip", context.seed),
+            near_targets=self.build_index(targets, "ip", context.seed),
             near_sources=near_sources,
             users=np.where(graph.degrees[:n_users, None] > 0, centres[:n_users], np.float32(0)),
             n_items=len(data.items),
             query=self.query,
             neighbours=self.neighbours,
             power=self.power,
-            profile=self._profile(),
+            profile=self.profile(),
             votes=votes,
         )
-
-    def _index(self, matrix: FloatArray, metric: str, seed: int) -> Index:
-        settings = {"m": self.m, "ef_construction": self.ef_construction, "ef_search": self.ef_search}
-        return build_index(matrix, self.index, metric, seed=seed, **settings)
 
     def _train(self, model: Any, path: Path, corpus: Corpus, seed: int) -> tuple[FloatArray, FloatArray]:
         """Return in and out vectors (n_nodes, dim) of the walks in ``path``; zero for nodes that are not in them."""

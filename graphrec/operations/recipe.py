@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from graphrec.contracts.progress import ALONE, FitContext
 from graphrec.contracts.recall_data import RecallData
+from graphrec.contracts.recipe import About
+from graphrec.contracts.settings import Settings, text
 from graphrec.data.attributes import Attributes
 from graphrec.data.exposures import Exposures
 from graphrec.data.rules import Arrivals, Boost, Campaign, Entry, Pin
@@ -19,8 +21,8 @@ from graphrec.operations.conflicts import find_problems
 from graphrec.operations.recaller import OperationsRecaller, Rows, Ruling, label_segments
 
 
-@dataclass(frozen=True, slots=True)
-class Operations:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operations(Settings):
     """Pins, campaigns, new arrivals and boosts out of a file that people edit (``docs/operations.md``).
 
     The schedule is kept, and looked up when a request comes: a campaign starts and ends without a new bundle. Pins hold
@@ -38,11 +40,14 @@ class Operations:
         If no file is named.
     """
 
-    rules: str = "operations.toml"
+    about: ClassVar[About] = About(
+        recalls="what people decree: pins, boosts, campaigns, new arrivals, by schedule and segment",
+        artefact="schedule",
+        unknown_users="served",
+        cold_items="found where named",
+    )
 
-    def __post_init__(self) -> None:
-        if not self.rules:
-            raise ConfigError("rules is empty; it must name the file of the rules, TOML or CSV")
+    rules: str = text("operations.toml", legal="the name of the file of the rules, TOML or CSV", empty=False)
 
     def fit(self, data: RecallData, context: FitContext = ALONE) -> OperationsRecaller:  # noqa: ARG002 - nothing is drawn
         """Return the channel.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from graphrec.data.interactions import Interactions, coalesced_parts, take
 from graphrec.data.lists import indptr_of
 from graphrec.data.neighbours import NeighbourTable
-from graphrec.errors import ConfigError, nearest_names
+from graphrec.errors import ConfigError
 
 Scale = npt.NDArray[np.float64]
 
@@ -35,13 +35,6 @@ def check_flag(name: str, value: bool) -> None:
     """Raise ConfigError unless ``value`` is true or false."""
     if not isinstance(value, bool):
         raise ConfigError(f"{name} is {value!r}; it must be true or false")
-
-
-def check_choice(name: str, value: str, legal: Sequence[str]) -> None:
-    """Raise ConfigError unless ``value`` is one of ``legal``, with the nearest of them."""
-    if value not in legal:
-        near = nearest_names(value, legal) if isinstance(value, str) else ""
-        raise ConfigError(f"{name} is {value!r}; it must be one of {', '.join(legal)}{near}")
 
 
 def liked_parts(interactions: Interactions, max_items_per_user: int = 0) -> Iterator[Interactions]:

@@ -10,14 +10,15 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from graphrec.channels.registry import recipe_class
+from graphrec.contracts.domains import Space
 from graphrec.contracts.recipe import Recipe
+from graphrec.contracts.settings import Settings
 from graphrec.errors import ConfigError, nearest_names
 from graphrec.fusion.rrf import Rrf
 from graphrec.fusion.settings import Fusion, FusionRecipe, fusion_class
 from graphrec.pool.rules import RULES, Rule
 
 from ..readers.table_source import TableSource
-from ..tuning.domains import Space
 from ..tuning.search_spaces import search_spaces
 from .sections import FusionSection, TrainConfig
 from .sentences import complaint
@@ -78,8 +79,7 @@ def make_fusion(section: FusionSection, channels: Sequence[str], *, name: str = 
 
 def spaces_of(config: Config, *, name: str = "config") -> dict[str, Space]:
     """Return what ``graphrec tune`` searches of each channel."""
-    kinds = {channel: table.get("recipe", channel) for channel, table in config.settings.channels.items()}
-    return search_spaces(config.settings.tune.channels, config.recipes, kinds, place=f"{name}: tune.channels")
+    return search_spaces(config.settings.tune.channels, config.recipes, place=f"{name}: tune.channels")
 
 
 def make_recipe(channel: str, table: Mapping[str, Any], *, name: str) -> Recipe:
@@ -118,6 +118,9 @@ def from_table(made: type[T], values: Mapping[str, Any], *, place: str) -> T:
         if key not in names:
             raise ConfigError(f"{place}.{key} is not a known key{nearest_names(key, names)}; legal: {', '.join(names)}")
     try:
-        return TypeAdapter(made).validate_python(values)
+        # Settings check themselves, alike from TOML and from Python: "64" is no number here either.
+        return made(**values) if issubclass(made, Settings) else TypeAdapter(made).validate_python(values)
+    except ConfigError as error:
+        raise ConfigError(f"{place}: {error}") from error
     except ValidationError as error:
         raise ConfigError(complaint(error, place)) from error

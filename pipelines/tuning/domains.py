@@ -1,8 +1,7 @@
-"""What values one setting may take in a search: a range of numbers, or a list of choices."""
+"""What TOML says of the values that a setting may take in a search, checked."""
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import typing
 from collections.abc import Mapping, Sequence
@@ -10,89 +9,11 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from graphrec.contracts.domains import Choices, Domain, Range
 from graphrec.errors import ConfigError, nearest_names
 
-# Figures of a number from a range without steps: 0.4837 is as good as 0.48369201, and can be read.
-_FIGURES = 4
 _KEYS = ("int", "float", "log", "step")
 _FORMS = "write { int = [50, 1000], log = true }, { float = [0.0, 1.0] } or a list of values"
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Range:
-    """Numbers from ``low`` to ``high``, both included; ``log`` draws their orders of magnitude evenly."""
-
-    low: float
-    high: float
-    whole: bool = False
-    log: bool = False
-    step: float | None = None
-
-    @property
-    def ends(self) -> tuple[Any, ...]:
-        """The values at which it is checked whether settings are legal."""
-        return self.low, self.high
-
-    @property
-    def size(self) -> float:
-        """How many values there are; inf where they are not counted."""
-        step = 1 if self.whole and self.step is None else self.step
-        return math.inf if step is None else round((self.high - self.low) / step) + 1
-
-    def value(self, drawn: float) -> float:
-        """Return the setting for a drawn number."""
-        if self.whole:
-            return drawn
-        if self.step is not None:
-            return round(drawn, 12)
-        return min(max(float(f"{drawn:.{_FIGURES}g}"), self.low), self.high)
-
-    def drawn(self, value: Any) -> float | None:
-        """Return the number that stands for a setting, or None where it lies outside the range or between steps."""
-        if isinstance(value, bool) or not isinstance(value, int | float) or not self.low <= value <= self.high:
-            return None
-        places = 0.0 if self.step is None else (value - self.low) / self.step
-        return value if math.isclose(places, round(places), abs_tol=1e-8) else None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the range as it stands in TOML."""
-        said: dict[str, Any] = {"int" if self.whole else "float": [self.low, self.high]}
-        return said | ({"log": True} if self.log else {}) | ({} if self.step is None else {"step": self.step})
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Choices:
-    """A list of values of any kind; a drawn number is a place in it."""
-
-    values: tuple[Any, ...]
-
-    @property
-    def ends(self) -> tuple[Any, ...]:
-        """The values at which it is checked whether settings are legal."""
-        return self.values
-
-    @property
-    def size(self) -> float:
-        """How many values there are."""
-        return len(self.values)
-
-    def value(self, drawn: float) -> Any:
-        """Return the setting at a drawn place."""
-        return self.values[int(drawn)]
-
-    def drawn(self, value: Any) -> float | None:
-        """Return the place of a setting, or None where it is not in the list."""
-        # True == 1 in Python; here they are two settings.
-        written = [repr(one) for one in self.values]
-        return written.index(repr(value)) if repr(value) in written else None
-
-    def to_dict(self) -> list[Any]:
-        """Return the list as it stands in TOML."""
-        return list(self.values)
-
-
-Domain = Range | Choices
-Space = Mapping[str, Domain]
 
 
 def parse_domain(raw: Any, *, place: str) -> Domain:

@@ -12,11 +12,11 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
+from graphrec.contracts.domains import Space
 from graphrec.contracts.recipe import Recipe
 from graphrec.evaluation.bootstrap import difference_interval
 
 from ..report.numbers import DASH, percent, points_interval
-from .domains import Space
 from .sampler import importances
 from .search_spaces import present_settings
 from .trial_log import Trial, TrialLog

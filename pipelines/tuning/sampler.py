@@ -15,9 +15,9 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from graphrec.contracts.domains import Choices, Domain, Space
 from graphrec.errors import MissingExtraError
 
-from .domains import Choices, Domain, Space
 from .trial_log import Trial
 
 try:

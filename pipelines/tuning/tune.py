@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from graphrec.contracts.domains import Space
 from graphrec.contracts.progress import FitContext
 from graphrec.errors import ConfigError, DataError, nearest_names
 
@@ -22,7 +23,6 @@ from ..config.sections import TuneSection
 from ..evaluation.validation import Metric, Validation, hold_out, measured
 from ..jobs.train import inner_section, prepare
 from ..progress import Advance, Silent, Steps
-from .domains import Space
 from .page import page
 from .report import NOTE, Search, channel_report, plain, versions
 from .sampler import draw

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import scipy.sparse as sp
 
+from graphrec.channels.families import VectorSettings, history_half_life
+from graphrec.contracts.domains import choices, floats, ints
 from graphrec.contracts.progress import ALONE, FitContext
 from graphrec.contracts.recall_data import RecallData
-from graphrec.errors import ConfigError
-from graphrec.index import IndexKind, build_index, check_index_kind
+from graphrec.contracts.recipe import About
+from graphrec.contracts.settings import count, number
 from graphrec.recallers.fold_in import Dense, FoldIn, diagonal_basis, turn
-from graphrec.recallers.profile import Profile
 from graphrec.recallers.vector import VectorRecaller
-from graphrec.sparse.taste import check_at_least, check_count, taste_matrix
+from graphrec.sparse.taste import taste_matrix
 from graphrec.sparse.topk import FloatArray
 
 
-@dataclass(frozen=True, slots=True)
-class Als:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Als(VectorSettings):
     r"""Implicit ALS: the items whose vectors times the user's come nearest to 1 for what he took, and to 0 elsewhere.
 
     .. math:: L = \sum_{(u, i) \in S} w_{ui} (x_u \cdot y_i - 1)^2 + \alpha_0 \sum_{u, i} (x_u \cdot y_i)^2
@@ -52,14 +54,10 @@ class Als:
         Steps of conjugate gradients in rows of more than ``4 (steps + 1)`` or ``dim`` entries; 0 solves those exactly,
         too. More change little: on a validation part of Gowalla (dim 64, 15 iterations, seed 0) 2, 3 and 5 give
         Recall@20 .1622, .1622 and .1623.
-    last : int, default 0
-        Newest history items used; 0 uses all.
-    half_life : float, default 0.0
-        Positions after which a history item counts half; 0 means that age does not matter.
-    weight_exponent : float, default 0.0
-        Power of interaction weights, in training and in histories; 0 makes them ones.
-    index : {"exact", "hnsw"}
-        How the greatest products are found.
+    last, half_life, weight_exponent :
+        See :class:`graphrec.channels.families.HistorySettings`.
+    index, m, ef_construction, ef_search :
+        How the greatest products are found: see :class:`graphrec.channels.families.VectorSettings`.
 
     Raises
     ------
@@ -76,28 +74,19 @@ class Als:
        short rows are solved exactly, which costs no more.
     """
 
-    dim: int = 256
-    unobserved_weight: float = 0.01
-    regularisation: float = 0.003
-    frequency_exponent: float = 1.0
-    iterations: int = 8
-    init_scale: float = 0.1
-    steps: int = 3
-    last: int = 0
-    half_life: float = 0.0
-    weight_exponent: float = 0.0
-    index: IndexKind = "exact"
+    about: ClassVar[About] = About(
+        recalls="implicit ALS; any history is folded in by least squares",
+        artefact="vectors",
+    )
 
-    def __post_init__(self) -> None:
-        for name, least in (("dim", 1), ("iterations", 1), ("steps", 0), ("last", 0)):
-            check_count(name, getattr(self, name), least)
-        for name in ("unobserved_weight", "regularisation", "init_scale"):
-            check_at_least(name, getattr(self, name), 0)
-            if getattr(self, name) == 0:
-                raise ConfigError(f"{name} is 0; it must be above 0")
-        for name in ("frequency_exponent", "half_life", "weight_exponent"):
-            check_at_least(name, getattr(self, name), 0)
-        check_index_kind(self.index)
+    dim: int = count(256, least=1, search=choices(64, 128, 256, 512))
+    unobserved_weight: float = number(0.01, above=0, search=floats(0.001, 1.0, log=True))
+    regularisation: float = number(0.003, above=0, search=floats(0.0003, 0.1, log=True))
+    frequency_exponent: float = number(1.0, search=floats(0.0, 1.0))
+    iterations: int = count(8, least=1, search=ints(4, 16))
+    init_scale: float = number(0.1, above=0)
+    steps: int = count(3)
+    half_life: float = history_half_life(0.0)
 
     def fit(self, data: RecallData, context: FitContext = ALONE) -> VectorRecaller:
         """Return the channel; the same for a seed whatever the number of our threads (BLAS has its own, used by eigh).
@@ -113,11 +102,11 @@ class Als:
             rows=rows,
             sources=items,
             targets=items,
-            near_targets=build_index(items, self.index, "ip", seed=context.seed),
-            near_sources=build_index(items, self.index, "cosine", seed=context.seed),
+            near_targets=self.build_index(items, "ip", context.seed),
+            near_sources=self.build_index(items, "cosine", context.seed),
             users=None,
             n_items=len(data.items),
-            profile=Profile(self.last, self.half_life, self.weight_exponent),
+            profile=self.profile(),
             reason="because you {verb} {source}: users who {verb} the one tend to the other",
             fold_in=fold_in,
         )

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import factorial
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
 from graphrec.channels.behaviour.spectrum import bulk_slope, item_spectrum, spectral_recaller
+from graphrec.channels.families import HistorySettings
+from graphrec.contracts.domains import floats, ints
 from graphrec.contracts.progress import ALONE, FitContext
 from graphrec.contracts.recall_data import RecallData
-from graphrec.recallers.profile import Profile
+from graphrec.contracts.recipe import About
+from graphrec.contracts.settings import count, number
 from graphrec.recallers.spectral import SpectralRecaller
-from graphrec.sparse.taste import check_at_least, check_count, inverse_power
+from graphrec.sparse.taste import inverse_power
 
 
-@dataclass(frozen=True, slots=True)
-class Bspm:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bspm(HistorySettings):
     r"""Items that a history leads to when it is blurred over the item graph and then sharpened; nothing is trained.
 
     .. math:: score = s\,\big(G + \beta\, D_i^{-1/2} V V^\top D_i^{1/2}\big)\, p(G), \qquad
@@ -36,12 +40,8 @@ class Bspm:
         beta, >= 0.
     sharpening : float, default 2.5
         T, >= 0; 0 sharpens nothing, which is GF-CF. Beyond about 2.8 the step is unstable at the end of the spectrum.
-    last : int, default 0
-        Newest history items used; 0 uses all.
-    half_life : float, default 100.0
-        Positions after which a history item counts half; 0 means that age does not matter.
-    weight_exponent : float, default 0.0
-        Power of interaction weights in R and in histories; 0 makes them ones.
+    last, half_life, weight_exponent :
+        See :class:`graphrec.channels.families.HistorySettings`.
 
     Raises
     ------
@@ -60,18 +60,16 @@ class Bspm:
        ``rank`` leading eigenvectors, and a line on the rest.
     """
 
-    rank: int = 512
-    low_pass: float = 0.2
-    sharpening: float = 2.5
-    last: int = 0
-    half_life: float = 100.0
-    weight_exponent: float = 0.0
+    about: ClassVar[About] = About(
+        recalls="where a history leads when it is blurred over the item graph and sharpened",
+        artefact="spectral filter",
+        libraries=("scikit-learn",),
+    )
 
-    def __post_init__(self) -> None:
-        check_count("rank", self.rank, 1)
-        check_count("last", self.last, 0)
-        for name in ("low_pass", "sharpening", "half_life", "weight_exponent"):
-            check_at_least(name, getattr(self, name), 0)
+    rank: int = count(512, least=1, unit="eigenvectors", search=ints(32, 1024, log=True))
+    low_pass: float = number(0.2, search=floats(0.0, 1.0))
+    # Beyond 2.8 the step is unstable.
+    sharpening: float = number(2.5, search=floats(0.0, 2.8))
 
     def fit(self, data: RecallData, context: FitContext = ALONE) -> SpectralRecaller:
         """Return the channel. Time O(m rank + (n_users + n_items) rank^2); memory O((n_users + n_items) rank)."""
@@ -89,7 +87,7 @@ class Bspm:
             slope=slope,
             exponent=0.0,
             pool=data.pool,
-            profile=Profile(self.last, self.half_life, self.weight_exponent),
+            profile=self.profile(),
             reason="because you {verb} {source}: the graph of what people {verb} together leads here",
         )
 

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 from numpy.polynomial import chebyshev
 
 from graphrec.channels.behaviour.spectrum import bulk_slope, item_spectrum, spectral_recaller
+from graphrec.channels.families import HistorySettings
+from graphrec.contracts.domains import floats, ints
 from graphrec.contracts.progress import ALONE, FitContext
 from graphrec.contracts.recall_data import RecallData
-from graphrec.recallers.profile import Profile
+from graphrec.contracts.recipe import About
+from graphrec.contracts.settings import count, number
 from graphrec.recallers.spectral import SpectralRecaller
-from graphrec.sparse.taste import check_at_least, check_count, inverse_power
+from graphrec.sparse.taste import inverse_power
 
 
-@dataclass(frozen=True, slots=True)
-class ChebyCf:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChebyCf(HistorySettings):
     r"""Items that a plateau-shaped filter of the item graph leads to from a history; nothing is trained.
 
     .. math:: score = D_i^{b} \big( h(I - 2 N^\top N) + \alpha V V^\top \big) D_i^{-b} s, \qquad
@@ -42,12 +46,8 @@ class ChebyCf:
         b: how much the popularity of history items is divided out, and that of the answer multiplied in.
     order : int, default 8
         Order of the interpolation, >= 1.
-    last : int, default 0
-        Newest history items used; 0 uses all.
-    half_life : float, default 100.0
-        Positions after which a history item counts half; 0 means that age does not matter.
-    weight_exponent : float, default 0.0
-        Power of interaction weights in R and in histories; 0 makes them ones.
+    last, half_life, weight_exponent :
+        See :class:`graphrec.channels.families.HistorySettings`.
 
     Raises
     ------
@@ -67,22 +67,17 @@ class ChebyCf:
        2505.00552. Differs: as said in the notes.
     """
 
-    rank: int = 512
-    plateau: float = 1.5
-    low_pass: float = 0.2
-    item_exponent: float = 0.4
-    order: int = 8
-    last: int = 0
-    half_life: float = 100.0
-    weight_exponent: float = 0.0
+    about: ClassVar[About] = About(
+        recalls="where a plateau-shaped filter of the item graph leads",
+        artefact="spectral filter",
+        libraries=("scikit-learn",),
+    )
 
-    def __post_init__(self) -> None:
-        check_count("rank", self.rank, 1)
-        check_count("order", self.order, 1)
-        check_count("last", self.last, 0)
-        check_at_least("plateau", self.plateau, 0.01)
-        for name in ("low_pass", "item_exponent", "half_life", "weight_exponent"):
-            check_at_least(name, getattr(self, name), 0)
+    rank: int = count(512, least=1, unit="eigenvectors", search=ints(32, 1024, log=True))
+    plateau: float = number(1.5, least=0.01, search=floats(0.5, 20.0, log=True))
+    low_pass: float = number(0.2, search=floats(0.0, 1.0))
+    item_exponent: float = number(0.4, search=floats(0.0, 0.8))
+    order: int = count(8, least=1, search=ints(4, 12))
 
     def fit(self, data: RecallData, context: FitContext = ALONE) -> SpectralRecaller:
         """Return the channel. Time O(m rank + (n_users + n_items) rank^2); memory O((n_users + n_items) rank)."""
@@ -99,7 +94,7 @@ class ChebyCf:
             slope=slope,
             exponent=self.item_exponent,
             pool=data.pool,
-            profile=Profile(self.last, self.half_life, self.weight_exponent),
+            profile=self.profile(),
             reason="because you {verb} {source}: the graph of what people {verb} together leads here",
         )
 

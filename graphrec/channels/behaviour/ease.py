@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numba as nb
 import numpy as np
@@ -11,14 +12,17 @@ import scipy.linalg
 import scipy.sparse as sp
 
 from graphrec.channels.behaviour.ease_neighbourhood import restricted_weights
+from graphrec.channels.families import HistorySettings
+from graphrec.contracts.domains import choices, floats, ints
 from graphrec.contracts.progress import ALONE, FitContext
 from graphrec.contracts.recall_data import RecallData
+from graphrec.contracts.recipe import About
+from graphrec.contracts.settings import count, number
 from graphrec.data.lists import indptr_of
 from graphrec.data.neighbours import NeighbourTable, csr_table
 from graphrec.errors import ConfigError
 from graphrec.recallers.neighbours import NeighbourRecaller
-from graphrec.recallers.profile import Profile
-from graphrec.sparse.taste import Scale, check_at_least, check_count, degrees, scaled, taste_matrix
+from graphrec.sparse.taste import Scale, degrees, scaled, taste_matrix
 from graphrec.sparse.topk import FloatArray, Pushed, RowArray, chunk_rows, join, select_top
 from graphrec.threads import map_chunks
 
@@ -31,8 +35,8 @@ _COUNTS_PER_NEIGHBOUR = 10
 _BLOCK = 512
 
 
-@dataclass(frozen=True, slots=True)
-class Ease:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ease(HistorySettings):
     r"""The k items that each item speaks for most, all other items of the history being known.
 
     .. math:: P = (R^\top R + \lambda I)^{-1}, \qquad B_{ij} = -P_{ij} / P_{jj}, \quad B_{ii} = 0
@@ -67,12 +71,8 @@ class Ease:
     max_items : int, default 45000
         Items with events beyond which ``neighbourhood = 0`` means 100, for the time and memory of the exact solution
         grow as stated at :meth:`fit`.
-    last : int, default 0
-        Newest history items used; 0 uses all.
-    half_life : float, default 100.0
-        Positions after which a history item counts half; 0 means that age does not matter.
-    weight_exponent : float, default 0.0
-        Power of interaction weights in R and in histories; 0 makes them ones.
+    last, half_life, weight_exponent :
+        See :class:`graphrec.channels.families.HistorySettings`.
     neighbourhood : int, default 0
         n, items that predict one; 0 is the exact solution, all items.
     max_items_per_user : int, default 2000
@@ -89,23 +89,18 @@ class Ease:
        pruned to k positive entries a row, the others by their mean.
     """
 
-    k: int = 400
-    regularisation: float = 100.0
-    remainder: float = 1.0
-    max_items: int = 45_000
-    last: int = 0
-    half_life: float = 100.0
-    weight_exponent: float = 0.0
-    neighbourhood: int = 0
-    max_items_per_user: int = 2000
+    about: ClassVar[About] = About(
+        recalls="what a history speaks for, all its items weighed together; exact to 45,000 items, beyond that from "
+        "each item's 100 nearest",
+        artefact="neighbour table",
+    )
 
-    def __post_init__(self) -> None:
-        for name, least in (("k", 1), ("max_items", 1), ("last", 0), ("neighbourhood", 0), ("max_items_per_user", 0)):
-            check_count(name, getattr(self, name), least)
-        for name in ("regularisation", "remainder", "half_life", "weight_exponent"):
-            check_at_least(name, getattr(self, name), 0)
-        if self.regularisation == 0:
-            raise ConfigError("regularisation is 0; it must be above 0, or the co-occurrences may have no inverse")
+    k: int = count(400, least=1, unit="neighbours", search=ints(100, 2000, log=True))
+    regularisation: float = number(100.0, above=0, unit="users", search=floats(10.0, 3000.0, log=True))
+    remainder: float = number(1.0, search=floats(0.0, 1.5))
+    max_items: int = count(45_000, least=1, unit="items")
+    neighbourhood: int = count(0, unit="items", search=choices(0, 50, 100, 200))
+    max_items_per_user: int = count(2000, unit="items")
 
     def fit(self, data: RecallData, context: FitContext = ALONE) -> NeighbourRecaller:  # noqa: ARG002 - nothing is drawn
         """Return the channel.
@@ -125,7 +120,7 @@ class Ease:
         if not n and int((degrees(taste, 0) > 0).sum()) > self.max_items:
             n = _NEIGHBOURHOOD
         table, left_out = self._restricted(taste, data.pool, n) if n else self._exact(taste, data.pool)
-        profile = Profile(self.last, self.half_life, self.weight_exponent)
+        profile = self.profile()
         reason = "because you {verb} {source}: of all you {verb}, it speaks for this most"
         background = (-self.remainder * left_out).astype(np.float32)
         return NeighbourRecaller([table], profile=profile, reason=reason, background=background)

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from graphrec.channels.behaviour.spectrum import item_spectrum, spectral_recaller
+from graphrec.channels.families import HistorySettings
+from graphrec.contracts.domains import floats, ints
 from graphrec.contracts.progress import ALONE, FitContext
 from graphrec.contracts.recall_data import RecallData
-from graphrec.recallers.profile import Profile
+from graphrec.contracts.recipe import About
+from graphrec.contracts.settings import count, number
 from graphrec.recallers.spectral import SpectralRecaller
-from graphrec.sparse.taste import check_at_least, check_count, inverse_power
+from graphrec.sparse.taste import inverse_power
 
 
-@dataclass(frozen=True, slots=True)
-class GfCf:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GfCf(HistorySettings):
     r"""Items that a low-pass filter of the item graph leads to from a history; nothing is trained.
 
     .. math:: score = s \,(N^\top N + \alpha\, D_i^{-1/2} V V^\top D_i^{1/2}), \qquad N = D_u^{-1/2} R D_i^{-1/2}
@@ -30,12 +34,8 @@ class GfCf:
         Columns of V, >= 1: the cut-off of the ideal low pass. The paper takes 256.
     low_pass : float, default 0.2
         alpha, >= 0. The paper takes 0.3 with 256 vectors.
-    last : int, default 0
-        Newest history items used; 0 uses all.
-    half_life : float, default 100.0
-        Positions after which a history item counts half; 0 means that age does not matter.
-    weight_exponent : float, default 0.0
-        Power of interaction weights in R and in histories; 0 makes them ones.
+    last, half_life, weight_exponent :
+        See :class:`graphrec.channels.families.HistorySettings`.
 
     Raises
     ------
@@ -48,17 +48,14 @@ class GfCf:
        2021, arXiv 2108.07567, eq. (14). Differs: the singular vectors come from a randomised decomposition.
     """
 
-    rank: int = 512
-    low_pass: float = 0.2
-    last: int = 0
-    half_life: float = 100.0
-    weight_exponent: float = 0.0
+    about: ClassVar[About] = About(
+        recalls="where a low-pass filter of the item graph leads",
+        artefact="spectral filter",
+        libraries=("scikit-learn",),
+    )
 
-    def __post_init__(self) -> None:
-        check_count("rank", self.rank, 1)
-        check_count("last", self.last, 0)
-        for name in ("low_pass", "half_life", "weight_exponent"):
-            check_at_least(name, getattr(self, name), 0)
+    rank: int = count(512, least=1, unit="eigenvectors", search=ints(32, 1024, log=True))
+    low_pass: float = number(0.2, search=floats(0.0, 1.0))
 
     def fit(self, data: RecallData, context: FitContext = ALONE) -> SpectralRecaller:
         """Return the channel. Time O(m rank + (n_users + n_items) rank^2); memory O((n_users + n_items) rank)."""
@@ -70,6 +67,6 @@ class GfCf:
             slope=1.0,
             exponent=0.0,
             pool=data.pool,
-            profile=Profile(self.last, self.half_life, self.weight_exponent),
+            profile=self.profile(),
             reason="because you {verb} {source}: the graph of what people {verb} together leads here",
         )

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import scipy.sparse as sp
 
 from graphrec.channels.behaviour.cooccurrence import COSINE, DICE, JACCARD, similar_items
+from graphrec.channels.families import HistorySettings
+from graphrec.contracts.domains import choices, floats, ints
 from graphrec.contracts.progress import ALONE, FitContext
 from graphrec.contracts.recall_data import RecallData
+from graphrec.contracts.recipe import About
+from graphrec.contracts.settings import choice, count, flag, number
 from graphrec.data.interactions import Interactions
 from graphrec.data.neighbours import NeighbourTable
 from graphrec.errors import ConfigError
 from graphrec.recallers.neighbours import NeighbourRecaller
-from graphrec.recallers.profile import Profile
 from graphrec.sparse.taste import (
     Scale,
-    check_at_least,
-    check_choice,
-    check_count,
-    check_flag,
     degrees,
     entry_slices,
     inverse_power,
@@ -38,8 +38,8 @@ _SIMILARITIES = {"cosine": COSINE, "jaccard": JACCARD, "dice": DICE}
 _WEIGHTINGS = ("none", "tfidf", "bm25")
 
 
-@dataclass(frozen=True, slots=True)
-class ItemCF:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemCF(HistorySettings):
     r"""The k items most alike to each item, by the users they share.
 
     .. math:: O_{ij} = \sum_u d_u^{-x} \, W_{ui} W_{uj} \, 2^{-|t_{ui} - t_{uj}| / H}
@@ -81,14 +81,8 @@ class ItemCF:
     shrinkage : float, default 0.0
         h, users added to either degree: overlaps of rare items, which chance may explain, count less. On
         goodbooks it lowers recall (5: by 6 %), so it is off.
-    last : int, default 0
-        Newest history items used; 0 uses all.
-    half_life : float, default 100.0
-        Positions after which a history item counts half; 0 means that age does not matter. 100 costs about 1 % of
-        Recall@50 where the held-out items are random, and adds a tenth to a third where they are the newest
-        (goodbooks, validation).
-    weight_exponent : float, default 0.0
-        Power of interaction weights in R and in histories; 0 makes them ones.
+    last, half_life, weight_exponent :
+        See :class:`graphrec.channels.families.HistorySettings`.
     similarity : {"cosine", "jaccard", "dice"}, default "cosine"
         What the overlap is divided by.
     weighting : {"none", "tfidf", "bm25"}, default "none"
@@ -117,40 +111,22 @@ class ItemCF:
        Information Retrieval 3(4), 2009. Differs: items are the documents, users the words.
     """
 
-    k: int = 100
-    user_exponent: float = 0.5
-    item_exponent: float = 0.5
-    normalise: bool = True
-    shrinkage: float = 0.0
-    last: int = 0
-    half_life: float = 100.0
-    weight_exponent: float = 0.0
-    similarity: str = "cosine"
-    weighting: str = "none"
-    bm25_k1: float = 1.2
-    bm25_b: float = 0.75
-    pair_half_life_days: float = 0.0
-    max_items_per_user: int = 2000
+    about: ClassVar[About] = About(
+        recalls="what the same people took",
+        artefact="neighbour table",
+    )
 
-    def __post_init__(self) -> None:
-        for name, least in (("k", 1), ("last", 0), ("max_items_per_user", 0)):
-            check_count(name, getattr(self, name), least)
-        check_flag("normalise", self.normalise)
-        for name in (
-            "user_exponent",
-            "item_exponent",
-            "shrinkage",
-            "half_life",
-            "weight_exponent",
-            "bm25_k1",
-            "bm25_b",
-            "pair_half_life_days",
-        ):
-            check_at_least(name, getattr(self, name), 0)
-        if self.bm25_b > 1:
-            raise ConfigError(f"bm25_b is {self.bm25_b}; it must lie between 0 and 1")
-        check_choice("similarity", self.similarity, list(_SIMILARITIES))
-        check_choice("weighting", self.weighting, _WEIGHTINGS)
+    k: int = count(100, least=1, unit="neighbours", search=ints(50, 1000, log=True))
+    user_exponent: float = number(0.5, search=floats(0.0, 1.0))
+    item_exponent: float = number(0.5, search=floats(0.0, 1.0))
+    normalise: bool = flag(True, searched=True)
+    shrinkage: float = number(0.0, unit="users", search=choices(0.0, 2.0, 5.0, 10.0, 20.0))
+    similarity: str = choice("cosine", _SIMILARITIES, searched=True)
+    weighting: str = choice("none", _WEIGHTINGS, searched=True)
+    bm25_k1: float = number(1.2)
+    bm25_b: float = number(0.75, most=1)
+    pair_half_life_days: float = number(0.0, unit="days")
+    max_items_per_user: int = count(2000, unit="items")
 
     def fit(self, data: RecallData, context: FitContext = ALONE) -> NeighbourRecaller:  # noqa: ARG002 - nothing is drawn
         """Return the channel.
@@ -170,7 +146,7 @@ class ItemCF:
             table = self._by_product(data)
         else:
             table = self._by_walks(liked_pairs(data.interactions, self.max_items_per_user), data)
-        profile = Profile(self.last, self.half_life, self.weight_exponent)
+        profile = self.profile()
         reason = "because you {verb} {source}: often {verb} by the same people"
         return NeighbourRecaller([rows_sum_to_one(table) if self.normalise else table], profile=profile, reason=reason)
 

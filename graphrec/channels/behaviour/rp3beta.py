@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import scipy.sparse as sp
 
+from graphrec.channels.families import HistorySettings
+from graphrec.contracts.domains import floats, ints
 from graphrec.contracts.progress import ALONE, FitContext
 from graphrec.contracts.recall_data import RecallData
+from graphrec.contracts.recipe import About
+from graphrec.contracts.settings import count, flag, number
 from graphrec.recallers.neighbours import NeighbourRecaller
-from graphrec.recallers.profile import Profile
 from graphrec.sparse.taste import (
-    check_at_least,
-    check_count,
-    check_flag,
     degrees,
     inverse_power,
     rows_sum_to_one,
@@ -23,8 +24,8 @@ from graphrec.sparse.taste import (
 from graphrec.sparse.topk import top_products
 
 
-@dataclass(frozen=True, slots=True)
-class RP3beta:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RP3beta(HistorySettings):
     r"""The k items where walks item -> user -> item from each item most often end.
 
     .. math:: S_{ij} = d_j^{-\beta} \sum_u \Big(\frac{R_{ui}}{d_i}\Big)^{\alpha} \Big(\frac{R_{uj}}{d_u}\Big)^{\alpha}
@@ -44,14 +45,8 @@ class RP3beta:
     normalise : bool, default True
         Let each item's k scores sum to 1, so that every history item has one vote to give, popular or not.
         Lifts Recall@50 on goodbooks (validation) by 7-13 %, and Recall@20 on Gowalla from .173 to .176.
-    last : int, default 0
-        Newest history items used; 0 uses all.
-    half_life : float, default 100.0
-        Positions after which a history item counts half; 0 means that age does not matter. 100 costs about 1 % of
-        Recall@50 where the held-out items are random, and adds a tenth to a third where they are the newest
-        (goodbooks, validation).
-    weight_exponent : float, default 0.0
-        Power of interaction weights in R and in histories; 0 makes them ones.
+    last, half_life, weight_exponent :
+        See :class:`graphrec.channels.families.HistorySettings`.
     max_items_per_user : int, default 2000
         Newest items of a user that walks lead through, for they are quadratic in a history; 0 takes all.
 
@@ -67,22 +62,16 @@ class RP3beta:
        implementations do, and degrees count entries.
     """
 
-    k: int = 400
-    alpha: float = 0.5
-    beta: float = 0.4
-    normalise: bool = True
-    last: int = 0
-    half_life: float = 100.0
-    weight_exponent: float = 0.0
-    max_items_per_user: int = 2000
+    about: ClassVar[About] = About(
+        recalls="where a walk item-user-item ends",
+        artefact="neighbour table",
+    )
 
-    def __post_init__(self) -> None:
-        check_count("k", self.k, 1)
-        for name in ("last", "max_items_per_user"):
-            check_count(name, getattr(self, name), 0)
-        check_flag("normalise", self.normalise)
-        for name in ("alpha", "beta", "half_life", "weight_exponent"):
-            check_at_least(name, getattr(self, name), 0)
+    k: int = count(400, least=1, unit="neighbours", search=ints(50, 2000, log=True))
+    alpha: float = number(0.5, search=floats(0.2, 1.5))
+    beta: float = number(0.4, search=floats(0.0, 1.0))
+    normalise: bool = flag(True, searched=True)
+    max_items_per_user: int = count(2000, unit="items")
 
     def fit(self, data: RecallData, context: FitContext = ALONE) -> NeighbourRecaller:  # noqa: ARG002 - nothing is drawn
         """Return the channel.
@@ -97,6 +86,6 @@ class RP3beta:
         ends = inverse_power(counts, self.beta) * data.pool
         right = scaled(stepped, rows=inverse_power(degrees(taste, 1), self.alpha), columns=ends)
         table = top_products(sp.csr_array(left.T), right, self.k, drop_self=True)
-        profile = Profile(self.last, self.half_life, self.weight_exponent)
+        profile = self.profile()
         reason = "because you {verb} {source}: paths through others who {verb} it lead here"
         return NeighbourRecaller([rows_sum_to_one(table) if self.normalise else table], profile=profile, reason=reason)

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numba as nb
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from graphrec.channels.families import HistorySettings, history_weight_exponent
+from graphrec.contracts.domains import floats, ints
 from graphrec.contracts.progress import ALONE, FitContext
 from graphrec.contracts.recall_data import RecallData
+from graphrec.contracts.recipe import About
+from graphrec.contracts.settings import count, flag, number
 from graphrec.data.lists import indptr_of
 from graphrec.data.neighbours import NeighbourTable
-from graphrec.errors import ConfigError
 from graphrec.recallers.neighbours import NeighbourRecaller
-from graphrec.recallers.profile import Profile
 from graphrec.sparse.taste import (
     Scale,
-    check_at_least,
-    check_count,
-    check_flag,
     degrees,
     evenly_capped,
     inverse_power,
@@ -36,8 +36,8 @@ _LARGEST_CAP = 10_000
 Bounds = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
-class Swing:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swing(HistorySettings):
     r"""The k items that most pairs of an item's users share, a pair with little else in common counting most.
 
     .. math:: s(i, j) = \sum_{u < v \in U_i \cap U_j} \frac{w_u w_v}{\alpha + |I_u \cap I_v|},
@@ -71,14 +71,8 @@ class Swing:
     normalise : bool, default True
         Let each item's k scores sum to 1, so that every history item has one vote to give, popular or not.
         Without it, Recall@50 on goodbooks (validation) falls from .313 to .173.
-    last : int, default 0
-        Newest history items used; 0 uses all.
-    half_life : float, default 100.0
-        Positions after which a history item counts half; 0 means that age does not matter.
-    weight_exponent : float, default 0.0
-        Power of interaction weights in histories; 0 makes them ones. Pairs of users count alike, whatever the
-        weights; a (user, item) pair counts once however often it happened, and not at all where its weights sum to 0
-        or below.
+    last, half_life, weight_exponent :
+        See :class:`graphrec.channels.families.HistorySettings`.
     max_items_per_user : int, default 2000
         Newest items of a user that count, for each of his items is met with all others; 0 takes all.
 
@@ -93,33 +87,21 @@ class Swing:
        arXiv 2010.05525, 2020. Differs: the users' weights w and the cap, as published implementations have them.
     """
 
-    k: int = 400
-    alpha: float = 1.0
-    user_shift: float = 15.0
-    beta: float = 0.3
-    item_exponent: float = 0.7
-    max_users_per_item: int = 1000
-    min_common_users: int = 2
-    normalise: bool = True
-    last: int = 0
-    half_life: float = 100.0
-    weight_exponent: float = 0.0
-    max_items_per_user: int = 2000
+    about: ClassVar[About] = About(
+        recalls="what pairs of people share who share little else",
+        artefact="neighbour table",
+    )
 
-    def __post_init__(self) -> None:
-        for name, least in (
-            ("k", 1),
-            ("max_users_per_item", 2),
-            ("min_common_users", 2),
-            ("last", 0),
-            ("max_items_per_user", 0),
-        ):
-            check_count(name, getattr(self, name), least)
-        if self.max_users_per_item > _LARGEST_CAP:
-            raise ConfigError(f"max_users_per_item is {self.max_users_per_item}; it must be {_LARGEST_CAP} or less")
-        check_flag("normalise", self.normalise)
-        for name in ("alpha", "user_shift", "beta", "item_exponent", "half_life", "weight_exponent"):
-            check_at_least(name, getattr(self, name), 0)
+    k: int = count(400, least=1, unit="neighbours", search=ints(50, 1000, log=True))
+    alpha: float = number(1.0, unit="items", search=floats(0.1, 100.0, log=True))
+    user_shift: float = number(15.0, unit="items", search=floats(0.0, 50.0))
+    beta: float = number(0.3, search=floats(0.0, 1.0))
+    item_exponent: float = number(0.7, search=floats(0.0, 1.2))
+    max_users_per_item: int = count(1000, least=2, most=_LARGEST_CAP, unit="users")
+    min_common_users: int = count(2, least=2, unit="users", search=ints(2, 5))
+    normalise: bool = flag(True, searched=True)
+    weight_exponent: float = history_weight_exponent(searched=False)
+    max_items_per_user: int = count(2000, unit="items")
 
     def fit(self, data: RecallData, context: FitContext = ALONE) -> NeighbourRecaller:  # noqa: ARG002 - nothing is drawn
         """Return the channel.
@@ -129,7 +111,7 @@ class Swing:
         8 bytes * cap^2, one accumulator of n_items, and the histories of one item's capped users.
         """
         table = self._table(data)
-        profile = Profile(self.last, self.half_life, self.weight_exponent)
+        profile = self.profile()
         reason = "because you {verb} {source}: people with little else in common {verb} both"
         return NeighbourRecaller([rows_sum_to_one(table) if self.normalise else table], profile=profile, reason=reason)
 

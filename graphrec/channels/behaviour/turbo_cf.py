@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import scipy.sparse as sp
 
+from graphrec.channels.families import HistorySettings
+from graphrec.contracts.domains import floats, ints
 from graphrec.contracts.progress import ALONE, FitContext
 from graphrec.contracts.recall_data import RecallData
+from graphrec.contracts.recipe import About
+from graphrec.contracts.settings import count, number
 from graphrec.data.neighbours import NeighbourTable
-from graphrec.errors import ConfigError
 from graphrec.recallers.neighbours import NeighbourRecaller
-from graphrec.recallers.profile import Profile
-from graphrec.sparse.taste import check_at_least, check_count, degrees, inverse_power, scaled, taste_matrix
+from graphrec.sparse.taste import degrees, inverse_power, scaled, taste_matrix
 from graphrec.sparse.topk import top_products
 
 
-@dataclass(frozen=True, slots=True)
-class TurboCf:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurboCf(HistorySettings):
     r"""Items that a linear filter of the item graph, sharpened entry by entry, leads to; nothing is trained.
 
     .. math:: N = D_u^{-a} R D_i^{a - 1}, \qquad S = (N^\top N)^{\circ\, s}, \qquad score = r S
@@ -35,12 +38,8 @@ class TurboCf:
         a, from 0 to 1: how much a user's activity is divided out, and 1 - a an item's popularity.
     power : float, default 0.7
         s, > 0: below 1 lets weak ties count for more.
-    last : int, default 0
-        Newest history items used; 0 uses all.
-    half_life : float, default 100.0
-        Positions after which a history item counts half; 0 means that age does not matter.
-    weight_exponent : float, default 0.0
-        Power of interaction weights in R and in histories; 0 makes them ones.
+    last, half_life, weight_exponent :
+        See :class:`graphrec.channels.families.HistorySettings`.
 
     Raises
     ------
@@ -53,21 +52,14 @@ class TurboCf:
        arXiv 2404.14243, the linear filter. Differs: pruned to k entries a row, without the item itself.
     """
 
-    k: int = 1000
-    user_exponent: float = 0.6
-    power: float = 0.7
-    last: int = 0
-    half_life: float = 100.0
-    weight_exponent: float = 0.0
+    about: ClassVar[About] = About(
+        recalls="the item graph's entries, sharpened one by one",
+        artefact="neighbour table",
+    )
 
-    def __post_init__(self) -> None:
-        check_count("k", self.k, 1)
-        check_count("last", self.last, 0)
-        check_at_least("power", self.power, 0.01)
-        for name in ("user_exponent", "half_life", "weight_exponent"):
-            check_at_least(name, getattr(self, name), 0)
-        if self.user_exponent > 1:
-            raise ConfigError(f"user_exponent is {self.user_exponent}; it must be a number from 0 to 1")
+    k: int = count(1000, least=1, unit="neighbours", search=ints(100, 2000, log=True))
+    user_exponent: float = number(0.6, most=1, search=floats(0.2, 0.9))
+    power: float = number(0.7, least=0.01, search=floats(0.3, 2.0, log=True))
 
     def fit(self, data: RecallData, context: FitContext = ALONE) -> NeighbourRecaller:  # noqa: ARG002 - nothing is drawn
         """Return the channel. Time O(sum over users of deg(u)^2); memory O(n_items * k)."""
@@ -81,6 +73,6 @@ class TurboCf:
         sharpened = (found.scores.astype(np.float64) ** self.power).astype(np.float32)
         return NeighbourRecaller(
             [NeighbourTable(found.indptr, found.neighbours, sharpened, n_columns=found.n_columns)],
-            profile=Profile(self.last, self.half_life, self.weight_exponent),
+            profile=self.profile(),
             reason="because you {verb} {source}: the graph of what people {verb} together leads here",
         )

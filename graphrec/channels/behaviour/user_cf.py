@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import scipy.sparse as sp
 
+from graphrec.channels.families import HistorySettings
+from graphrec.contracts.domains import floats, ints
 from graphrec.contracts.progress import ALONE, FitContext
 from graphrec.contracts.recall_data import RecallData
+from graphrec.contracts.recipe import About
+from graphrec.contracts.settings import count, number
 from graphrec.data.neighbours import csr_table
 from graphrec.recallers.neighbours import NeighbourRecaller
-from graphrec.recallers.profile import Profile
 from graphrec.sparse.taste import (
-    check_at_least,
-    check_count,
     degrees,
     evenly_capped,
     inverse_power,
@@ -22,8 +24,8 @@ from graphrec.sparse.taste import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class UserCF:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserCF(HistorySettings):
     r"""Items of the users nearest to the one who asks.
 
     .. math:: S = (D_u^{-a} R)\, D_i^{-b}\, (D_u^{-a} R)^\top, \qquad score(u, j) = \sum_{v \in N(u)} S_{uv} R_{vj}
@@ -43,14 +45,8 @@ class UserCF:
     target_exponent : float, default 0.1
         Power of an item's popularity that its votes are divided by. 0.1 adds 5-10 % to Recall@50 on goodbooks and
         costs 1 % of Recall@20 on Gowalla.
-    last : int, default 0
-        Newest history items used; 0 uses all.
-    half_life : float, default 100.0
-        Positions after which a history item counts half; 0 means that age does not matter. 100 costs about 1 % of
-        Recall@50 where the held-out items are random, and adds a tenth to a third where they are the newest
-        (goodbooks, validation).
-    weight_exponent : float, default 0.0
-        Power of interaction weights in R and in histories; 0 makes them ones.
+    last, half_life, weight_exponent :
+        See :class:`graphrec.channels.families.HistorySettings`.
     max_users_per_item : int, default 10000
         Users that an item can name as neighbours. Of an item with more, that many at even distances in the order of
         rows: the same ones every time, busy and quiet users in their proportion. Its popularity stays whole where it
@@ -69,22 +65,17 @@ class UserCF:
     ``last * max_users_per_item + neighbours * max_items_per_user``.
     """
 
-    neighbours: int = 100
-    user_exponent: float = 0.6
-    item_exponent: float = 0.7
-    target_exponent: float = 0.1
-    last: int = 0
-    half_life: float = 100.0
-    weight_exponent: float = 0.0
-    max_users_per_item: int = 10_000
-    max_items_per_user: int = 2000
+    about: ClassVar[About] = About(
+        recalls="what people of like taste took",
+        artefact="two neighbour tables",
+    )
 
-    def __post_init__(self) -> None:
-        check_count("neighbours", self.neighbours, 1)
-        for name in ("last", "max_users_per_item", "max_items_per_user"):
-            check_count(name, getattr(self, name), 0)
-        for name in ("user_exponent", "item_exponent", "target_exponent", "half_life", "weight_exponent"):
-            check_at_least(name, getattr(self, name), 0)
+    neighbours: int = count(100, least=1, unit="users", search=ints(20, 1000, log=True))
+    user_exponent: float = number(0.6, search=floats(0.0, 1.0))
+    item_exponent: float = number(0.7, search=floats(0.0, 1.2))
+    target_exponent: float = number(0.1, search=floats(0.0, 0.6))
+    max_users_per_item: int = count(10_000, unit="users")
+    max_items_per_user: int = count(2000, unit="items")
 
     def fit(self, data: RecallData, context: FitContext = ALONE) -> NeighbourRecaller:  # noqa: ARG002 - nothing is drawn
         """Return the channel. Time and memory O(m) and a sort."""
@@ -96,7 +87,7 @@ class UserCF:
         return NeighbourRecaller(
             [csr_table(evenly_capped(sp.csr_array(voters.T), self.max_users_per_item)), csr_table(votes)],
             [self.neighbours],
-            profile=Profile(self.last, self.half_life, self.weight_exponent),
+            profile=self.profile(),
             reason="{verb} by people whose taste is close to yours; {source} is common ground",
             middle_is_users=True,
         )

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from graphrec.channels.families import HistorySettings, history_weight_exponent
+from graphrec.contracts.domains import choices, floats, ints
 from graphrec.contracts.progress import ALONE, FitContext
 from graphrec.contracts.recall_data import RecallData
-from graphrec.errors import ConfigError, DataError
+from graphrec.contracts.recipe import About
+from graphrec.contracts.settings import count, flag, number, weights
+from graphrec.errors import DataError
 from graphrec.graph.adjacency import Adjacency, relation_number
 from graphrec.recallers.neighbours import NeighbourRecaller
-from graphrec.recallers.profile import Profile
 from graphrec.sparse.taste import (
     Scale,
-    check_at_least,
-    check_count,
-    check_flag,
     degrees,
     inverse_power,
     popularity,
@@ -29,8 +30,8 @@ from graphrec.sparse.taste import (
 from graphrec.sparse.topk import top_products
 
 
-@dataclass(frozen=True, slots=True)
-class KgNeighbours:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KgNeighbours(HistorySettings):
     r"""The k items nearest to each item in the knowledge graph, by what they share.
 
     .. math:: S_{ij} = \frac{(1 + pop_j)^{q}}{(n_i n_j)^{c}}
@@ -59,14 +60,8 @@ class KgNeighbours:
         c: how much an item's own number of links is divided out.
     normalise : bool, default True
         Let each item's k scores sum to 1, so that every history item has one vote to give, richly linked or not.
-    last : int, default 0
-        Newest history items used; 0 uses all.
-    half_life : float, default 100.0
-        Positions after which a history item counts half; 0 means that age does not matter. 100 costs about 1 % of
-        Recall@50 where the held-out items are random, and adds a tenth to a third where they are the newest
-        (goodbooks, validation).
-    weight_exponent : float, default 0.0
-        Power of the history's weights; 0 makes them ones.
+    last, half_life, weight_exponent :
+        See :class:`graphrec.channels.families.HistorySettings`.
 
     Raises
     ------
@@ -74,28 +69,20 @@ class KgNeighbours:
         If a setting lies outside its range.
     """
 
-    k: int = 200
-    relations: Mapping[str, float] = field(default_factory=dict)
-    degree_exponent: float = 1.1
-    hub_cap: int = 1000
-    popularity_exponent: float = 0.4
-    link_exponent: float = 0.5
-    normalise: bool = True
-    last: int = 0
-    half_life: float = 100.0
-    weight_exponent: float = 0.0
+    about: ClassVar[About] = About(
+        recalls="items that share entities, rare ones first",
+        artefact="neighbour table",
+        cold_items="found by its entities",
+    )
 
-    def __post_init__(self) -> None:
-        check_count("k", self.k, 1)
-        check_flag("normalise", self.normalise)
-        for name in ("hub_cap", "last"):
-            check_count(name, getattr(self, name), 0)
-        for name in ("degree_exponent", "popularity_exponent", "link_exponent", "half_life", "weight_exponent"):
-            check_at_least(name, getattr(self, name), 0)
-        if not isinstance(self.relations, Mapping):
-            raise ConfigError(f"relations is {self.relations!r}; it must map names of relations to weights")
-        for name, weight in self.relations.items():
-            check_at_least(f"relations[{name!r}]", weight, 0)
+    k: int = count(200, least=1, unit="neighbours", search=ints(50, 1000, log=True))
+    relations: Mapping[str, float] = weights(of="relations")
+    degree_exponent: float = number(1.1, search=floats(0.0, 2.0))
+    hub_cap: int = count(1000, unit="items", search=choices(100, 300, 1000, 3000))
+    popularity_exponent: float = number(0.4, search=floats(0.0, 1.0))
+    link_exponent: float = number(0.5, search=floats(0.0, 1.0))
+    normalise: bool = flag(True, searched=True)
+    weight_exponent: float = history_weight_exponent(searched=False)
 
     def fit(self, data: RecallData, context: FitContext = ALONE) -> NeighbourRecaller:  # noqa: ARG002 - nothing is drawn
         """Return the channel. Time O(sum over entities of deg(e)^2), which ``hub_cap`` bounds; memory O(n_items * k).
@@ -121,7 +108,7 @@ class KgNeighbours:
         ones.data = np.ones_like(ones.data)
         back = sp.csr_array(sp.vstack([ones.T, sp.eye_array(data.catalogue.n_items, dtype=np.float32)]))
         table = top_products(scaled(walked, rows=by_links), scaled(back, columns=ends), self.k, drop_self=True)
-        profile = Profile(self.last, self.half_life, self.weight_exponent)
+        profile = self.profile()
         return NeighbourRecaller(
             [rows_sum_to_one(table) if self.normalise else table],
             profile=profile,

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from graphrec.channels.families import HistorySettings, history_half_life, history_weight_exponent
+from graphrec.contracts.domains import floats, ints
 from graphrec.contracts.progress import ALONE, FitContext
 from graphrec.contracts.recall_data import RecallData
+from graphrec.contracts.recipe import About
+from graphrec.contracts.settings import count, number, texts
 from graphrec.data.neighbours import csr_table
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, DataError, nearest_names
@@ -17,8 +22,6 @@ from graphrec.recallers.neighbours import NeighbourRecaller
 from graphrec.recallers.profile import Profile
 from graphrec.sparse.taste import (
     as_matrix,
-    check_at_least,
-    check_count,
     degrees,
     inverse_power,
     popularity,
@@ -26,8 +29,8 @@ from graphrec.sparse.taste import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Tag:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tag(HistorySettings):
     r"""Items that carry the tags a history has more of than the average history.
 
     Items are vectors of tags, :math:`x_{it} \propto w_{it} \log(1 + n / n_t)^{g}`, divided by their length to the
@@ -54,13 +57,8 @@ class Tag:
         c: 1 makes every item's vector as long as any other's, 0 favours items of many tags.
     popularity_exponent : float, default 0.6
         q: 0 ignores how many people took an item.
-    last : int, default 0
-        Newest history items used; 0 uses all.
-    half_life : float, default 50.0
-        Positions after which a history item counts half; 0 means that age does not matter. Chosen on
-        goodbooks, as the others: what was read last says more of what is read next.
-    weight_exponent : float, default 0.0
-        Power of the history's weights; 0 makes them ones.
+    last, half_life, weight_exponent :
+        See :class:`graphrec.channels.families.HistorySettings`.
     dislike : float, default 0.0
         How much an item that a user disliked takes from the tags it carries: one with a weight of 0 or below, or more
         than a standard deviation below his mean. 0 takes it like any other.
@@ -73,34 +71,22 @@ class Tag:
         If a setting lies outside its range.
     """
 
-    tags: int = 100
-    list_length: int = 2000
-    lift: float = 1.0
-    idf_exponent: float = 4.0
-    length_exponent: float = 1.0
-    popularity_exponent: float = 0.6
-    last: int = 0
-    half_life: float = 50.0
-    weight_exponent: float = 0.0
-    dislike: float = 0.0
-    avoid: tuple[str, ...] = ()
+    about: ClassVar[About] = About(
+        recalls="items of the tags that a user favours",
+        artefact="two neighbour tables",
+        cold_items="found by its tags",
+    )
 
-    def __post_init__(self) -> None:
-        for name in ("tags", "list_length", "last"):
-            check_count(name, getattr(self, name), 0)
-        for name in (
-            "lift",
-            "idf_exponent",
-            "length_exponent",
-            "popularity_exponent",
-            "half_life",
-            "weight_exponent",
-            "dislike",
-        ):
-            check_at_least(name, getattr(self, name), 0)
-        given: object = self.avoid
-        if not isinstance(given, list | tuple) or not all(isinstance(tag, str) for tag in given):
-            raise ConfigError(f"avoid is {self.avoid!r}; it must be a list of tags")
+    tags: int = count(100, unit="tags", search=ints(10, 500, log=True))
+    list_length: int = count(2000, unit="items", search=ints(200, 5000, log=True))
+    lift: float = number(1.0, search=floats(0.0, 1.5))
+    idf_exponent: float = number(4.0, search=floats(0.0, 6.0))
+    length_exponent: float = number(1.0, search=floats(0.0, 1.5))
+    popularity_exponent: float = number(0.6, search=floats(0.0, 1.2))
+    half_life: float = history_half_life(50.0)
+    weight_exponent: float = history_weight_exponent(searched=False)
+    dislike: float = number(0.0)
+    avoid: tuple[str, ...] = texts(legal="a list of tags")
 
     def fit(self, data: RecallData, context: FitContext = ALONE) -> NeighbourRecaller:  # noqa: ARG002 - nothing is drawn
         """Return the channel. Time and memory linear in the number of item-tag pairs, and a sort.

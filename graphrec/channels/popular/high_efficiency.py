@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -12,6 +12,8 @@ from graphrec.channels.popular.rates import beta_prior, posterior_lower, posteri
 from graphrec.channels.popular.segments import category_recaller, check_labels, sums_by_segment, user_segments
 from graphrec.contracts.progress import ALONE, FitContext
 from graphrec.contracts.recall_data import RecallData
+from graphrec.contracts.recipe import About
+from graphrec.contracts.settings import Settings, choice, count, flag, number, text
 from graphrec.data.exposures import Exposures
 from graphrec.data.lists import indptr_of
 from graphrec.data.neighbours import NeighbourTable
@@ -19,13 +21,13 @@ from graphrec.errors import ConfigError
 from graphrec.recallers.neighbours import NeighbourRecaller
 from graphrec.recallers.ranked import RankedRecaller
 from graphrec.recallers.segmented import SegmentedRecaller
-from graphrec.sparse.taste import Scale, check_at_least, check_count, check_flag, sums_by_row
+from graphrec.sparse.taste import Scale, sums_by_row
 
 Bound = Literal["posterior", "wilson"]
 
 
-@dataclass(frozen=True, slots=True)
-class HighEfficiency:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HighEfficiency(Settings):
     r"""Items by what their conversions per exposure are at least.
 
     Of item i, :math:`n_i` exposures and :math:`x_i` conversions are counted, each less the longer ago it is, as
@@ -90,33 +92,26 @@ class HighEfficiency:
        the ratio of found to expected. Differs: one prior weight instead of a fitted mixture of two.
     """
 
-    bound: Bound = "posterior"
-    confidence: float = 0.8
-    min_exposures: int = 1
-    half_life_days: float = float("inf")
-    value: bool = False
-    value_prior: float = 10.0
-    by_user: str = ""
-    by_item: str = ""
-    prior: float = 5.0
-    list_length: int = 2000
-    last: int = 0
+    about: ClassVar[About] = About(
+        recalls="conversions or revenue per exposure, by a lower bound",
+        artefact="ranked list",
+        unknown_users="served",
+    )
 
-    def __post_init__(self) -> None:
-        above = np.nextafter(0.0, 1.0).item()
-        if self.bound not in get_args(Bound):
-            raise ConfigError(f"bound is {self.bound!r}; legal are {', '.join(map(repr, get_args(Bound)))}")
-        check_at_least("confidence", self.confidence, 0.5)
-        if self.confidence >= 1:
-            raise ConfigError(f"confidence is {self.confidence!r}; it must be at least 0.5 and below 1")
-        if self.half_life_days != float("inf"):
-            check_at_least("half_life_days", self.half_life_days, above)
-        check_count("min_exposures", self.min_exposures, 1)
-        check_flag("value", self.value)
-        check_at_least("value_prior", self.value_prior, above)
-        check_at_least("prior", self.prior, above)
-        check_count("list_length", self.list_length, 0)
-        check_count("last", self.last, 0)
+    bound: Bound = choice("posterior", Bound)
+    confidence: float = number(0.8, least=0.5, below=1)
+    min_exposures: int = count(1, least=1, unit="exposures")
+    half_life_days: float = number(float("inf"), above=0, infinite=True, unit="days")
+    value: bool = flag(False)
+    value_prior: float = number(10.0, above=0, unit="conversions")
+    by_user: str = text(legal="the name of a label, or empty")
+    by_item: str = text(legal="the name of a label, or empty")
+    prior: float = number(5.0, above=0, unit="conversions")
+    list_length: int = count(2000, unit="items")
+    last: int = count(0, unit="items")
+
+    def check(self) -> None:
+        """Raise ConfigError where settings do not go together."""
         check_labels(self.by_user, self.by_item)
 
     def fit(

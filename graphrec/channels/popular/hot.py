@@ -6,25 +6,29 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
+from typing import ClassVar
 
 import numpy as np
 
 from graphrec.channels.popular.segments import category_recaller, check_labels, sums_by_segment, user_segments
+from graphrec.contracts.domains import floats
 from graphrec.contracts.progress import ALONE, FitContext
 from graphrec.contracts.recall_data import RecallData
+from graphrec.contracts.recipe import About
+from graphrec.contracts.settings import Settings, count, number, text
 from graphrec.data.interactions import Interactions, coalesced_parts
 from graphrec.data.lists import indptr_of
 from graphrec.data.neighbours import NeighbourTable
 from graphrec.recallers.neighbours import NeighbourRecaller
 from graphrec.recallers.ranked import RankedRecaller
 from graphrec.recallers.segmented import SegmentedRecaller
-from graphrec.sparse.taste import Scale, check_at_least, check_count, sums_by_row
+from graphrec.sparse.taste import Scale, sums_by_row
 
 DAY_S = 86_400.0
 
 
-@dataclass(frozen=True, slots=True)
-class Hot:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hot(Settings):
     r"""Popularity by distinct users, each counted less the longer ago his last event with the item is.
 
     .. math:: s(i) = \sum_{u \in U_i} 2^{-(t_{\max} - t_{ui}) / h}
@@ -66,20 +70,21 @@ class Hot:
         If a setting is out of its range, or both labels are given.
     """
 
-    half_life_days: float = 30.0
-    by_user: str = ""
-    by_item: str = ""
-    prior: float = 100.0
-    list_length: int = 2000
-    last: int = 0
+    about: ClassVar[About] = About(
+        recalls="the most taken, decaying with age; for all, by segment or by category",
+        artefact="ranked list",
+        unknown_users="served",
+    )
 
-    def __post_init__(self) -> None:
-        above = np.nextafter(0.0, 1.0).item()
-        if self.half_life_days != float("inf"):
-            check_at_least("half_life_days", self.half_life_days, above)
-        check_at_least("prior", self.prior, above)
-        check_count("list_length", self.list_length, 0)
-        check_count("last", self.last, 0)
+    half_life_days: float = number(30.0, above=0, infinite=True, unit="days", search=floats(1.0, 1000.0, log=True))
+    by_user: str = text(legal="the name of a label, or empty")
+    by_item: str = text(legal="the name of a label, or empty")
+    prior: float = number(100.0, above=0, unit="events")
+    list_length: int = count(2000, unit="items")
+    last: int = count(0, unit="items")
+
+    def check(self) -> None:
+        """Raise ConfigError where settings do not go together."""
         check_labels(self.by_user, self.by_item)
 
     def fit(

@@ -115,7 +115,7 @@ def test_weights_and_relations_change_the_walks() -> None:
     [
         ({"dim": 0}, "dim is 0"),
         ({"walks_per_node": 0}, "walks_per_node is 0"),
-        ({"length": 20_000}, "at most 10,000"),
+        ({"length": 20_000}, "length is 20000; it must be a whole number from 1 to 10,000"),
         ({"window": 0}, "window is 0"),
         ({"p": 0.0}, "p is 0"),
         ({"negative": 0}, "negative is 0"),
@@ -123,10 +123,10 @@ def test_weights_and_relations_change_the_walks() -> None:
         ({"lr": 0.0}, "lr is 0"),
         ({"lr": float("nan")}, "lr is nan"),
         ({"ns_exponent": float("nan")}, "ns_exponent is nan"),
-        ({"query": "users"}, "query is 'users'; legal are 'history'"),
+        ({"query": "users"}, "query is 'users'; it must be 'history', "),
         ({"index": "faiss"}, "index is 'faiss'"),
         ({"m": 1}, "m is 1"),
-        ({"last": -1}, "last of a profile"),
+        ({"last": -1}, "last is -1; it must be a whole number of 0 or more"),
     ],
 )
 def test_illegal_settings_are_refused(settings: dict[str, Any], problem: str) -> None:

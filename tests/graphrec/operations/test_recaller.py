@@ -189,8 +189,8 @@ def test_data_without_rules_or_attributes_is_refused_in_words() -> None:
         Operations().fit(skewed())
     with pytest.raises(ConfigError, match="no number 'released'"):
         Operations().fit(with_rules(skewed(), Arrivals("released", exposures=1)))
-    with pytest.raises(ConfigError, match="rules is empty"):
-        Operations("")
+    with pytest.raises(ConfigError, match=r"rules is ''; it must be the name of the file"):
+        Operations(rules="")
 
 
 def test_rules_that_are_saved_and_loaded_say_the_same_later(tmp_path: Path) -> None:

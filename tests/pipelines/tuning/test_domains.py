@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from graphrec.channels.behaviour.ease import Ease
 from graphrec.channels.behaviour.item_cf import ItemCF
 from graphrec.channels.content.kg_neighbours import KgNeighbours
+from graphrec.contracts.domains import Choices, Range
 from graphrec.errors import ConfigError
-from graphrec.pipelines.tuning.domains import Choices, Range, fitted_to, parse_domain
+from graphrec.pipelines.tuning.domains import fitted_to, parse_domain
 
 
 def test_forms_of_toml() -> None:

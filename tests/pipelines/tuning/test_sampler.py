@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from graphrec.pipelines.tuning.domains import Choices, Domain, Range
+from graphrec.contracts.domains import Choices, Domain, Range
 from graphrec.pipelines.tuning.sampler import draw, importances
 from graphrec.pipelines.tuning.trial_log import Trial
 

@@ -9,45 +9,49 @@ import pytest
 from graphrec.channels.behaviour.ease import Ease
 from graphrec.channels.behaviour.item_cf import ItemCF
 from graphrec.channels.behaviour.swing import Swing
-from graphrec.channels.popular.hot import Hot
+from graphrec.channels.popular.high_efficiency import HighEfficiency
 from graphrec.channels.registry import RECIPES, recipe_class
+from graphrec.contracts.domains import Choices, Range
 from graphrec.contracts.recipe import Recipe
+from graphrec.contracts.settings import space_of
 from graphrec.errors import ConfigError
-from graphrec.pipelines.tuning.domains import Choices, Range
-from graphrec.pipelines.tuning.search_spaces import DEFAULTS, present_settings, search_spaces, with_settings
+from graphrec.pipelines.tuning.search_spaces import present_settings, search_spaces, with_settings
 
 MODEL: dict[str, Recipe] = {"item-cf": ItemCF(k=20), "near": ItemCF(k=5), "ease": Ease()}
-KINDS = {"item-cf": "item-cf", "near": "item-cf", "ease": "ease"}
 
 
 def spaces(tables: dict[str, Any]) -> dict[str, Any]:
-    return dict(search_spaces(tables, MODEL, KINDS, place="tune.channels"))
+    return dict(search_spaces(tables, MODEL, place="tune.channels"))
 
 
-@pytest.mark.parametrize("kind", DEFAULTS)
-def test_known_spaces_fit_their_recipes(kind: str) -> None:
-    assert kind in RECIPES
+@pytest.mark.parametrize("kind", RECIPES)
+def test_declared_spaces_fit_their_recipes(kind: str) -> None:
     recipe = recipe_class(kind)()
-    space = search_spaces({}, {kind: recipe}, {kind: kind}, place="tune")[kind]
+    space = space_of(type(recipe))
+    for field, domain in space.items():
+        for value in domain.ends:
+            assert getattr(with_settings(recipe, {field: value}), field) == value
     # The present settings are the first observation of a search, so defaults lie inside.
     present = present_settings(recipe, space)
     assert all(domain.drawn(present[field]) is not None for field, domain in space.items())
 
 
-def test_every_channel_that_learns_from_events_has_a_known_space() -> None:
+def test_every_channel_that_learns_from_events_declares_a_space() -> None:
     # The other two hold what people decree, and what was shown.
-    assert set(RECIPES) - set(DEFAULTS) == {"operations", "high-efficiency"}
+    without = {kind for kind in RECIPES if not space_of(recipe_class(kind))}
+    assert without == {"operations", "high-efficiency"}
 
 
 def test_a_table_replaces_the_known_space_and_an_empty_one_leaves_the_channel() -> None:
     found = spaces({"item-cf": {"k": {"int": [10, 50]}, "normalise": [True, False]}, "ease": {}})
     assert found["item-cf"] == {"k": Range(10, 50, whole=True), "normalise": Choices((True, False))}
-    assert set(found["near"]) == set(DEFAULTS["item-cf"]) >= {"similarity", "weighting"}
+    assert found["near"] == space_of(ItemCF)
+    assert set(found["near"]) >= {"similarity", "weighting"}
     assert "ease" not in found
 
 
-def test_a_kind_that_nobody_knows_is_left() -> None:
-    assert search_spaces({}, {"hot": Hot()}, {"hot": "unheard-of"}, place="tune") == {}
+def test_a_recipe_that_declares_no_space_is_left() -> None:
+    assert search_spaces({}, {"mine": HighEfficiency()}, place="tune") == {}
 
 
 @pytest.mark.parametrize(

@@ -119,12 +119,12 @@ def test_the_index_is_the_one_asked_for() -> None:
         ({"iterations": 0}, "iterations is 0"),
         ({"steps": -1}, "steps is -1"),
         ({"last": -1}, "last is -1"),
-        ({"unobserved_weight": 0}, "unobserved_weight is 0; it must be above 0"),
-        ({"regularisation": 0}, "regularisation is 0; it must be above 0"),
+        ({"unobserved_weight": 0}, "unobserved_weight is 0; it must be a number above 0"),
+        ({"regularisation": 0}, "regularisation is 0; it must be a number above 0"),
         ({"init_scale": 0}, "init_scale is 0"),
         ({"frequency_exponent": -1.0}, "frequency_exponent is -1.0"),
         ({"half_life": float("nan")}, "half_life is nan"),
-        ({"index": "faiss"}, "index is 'faiss'; legal are 'hnsw', 'exact'"),
+        ({"index": "faiss"}, "index is 'faiss'; it must be 'hnsw' or 'exact'"),
     ],
 )
 def test_illegal_settings_are_refused(settings: dict[str, Any], problem: str) -> None:

@@ -141,5 +141,5 @@ def test_counts_left_out_never_break_the_solution() -> None:
 
 
 def test_no_regularisation_is_refused() -> None:
-    with pytest.raises(ConfigError, match="regularisation is 0; it must be above 0"):
+    with pytest.raises(ConfigError, match="regularisation is 0; it must be a number above 0"):
         Ease(regularisation=0)

@@ -22,8 +22,8 @@ from tests.worlds import checkerboard, library, skewed
     "recipe",
     [
         ItemCF(),
-        ItemCF(100, 0.0, 0.5, False),
-        ItemCF(100, 1.0, 0.2, shrinkage=2.0, weight_exponent=1.0),
+        ItemCF(k=100, user_exponent=0.0, item_exponent=0.5, normalise=False),
+        ItemCF(k=100, user_exponent=1.0, item_exponent=0.2, shrinkage=2.0, weight_exponent=1.0),
         ItemCF(weighting="tfidf", user_exponent=0.0, max_items_per_user=4),
         ItemCF(weighting="bm25", weight_exponent=1.0, item_exponent=0.0, bm25_k1=3.0, bm25_b=0.3),
         ItemCF(similarity="jaccard", normalise=False, shrinkage=3.0, max_items_per_user=5),

@@ -19,8 +19,8 @@ from tests.oracles.behaviour import rp3beta_table
     "recipe",
     [
         RP3beta(),
-        RP3beta(1000, 1.0, 0.0, False),
-        RP3beta(1000, 0.8, 0.6, weight_exponent=1.0),
+        RP3beta(k=1000, alpha=1.0, beta=0.0, normalise=False),
+        RP3beta(k=1000, alpha=0.8, beta=0.6, weight_exponent=1.0),
         RP3beta(max_items_per_user=3),
     ],
 )

@@ -106,7 +106,7 @@ def test_threads_do_not_change_a_bit(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_cap_that_memory_does_not_hold_is_refused() -> None:
-    with pytest.raises(ConfigError, match="max_users_per_item is 10001; it must be 10000 or less"):
+    with pytest.raises(ConfigError, match="max_users_per_item is 10001; it must be a whole number from 2 to 10,000"):
         Swing(max_users_per_item=10_001)
     with pytest.raises(ConfigError, match="min_common_users is 1; it must be a whole number of 2 or more"):
         Swing(min_common_users=1)

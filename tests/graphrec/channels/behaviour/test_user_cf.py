@@ -24,9 +24,17 @@ from tests.worlds import checkerboard, vocabulary
     "recipe",
     [
         UserCF(),
-        UserCF(4),
-        UserCF(7, 0.0, 1.0, 0.4, weight_exponent=1.0, half_life=3.0, last=4),
-        UserCF(100, max_users_per_item=5, max_items_per_user=6),
+        UserCF(neighbours=4),
+        UserCF(
+            neighbours=7,
+            user_exponent=0.0,
+            item_exponent=1.0,
+            target_exponent=0.4,
+            weight_exponent=1.0,
+            half_life=3.0,
+            last=4,
+        ),
+        UserCF(neighbours=100, max_users_per_item=5, max_items_per_user=6),
     ],
 )
 def test_user_cf_is_a_vote_of_the_nearest(world: World, recipe: UserCF) -> None:

@@ -20,7 +20,14 @@ from tests.worlds import LIBRARY, library
 
 @WORLDS
 @pytest.mark.parametrize(
-    "recipe", [KgNeighbours(), KgNeighbours(100, {}, 0.5, 12, 0.0, 0.0, False), KgNeighbours(100, {}, 2.0, 0, 1.0, 1.0)]
+    "recipe",
+    [
+        KgNeighbours(),
+        KgNeighbours(
+            k=100, degree_exponent=0.5, hub_cap=12, popularity_exponent=0.0, link_exponent=0.0, normalise=False
+        ),
+        KgNeighbours(k=100, degree_exponent=2.0, hub_cap=0, popularity_exponent=1.0, link_exponent=1.0),
+    ],
 )
 def test_kg_neighbours_is_the_sum_over_entities(world: World, recipe: KgNeighbours) -> None:
     data = world()
@@ -56,5 +63,8 @@ def test_an_entity_of_just_the_cap_is_walked_through() -> None:
 
 
 def test_weights_of_relations_are_checked() -> None:
-    with pytest.raises(ConfigError, match=r"relations\['author'\] is -1"):
+    with pytest.raises(
+        ConfigError,
+        match=r"relations is \{'author': -1\}; it must be a table of names of relations and weights of 0 or more",
+    ):
         KgNeighbours(relations={"author": -1})

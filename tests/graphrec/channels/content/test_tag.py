@@ -14,11 +14,11 @@ from tests.graphrec.channels.compare import WORLDS, World, assert_same_lists, pr
 from tests.oracles.content import tag_scores
 from tests.worlds import library
 
+WIDE = Tag(tags=0, list_length=0, lift=0.5, idf_exponent=2.0, length_exponent=0.0, popularity_exponent=0.0, last=3)
+
 
 @WORLDS
-@pytest.mark.parametrize(
-    "recipe", [Tag(), Tag(tags=2, list_length=7, lift=0.0, idf_exponent=1.0), Tag(0, 0, 0.5, 2.0, 0.0, 0.0, last=3)]
-)
+@pytest.mark.parametrize("recipe", [Tag(), Tag(tags=2, list_length=7, lift=0.0, idf_exponent=1.0), WIDE])
 def test_tag_is_the_lift_of_the_profile(world: World, recipe: Tag) -> None:
     data = world()
     recaller = recipe.fit(data)
