@@ -23,7 +23,7 @@ import numpy as np
 from graphrec.contracts.domains import Choices, Domain
 from graphrec.errors import ConfigError, nearest_names
 
-_KEY = "graphrec.setting"
+_KEY = "setting of a recipe"
 _LARGEST = sys.float_info.max
 # Longer values are named by their type alone.
 _SHOWN = 80
