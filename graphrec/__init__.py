@@ -75,6 +75,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     # Indexes, fusions, metrics, bundles.
     "graphrec.index": ("ExactIndex", "HnswIndex", "Index", "build_hnsw", "build_index"),
     "graphrec.recallers.by_id": ("recall",),
+    "graphrec.recallers.embeddings": ("item_embeddings", "user_embeddings"),
     "graphrec.recallers.filtering": ("recall_allowed",),
     "graphrec.fusion.settings": ("Fusion", "FusionRecipe", "fusion_from_dict"),
     "graphrec.evaluation.metrics": ("RankMetrics", "metrics_at", "rank_metrics"),

@@ -111,6 +111,8 @@ from graphrec.pipelines.readers.sources import read_interactions as read_interac
 from graphrec.pipelines.readers.user_tags import read_user_tags as read_user_tags
 from graphrec.pipelines.registry.datasets import datasets_directory as datasets_directory
 from graphrec.recallers.by_id import recall as recall
+from graphrec.recallers.embeddings import item_embeddings as item_embeddings
+from graphrec.recallers.embeddings import user_embeddings as user_embeddings
 from graphrec.recallers.filtering import recall_allowed as recall_allowed
 from graphrec.serve.answer import Answer as Answer
 from graphrec.serve.answer import Neighbour as Neighbour

@@ -1,0 +1,60 @@
+"""The vectors that a fitted channel serves, with their ids."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from graphrec.contracts.recall_data import RecallData
+from graphrec.contracts.recaller import Recaller
+from graphrec.data.vocabulary import Vocabulary
+from graphrec.errors import ConfigError
+from graphrec.index.embeddings import EmbeddingTable
+from graphrec.recallers.vector import VectorRecaller
+
+
+def item_embeddings(channel: Recaller, data: RecallData) -> EmbeddingTable:
+    """Return the vectors of the items, as they stand in a history.
+
+    Items without a vector (without events, or outside the pool for channels that learn nothing of those) are not in
+    the table.
+
+    Parameters
+    ----------
+    channel : Recaller
+        A fitted channel of vectors: of Node2Vec, LightGCN, ALS.
+    data : RecallData
+        What it was fitted on.
+
+    Raises
+    ------
+    ConfigError
+        If the channel has no vectors.
+    """
+    vectors = _vectors(channel)
+    return EmbeddingTable(Vocabulary(data.items.take(vectors.rows)), vectors.sources)
+
+
+def user_embeddings(channel: Recaller, data: RecallData) -> EmbeddingTable:
+    """Return the vectors of the users; those without one are not in the table. See :func:`item_embeddings`.
+
+    Raises
+    ------
+    ConfigError
+        If the channel has no vectors of users, as ALS, which makes them of histories.
+    """
+    users = _vectors(channel).users
+    if users is None:
+        raise ConfigError(
+            "this channel keeps no vectors of users: it makes them of their histories; take item_embeddings"
+        )
+    rows = np.flatnonzero(users.any(axis=1))
+    return EmbeddingTable(Vocabulary(data.users.take(rows)), users[rows])
+
+
+def _vectors(channel: Recaller) -> VectorRecaller:
+    """Return the channel, where it is one of vectors."""
+    if not isinstance(channel, VectorRecaller):
+        raise ConfigError(
+            f"a {type(channel).__name__} has no vectors; fit a recipe that learns them, such as Node2Vec, LightGCN, Als"
+        )
+    return channel
