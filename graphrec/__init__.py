@@ -9,6 +9,7 @@
     gr.train("books.toml", "out")
     engine = gr.Engine.open("out")
     engine.recall(user="42", k=100)
+    engine.recall_many(["42", "7"], k=100)  # an Arrow table
 
 This file is a table of names. Each is imported when it is first used, so ``import graphrec`` loads neither numpy nor
 torch, and a program pays for what it names. ``__init__.pyi`` holds the same names for editors and type checkers;

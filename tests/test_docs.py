@@ -38,6 +38,18 @@ def test_knowledge_graph_page_runs(
     assert "HeteroData" in printed
 
 
+def test_python_page_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (DOCS / "python.md").read_text(encoding="utf-8"), re.DOTALL)
+    write_shelf(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    # One program in parts: what one block names, the next ones use.
+    exec(compile("\n".join(blocks), "python.md", "exec"), {})
+    printed = capsys.readouterr().out
+    assert "'rejected': 0" in printed
+    assert "Near(id='b" in printed
+    assert "['user', 'rank', 'item', 'score', 'channels']" in printed
+
+
 def test_operations_page_shows_one_file_in_both_formats(tmp_path: Path) -> None:
     page = (DOCS / "operations.md").read_text(encoding="utf-8")
     read = []

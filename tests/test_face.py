@@ -142,9 +142,9 @@ def test_reading_fitting_and_recalling_takes_a_few_lines(tmp_path: Path) -> None
     data = gr.recall_data(events)
     channel = gr.ItemCF(k=20).fit(data)
     table = gr.recall(channel, data, users=["r0", "r1"], k=3)
-    assert table["user_id"].to_pylist() == ["r0"] * 3 + ["r1"] * 3
+    assert table["user"].to_pylist() == ["r0"] * 3 + ["r1"] * 3
     # A reader of the shelf keeps to one genre, which is every third book.
-    assert {int(book[1:]) % 3 for book in table["item_id"].to_pylist()[:3]} == {0}
+    assert {int(book[1:]) % 3 for book in table["item"].to_pylist()[:3]} == {0}
 
 
 def test_training_takes_a_path_a_dictionary_or_a_config_and_an_engine_serves_it(
@@ -154,8 +154,11 @@ def test_training_takes_a_path_a_dictionary_or_a_config_and_an_engine_serves_it(
     path = tmp_path / "config.toml"
     monkeypatch.chdir(tmp_path)  # paths in a dictionary start at the working directory
     from_dictionary = gr.train(raw, "out")
-    answer = gr.Engine.open("out").recall(user="r0", k=3)
+    engine = gr.Engine.open("out")
+    answer = engine.recall(user="r0", k=3)
     assert len(answer.ids) == 3
+    many = engine.recall_many(["r1", "r0"], k=3)
+    assert many["item"].to_pylist()[3:] == answer.ids
     config = gr.load_config(raw)
     assert gr.load_config(config) is config
     measured = gr.evaluate(config)

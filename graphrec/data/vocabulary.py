@@ -24,6 +24,32 @@ def _ascends(array: pa.LargeStringArray) -> bool:
     return all(bool(pc.all(pc.less(part[:-1], part[1:]), min_count=0).as_py()) for part in (begin, array))
 
 
+def _as_text(ids: Iterable[str] | pa.Array | pa.ChunkedArray, *, kind: str = "id") -> pa.LargeStringArray:
+    """Return ids as one Arrow array of text.
+
+    Raises
+    ------
+    DataError
+        If they are one string, no sequence at all, or hold something that is no string.
+    """
+    if isinstance(ids, pa.ChunkedArray):
+        ids = ids.combine_chunks()
+    if isinstance(ids, pa.Array):
+        return ids.cast(pa.large_string())
+    if isinstance(ids, str) or not isinstance(ids, Iterable):
+        raise DataError(f"{kind}s are {ids!r} ({type(ids).__name__}); give a sequence of strings")
+    values = list(ids)
+    try:
+        return pa.array(values, pa.large_string())
+    except (pa.ArrowTypeError, pa.ArrowInvalid) as error:
+        wrong = next((value for value in values if value is not None and not isinstance(value, str)), values[0])
+        raise DataError(_no_string(wrong, kind)) from error
+
+
+def _no_string(value: object, kind: str) -> str:
+    return f"{kind} {value!r} is no string ({type(value).__name__}); ids are strings: {str(value)!r}"
+
+
 class Vocabulary:
     """The order of external ids: id <-> row ``0..n-1``. Immutable.
 
@@ -36,14 +62,11 @@ class Vocabulary:
     Raises
     ------
     DataError
-        If an id is null or stands twice.
+        If an id is null, no string, or stands twice.
     """
 
     def __init__(self, ids: Sequence[str] | pa.Array | pa.ChunkedArray) -> None:
-        array = ids if isinstance(ids, pa.Array | pa.ChunkedArray) else pa.array(ids, pa.large_string())
-        if isinstance(array, pa.ChunkedArray):
-            array = array.combine_chunks()
-        array = array.cast(pa.large_string())
+        array = _as_text(ids)
         if array.null_count:
             raise DataError(f"id at row {pc.index(array.is_null(), True).as_py()} is null; every id must be a string")
         if not _ascends(array) and len(pc.unique(array)) != len(array):
@@ -107,8 +130,11 @@ class Vocabulary:
         Raises
         ------
         UnknownIdError
-            With the nearest known ids.
+            With the nearest known ids; also where it is no string.
         """
+        given: object = external
+        if not isinstance(given, str):
+            raise UnknownIdError(_no_string(given, kind))
         found = self._rows.get(external)
         if found is None:
             hint = nearest_names(external, self._rows) if len(self) <= _SUGGEST_LIMIT else ""
@@ -135,9 +161,11 @@ class Vocabulary:
         ------
         UnknownIdError
             With ``missing="error"``, naming the first unknown id and how many there are.
+        DataError
+            If an id is no string.
         """
-        array = ids if isinstance(ids, pa.Array | pa.ChunkedArray) else pa.array(list(ids), pa.large_string())
-        found = pc.index_in(array.cast(pa.large_string()), value_set=self._ids)
+        array = _as_text(ids, kind=kind)
+        found = pc.index_in(array, value_set=self._ids)
         rows: npt.NDArray[np.int32] = pc.fill_null(found, -1).to_numpy().astype(np.int32, copy=False)
         if missing == "mark":
             return rows
@@ -158,7 +186,6 @@ class Vocabulary:
 
     def extend(self, ids: Iterable[str] | pa.Array) -> Vocabulary:
         """Return a new vocabulary with the unknown ones of ``ids`` appended in order; old rows stay as they are."""
-        array = ids if isinstance(ids, pa.Array) else pa.array(list(ids), pa.large_string())
-        array = pc.unique(array.cast(pa.large_string()))
+        array = pc.unique(_as_text(ids))
         fresh = array.filter(pc.invert(pc.is_in(array, value_set=self._ids)))
         return Vocabulary(pa.concat_arrays([self._ids, fresh]))

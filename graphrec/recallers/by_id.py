@@ -13,7 +13,6 @@ from graphrec.contracts.recall_data import RecallData
 from graphrec.contracts.recaller import Recaller
 from graphrec.data.interactions import histories
 from graphrec.data.lists import concatenate
-from graphrec.errors import ConfigError
 from graphrec.recallers.filtering import recall_allowed
 
 # Users whose lists are made together.
@@ -37,19 +36,19 @@ def recall(channel: Recaller, data: RecallData, users: Iterable[str] | None = No
     Returns
     -------
     Arrow table
-        ``user_id`` and ``item_id`` (text), ``rank`` (int32, from 1) and ``score`` (float32), by user in the order asked
+        ``user``, ``rank`` (int32, from 1), ``item`` and ``score`` (float32), by user in the order asked
         for, best first.
 
     Raises
     ------
     UnknownIdError
         If a user is not in the data, with the nearest ids.
+    DataError
+        If ``users`` are no sequence of strings.
     ConfigError
-        If ``k < 1``, or ``users`` is one text.
+        If ``k < 1``.
     """
     check_k(k)
-    if isinstance(users, str):
-        raise ConfigError(f"users is {users!r}; it must be a sequence of ids, such as [{users!r}]")
     rows = np.arange(len(data.users)) if users is None else data.users.rows(users, kind="user")
     history, parts = histories(data.interactions), []
     for start in range(0, max(len(rows), 1), _CHUNK):
@@ -59,9 +58,9 @@ def recall(channel: Recaller, data: RecallData, users: Iterable[str] | None = No
     ranks = np.arange(len(lists.items)) - np.repeat(lists.indptr[:-1], lists.lengths) + 1
     return pa.table(
         {
-            "user_id": data.users.ids.take(pa.array(np.repeat(rows, lists.lengths))),
+            "user": data.users.ids.take(pa.array(np.repeat(rows, lists.lengths))),
             "rank": ranks.astype(np.int32),
-            "item_id": data.items.ids.take(pa.array(lists.items)),
+            "item": data.items.ids.take(pa.array(lists.items)),
             "score": lists.scores,
         }
     )

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+from typing import Any
+
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -66,3 +70,25 @@ def test_fingerprint_tells_order_and_boundaries() -> None:
     prints = {Vocabulary(v).fingerprint for v in (["ab", "c"], ["a", "bc"], ["c", "ab"], ["abc"], [])}
     assert len(prints) == 5
     assert Vocabulary(["a", "b"]).fingerprint == Vocabulary(pa.chunked_array([["a"], ["b"]])).fingerprint
+
+
+@pytest.mark.parametrize("call", [Vocabulary, Vocabulary(["a"]).rows, Vocabulary(["a"]).extend])
+@pytest.mark.parametrize(
+    ("ids", "sentence"),
+    [
+        (["a", 7], "id 7 is no string (int); ids are strings: '7'"),
+        ([["a"]], "id ['a'] is no string (list)"),
+        ("abc", "ids are 'abc' (str); give a sequence of strings"),
+        (5, "ids are 5 (int); give a sequence of strings"),
+        (None, "ids are None (NoneType); give a sequence of strings"),
+    ],
+)
+def test_ids_that_are_no_strings_are_refused(call: Callable[[Any], object], ids: object, sentence: str) -> None:
+    with pytest.raises(DataError, match=re.escape(sentence)):
+        call(ids)
+
+
+@pytest.mark.parametrize("external", [7, None, ["a"], b"a"])
+def test_the_row_of_what_is_no_string_is_refused(external: Any) -> None:
+    with pytest.raises(UnknownIdError, match=re.escape(f"item {external!r} is no string")):
+        Vocabulary(["a", "7"]).row(external, kind="item")

@@ -10,7 +10,7 @@ from graphrec.channels.behaviour.item_cf import ItemCF
 from graphrec.channels.popular.hot import Hot
 from graphrec.contracts.queries import known_queries
 from graphrec.data.interactions import histories
-from graphrec.errors import ConfigError, UnknownIdError
+from graphrec.errors import ConfigError, DataError, UnknownIdError
 from graphrec.recallers.by_id import recall
 from graphrec.recallers.filtering import recall_allowed
 from tests.worlds import skewed
@@ -30,14 +30,14 @@ def test_the_table_holds_the_lists_of_the_users_in_their_order() -> None:
     assert expected
     table = recall(channel, data, users, k=5)
     assert list(zip(*(table[name].to_pylist() for name in table.column_names), strict=True)) == expected
-    assert table.column_names == ["user_id", "rank", "item_id", "score"]
+    assert table.column_names == ["user", "rank", "item", "score"]
 
 
 def test_all_users_are_asked_for_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     data = skewed()
     channel = Hot().fit(data)
     whole = recall(channel, data, k=3)
-    assert set(whole["user_id"].to_pylist()) == set(data.users)
+    assert set(whole["user"].to_pylist()) == set(data.users)
     monkeypatch.setattr("graphrec.recallers.by_id._CHUNK", 7)
     assert recall(channel, data, k=3).equals(whole)
 
@@ -51,7 +51,9 @@ def test_no_user_gives_an_empty_table() -> None:
     ("users", "k", "error", "sentence"),
     [
         (["nobody"], 3, UnknownIdError, "user 'nobody' is not among the"),
-        ("u1", 3, ConfigError, r"users is 'u1'; it must be a sequence of ids, such as \['u1'\]"),
+        ("u1", 3, DataError, r"users are 'u1' \(str\); give a sequence of strings"),
+        ([1], 3, DataError, "user 1 is no string"),
+        (5, 3, DataError, "users are 5"),
         (["u1"], 0, ConfigError, "k is 0"),
         (["u1"], "3", ConfigError, "k is '3'"),
     ],
