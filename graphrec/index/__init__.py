@@ -1,10 +1,11 @@
-"""Nearest rows, exact and by HNSW, behind one protocol."""
+"""Nearest rows, exact, by HNSW and by a quantised scan, behind one protocol."""
 
 from graphrec.index.build import IndexKind, build_index, check_index_kind
 from graphrec.index.exact import ExactIndex
 from graphrec.index.hnsw import HnswIndex, build_hnsw
 from graphrec.index.loading import audit, load_index
 from graphrec.index.protocol import Index, Metric
+from graphrec.index.quantised import QuantisedIndex, build_quantised
 
 __all__ = [
     "ExactIndex",
@@ -12,9 +13,11 @@ __all__ = [
     "Index",
     "IndexKind",
     "Metric",
+    "QuantisedIndex",
     "audit",
     "build_hnsw",
     "build_index",
+    "build_quantised",
     "check_index_kind",
     "load_index",
 ]

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphrec.errors import BundleError, ConfigError, DataError
-from graphrec.index import exact, hnsw
+from graphrec.index import exact, hnsw, quantised
 from graphrec.index.exact import ExactIndex
 from graphrec.index.order import check_matrix
 from graphrec.index.protocol import Index
@@ -21,7 +21,7 @@ def load_index(directory: Path, matrix: npt.ArrayLike) -> Index:
     Parameters
     ----------
     directory : Path
-        Holds ``index.json`` and, for HNSW, ``index.hnsw``.
+        Holds ``index.json`` and, for HNSW, ``index.hnsw``; for a quantised index, ``sketch.json`` and arrays.
     matrix : array
         float32; a memory-mapped file stays one.
 
@@ -35,10 +35,11 @@ def load_index(directory: Path, matrix: npt.ArrayLike) -> Index:
         vectors = check_matrix(matrix)
     except DataError as error:
         raise BundleError(f"{directory}: {error}; rebuild the index") from error
-    if sidecar.format not in (exact.FORMAT, hnsw.FORMAT):
+    formats = (exact.FORMAT, hnsw.FORMAT, quantised.FORMAT)
+    if sidecar.format not in formats:
         raise BundleError(
             f"{directory} holds an index of format {sidecar.format!r}; this version reads "
-            f"{exact.FORMAT!r} and {hnsw.FORMAT!r}: upgrade graphrec or rebuild the index"
+            f"{', '.join(map(repr, formats))}: upgrade graphrec or rebuild the index"
         )
     if sidecar.dim != vectors.shape[1]:
         raise BundleError(
@@ -55,6 +56,8 @@ def load_index(directory: Path, matrix: npt.ArrayLike) -> Index:
     try:
         if sidecar.format == exact.FORMAT:
             return ExactIndex(vectors, sidecar.metric)
+        if sidecar.format == quantised.FORMAT:
+            return quantised.load_quantised(directory, vectors, sidecar)
         return hnsw.load_hnsw(directory, vectors, sidecar)
     except ConfigError as error:
         raise BundleError(f"{directory / 'index.json'}: {error}; rebuild the index") from error
