@@ -1,14 +1,17 @@
-"""A sketch of a matrix: its rows on their leading principal axes, in int8. It says which few rows are worth a product.
+"""A sketch of a matrix: its rows on their principal axes, in int8. It says which few rows are worth a product.
 
-Scoring n rows of float32 is bound by reading them. The sketch is read instead, 8 to 64 times less, and the best rows by
-it are scored again by the matrix itself: an answer's scores are exact, and what may be missing is a row that the sketch
-puts far behind. How many axes and how many rows to score again is chosen by an audit (:func:`choose_sketch`).
+Scoring n rows of float32 is bound by reading them. Of the sketch, a query reads the leading axes of all rows, the other
+axes of the best rows by those, and of the best of these the matrix itself, 4 to 20 times fewer bytes in all. An
+answer's scores are exact; what may be missing is a row that the sketch puts far behind. How many axes lead and how many
+rows go on is chosen by an audit (:func:`choose_sketch`).
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from itertools import pairwise
+from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +20,7 @@ import numpy.typing as npt
 from graphrec.checks import check_finite
 from graphrec.data.files import read_array, write_array
 from graphrec.errors import BundleError, DataError
-from graphrec.index.sketch_kernels import CodeArray, add_products, exact_scores, project
+from graphrec.index.sketch_kernels import CodeArray, add_products, exact_scores, project, refined_scores
 from graphrec.sparse.topk import FloatArray, RowArray, best_columns
 
 # The share of the best rows that an audited sketch keeps among its candidates, and how many best rows that is about.
@@ -39,7 +42,13 @@ _TRIED = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32)
 # Rows projected at a time.
 _BLOCK = 1 << 14
 
-_NAMES = ("axes", "codes", "steps")
+_ARRAYS: dict[str, tuple[npt.DTypeLike, int]] = {
+    "axes": (np.float32, 2),
+    "leading": (np.int8, 2),
+    "others": (np.int8, 2),
+    "steps": (np.float32, 1),
+}
+_NUMBERS = ("candidates", "finalists", "depth")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,13 +58,14 @@ class Sketch:
     Parameters
     ----------
     axes : ndarray
-        (dim, a) float32: principal axes of the rows, in columns, each times the root mean square of the rows along it.
-    codes : ndarray
-        (n, a) int8: what the rows are along the axes, in whole steps.
+        (dim, dim) float32: principal axes of the rows, in columns, the longest first, each times the root mean square
+        of the rows along it.
+    leading, others : ndarray
+        (n, a) and (n, dim - a) int8: what the rows are along the first a axes, and along the others, in whole steps.
     steps : ndarray
         (n,) float32: the length of each row's step.
-    candidates, depth : int
-        So many of the best rows by the sketch hold nearly all of the best ``depth`` rows.
+    candidates, finalists, depth : int
+        So many of the best rows by the leading axes, and of these by all axes, hold nearly all of the best ``depth``.
 
     Raises
     ------
@@ -64,42 +74,45 @@ class Sketch:
     """
 
     axes: FloatArray
-    codes: CodeArray
+    leading: CodeArray
+    others: CodeArray
     steps: FloatArray
     candidates: int
+    finalists: int
     depth: int
 
     def __post_init__(self) -> None:
-        shapes = {"axes": self.axes.shape, "codes": self.codes.shape, "steps": self.steps.shape}
-        if self.axes.shape[1:] != self.codes.shape[1:] or self.codes.shape[:1] != self.steps.shape:
+        n, dim = len(self.steps), len(self.axes)
+        shapes = {name: getattr(self, name).shape for name in _ARRAYS}
+        if shapes["axes"] != (dim, dim) or shapes["leading"] != (n, self.n_axes) or self.n_axes > dim:
             raise DataError(f"the parts of a sketch do not fit each other: {shapes}")
-        if not 1 <= self.depth <= self.candidates:
-            raise DataError(f"a sketch gives {self.candidates} candidates for {self.depth} rows; it must be more")
+        if shapes["others"] != (n, dim - self.n_axes):
+            raise DataError(f"the parts of a sketch do not fit each other: {shapes}")
+        if not 1 <= self.depth <= self.finalists <= self.candidates:
+            raise DataError(
+                f"a sketch has {self.candidates} candidates and {self.finalists} finalists for {self.depth} rows; "
+                "these numbers must not rise"
+            )
         for name in ("axes", "steps"):
             check_finite(getattr(self, name), name=f"{name} of a sketch")
 
     @property
     def n_axes(self) -> int:
-        """Axes that the sketch has."""
-        return int(self.codes.shape[1])
+        """Axes that lead."""
+        return int(self.leading.shape[1])
 
     def __len__(self) -> int:
-        return len(self.codes)
-
-    def candidates_for(self, k: int) -> int:
-        """Return how many rows are scored again to find the best ``k``: what the audit found, in proportion beyond."""
-        return int(np.ceil(self.candidates * max(1.0, k / self.depth)))
+        return len(self.steps)
 
     def bytes_read(self, k: int) -> int:
-        """Return how many bytes a query for ``k`` rows reads: the codes, and the candidates' float32."""
-        return self.codes.size + 4 * self.candidates_for(k) * len(self.axes)
+        """Return how many bytes a query for ``k`` rows reads: leading codes, candidates' other codes, and finalists."""
+        candidates, finalists = self._widths(k)
+        return self.leading.size + candidates * self.others.shape[1] + 4 * finalists * len(self.axes)
 
-    def add_products(self, vectors: FloatArray, scores: FloatArray) -> None:
-        """Add approximate products of ``vectors`` (q, dim) with all rows to ``scores`` (q, n)."""
-        projected = np.empty((len(vectors), self.n_axes), dtype=np.int16)
-        units = np.empty(len(vectors), dtype=np.float32)
-        project(vectors, self.axes, projected, units)
-        add_products(self.codes, self.steps, projected, units, scores)
+    def _widths(self, k: int) -> tuple[int, int]:
+        """Return how many candidates and finalists there are for ``k`` rows: as audited, in proportion beyond."""
+        ratio = max(1.0, k / self.depth)
+        return ceil(self.candidates * ratio), ceil(self.finalists * ratio)
 
     def shortlist(
         self, matrix: FloatArray, vectors: FloatArray, base: FloatArray, k: int
@@ -124,20 +137,32 @@ class Sketch:
 
         Notes
         -----
-        Time O(n a + c dim) a query. A query's answer does not depend on those beside it.
+        Reads :meth:`bytes_read` bytes a query. A query's answer does not depend on those beside it.
         """
+        candidates, finalists = self._widths(k)
+        projected, units = self._projected(vectors)
         scores = base.copy()
-        self.add_products(vectors, scores)
-        rows = best_columns(scores, self.candidates_for(k))
+        add_products(self.leading, self.steps, projected, units, scores)
+        rows = best_columns(scores, candidates)
+        refined = np.empty(rows.shape, dtype=np.float32)
+        refined_scores(rows, self.others, self.steps, projected, units, self.n_axes, scores, refined)
+        rows = np.take_along_axis(rows, best_columns(refined, finalists), axis=1)
         exact = np.empty(rows.shape, dtype=np.float32)
         exact_scores(rows, matrix, vectors, base, exact)
         return rows, exact
 
+    def _projected(self, vectors: FloatArray) -> tuple[npt.NDArray[np.int16], FloatArray]:
+        """Return ``vectors`` (q, dim) along the axes, in whole units, and each vector's unit (q,)."""
+        projected = np.empty(vectors.shape, dtype=np.int16)
+        units = np.empty(len(vectors), dtype=np.float32)
+        project(vectors, self.axes, projected, units)
+        return projected, units
+
     def save(self, directory: Path) -> None:
         """Write ``sketch.json`` and the arrays as ``sketch-NAME.npy``."""
-        for name in _NAMES:
+        for name in _ARRAYS:
             write_array(directory / f"sketch-{name}.npy", getattr(self, name))
-        text = json.dumps({"candidates": self.candidates, "depth": self.depth})
+        text = json.dumps({name: getattr(self, name) for name in _NUMBERS})
         (directory / "sketch.json").write_text(text + "\n", encoding="utf-8")
 
 
@@ -151,17 +176,13 @@ def load_sketch(directory: Path, *, n: int, dim: int) -> Sketch:
     """
     path = directory / "sketch.json"
     try:
-        numbers = json.loads(path.read_text(encoding="utf-8"))
-        candidates, depth = int(numbers["candidates"]), int(numbers["depth"])
+        found = json.loads(path.read_text(encoding="utf-8"))
+        numbers = [int(found[name]) for name in _NUMBERS]
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise BundleError(f"{path} cannot be read ({error}); rebuild the index") from error
-    kinds = ((np.float32, 2), (np.int8, 2), (np.float32, 1))
-    arrays = [
-        read_array(directory / f"sketch-{name}.npy", dtype, ndim=ndim)
-        for name, (dtype, ndim) in zip(_NAMES, kinds, strict=True)
-    ]
+    arrays = [read_array(directory / f"sketch-{name}.npy", dtype, ndim=ndim) for name, (dtype, ndim) in _ARRAYS.items()]
     try:
-        sketch = Sketch(*arrays, candidates, depth)
+        sketch = Sketch(*arrays, *numbers)
     except DataError as error:
         raise BundleError(f"{directory}: {error}; rebuild the index") from error
     if (len(sketch), len(sketch.axes)) != (n, dim):
@@ -172,45 +193,28 @@ def load_sketch(directory: Path, *, n: int, dim: int) -> Sketch:
     return sketch
 
 
-def sketch_rows(matrix: FloatArray, n_axes: int, *, candidates: int, depth: int) -> Sketch:
-    """Return a sketch of ``matrix`` (n, dim) on its ``n_axes`` leading principal axes.
+def sketch_rows(matrix: FloatArray, n_axes: int, *, candidates: int, finalists: int, depth: int) -> Sketch:
+    """Return a sketch of ``matrix`` (n, dim) whose ``n_axes`` longest principal axes lead.
 
-    Axes are those of the rows around 0, for products are what is sketched. Time O(n dim (dim + n_axes) + dim^3); memory
-    n * n_axes bytes beside the sketch's own.
+    Axes are those of the rows around 0, for products are what is sketched. Time O(n dim^2 + dim^3); memory n dim bytes
+    twice.
     """
-    n, dim = matrix.shape
-    gram = np.zeros((dim, dim))
-    for start in range(0, n, _BLOCK):
-        block = matrix[start : start + _BLOCK]
-        gram += block.T @ block
-    values, basis = np.linalg.eigh(gram / max(n, 1))
-    leading = np.argsort(-values, kind="stable")[:n_axes]
-    lengths = np.sqrt(np.maximum(values[leading], 0.0))
-    lengths[lengths < 1e-6 * max(lengths.max(initial=0.0), 1e-30)] = 0.0  # rounding of axes that the rows do not reach
-    inverse = np.divide(1.0, lengths, out=np.zeros_like(lengths), where=lengths > 0)
-    into = (basis[:, leading] * inverse).astype(np.float32)  # (dim, a): the rows' own lengths along each axis are 1
-    codes, steps = np.empty((n, len(leading)), dtype=np.int8), np.empty(n, dtype=np.float32)
-    for start in range(0, n, _BLOCK):
-        block = matrix[start : start + _BLOCK] @ into
-        step = np.abs(block).max(axis=1, initial=0.0) / np.float32(127)
-        np.rint(block / np.where(step > 0, step, 1)[:, None], out=block)
-        codes[start : start + _BLOCK], steps[start : start + _BLOCK] = block, step
-    axes = (basis[:, leading] * lengths).astype(np.float32)
-    return Sketch(np.ascontiguousarray(axes), codes, steps, candidates, depth)
+    axes, codes, steps = _quantised(matrix)
+    return Sketch(axes, *_divided(codes, n_axes), steps, candidates, finalists, depth)
 
 
 def choose_sketch(matrix: FloatArray, queries: FloatArray, base: FloatArray | None = None) -> Sketch | None:
     """Return the sketch of ``matrix`` that reads least for the best rows of ``queries``; None where none is worth it.
 
-    For each number of axes, an audit finds how many candidates hold 99.5 % of the queries' best 400 rows. Of these
-    pairs the one is taken by which a query reads the fewest bytes.
+    For each number of leading axes, an audit finds how many candidates hold 99.5 % of the queries' best 400 rows, and
+    how many finalists by all axes. Of these sketches the one is taken by which a query reads the fewest bytes.
 
     Parameters
     ----------
     matrix : ndarray
         (n, dim) float32.
     queries : ndarray
-        (s, dim) float32, of the kind that will be asked; some hundred are enough, and more are not looked at.
+        (s, dim) float32, of the kind that will be asked; the first hundred are looked at.
     base : ndarray or None
         (s, n) float32: what each row has besides the product; minus infinity where it may not come back. None is zero.
 
@@ -223,28 +227,50 @@ def choose_sketch(matrix: FloatArray, queries: FloatArray, base: FloatArray | No
     asked = np.flatnonzero((queries != 0).any(axis=1))[:most]
     if n * dim < _LEAST_NUMBERS or n <= 2 * DEPTH or len(asked) == 0:
         return None
-    vectors = queries[asked]
-    start = np.zeros((len(asked), n), dtype=np.float32) if base is None else base[asked]
-    best = best_columns(start + vectors @ matrix.T, DEPTH)  # (s, depth)
-    whole = sketch_rows(matrix, dim, candidates=DEPTH, depth=DEPTH)
-    read: dict[tuple[int, int], int] = {}
-    scores, done = start.copy(), 0
-    for n_axes in sorted({min(_UNIT * tried, dim) for tried in _TRIED} | {dim}):
-        part = _leading(whole, done, n_axes, DEPTH)
-        part.add_products(vectors, scores)
-        done = n_axes
-        candidates = max(int(_LEAST_RATIO * DEPTH), int(np.quantile(_ranks(scores, best), KEPT)) + 1)
-        read[n_axes, candidates] = _leading(whole, 0, n_axes, candidates).bytes_read(DEPTH)
-    n_axes, candidates = min(read, key=lambda pair: read[pair])
-    if read[n_axes, candidates] > _WORTH * 4 * n * dim:
+    vectors = np.ascontiguousarray(queries[asked])
+    scores = np.zeros((len(asked), n), dtype=np.float32) if base is None else base[asked]
+    best = best_columns(scores + vectors @ matrix.T, DEPTH)  # (s, depth)
+    axes, codes, steps = _quantised(matrix)
+    needed: dict[int, int] = {}
+    for start, stop in pairwise(sorted({0, dim} | {min(_UNIT * tried, dim) for tried in _TRIED})):
+        part = np.ascontiguousarray(codes[:, start:stop]).astype(np.float32) * steps[:, None]
+        scores += (vectors @ axes[:, start:stop]) @ part.T
+        needed[stop] = max(int(_LEAST_RATIO * DEPTH), int(np.quantile(_ranks(scores, best), KEPT)) + 1)
+    finalists = needed[dim]
+
+    def bytes_read(a: int) -> int:
+        return n * a + needed[a] * (dim - a) + 4 * finalists * dim
+
+    n_axes = min(needed, key=bytes_read)
+    if bytes_read(n_axes) > _WORTH * 4 * n * dim:
         return None
-    return _leading(whole, 0, n_axes, candidates)
+    return Sketch(axes, *_divided(codes, n_axes), steps, max(needed[n_axes], finalists), finalists, DEPTH)
 
 
-def _leading(sketch: Sketch, start: int, stop: int, candidates: int) -> Sketch:
-    """Return the sketch with the axes ``start``..``stop - 1`` alone."""
-    axes, codes = sketch.axes[:, start:stop], sketch.codes[:, start:stop]
-    return Sketch(np.ascontiguousarray(axes), np.ascontiguousarray(codes), sketch.steps, candidates, sketch.depth)
+def _quantised(matrix: FloatArray) -> tuple[FloatArray, CodeArray, FloatArray]:
+    """Return axes (dim, dim), codes (n, dim) along them, and steps (n,); see :class:`Sketch`."""
+    n, dim = matrix.shape
+    gram = np.zeros((dim, dim))
+    for start in range(0, n, _BLOCK):
+        block = matrix[start : start + _BLOCK]
+        gram += block.T @ block
+    values, basis = np.linalg.eigh(gram / max(n, 1))
+    values, basis = values[::-1], basis[:, ::-1]
+    lengths = np.sqrt(np.maximum(values, 0.0))
+    lengths[lengths <= 1e-6 * lengths.max(initial=0.0)] = 0.0  # rounding, along axes that the rows do not reach
+    inverse = np.divide(1.0, lengths, out=np.zeros_like(lengths), where=lengths > 0)
+    into = (basis * inverse).astype(np.float32)  # along each axis, the rows' root mean square becomes 1
+    codes, steps = np.empty((n, dim), dtype=np.int8), np.empty(n, dtype=np.float32)
+    for start in range(0, n, _BLOCK):
+        along = matrix[start : start + _BLOCK] @ into
+        step = np.abs(along).max(axis=1, initial=0.0) / np.float32(127)
+        np.rint(along / np.where(step > 0, step, 1)[:, None], out=along)
+        codes[start : start + _BLOCK], steps[start : start + _BLOCK] = along, step
+    return np.ascontiguousarray(basis * lengths, dtype=np.float32), codes, steps
+
+
+def _divided(codes: CodeArray, n_axes: int) -> tuple[CodeArray, CodeArray]:
+    return np.ascontiguousarray(codes[:, :n_axes]), np.ascontiguousarray(codes[:, n_axes:])
 
 
 def _ranks(scores: FloatArray, best: RowArray) -> npt.NDArray[np.int64]:

@@ -43,25 +43,47 @@ def project(
             projected[i, j] = np.int16(np.rint(line[j] / unit))
 
 
+@nb.njit(nogil=True, cache=True, inline="always")
+def _product(codes: CodeArray, query: npt.NDArray[np.int16]) -> np.int32:  # pragma: no cover - compiled
+    """Return the product of ``codes`` (a,) and as many numbers of ``query``.
+
+    Whole numbers are summed, so that a sum does not depend on its order: neither on the processor nor on the batch.
+    """
+    total = np.int32(0)
+    for d in range(codes.size):
+        # Cast at each step, or numba sums in int64 at half the speed.
+        total = np.int32(total + np.int32(query[d]) * np.int32(codes[d]))
+    return total
+
+
 @nb.njit(nogil=True, cache=True)
 def add_products(
     codes: CodeArray, steps: FloatArray, projected: npt.NDArray[np.int16], units: FloatArray, scores: FloatArray
 ) -> None:  # pragma: no cover - compiled
-    """Add ``steps[j] * units[i] * (codes[j] . projected[i])`` to ``scores`` (q, n); codes are (n, a) int8.
-
-    Whole numbers are summed, so that a sum does not depend on its order: neither on the processor nor on the batch.
-    """
-    n, a = codes.shape
+    """Add ``steps[j] * units[i] * (codes[j] . projected[i])`` to ``scores`` (q, n); codes are (n, a) int8."""
     for start in range(0, len(projected), _TILE):
-        stop = min(start + _TILE, len(projected))
-        for j in range(n):
-            row = codes[j]
-            for i in range(start, stop):
-                query, total = projected[i], np.int32(0)
-                for d in range(a):
-                    # Cast at each step, or numba sums in int64 at half the speed.
-                    total = np.int32(total + np.int32(query[d]) * np.int32(row[d]))
-                scores[i, j] += np.float32(total) * (steps[j] * units[i])
+        for j in range(len(codes)):
+            for i in range(start, min(start + _TILE, len(projected))):
+                scores[i, j] += np.float32(_product(codes[j], projected[i])) * (steps[j] * units[i])
+
+
+@nb.njit(nogil=True, cache=True)
+def refined_scores(
+    rows: RowArray,
+    codes: CodeArray,
+    steps: FloatArray,
+    projected: npt.NDArray[np.int16],
+    units: FloatArray,
+    start: int,
+    scores: FloatArray,
+    refined: FloatArray,
+) -> None:  # pragma: no cover - compiled
+    """Write the ``scores`` (q, n) of ``rows`` (q, c), with what axes from ``start`` on add, to ``refined`` (q, c)."""
+    for i in range(len(rows)):
+        query = projected[i, start:]
+        for p in range(rows.shape[1]):
+            row = rows[i, p]
+            refined[i, p] = scores[i, row] + np.float32(_product(codes[row], query)) * (steps[row] * units[i])
 
 
 @nb.njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,17 +22,17 @@ from graphrec.index import (
     sketch,
 )
 from graphrec.index.quantised import _sketched
-from graphrec.index.sketch import Sketch, choose_sketch, sketch_rows
+from graphrec.index.sketch import choose_sketch, sketch_rows
 from tests.contracts.index import IndexContract
 
 FloatArray = npt.NDArray[np.float32]
 
 
 def make(matrix: FloatArray, metric: str) -> QuantisedIndex:
-    """Return an index with a sketch of all axes, whether or not it is worth it."""
+    """Return an index with a sketch, worth it or not; most axes lead, for the worlds have no long ones."""
     checked = ExactIndex(matrix, metric)  # says what is wrong with the matrix
     rows = _sketched(matrix, checked.metric)
-    return QuantisedIndex(matrix, metric, sketch_rows(rows, checked.dim, candidates=30, depth=20))
+    return QuantisedIndex(matrix, metric, sketch_rows(rows, checked.dim - 2, candidates=250, finalists=60, depth=20))
 
 
 class TestQuantised(IndexContract):
@@ -47,29 +48,35 @@ def decaying(n: int, dim: int, seed: int) -> FloatArray:
     return np.ascontiguousarray(rows @ basis.T, dtype=np.float32)
 
 
-@settings(max_examples=30, deadline=None)
-@given(n=st.integers(1, 60), dim=st.integers(1, 20), seed=st.integers(0, 99), constant=st.booleans())
-def test_products_by_a_whole_sketch_are_near_the_true_ones(n: int, dim: int, seed: int, constant: bool) -> None:
-    matrix = decaying(n, dim, seed)
+@settings(max_examples=40, deadline=None)
+@given(
+    n=st.integers(2, 60), dim=st.integers(1, 20), seed=st.integers(0, 99), lead=st.floats(0, 1), constant=st.booleans()
+)
+def test_a_row_that_is_far_ahead_is_found_with_its_exact_score(
+    n: int, dim: int, seed: int, lead: float, constant: bool
+) -> None:
+    matrix, vectors = decaying(n, dim, seed), decaying(5, dim, seed + 1)
     if constant:
         matrix[:] = matrix[0]  # one axis is all there is
-    vectors = decaying(5, dim, seed + 1)
-    scores = np.ones((5, n), dtype=np.float32)
-    sketch_rows(matrix, dim, candidates=1, depth=1).add_products(vectors, scores)
-    exact = 1 + vectors @ matrix.T
-    # Each coordinate is off by half a step at most, and a step is 1/127 of the longest.
-    lengths = np.sqrt((matrix.astype(np.float64) ** 2).sum(axis=0)).max() * np.abs(vectors).sum(axis=1).max()
-    np.testing.assert_allclose(scores, exact, atol=0.5 / 127 * dim * lengths + 1e-4)
+    base = np.random.default_rng(seed).normal(size=(5, n)).astype(np.float32)
+    base[:, 0] = -np.inf
+    exact = base + vectors @ matrix.T
+    whole = sketch_rows(matrix, max(1, int(lead * dim)), candidates=n, finalists=1, depth=1)
+    rows, scores = whole.shortlist(matrix, vectors, base, 1)
+    np.testing.assert_allclose(scores[:, 0], exact[np.arange(5), rows[:, 0]], rtol=1e-4, atol=1e-4)
+    # A coordinate is off by half a step at most; a step is 1/127 of the row's longest, in units of the axis.
+    off = 2 * 0.5 * float(whole.steps.max()) * np.abs(vectors @ whole.axes).sum(axis=1) + 1e-3
+    assert (scores[:, 0] >= exact.max(axis=1) - off).all()
 
 
 def test_leading_axes_are_those_of_the_longest_spread() -> None:
     matrix = np.zeros((50, 3), dtype=np.float32)
     matrix[:, 1], matrix[:, 0] = np.linspace(-9, 9, 50), np.linspace(1, -1, 50) ** 2
-    part = sketch_rows(matrix, 1, candidates=1, depth=1)
-    scores = np.zeros((1, 50), dtype=np.float32)
-    part.add_products(np.array([[0, 2, 5]], dtype=np.float32), scores)
-    assert (np.abs(part.axes[:, 0]) > 0.01).tolist() == [False, True, False]
-    np.testing.assert_allclose(scores[0], 2 * matrix[:, 1], atol=0.1)
+    part = sketch_rows(matrix, 1, candidates=4, finalists=2, depth=1)
+    assert (np.abs(part.axes) > 0.01).tolist() == [[False, True, False], [True, False, False], [False, False, False]]
+    rows, scores = part.shortlist(matrix, np.array([[0, 2, 5]], np.float32), np.zeros((1, 50), np.float32), 1)
+    assert rows.tolist() == [[48, 49]]
+    np.testing.assert_allclose(scores, [2 * matrix[48:, 1]], rtol=1e-6)
 
 
 def test_an_audit_reads_less_and_misses_little(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,34 +117,37 @@ def test_what_is_small_or_has_no_leading_axes_is_scanned_exactly(monkeypatch: py
     assert choose_sketch(decaying(12_000, 96, 0), decaying(20, 96, 1)) is None
 
 
-def test_parts_that_do_not_fit_are_refused(tmp_path: Path) -> None:
-    whole = sketch_rows(decaying(30, 5, 0), 4, candidates=9, depth=3)
-    with pytest.raises(DataError, match="do not fit"):
-        Sketch(whole.axes[:, 1:], whole.codes, whole.steps, 9, 3)
-    with pytest.raises(DataError, match="do not fit"):
-        Sketch(whole.axes, whole.codes, whole.steps[1:], 9, 3)
-    with pytest.raises(DataError, match="2 candidates for 3 rows"):
-        Sketch(whole.axes, whole.codes, whole.steps, 2, 3)
+def test_parts_that_do_not_fit_are_refused() -> None:
+    whole = sketch_rows(decaying(30, 5, 0), 4, candidates=9, finalists=7, depth=3)
+    for wrong in (
+        {"axes": whole.axes[:, 1:]}, {"leading": whole.leading[:, 1:]}, {"others": whole.others[1:]},
+        {"steps": whole.steps[1:]},
+    ):  # fmt: skip
+        with pytest.raises(DataError, match="do not fit"):
+            replace(whole, **wrong)
+    for numbers in ({"candidates": 6}, {"finalists": 2}, {"depth": 0}):
+        with pytest.raises(DataError, match="these numbers must not rise"):
+            replace(whole, **numbers)
     with pytest.raises(DataError, match="steps of a sketch"):
-        Sketch(whole.axes, whole.codes, whole.steps * np.float32(np.nan), 9, 3)
+        replace(whole, steps=whole.steps * np.float32(np.nan))
 
 
 def test_damaged_files_are_refused(tmp_path: Path) -> None:
     matrix = decaying(60, 7, 0)
     make(matrix, "ip").save(tmp_path)
     whole = (tmp_path / "sketch.json").read_text()
-    for text in ("", "[]", '{"candidates": 5}', '{"candidates": 1, "depth": 5}'):
+    for text in ("", "[]", '{"candidates": 5}', whole.replace('"depth": 20', '"depth": 90')):
         (tmp_path / "sketch.json").write_text(text)
         with pytest.raises(BundleError, match="rebuild the index"):
             load_index(tmp_path, matrix)
     (tmp_path / "sketch.json").write_text(whole)
-    codes = np.load(tmp_path / "sketch-codes.npy")
-    np.save(tmp_path / "sketch-codes.npy", codes.astype(np.int16))
-    with pytest.raises(BundleError, match=r"sketch-codes\.npy"):
+    codes = np.load(tmp_path / "sketch-leading.npy")
+    np.save(tmp_path / "sketch-leading.npy", codes.astype(np.int16))
+    with pytest.raises(BundleError, match=r"sketch-leading\.npy"):
         load_index(tmp_path, matrix)
-    np.save(tmp_path / "sketch-codes.npy", codes[1:])
+    np.save(tmp_path / "sketch-leading.npy", codes[1:])
     with pytest.raises(BundleError, match="do not fit"):
         load_index(tmp_path, matrix)
-    sketch_rows(matrix[:, 1:], 6, candidates=9, depth=3).save(tmp_path)
+    sketch_rows(matrix[:, 1:], 6, candidates=9, finalists=5, depth=3).save(tmp_path)
     with pytest.raises(BundleError, match="the sketch is of 60 rows of dim 6, the matrix has 60 of 7"):
         load_index(tmp_path, matrix)
