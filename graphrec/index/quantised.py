@@ -81,7 +81,7 @@ class QuantisedIndex:
         """Return about the best k legal rows of each query; see :meth:`graphrec.index.protocol.Index.search`."""
         queries = check_search(vectors, k, allow, skip, n=len(self), dim=self.dim)
         n_allowed = len(self) if allow is None else int(np.count_nonzero(allow))
-        if len(queries) == 0 or 4 * self.dim * n_allowed <= self._sketch.bytes_read(k):
+        if len(queries) == 0 or 4 * self.dim * n_allowed <= self._sketch.cost(k):
             return self._exact.search(queries, k, allow=allow, skip=skip)
 
         def work(start: int, stop: int) -> Pushed:

@@ -83,7 +83,7 @@ def test_an_audit_reads_less_and_misses_little(monkeypatch: pytest.MonkeyPatch) 
     matrix, queries = decaying(12_000, 160, 3), decaying(300, 160, 4)
     index = build_quantised(matrix, metric="ip", queries=queries[:200], seed=0)
     assert isinstance(index, QuantisedIndex)
-    assert index.sketch.bytes_read(400) < 4 * matrix.size / 2
+    assert index.sketch.cost(400) < 4 * matrix.size / 2
     for k in (20, 200, 800):
         assert audit(index, queries[200:], k, matrix=matrix) > 0.99
     skip = item_lists([np.random.default_rng(i).choice(12_000, 50 * i, replace=False) for i in range(100)])
