@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from graphrec.contracts.domains import Domain, choices
 from graphrec.contracts.settings import Settings, choice, count, number
-from graphrec.index import Index, IndexKind, build_index
+from graphrec.index import Index, IndexKind, ScanKind, build_index
 from graphrec.recallers.profile import Profile
 
 _HALF_LIVES = choices(0.0, 10.0, 25.0, 50.0, 100.0, 200.0, 400.0)
@@ -50,20 +50,34 @@ class HistorySettings(Settings):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SpectralSettings(HistorySettings):
+    """What every filter of the item graph has besides: how items are scored on the eigenvectors.
+
+    Parameters
+    ----------
+    index : {"quantised", "exact"}
+        Where the catalogue is large, those items alone that a sketch of their vectors puts first, or all of them.
+    """
+
+    index: ScanKind = choice("quantised", ScanKind)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VectorSettings(HistorySettings):
     """What every channel that searches vectors has besides: how the nearest are found.
 
     Parameters
     ----------
-    index : {"exact", "hnsw"}
-        Every vector is looked at, or those that an HNSW graph leads to.
+    index : {"quantised", "exact", "hnsw"}
+        Where there are many vectors, those are looked at that a sketch puts first; all of them; or those that an HNSW
+        graph leads to.
     m : int, default 16
         Of HNSW: links a node.
     ef_construction, ef_search : int, default 200 and 100
         Of HNSW: width while building, least width of a search.
     """
 
-    index: IndexKind = choice("exact", IndexKind)
+    index: IndexKind = choice("quantised", IndexKind)
     m: int = count(16, least=2, most=512, unit="links")
     ef_construction: int = count(200, least=1, most=1_000_000)
     ef_search: int = count(100, least=1, most=1_000_000)

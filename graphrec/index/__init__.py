@@ -1,6 +1,6 @@
 """Nearest rows, exact, by HNSW and by a quantised scan, behind one protocol."""
 
-from graphrec.index.build import IndexKind, build_index, check_index_kind
+from graphrec.index.build import IndexKind, ScanKind, build_index, check_index_kind
 from graphrec.index.exact import ExactIndex
 from graphrec.index.hnsw import HnswIndex, build_hnsw
 from graphrec.index.loading import audit, load_index
@@ -14,6 +14,7 @@ __all__ = [
     "IndexKind",
     "Metric",
     "QuantisedIndex",
+    "ScanKind",
     "audit",
     "build_hnsw",
     "build_index",

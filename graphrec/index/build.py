@@ -12,7 +12,9 @@ from graphrec.index.hnsw import build_hnsw
 from graphrec.index.protocol import Index
 from graphrec.index.quantised import build_quantised
 
-IndexKind = Literal["hnsw", "exact", "quantised"]
+IndexKind = Literal["quantised", "exact", "hnsw"]
+# What scores all rows can be told of: by a sketch, or all of them exactly.
+ScanKind = Literal["quantised", "exact"]
 
 
 def check_index_kind(kind: str) -> None:

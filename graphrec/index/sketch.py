@@ -205,10 +205,10 @@ def sketch_rows(matrix: FloatArray, n_axes: int, *, candidates: int, finalists: 
 
 
 def choose_sketch(matrix: FloatArray, queries: FloatArray, base: FloatArray | None = None) -> Sketch | None:
-    """Return the sketch of ``matrix`` that finds the best rows of ``queries`` at the least cost; None where none is worth it.
+    """Return the sketch that finds the best rows of ``queries`` at the least cost; None where none is worth it.
 
     For each number of leading axes, an audit finds how many candidates hold 99.5 % of the queries' best 400 rows, and
-    how many finalists by all axes. The sketch is taken by which a query costs least.
+    how many finalists by all axes; the cheapest pair is taken.
 
     Parameters
     ----------
@@ -246,7 +246,7 @@ def choose_sketch(matrix: FloatArray, queries: FloatArray, base: FloatArray | No
 
 
 def _cost(n: int, dim: int, n_axes: int, candidates: int, finalists: int) -> int:
-    """Return the cost of a query: leading codes in a run; the candidates' other codes and the finalists' rows picked."""
+    """Return the cost of a query: leading codes in a run, other codes of candidates and rows of finalists picked."""
     return n * n_axes + _PICKED * (candidates * (dim - n_axes) + 4 * dim * finalists)
 
 

@@ -1,12 +1,11 @@
-"""Recall by a filter over the item graph: a sparse two-hop part and a low-rank part, exact for every history."""
+"""Recall by a filter over the item graph: a sparse two-hop part and a low-rank part, for every history."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
@@ -16,6 +15,7 @@ from graphrec.contracts.recaller import BundleParts, Evidence, evidence_of, no_e
 from graphrec.data.lists import ItemLists, indptr_of, slice_lists
 from graphrec.data.neighbours import NeighbourTable
 from graphrec.errors import DataError
+from graphrec.index.sketch import Sketch, choose_sketch, load_sketch
 from graphrec.recallers.files import (
     load_saved,
     read_array,
@@ -25,18 +25,14 @@ from graphrec.recallers.files import (
     write_settings,
     write_table,
 )
-from graphrec.recallers.profile import Profile, evidence_weights, question_weights
+from graphrec.recallers.profile import Profile, evidence_weights, profile_weights, question_weights
+from graphrec.recallers.spectral_kernels import Bounds, Weights, products, project, two_hops
 from graphrec.sparse.topk import FloatArray, Pushed, RowArray, join, top_columns
 from graphrec.threads import map_chunks
 
 # Scores that one chunk of queries holds: 32 MB of float32.
 _CHUNK_SCORES = 1 << 23
 _CHUNK_ROWS = 256
-# Queries that share one pass over the targets: their projections stay in a near cache.
-_TILE = 32
-
-Bounds = npt.NDArray[np.int64]
-Weights = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, init=False, eq=False)
@@ -58,6 +54,8 @@ class SpectralRecaller:
         Which items of a history count, and how much.
     reason : str
         Template of the sentence for people.
+    sketch : Sketch or None
+        Of ``targets``; None scores all of them.
 
     Raises
     ------
@@ -66,8 +64,10 @@ class SpectralRecaller:
 
     Notes
     -----
-    A query costs the degrees of its history's items and of their users, n_items * rank multiplications, and a
-    selection over n_items. Only scores above 0 come back. An answer does not depend on what is asked beside it.
+    A query costs the degrees of its history's items and of their users, a selection over n_items, and n_items * rank
+    multiplications, or the sketch's cost. A sketch decides, together with the sparse part, which items are scored by
+    ``targets``; all scores are exact. Only scores above 0 come back. An answer does not depend on what is asked beside
+    it.
     """
 
     kind: ClassVar[str] = "spectral"
@@ -78,6 +78,7 @@ class SpectralRecaller:
     targets: FloatArray
     profile: Profile
     reason: str
+    sketch: Sketch | None
 
     def __init__(
         self,
@@ -88,6 +89,7 @@ class SpectralRecaller:
         *,
         profile: Profile | None = None,
         reason: str = "because you {verb} {source}",
+        sketch: Sketch | None = None,
     ) -> None:
         set_field = object.__setattr__
         set_field(self, "to_users", to_users)
@@ -96,6 +98,7 @@ class SpectralRecaller:
         set_field(self, "targets", as_array(targets, np.float32, name="targets", ndim=2))
         set_field(self, "profile", profile or Profile())
         set_field(self, "reason", reason)
+        set_field(self, "sketch", sketch)
         n = len(to_users)
         if to_users.n_columns != len(to_items) or to_items.n_columns != n:
             raise DataError(
@@ -106,6 +109,9 @@ class SpectralRecaller:
             raise DataError(
                 f"sources are {self.sources.shape} and targets {self.targets.shape}; both must be ({n}, rank)"
             )
+        if sketch is not None and (len(sketch), len(sketch.axes)) != self.targets.shape:
+            shape = len(sketch), len(sketch.axes)
+            raise DataError(f"the sketch is of a matrix {shape}; targets are {self.targets.shape}")
         check_finite(self.sources, name="sources")
         check_finite(self.targets, name="targets")
 
@@ -143,42 +149,55 @@ class SpectralRecaller:
 
         def work(start: int, stop: int) -> Pushed:
             first, last = indptr[start], indptr[stop]
-            scores = self._scores(
-                indptr[start : stop + 1] - first, queries.history.items[first:last], weights[first:last]
-            )
+            bounds, items = indptr[start : stop + 1] - first, queries.history.items[first:last]
+            base = self._two_hops(bounds, items, weights[first:last])
             if exclude is not None:
                 left_out = slice_lists(exclude, start, stop)
-                scores[np.repeat(np.arange(stop - start), left_out.lengths), left_out.items] = 0
+                base[np.repeat(np.arange(stop - start), left_out.lengths), left_out.items] = -np.inf
             if allowed is not None:
-                scores[:, ~allowed] = 0
-            return _positive(*top_columns(scores, k))
+                base[:, ~allowed] = -np.inf
+            return _positive(*self._best(base, self._coordinates(bounds, items, weights[first:last]), k))
 
         chunk = max(1, min(_CHUNK_ROWS, _CHUNK_SCORES // max(1, self.n_items)))
         return ItemLists(*join(list(map_chunks(work, len(queries), chunk=chunk))))
 
-    def _scores(self, indptr: Bounds, items: RowArray, weights: Weights) -> FloatArray:
-        """Return (n, n_items) scores of n histories."""
-        scores = self._low_rank(indptr, items, weights, self.targets)
-        self._add_two_hops(indptr, items, weights, scores)
-        return scores
+    def _best(self, base: FloatArray, low: FloatArray, k: int) -> Pushed:
+        """Return the k best items of n histories by ``base`` (n, n_items) and ``low`` (n, rank)."""
+        if self.sketch is None:
+            return top_columns(base + _low_rank(low, self.targets), k)
+        rows, scores = self.sketch.shortlist(self.targets, low, base, k)
+        bounds, places, best = top_columns(scores, k)
+        return bounds, rows[np.repeat(np.arange(len(rows)), np.diff(bounds)), places], best
 
-    def _low_rank(self, indptr: Bounds, items: RowArray, weights: Weights, targets: FloatArray) -> FloatArray:
-        """Return (n, m): what n histories give to ``targets`` (m, rank) over the leading eigenvectors."""
+    def _coordinates(self, indptr: Bounds, items: RowArray, weights: Weights) -> FloatArray:
+        """Return (n, rank): n histories on the leading eigenvectors."""
         low = np.zeros((len(indptr) - 1, self.sources.shape[1]), dtype=np.float32)
-        _project(indptr, items, weights, self.sources, low)
-        scores = np.empty((len(low), len(targets)), dtype=np.float32)
-        _products(low, targets, scores)
-        return scores
+        project(indptr, items, weights, self.sources, low)
+        return low
 
-    def _add_two_hops(self, indptr: Bounds, items: RowArray, weights: Weights, scores: FloatArray) -> None:
-        """Add what n histories reach over their items' users to ``scores`` (n, n_items)."""
-        _two_hops(
+    def _two_hops(self, indptr: Bounds, items: RowArray, weights: Weights) -> FloatArray:
+        """Return (n, n_items): what n histories reach over their items' users."""
+        scores = np.zeros((len(indptr) - 1, self.n_items), dtype=np.float32)
+        two_hops(
             indptr, items, weights,
             self.to_users.indptr, self.to_users.neighbours, self.to_users.scores,
             self.to_items.indptr, self.to_items.neighbours, self.to_items.scores,
             np.zeros(self.to_users.n_columns, dtype=np.float64), np.empty(self.to_users.n_columns, dtype=np.int32),
             scores,
         )  # fmt: skip
+        return scores
+
+    def with_sketch(self, history: ItemLists) -> Self:
+        """Return the recaller with the sketch that an audit on ``history`` chooses; as it is where none is worth it.
+
+        ``history`` holds some hundred histories, whose own items do not count. Time as that of
+        :func:`graphrec.index.sketch.choose_sketch`.
+        """
+        weights = profile_weights(history, self.profile)
+        base = self._two_hops(history.indptr, history.items, weights)
+        base[np.repeat(np.arange(len(history)), history.lengths), history.items] = -np.inf
+        sketch = choose_sketch(self.targets, self._coordinates(history.indptr, history.items, weights), base)
+        return replace(self, sketch=sketch)
 
     def evidence(self, query: Queries, items: npt.NDArray[np.int32]) -> Evidence:
         """Return, for each of ``items`` (m,), the history item that gave it most; -1 where none gave anything.
@@ -191,13 +210,11 @@ class SpectralRecaller:
         sources, weights = query.history.items[used], weights[used]
         asked = self.targets[targets]
         asked.flags.writeable = self.targets.flags.writeable  # kernels then need one compilation for both
-        given = self._low_rank(np.arange(len(sources) + 1), sources, weights, asked)  # (h, m)
-        ends, scores = np.arange(2), np.zeros((1, self.n_items), dtype=np.float32)
+        given = _low_rank(self._coordinates(np.arange(len(sources) + 1), sources, weights), asked)  # (h, m)
+        ends = np.arange(2)
         for place in range(len(sources)):
             one = slice(place, place + 1)
-            scores[0, targets] = given[place]  # columns that nobody asks for gather what they may
-            self._add_two_hops(ends, sources[one], weights[one], scores)
-            given[place] = scores[0, targets]
+            given[place] += self._two_hops(ends, sources[one], weights[one])[0, targets]
         best = np.where(given.any(axis=0), sources[given.argmax(axis=0)], -1)
         return evidence_of(best.astype(np.int32), given.max(axis=0))
 
@@ -209,12 +226,15 @@ class SpectralRecaller:
             "rank": int(self.sources.shape[1]),
             "n_users": self.to_users.n_columns,
             "n_items": self.n_items,
+            "sketched": self.sketch is not None,
         }
         write_settings(directory, self.kind, settings)
         for name, table in (("users", self.to_users), ("items", self.to_items)):
             write_table(directory, f"{name}-{{}}", table)
         write_array(directory, "sources", self.sources.reshape(-1))
         write_array(directory, "targets", self.targets.reshape(-1))
+        if self.sketch is not None:
+            self.sketch.save(directory)
 
     @classmethod
     def load(cls, directory: Path, parts: BundleParts) -> Self:
@@ -226,6 +246,13 @@ class SpectralRecaller:
             If a file is missing or damaged, or the recaller speaks of another number of items.
         """
         return load_saved(directory, cls.kind, parts.items, lambda settings: cls(**_read(directory, settings)))
+
+
+def _low_rank(low: FloatArray, targets: FloatArray) -> FloatArray:
+    """Return (n, m): what ``low`` (n, rank) gives to ``targets`` (m, rank)."""
+    scores = np.empty((len(low), len(targets)), dtype=np.float32)
+    products(low, targets, scores)
+    return scores
 
 
 def _positive(indptr: Bounds, rows: RowArray, scores: FloatArray) -> Pushed:
@@ -241,7 +268,7 @@ def _read(directory: Path, settings: dict[str, Any]) -> dict[str, Any]:
     )
     if rank < 0:
         raise DataError(f"rank is {rank}; it must be 0 or more")
-
+    sketched = setting(settings, "sketched", bool, directory=directory)
     return {
         "to_users": read_table(directory, "users-{}", n_columns=n_users),
         "to_items": read_table(directory, "items-{}", n_columns=n_items),
@@ -249,75 +276,5 @@ def _read(directory: Path, settings: dict[str, Any]) -> dict[str, Any]:
         "targets": read_array(directory, "targets", np.float32).reshape(n_items, rank),
         "profile": Profile(**setting(settings, "profile", dict, directory=directory)),
         "reason": setting(settings, "reason", str, directory=directory),
+        "sketch": load_sketch(directory, n=n_items, dim=rank) if sketched else None,
     }
-
-
-@nb.njit(nogil=True, cache=True)
-def _project(
-    indptr: Bounds, items: RowArray, weights: Weights, sources: FloatArray, low: FloatArray
-) -> None:  # pragma: no cover - compiled
-    """Add each history's weighted rows of ``sources`` to its row of ``low``."""
-    for i in range(indptr.size - 1):
-        for p in range(indptr[i], indptr[i + 1]):
-            weight = np.float32(weights[p])
-            if weight > 0.0:
-                for d in range(sources.shape[1]):
-                    low[i, d] += weight * sources[items[p], d]
-
-
-@nb.njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
-def _products(low: FloatArray, targets: FloatArray, scores: FloatArray) -> None:  # pragma: no cover - compiled
-    """Write ``low @ targets.T`` (n, n_items) to ``scores``.
-
-    Not by BLAS: its sums depend on how many rows it is given, and items that are alike would not tie in every batch.
-    """
-    n, last = low.shape[0], targets.shape[0] - 1
-    for start in range(0, n, _TILE):
-        for j in range(0, last + 1, 4):
-            # Four targets at once read each number of a query once; behind the end the last target is done again.
-            j1, j2, j3 = min(j + 1, last), min(j + 2, last), min(j + 3, last)
-            for i in range(start, min(start + _TILE, n)):
-                s0, s1, s2, s3 = np.float32(0), np.float32(0), np.float32(0), np.float32(0)
-                for d in range(low.shape[1]):
-                    x = low[i, d]
-                    s0 += x * targets[j, d]
-                    s1 += x * targets[j1, d]
-                    s2 += x * targets[j2, d]
-                    s3 += x * targets[j3, d]
-                scores[i, j], scores[i, j1], scores[i, j2], scores[i, j3] = s0, s1, s2, s3
-
-
-@nb.njit(nogil=True, cache=True)
-def _two_hops(
-    indptr: Bounds,
-    items: RowArray,
-    weights: Weights,
-    user_indptr: Bounds,
-    users: RowArray,
-    user_scores: FloatArray,
-    item_indptr: Bounds,
-    ends: RowArray,
-    end_scores: FloatArray,
-    mass: Weights,
-    touched: RowArray,
-    scores: FloatArray,
-) -> None:  # pragma: no cover - compiled
-    """Add what each history reaches over its items' users to ``scores``; ``mass`` arrives and leaves as zeros."""
-    for i in range(indptr.size - 1):
-        n_touched = 0
-        for p in range(indptr[i], indptr[i + 1]):
-            if weights[p] <= 0.0:
-                continue
-            for q in range(user_indptr[items[p]], user_indptr[items[p] + 1]):
-                added = weights[p] * user_scores[q]
-                if added > 0.0:
-                    if mass[users[q]] == 0.0:
-                        touched[n_touched] = users[q]
-                        n_touched += 1
-                    mass[users[q]] += added
-        for t in range(n_touched):
-            user = touched[t]
-            amount = np.float32(mass[user])
-            mass[user] = 0.0
-            for q in range(item_indptr[user], item_indptr[user + 1]):
-                scores[i, ends[q]] += amount * end_scores[q]

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from graphrec.channels.behaviour.spectrum import bulk_slope, item_spectrum, spectral_recaller
-from graphrec.channels.families import HistorySettings
+from graphrec.channels.families import SpectralSettings
 from graphrec.contracts.domains import floats, ints
 from graphrec.contracts.progress import ALONE, FitContext
 from graphrec.contracts.recall_data import RecallData
@@ -22,7 +22,7 @@ from graphrec.sparse.taste import inverse_power
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bspm(HistorySettings):
+class Bspm(SpectralSettings):
     r"""Items that a history leads to when it is blurred over the item graph and then sharpened; nothing is trained.
 
     .. math:: score = s\,\big(G + \beta\, D_i^{-1/2} V V^\top D_i^{1/2}\big)\, p(G), \qquad
@@ -40,8 +40,8 @@ class Bspm(HistorySettings):
         beta, >= 0.
     sharpening : float, default 2.5
         T, >= 0; 0 sharpens nothing, which is GF-CF. Beyond about 2.8 the step is unstable at the end of the spectrum.
-    last, half_life, weight_exponent :
-        See :class:`graphrec.channels.families.HistorySettings`.
+    last, half_life, weight_exponent, index :
+        See :class:`graphrec.channels.families.SpectralSettings`.
 
     Raises
     ------
@@ -89,6 +89,7 @@ class Bspm(HistorySettings):
             pool=data.pool,
             profile=self.profile(),
             reason="because you {verb} {source}: the graph of what people {verb} together leads here",
+            index=self.index,
         )
 
 

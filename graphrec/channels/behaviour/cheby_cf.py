@@ -10,7 +10,7 @@ import numpy.typing as npt
 from numpy.polynomial import chebyshev
 
 from graphrec.channels.behaviour.spectrum import bulk_slope, item_spectrum, spectral_recaller
-from graphrec.channels.families import HistorySettings
+from graphrec.channels.families import SpectralSettings
 from graphrec.contracts.domains import floats, ints
 from graphrec.contracts.progress import ALONE, FitContext
 from graphrec.contracts.recall_data import RecallData
@@ -21,7 +21,7 @@ from graphrec.sparse.taste import inverse_power
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChebyCf(HistorySettings):
+class ChebyCf(SpectralSettings):
     r"""Items that a plateau-shaped filter of the item graph leads to from a history; nothing is trained.
 
     .. math:: score = D_i^{b} \big( h(I - 2 N^\top N) + \alpha V V^\top \big) D_i^{-b} s, \qquad
@@ -46,8 +46,8 @@ class ChebyCf(HistorySettings):
         b: how much the popularity of history items is divided out, and that of the answer multiplied in.
     order : int, default 8
         Order of the interpolation, >= 1.
-    last, half_life, weight_exponent :
-        See :class:`graphrec.channels.families.HistorySettings`.
+    last, half_life, weight_exponent, index :
+        See :class:`graphrec.channels.families.SpectralSettings`.
 
     Raises
     ------
@@ -96,6 +96,7 @@ class ChebyCf(HistorySettings):
             pool=data.pool,
             profile=self.profile(),
             reason="because you {verb} {source}: the graph of what people {verb} together leads here",
+            index=self.index,
         )
 
 

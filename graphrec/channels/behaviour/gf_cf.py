@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from graphrec.channels.behaviour.spectrum import item_spectrum, spectral_recaller
-from graphrec.channels.families import HistorySettings
+from graphrec.channels.families import SpectralSettings
 from graphrec.contracts.domains import floats, ints
 from graphrec.contracts.progress import ALONE, FitContext
 from graphrec.contracts.recall_data import RecallData
@@ -19,7 +19,7 @@ from graphrec.sparse.taste import inverse_power
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GfCf(HistorySettings):
+class GfCf(SpectralSettings):
     r"""Items that a low-pass filter of the item graph leads to from a history; nothing is trained.
 
     .. math:: score = s \,(N^\top N + \alpha\, D_i^{-1/2} V V^\top D_i^{1/2}), \qquad N = D_u^{-1/2} R D_i^{-1/2}
@@ -34,8 +34,8 @@ class GfCf(HistorySettings):
         Columns of V, >= 1: the cut-off of the ideal low pass. The paper takes 256.
     low_pass : float, default 0.2
         alpha, >= 0. The paper takes 0.3 with 256 vectors.
-    last, half_life, weight_exponent :
-        See :class:`graphrec.channels.families.HistorySettings`.
+    last, half_life, weight_exponent, index :
+        See :class:`graphrec.channels.families.SpectralSettings`.
 
     Raises
     ------
@@ -69,4 +69,5 @@ class GfCf(HistorySettings):
             pool=data.pool,
             profile=self.profile(),
             reason="because you {verb} {source}: the graph of what people {verb} together leads here",
+            index=self.index,
         )

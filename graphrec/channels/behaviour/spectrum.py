@@ -12,8 +12,11 @@ import scipy.sparse as sp
 from graphrec.contracts.progress import FitContext
 from graphrec.contracts.recall_data import RecallData
 from graphrec.data.interactions import Interactions
+from graphrec.data.lists import ItemLists, take_lists
 from graphrec.data.neighbours import csr_table
 from graphrec.errors import MissingExtraError
+from graphrec.index import ScanKind
+from graphrec.index.sketch import AUDITED
 from graphrec.recallers.profile import Profile
 from graphrec.recallers.spectral import SpectralRecaller
 from graphrec.sparse.taste import Scale, inverse_power, scaled, taste_matrix
@@ -109,12 +112,16 @@ def spectral_recaller(
     pool: npt.NDArray[np.bool_],
     profile: Profile,
     reason: str,
+    index: ScanKind,
 ) -> SpectralRecaller:
-    r"""Return the recaller of :math:`D^{-b} (slope \cdot G) D^{b} + sources \, targets^\top`, b = ``exponent``."""
+    r"""Return the recaller of :math:`D^{-b} (slope \cdot G) D^{b} + sources \, targets^\top`, b = ``exponent``.
+
+    With the ``index`` "quantised" it has a sketch of its targets where that is worth it, audited on users' histories.
+    """
     into = inverse_power(spectrum.degrees, exponent)
     # The power of the degree that leads out again; 0 keeps items outside the pool from coming back.
     out = np.where(pool & (spectrum.degrees > 0), spectrum.degrees**exponent, 0.0)
-    return SpectralRecaller(
+    recaller = SpectralRecaller(
         csr_table(sp.csr_array(scaled(spectrum.normalised, columns=into).T)),
         csr_table(scaled(spectrum.normalised, columns=slope * out)),
         sources.astype(np.float32),
@@ -122,3 +129,11 @@ def spectral_recaller(
         profile=profile,
         reason=reason,
     )
+    return recaller if index == "exact" else recaller.with_sketch(_drawn_histories(spectrum.normalised))
+
+
+def _drawn_histories(normalised: sp.csr_array) -> ItemLists:
+    """Return the items of some users who have any, as lists; an item weighs 1."""
+    lengths = np.diff(normalised.indptr)
+    users = np.random.default_rng(0).permutation(np.flatnonzero(lengths))[:AUDITED]
+    return take_lists(ItemLists(normalised.indptr, normalised.indices), users)

@@ -23,10 +23,9 @@ WORLDS = pytest.mark.parametrize("world", [checkerboard, skewed, library])
 
 
 def settings_of(recipe: Any, *without: str) -> dict[str, Any]:
-    """Return the settings that an oracle takes: all but those of the profile and ``without``."""
-    return {
-        f.name: getattr(recipe, f.name) for f in fields(recipe) if f.name not in {"last", "half_life"} | set(without)
-    }
+    """Return the settings that an oracle takes: all but those of the profile, of the search and ``without``."""
+    left_out = {"last", "half_life", "index", *without}
+    return {f.name: getattr(recipe, f.name) for f in fields(recipe) if f.name not in left_out}
 
 
 def assert_table(recaller: NeighbourRecaller, dense: Dense) -> None:

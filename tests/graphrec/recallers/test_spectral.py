@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from graphrec.data.leave_out import leave_out
 from graphrec.data.lists import ItemLists, empty_lists, item_lists, take_lists
 from graphrec.data.neighbours import csr_table
 from graphrec.errors import BundleError, ConfigError, DataError
+from graphrec.index.sketch import sketch_rows
 from graphrec.recallers import load_recaller, spectral
 from graphrec.recallers.filtering import recall_allowed
 from graphrec.recallers.neighbours import NeighbourRecaller
@@ -128,6 +130,67 @@ def test_neither_neighbours_nor_chunks_nor_tiles_change_a_bit(monkeypatch: pytes
     _same(recaller.recall_allowed(queries, 20, exclude=queries.history, allowed=data.pool), together)
 
 
+def _sketched(recaller: SpectralRecaller, **numbers: int) -> SpectralRecaller:
+    return replace(recaller, sketch=sketch_rows(recaller.targets, 2, **numbers))
+
+
+@settings(max_examples=30, deadline=None)
+@given(lists=HISTORIES, k=st.integers(1, 30), seed=st.integers(0, 3), data=st.data())
+def test_a_sketch_that_passes_everything_on_changes_nothing(
+    lists: list[list[int]], k: int, seed: int, data: st.DataObject
+) -> None:
+    rows = st.lists(st.integers(0, N_ITEMS - 1), unique=True, max_size=N_ITEMS)
+    exclude, allowed = item_lists([data.draw(rows) for _ in lists]), np.ones(N_ITEMS, dtype=np.bool_)
+    allowed[data.draw(rows)] = False
+    queries, recaller = Queries([-1] * len(lists), item_lists(lists)), _recaller(seed)
+    whole = _sketched(recaller, candidates=N_ITEMS, finalists=N_ITEMS, depth=1)
+    _same(
+        whole.recall_allowed(queries, k, exclude=exclude, allowed=allowed),
+        recaller.recall_allowed(queries, k, exclude=exclude, allowed=allowed),
+    )
+
+
+def test_a_sketch_finds_nearly_all_with_exact_scores_and_the_sparse_part_counts() -> None:
+    rng = np.random.default_rng(0)
+    n_items, n_users, rank = 9_000, 60, 128
+    to_users = sp.random_array((n_items, n_users), density=0.02, rng=rng, dtype=np.float64)
+    to_items = 40 * sp.random_array((n_users, n_items), density=0.02, rng=rng, dtype=np.float64)
+    sources = rng.normal(size=(n_items, rank)) * np.arange(1, rank + 1) ** -0.8
+    targets = rng.normal(size=(n_items, rank)) * np.arange(1, rank + 1) ** -0.4
+    exact = SpectralRecaller(csr_table(sp.csr_array(to_users)), csr_table(sp.csr_array(to_items)), sources, targets)
+    lists = item_lists([rng.choice(n_items, 12, replace=False) for _ in range(150)])
+    recaller = exact.with_sketch(take_lists(lists, np.arange(100)))
+    assert recaller.sketch is not None
+    queries = Queries([-1] * 50, take_lists(lists, np.arange(100, 150)))
+    answer, truth = recaller.recall(queries, 300), exact.recall(queries, 300)
+    shares = [len(np.intersect1d(a, b)) / 300 for (a, _), (b, _) in zip(answer, truth, strict=True)]
+    assert np.mean(shares) > 0.99
+    for (items, scores), (true_items, true_scores) in zip(answer, truth, strict=True):
+        _, here, there = np.intersect1d(items, true_items, return_indices=True)
+        np.testing.assert_allclose(scores[here], true_scores[there], rtol=1e-4, atol=1e-4)
+    alone = recaller.recall(take_queries(queries, [7]), 300)
+    _same(alone, take_lists(answer, [7]))
+
+
+def test_a_small_catalogue_is_scored_exactly() -> None:
+    assert GfCf(rank=6).fit(library()).sketch is None
+    recaller = _recaller()
+    assert recaller.with_sketch(item_lists([[1, 2], [3]])).sketch is None
+
+
+def test_a_sketch_is_saved_and_must_fit(tmp_path: Path) -> None:
+    recaller = _sketched(_recaller(), candidates=9, finalists=7, depth=3)
+    recaller.save(tmp_path)
+    queries = Queries([-1, -1], item_lists([[1, 2], [7]]))
+    assert _load(tmp_path).sketch is not None
+    _same(_load(tmp_path).recall(queries, 9), recaller.recall(queries, 9))
+    (tmp_path / "sketch-leading.npy").unlink()
+    with pytest.raises(BundleError, match=r"sketch-leading\.npy"):
+        _load(tmp_path)
+    with pytest.raises(DataError, match=r"the sketch is of a matrix \(23, 4\); targets are \(23, 5\)"):
+        replace(recaller, sketch=sketch_rows(recaller.targets[:, 1:], 2, candidates=9, finalists=7, depth=3))
+
+
 def test_evidence_names_who_gave_most_and_nobody_where_nothing_was_given() -> None:
     to_users, to_items, sources, targets = _parts()
     to_items[:, 3], targets[3] = 0.0, 0.0
@@ -160,7 +223,11 @@ def _pushed_alone(recaller: SpectralRecaller, query: Queries, items: npt.NDArray
     sources, weights = query.history.items, profile_weights(query.history, recaller.profile)
     ends = np.arange(2)
     given = np.concatenate(
-        [recaller._scores(ends, sources[p : p + 1], weights[p : p + 1]) for p in range(len(sources))]
+        [
+            recaller._two_hops(ends, sources[p : p + 1], weights[p : p + 1])
+            + spectral._low_rank(recaller._coordinates(ends, sources[p : p + 1], weights[p : p + 1]), recaller.targets)
+            for p in range(len(sources))
+        ]
     )
     return [int(sources[given[:, item].argmax()]) if given[:, item].any() else -1 for item in items]
 
@@ -234,6 +301,8 @@ def test_what_was_saved_answers(saved: Path) -> None:
         {"profile": {"lust": 1}},
         {"profile": []},
         {"reason": 5},
+        {"sketched": 1},
+        {"sketched": True},
     ],
 )
 def test_wrong_settings_are_refused(saved: Path, changes: dict[str, Any]) -> None:
