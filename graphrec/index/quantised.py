@@ -112,9 +112,11 @@ class QuantisedIndex:
             return scores
         squares = np.einsum("ij,ij->i", queries, queries)[:, None]
         if self._metric == "l2":
-            return np.minimum(2 * scores - squares, 0)
+            away: FloatArray = np.minimum(2 * scores - squares, 0)
+            return away
         factors = self._inverse[rows] / np.sqrt(np.where(squares > 0, squares, 1))
-        return np.multiply(scores, factors, out=scores, where=scores > -np.inf)
+        np.multiply(scores, factors, out=scores, where=scores > -np.inf)
+        return scores
 
     def save(self, directory: Path) -> None:
         """Write ``index.json`` and the sketch; the matrix is the caller's and is not written."""

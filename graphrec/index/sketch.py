@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -178,12 +179,14 @@ def load_sketch(directory: Path, *, n: int, dim: int) -> Sketch:
     path = directory / "sketch.json"
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        numbers = [int(found[name]) for name in _NUMBERS]
+        numbers: dict[str, Any] = {name: int(found[name]) for name in _NUMBERS}
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise BundleError(f"{path} cannot be read ({error}); rebuild the index") from error
-    arrays = [read_array(directory / f"sketch-{name}.npy", dtype, ndim=ndim) for name, (dtype, ndim) in _ARRAYS.items()]
+    arrays: dict[str, Any] = {
+        name: read_array(directory / f"sketch-{name}.npy", dtype, ndim=ndim) for name, (dtype, ndim) in _ARRAYS.items()
+    }
     try:
-        sketch = Sketch(*arrays, *numbers)
+        sketch = Sketch(**arrays, **numbers)
     except DataError as error:
         raise BundleError(f"{directory}: {error}; rebuild the index") from error
     if (len(sketch), len(sketch.axes)) != (n, dim):

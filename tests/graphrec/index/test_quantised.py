@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -119,15 +120,19 @@ def test_what_is_small_or_has_no_leading_axes_is_scanned_exactly(monkeypatch: py
 
 def test_parts_that_do_not_fit_are_refused() -> None:
     whole = sketch_rows(decaying(30, 5, 0), 4, candidates=9, finalists=7, depth=3)
-    for wrong in (
-        {"axes": whole.axes[:, 1:]}, {"leading": whole.leading[:, 1:]}, {"others": whole.others[1:]},
+    arrays: list[dict[str, Any]] = [
+        {"axes": whole.axes[:, 1:]},
+        {"leading": whole.leading[:, 1:]},
+        {"others": whole.others[1:]},
         {"steps": whole.steps[1:]},
-    ):  # fmt: skip
+    ]
+    for wrong in arrays:
         with pytest.raises(DataError, match="do not fit"):
             replace(whole, **wrong)
-    for numbers in ({"candidates": 6}, {"finalists": 2}, {"depth": 0}):
+    numbers: list[dict[str, Any]] = [{"candidates": 6}, {"finalists": 2}, {"depth": 0}]
+    for wrong in numbers:
         with pytest.raises(DataError, match="these numbers must not rise"):
-            replace(whole, **numbers)
+            replace(whole, **wrong)
     with pytest.raises(DataError, match="steps of a sketch"):
         replace(whole, steps=whole.steps * np.float32(np.nan))
 
