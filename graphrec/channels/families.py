@@ -82,7 +82,9 @@ class VectorSettings(HistorySettings):
     ef_construction: int = count(200, least=1, most=1_000_000)
     ef_search: int = count(100, least=1, most=1_000_000)
 
-    def build_index(self, vectors: npt.ArrayLike, metric: str, seed: int) -> Index:
-        """Return the index over ``vectors`` (n, dim)."""
+    def build_index(
+        self, vectors: npt.ArrayLike, metric: str, seed: int, *, queries: npt.ArrayLike | None = None
+    ) -> Index:
+        """Return the index over ``vectors`` (n, dim), tuned to ``queries`` (s, dim) of the kind that will be asked."""
         settings = {"m": self.m, "ef_construction": self.ef_construction, "ef_search": self.ef_search}
-        return build_index(vectors, self.index, metric, seed=seed, **settings)
+        return build_index(vectors, self.index, metric, seed=seed, queries=queries, **settings)

@@ -20,6 +20,7 @@ from graphrec.contracts.recall_data import RecallData
 from graphrec.contracts.recipe import About
 from graphrec.contracts.settings import count, number
 from graphrec.errors import ConfigError
+from graphrec.index.sketch import AUDITED
 from graphrec.recallers.vector import VectorRecaller
 from graphrec.sparse.taste import Scale, inverse_power, scaled, taste_matrix
 from graphrec.sparse.topk import FloatArray
@@ -136,15 +137,17 @@ class LightGCN(VectorSettings):
         graph = bipartite(sp.csr_array(taste[:, rows]))
         users, items = self._train(graph, np.random.default_rng(context.seed))
         depth = np.float32(self.layers + 1)
-        targets = self._served(propagate(graph, users, items, self.layers)[1])
+        asking, targets = propagate(graph, users, items, self.layers)
+        targets = self._served(targets)
         # What an item hands to a user: the layers below the last, over the root of the item's degree.
         below = propagate(graph, users, items, self.layers - 1)[1] * np.float32(self.layers) / depth
         sources = below * inverse_power(graph.item_degrees, 0.5)[:, None].astype(np.float32)
+        drawn = np.random.default_rng(context.seed).permutation(np.flatnonzero(graph.user_degrees))[:AUDITED]
         return VectorRecaller(
             rows=rows,
             sources=sources,
             targets=targets,
-            near_targets=self.build_index(targets, "ip", context.seed),
+            near_targets=self.build_index(targets, "ip", context.seed, queries=asking[drawn]),
             near_sources=self.build_index(sources, "cosine", context.seed),
             users=users / depth,
             n_items=len(data.items),

@@ -14,6 +14,7 @@ from graphrec.contracts.progress import ALONE, FitContext
 from graphrec.contracts.recall_data import RecallData
 from graphrec.contracts.recipe import About
 from graphrec.contracts.settings import count, number
+from graphrec.index.sketch import AUDITED
 from graphrec.recallers.fold_in import Dense, FoldIn, diagonal_basis, turn
 from graphrec.recallers.vector import VectorRecaller
 from graphrec.sparse.taste import taste_matrix
@@ -97,12 +98,15 @@ class Als(VectorSettings):
         taste = taste_matrix(data.interactions, self.weight_exponent)
         rows = np.unique(taste.indices).astype(np.int32)
         taste = sp.csr_array(taste[np.diff(taste.indptr) > 0][:, rows])
-        items, fold_in = self._factorise(taste, np.random.default_rng(context.seed))
+        rng = np.random.default_rng(context.seed)
+        items, fold_in = self._factorise(taste, rng)
+        asking = taste[rng.permutation(taste.shape[0])[:AUDITED]]
+        queries = fold_in.vectors(asking.indptr, asking.indices, asking.data, items)
         return VectorRecaller(
             rows=rows,
             sources=items,
             targets=items,
-            near_targets=self.build_index(items, "ip", context.seed),
+            near_targets=self.build_index(items, "ip", context.seed, queries=queries),
             near_sources=self.build_index(items, "cosine", context.seed),
             users=None,
             n_items=len(data.items),
