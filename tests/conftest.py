@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+# Tables and lines are as wide as on a terminal of 80 columns, whatever the terminal is that the tests run on.
+os.environ["COLUMNS"] = "80"
+
 # The first example of a property may compile a kernel; that is no reason to fail it.
 settings.register_profile("house", deadline=None, derandomize=True)
 settings.load_profile("house")

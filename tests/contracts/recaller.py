@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
+from graphrec.bundle import open_bundle
+from graphrec.bundle.files import write_strings
 from graphrec.contracts.progress import FitContext
 from graphrec.contracts.queries import Queries, known_queries
 from graphrec.contracts.recall_data import RecallData
@@ -19,6 +22,8 @@ from graphrec.data.lists import ItemLists, empty_lists, item_lists, take_lists
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import BundleError
 from graphrec.recallers import load_recaller
+from tests.close import assert_same_lists
+from tests.graphrec.bundle.make import reseal, write
 from tests.worlds import checkerboard, library, parts_of, skewed, vocabulary
 
 WORLDS = {"checkerboard": checkerboard, "skewed": skewed, "library": library}
@@ -35,13 +40,6 @@ def assert_well_formed(lists: ItemLists, k: int, n_items: int) -> None:
         assert len(items) == 0 or (items.min() >= 0 and items.max() < n_items)
         order = np.lexsort((items, -scores))
         np.testing.assert_array_equal(order, np.arange(len(items)))
-
-
-def assert_same(left: ItemLists, right: ItemLists) -> None:
-    """Check that two answers hold the same items, and the same scores but for rounding."""
-    np.testing.assert_array_equal(left.indptr, right.indptr)
-    np.testing.assert_array_equal(left.items, right.items)
-    np.testing.assert_allclose(left.scores, right.scores, rtol=1e-5, atol=1e-6)
 
 
 class RecallerContract:
@@ -107,7 +105,7 @@ class RecallerContract:
     def test_weights_of_zero_and_below_say_nothing_of_taste(self, recaller: Recaller) -> None:
         liked = recaller.recall(Queries([-1], item_lists([[0]], [[2.0]])), 6)
         also_seen = recaller.recall(Queries([-1], item_lists([[3, 1, 0]], [[0.0, -1.0, 2.0]])), 6)
-        assert_same(also_seen, liked)
+        assert_same_lists(also_seen, liked)
         if self.personalised:
             nothing = recaller.recall(Queries([-1], item_lists([[1, 3]], [[0.0, -1.0]])), 6)
             assert nothing.lengths[0] == 0
@@ -123,13 +121,13 @@ class RecallerContract:
         together = recaller.recall(queries, 7)
         for position in range(len(queries)):
             one = Queries(queries.users[[position]], take_lists(queries.history, [position]))
-            assert_same(recaller.recall(one, 7), take_lists(together, [position]))
+            assert_same_lists(recaller.recall(one, 7), take_lists(together, [position]))
 
     def test_threads_get_the_same_answer(self, recaller: Recaller, queries: Queries) -> None:
         expected = recaller.recall(queries, 9)
         with ThreadPoolExecutor(4) as pool:
             for answer in pool.map(lambda _: recaller.recall(queries, 9), range(12)):
-                assert_same(answer, expected)
+                assert_same_lists(answer, expected)
 
     def test_the_questions_are_left_as_they_are(self, recaller: Recaller, queries: Queries) -> None:
         before = queries.users.copy(), queries.history.items.copy(), queries.history.scores.copy()
@@ -139,7 +137,7 @@ class RecallerContract:
 
     def test_the_same_seed_gives_the_same_answer(self, data: RecallData, recaller: Recaller, queries: Queries) -> None:
         again = self.recipe.fit(data, FitContext(seed=3))
-        assert_same(again.recall(queries, 10), recaller.recall(queries, 10))
+        assert_same_lists(again.recall(queries, 10), recaller.recall(queries, 10))
 
     def test_saved_and_loaded_it_answers_the_same(
         self, data: RecallData, recaller: Recaller, queries: Queries, tmp_path: Path
@@ -148,7 +146,7 @@ class RecallerContract:
         loaded = load_recaller(tmp_path, parts_of(data.items, data.users, data.catalogue))
         assert type(loaded) is type(recaller)
         assert loaded.reason == recaller.reason
-        assert_same(loaded.recall(queries, 10), recaller.recall(queries, 10))
+        assert_same_lists(loaded.recall(queries, 10), recaller.recall(queries, 10))
         items = np.arange(len(data.items), dtype=np.int32)
         one = known_queries(queries.history, [0])
         for name in ("sources", "via"):
@@ -166,18 +164,33 @@ class RecallerContract:
             if path.suffix == ".npy":
                 assert np.load(path, allow_pickle=False).dtype != object
 
-    def test_other_items_are_refused(self, data: RecallData, recaller: Recaller, tmp_path: Path) -> None:
+    def test_fewer_items_are_refused(self, data: RecallData, recaller: Recaller, tmp_path: Path) -> None:
         recaller.save(tmp_path)
         with pytest.raises(BundleError):
             load_recaller(tmp_path, parts_of(vocabulary("x", len(data.items) // 2)))
 
+    def test_as_many_other_items_are_refused_by_its_bundle(
+        self, data: RecallData, recaller: Recaller, tmp_path: Path
+    ) -> None:
+        """A saved channel knows rows; which ids they stand for is the bundle's to hold, and to check."""
+        directory = write(tmp_path / "bundle", data, {"channel": recaller})
+        assert "channel" in open_bundle(directory).channels
+        foreign = pa.array([f"x{row}" for row in range(len(data.items))], pa.large_string())
+        write_strings(directory / "vocabularies" / "items.arrow", foreign)
+        reseal(directory)
+        with pytest.raises(BundleError, match=r"items\.arrow holds other ids than the bundle was made for"):
+            open_bundle(directory)
+
     def test_a_missing_file_is_named(self, data: RecallData, recaller: Recaller, tmp_path: Path) -> None:
         recaller.save(tmp_path)
-        victim = sorted(path for path in tmp_path.rglob("*") if path.is_file() and path.suffix == ".npy")[0]
-        victim.unlink()
-        with pytest.raises(BundleError) as caught:
-            load_recaller(tmp_path, parts_of(data.items, data.users, data.catalogue))
-        assert "\n" not in str(caught.value)
+        for victim in [path for path in tmp_path.rglob("*") if path.is_file()]:
+            content = victim.read_bytes()
+            victim.unlink()
+            with pytest.raises(BundleError) as caught:
+                load_recaller(tmp_path, parts_of(data.items, data.users, data.catalogue))
+            assert str(victim) in str(caught.value)
+            assert "\n" not in str(caught.value)
+            victim.write_bytes(content)
 
     def test_evidence_lies_in_the_history(self, data: RecallData, recaller: Recaller, queries: Queries) -> None:
         for user in range(0, len(data.users), 7):

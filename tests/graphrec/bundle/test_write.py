@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -201,4 +201,6 @@ def test_two_stagings_do_not_see_each_other(tmp_path: Path) -> None:
 
 
 def test_created_is_utc_now(pristine: Path) -> None:
-    assert read_manifest(pristine).created.startswith(time.strftime("%Y-", time.gmtime()))
+    created = datetime.fromisoformat(read_manifest(pristine).created)
+    assert created.utcoffset() == timedelta(0)
+    assert created <= datetime.now(UTC)

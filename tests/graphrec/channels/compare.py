@@ -12,7 +12,7 @@ import pytest
 from graphrec.contracts.queries import Queries
 from graphrec.contracts.recall_data import RecallData
 from graphrec.contracts.recaller import Recaller
-from graphrec.data.lists import ItemLists, empty_lists
+from graphrec.data.lists import empty_lists
 from graphrec.recallers.neighbours import NeighbourRecaller
 from graphrec.recallers.profile import profile_weights
 from tests.oracles.sparse import Dense
@@ -65,9 +65,3 @@ def assert_scores(recaller: Recaller, query: Queries, expected: Dense, among: An
     items, scores = recaller.recall(query, len(expected))[0]
     assert sorted(items.tolist()) == sorted(np.flatnonzero(among).tolist())
     np.testing.assert_allclose(scores, expected[items], rtol=1e-4, atol=1e-12)
-
-
-def assert_same_lists(left: ItemLists, right: ItemLists) -> None:
-    np.testing.assert_array_equal(left.indptr, right.indptr)
-    np.testing.assert_array_equal(left.items, right.items)
-    np.testing.assert_allclose(left.scores, right.scores, rtol=1e-6)

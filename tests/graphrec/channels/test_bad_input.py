@@ -16,7 +16,7 @@ from graphrec.contracts.queries import Queries
 from graphrec.contracts.recall_data import RecallData
 from graphrec.data.interactions import Interactions, take
 from graphrec.data.lists import ItemLists, item_lists
-from tests.graphrec.channels.compare import assert_same_lists
+from tests.close import assert_same_lists
 from tests.worlds import checkerboard, library
 
 RECIPES = [

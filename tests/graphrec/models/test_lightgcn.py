@@ -127,13 +127,13 @@ def test_no_events_at_all_are_no_error() -> None:
     assert SMALL.fit(nothing).recall(Queries([0], item_lists([[1]])), 4).lengths.tolist() == [0]
 
 
-def test_threads_do_not_change_a_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_change_nothing_but_rounding(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lightgcn, "_ROWS", 7)
     monkeypatch.setattr("graphrec.threads.default_threads", lambda: 1)
-    before = SMALL.fit(skewed(), FitContext(seed=4)).sources.tobytes()
+    before = SMALL.fit(skewed(), FitContext(seed=4)).sources
     monkeypatch.setattr("graphrec.threads.default_threads", lambda: 3)
-    assert SMALL.fit(skewed(), FitContext(seed=4)).sources.tobytes() == before
-    assert SMALL.fit(skewed(), FitContext(seed=5)).sources.tobytes() != before
+    np.testing.assert_allclose(SMALL.fit(skewed(), FitContext(seed=4)).sources, before, rtol=1e-3, atol=1e-4)
+    assert not np.allclose(SMALL.fit(skewed(), FitContext(seed=5)).sources, before, rtol=1e-3, atol=1e-4)
 
 
 def test_the_loss_is_told_and_falls(caplog: pytest.LogCaptureFixture) -> None:

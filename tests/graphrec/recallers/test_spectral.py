@@ -32,6 +32,7 @@ from graphrec.recallers.filtering import recall_allowed
 from graphrec.recallers.neighbours import NeighbourRecaller
 from graphrec.recallers.profile import Profile, profile_weights
 from graphrec.recallers.spectral import SpectralRecaller
+from tests.close import assert_same_lists
 from tests.oracles.sparse import top
 from tests.worlds import checkerboard, library, parts_of, skewed, vocabulary
 
@@ -109,15 +110,15 @@ def test_channels_that_leave_out_by_themselves_do_as_the_generic_path(
     whole = recaller.recall(queries, len(data.items))
     for exclude in (queries.history, empty_lists(len(queries))):
         expected = leave_out(whole, k, exclude=exclude, allowed=allowed)
-        _same(recaller.recall_allowed(queries, k, exclude=exclude, allowed=allowed), expected)
-        _same(recall_allowed(recaller, queries, k, exclude=exclude, allowed=allowed), expected)
+        assert_same_lists(recaller.recall_allowed(queries, k, exclude=exclude, allowed=allowed), expected)
+        assert_same_lists(recall_allowed(recaller, queries, k, exclude=exclude, allowed=allowed), expected)
     everything = np.ones(len(data.items), dtype=np.bool_)
-    _same(recaller.recall_allowed(queries, k, allowed=everything), recaller.recall(queries, k))
+    assert_same_lists(recaller.recall_allowed(queries, k, allowed=everything), recaller.recall(queries, k))
     nothing = recaller.recall_allowed(queries, k, allowed=~everything)
     assert (len(nothing), len(nothing.items)) == (len(queries), 0)
 
 
-def test_neither_neighbours_nor_chunks_nor_tiles_change_a_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_neither_neighbours_nor_chunks_nor_tiles_change_more_than_rounding(monkeypatch: pytest.MonkeyPatch) -> None:
     data = skewed(n_users=90)
     recaller = GfCf(rank=6).fit(data)
     queries = known_queries(histories(data.interactions), np.arange(len(data.users)))
@@ -125,9 +126,9 @@ def test_neither_neighbours_nor_chunks_nor_tiles_change_a_bit(monkeypatch: pytes
     for position in range(len(queries)):
         one = take_queries(queries, [position])
         alone = recaller.recall_allowed(one, 20, exclude=one.history, allowed=data.pool)
-        _same(alone, take_lists(together, [position]))
+        assert_same_lists(alone, take_lists(together, [position]))
     monkeypatch.setattr(spectral, "_CHUNK_ROWS", 7)
-    _same(recaller.recall_allowed(queries, 20, exclude=queries.history, allowed=data.pool), together)
+    assert_same_lists(recaller.recall_allowed(queries, 20, exclude=queries.history, allowed=data.pool), together)
 
 
 def _sketched(recaller: SpectralRecaller, **numbers: int) -> SpectralRecaller:
@@ -169,7 +170,7 @@ def test_a_sketch_finds_nearly_all_with_exact_scores_and_the_sparse_part_counts(
         _, here, there = np.intersect1d(items, true_items, return_indices=True)
         np.testing.assert_allclose(scores[here], true_scores[there], rtol=1e-4, atol=1e-4)
     alone = recaller.recall(take_queries(queries, [7]), 300)
-    _same(alone, take_lists(answer, [7]))
+    assert_same_lists(alone, take_lists(answer, [7]), rtol=1e-4, atol=1e-4)
 
 
 def test_a_small_catalogue_is_scored_exactly() -> None:
@@ -215,21 +216,24 @@ def test_evidence_is_what_each_history_item_gives_on_its_own(world: Callable[[],
         one = take_queries(queries, [position])
         whole = recaller.recall(one, len(data.items)).items
         items = np.concatenate([whole[3:], whole[:5], np.arange(4, dtype=np.int32)])  # some twice, in no order
-        np.testing.assert_array_equal(recaller.evidence(one, items).sources, _pushed_alone(recaller, one, items))
+        given, history = _pushed_alone(recaller, one)[:, items], one.history.items.tolist()
+        for column, source in enumerate(recaller.evidence(one, items).sources.tolist()):
+            # Two sources that gave the same but for rounding may stand for each other.
+            own = given[history.index(source), column] if source >= 0 else 0.0
+            assert own == pytest.approx(given[:, column].max(), rel=1e-4, abs=1e-6)
 
 
-def _pushed_alone(recaller: SpectralRecaller, query: Queries, items: npt.NDArray[np.int32]) -> list[int]:
-    """Return the source of each item: every history item scores the whole catalogue."""
+def _pushed_alone(recaller: SpectralRecaller, query: Queries) -> npt.NDArray[np.float32]:
+    """Return (h, n_items): what each history item gives, when it scores the whole catalogue alone."""
     sources, weights = query.history.items, profile_weights(query.history, recaller.profile)
     ends = np.arange(2)
-    given = np.concatenate(
+    return np.concatenate(
         [
             recaller._two_hops(ends, sources[p : p + 1], weights[p : p + 1])
             + spectral._low_rank(recaller._coordinates(ends, sources[p : p + 1], weights[p : p + 1]), recaller.targets)
             for p in range(len(sources))
         ]
     )
-    return [int(sources[given[:, item].argmax()]) if given[:, item].any() else -1 for item in items]
 
 
 def test_a_recaller_of_no_rank_walks_two_hops_alone() -> None:

@@ -52,7 +52,7 @@ def test_taste_is_the_power_of_summed_weights(
     np.testing.assert_array_equal(pairs.users, whole.users)
     np.testing.assert_array_equal(pairs.items, whole.items)
     expected = dense_taste(dataclasses.replace(data, interactions=whole), exponent)
-    np.testing.assert_array_equal(taste.toarray(), expected.astype(np.float32))
+    np.testing.assert_allclose(taste.toarray(), expected, rtol=1e-6)
     assert taste.has_canonical_format
     assert taste.indices.dtype == np.int32
     assert taste.data.dtype == np.float32

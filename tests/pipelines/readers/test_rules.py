@@ -160,7 +160,7 @@ items = ["b0", "b29"]
 def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("operations")
     config = write_shelf(root)
-    text = config.read_text()
+    text = config.read_text(encoding="utf-8")
     start, end = text.index("[channels.hot]"), text.index("[evaluate]")
     config.write_text(text[:start] + "[channels.hot]\n[channels.item-cf]\n[channels.operations]\n" + text[end:])
     (root / "operations.toml").write_text(SHELF_RULES)
@@ -178,7 +178,7 @@ def test_a_trained_bundle_keeps_the_schedule(out: Path) -> None:
     everything = engine.recall(k=100, now=before).ids
     assert {"b0", "b29"}.isdisjoint(everything)
     assert len(everything) == 29
-    report = json.loads((out / "report.json").read_text())
+    report = json.loads((out / "report.json").read_text(encoding="utf-8"))
     assert report["inputs"]["operations"]["rules"]["pin"] == 1
     assert report["inputs"]["operations"]["denied"] == 2
 
@@ -215,7 +215,9 @@ def test_check_compares_with_the_data(command: Command, out: Path) -> None:
 
 def test_faults_stop_a_run_with_one_sentence(command: Command, tmp_path: Path) -> None:
     config = write_shelf(tmp_path)
-    config.write_text(config.read_text().replace("[channels.hot]", "[channels.hot]\n[channels.operations]\n"))
+    config.write_text(
+        config.read_text(encoding="utf-8").replace("[channels.hot]", "[channels.hot]\n[channels.operations]\n")
+    )
     ran = command("evaluate", config)
     assert ran.code == 2
     assert "there is no file of rules" in ran.err

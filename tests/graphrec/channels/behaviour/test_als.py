@@ -97,13 +97,13 @@ def test_no_events_at_all_are_no_error() -> None:
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-def test_threads_do_not_change_a_bit(monkeypatch: pytest.MonkeyPatch, threads: int) -> None:
+def test_threads_and_chunks_change_nothing_but_rounding(monkeypatch: pytest.MonkeyPatch, threads: int) -> None:
     data, recipe = skewed(), replace(SMALL, steps=1, dim=3)
-    before = recipe.fit(data, FitContext(seed=4)).sources.tobytes()
+    before = recipe.fit(data, FitContext(seed=4)).sources
     monkeypatch.setattr("graphrec.recallers.fold_in._CHUNK", 128 // threads)
     monkeypatch.setattr("graphrec.threads.default_threads", lambda: threads)
-    assert recipe.fit(data, FitContext(seed=4)).sources.tobytes() == before
-    assert recipe.fit(data, FitContext(seed=5)).sources.tobytes() != before
+    np.testing.assert_allclose(recipe.fit(data, FitContext(seed=4)).sources, before, rtol=1e-3, atol=1e-4)
+    assert not np.allclose(recipe.fit(data, FitContext(seed=5)).sources, before, rtol=1e-3, atol=1e-4)
 
 
 def test_the_index_is_the_one_asked_for() -> None:

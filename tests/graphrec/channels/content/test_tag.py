@@ -10,7 +10,8 @@ from graphrec.contracts.queries import Queries, known_queries
 from graphrec.data.interactions import histories
 from graphrec.data.lists import item_lists
 from graphrec.errors import ConfigError
-from tests.graphrec.channels.compare import WORLDS, World, assert_same_lists, profile_of, settings_of
+from tests.close import assert_same_lists
+from tests.graphrec.channels.compare import WORLDS, World, profile_of, settings_of
 from tests.oracles.content import tag_scores
 from tests.worlds import library
 
