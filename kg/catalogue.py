@@ -113,20 +113,17 @@ def catalogue_graph(
     heads, kinds, tails = _placed(places, heads, kinds, tails)
     adjacency = _adjacency(heads, kinds, tails, names, np.append(0, offsets + len(items)), [ITEM, *node_types])
     del heads, kinds, tails, triples, facts, kept, places
-    ids = _node_ids(items, nodes, pa.array(order))
-    own_labels = _entity_labels(ids.ids[len(items) :], nodes.labels.take(pa.array(order)))
-    return CatalogueGraph(adjacency, ids, pa.concat_arrays([_item_labels(nodes, linking.entities, labels), own_labels]))
+    entities = _entities(nodes, pa.array(order))
+    own_labels = _entity_labels(entities.ids, nodes.labels.take(pa.array(order)))
+    item_labels = _item_labels(nodes, linking.entities, labels)
+    return CatalogueGraph(adjacency, items, entities, pa.concat_arrays([item_labels, own_labels]))
 
 
-def _node_ids(items: Vocabulary, nodes: _Nodes, order: pa.Array) -> Vocabulary:
-    """Return ``item:ID`` for each item, then the ids of the other nodes."""
-    empty = pa.scalar("", pa.large_string())
-    prefixed = pc.binary_join_element_wise(pa.scalar("item:", pa.large_string()), items.ids, empty)
-    ids = pa.concat_arrays([prefixed, nodes.ids.take(order)])
-    del prefixed
+def _entities(nodes: _Nodes, order: pa.Array) -> Vocabulary:
+    """Return the ids of the nodes that are no items."""
     # Arrow keeps what it freed; hashing takes much for a moment, so it is given back before and after.
     pa.default_memory_pool().release_unused()
-    vocabulary = Vocabulary(ids)
+    vocabulary = Vocabulary(nodes.ids.take(order))
     pa.default_memory_pool().release_unused()
     return vocabulary
 

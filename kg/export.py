@@ -45,7 +45,11 @@ def to_networkx(catalogue: CatalogueGraph, node: int, *, hops: int = 1, max_node
     for row, distance in distances.items():
         kind = int(np.searchsorted(adjacency.type_offsets, row, side="right")) - 1
         graph.add_node(
-            row, id=catalogue.nodes[row], label=catalogue.label(row), type=adjacency.node_types[kind], distance=distance
+            row,
+            id=catalogue.node_id(row),
+            label=catalogue.label(row),
+            type=adjacency.node_types[kind],
+            distance=distance,
         )
     for row in distances:
         edges = slice(adjacency.indptr[row], adjacency.indptr[row + 1])

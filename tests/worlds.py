@@ -82,10 +82,9 @@ def catalogue(
         node_types=node_types,
         relation_names=names,
     )
-    nodes = [f"item:{i}" for i in items]
-    nodes += [f"http://example.org/{kind}/{row}" for kind, count in entities.items() for row in range(count)]
+    nodes = [f"http://example.org/{kind}/{row}" for kind, count in entities.items() for row in range(count)]
     shown: list[str | None] = list(labels) if labels is not None else []
-    return CatalogueGraph(adjacency, Vocabulary(nodes), shown + [None] * (len(nodes) - len(shown)))
+    return CatalogueGraph(adjacency, items, Vocabulary(nodes), shown + [None] * (adjacency.n_nodes - len(shown)))
 
 
 def item_tags(n_items: int, names: Sequence[str], pairs: Pairs) -> ItemTags:

@@ -51,7 +51,7 @@ class Manifest:
     data_fingerprint : str
         Fingerprint of the input data.
     vocabularies : mapping
-        ``users``, ``items``, ``nodes`` to ``{"sha256", "size"}``.
+        ``users``, ``items``, ``entities`` to ``{"sha256", "size"}``.
     channels : mapping
         Channel name to ``{"kind", "reason", "size_bytes"}`` and, where audited, ``"ann_recall"``; order is kept.
     files : mapping

@@ -11,8 +11,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from graphrec.bundle.files import array_header, read_strings
 from graphrec.bundle.manifest import Manifest, read_manifest
@@ -104,8 +102,9 @@ def open_bundle(path: str | Path, *, verify: bool = True) -> Bundle:
 def _load(directory: Path, manifest: Manifest, *, verify: bool) -> Bundle:
     """Return the bundle whose files were checked."""
     _check_headers(directory, manifest)
-    users, items, nodes = (_vocabulary(directory, manifest, name, verify) for name in ("users", "items", "nodes"))
-    catalogue = _catalogue(directory / "catalogue", nodes, items)
+    names = ("users", "items", "entities")
+    users, items, entities = (_vocabulary(directory, manifest, name, verify) for name in names)
+    catalogue = _catalogue(directory / "catalogue", items, entities)
     history = _history(directory / "history", len(users), len(items))
     pool = read_array(directory / "pool.npy", np.bool_)
     if len(pool) != len(items):
@@ -129,6 +128,8 @@ def _check_headers(directory: Path, manifest: Manifest) -> None:
 
 def _vocabulary(directory: Path, manifest: Manifest, name: str, verify: bool) -> Vocabulary:
     """Return one vocabulary, of the size and fingerprint that the manifest says."""
+    if name not in manifest.vocabularies:
+        raise BundleError(f"there is no vocabulary of {name}; train the bundle again with this version of graphrec")
     found = Vocabulary(read_strings(directory / "vocabularies" / f"{name}.arrow"))
     said = manifest.vocabularies.get(name, {})
     if len(found) != said.get("size"):
@@ -138,8 +139,8 @@ def _vocabulary(directory: Path, manifest: Manifest, name: str, verify: bool) ->
     return found
 
 
-def _catalogue(directory: Path, nodes: Vocabulary, items: Vocabulary) -> CatalogueGraph:
-    """Return the catalogue graph, whose first nodes must be the items in order."""
+def _catalogue(directory: Path, items: Vocabulary, entities: Vocabulary) -> CatalogueGraph:
+    """Return the catalogue graph."""
     names = _read_json(directory / "names.json")
     node_types, relation_names = names.get("node_types"), names.get("relation_names")
     if not isinstance(node_types, list) or not isinstance(relation_names, list):
@@ -154,15 +155,7 @@ def _catalogue(directory: Path, nodes: Vocabulary, items: Vocabulary) -> Catalog
         node_types=node_types,
         relation_names=relation_names,
     )
-    graph = CatalogueGraph(adjacency, nodes, read_strings(directory / "labels.arrow"))
-    if graph.n_items != len(items):
-        raise BundleError(f"the catalogue graph speaks of {graph.n_items} items, the vocabulary has {len(items)}")
-    prefixed = pc.binary_join_element_wise(
-        pa.scalar("item:", pa.large_string()), items.ids, pa.scalar("", pa.large_string())
-    )
-    if not prefixed.equals(nodes.ids.slice(0, len(items))):
-        raise BundleError("the first nodes of the catalogue graph are not the items of vocabularies/items.arrow")
-    return graph
+    return CatalogueGraph(adjacency, items, entities, read_strings(directory / "labels.arrow"))
 
 
 def _history(directory: Path, n_users: int, n_items: int) -> ItemLists:

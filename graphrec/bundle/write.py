@@ -109,7 +109,7 @@ def write_bundle(
                 libraries=_libraries(),
                 config=config or {},
                 data_fingerprint=data_fingerprint,
-                vocabularies=_vocabularies(users=users, items=items, nodes=catalogue.nodes),
+                vocabularies=_vocabularies(users=users, items=items, entities=catalogue.entities),
                 channels=_channel_entries(channels, files, audits or {}),
                 fusion=fusion,
                 wording=wording or {},
@@ -141,6 +141,8 @@ def _check_parts(
     for name, found, what, wanted in sizes:
         if found != wanted:
             raise BundleError(f"{name} speaks of {found} {what}, the vocabulary has {wanted}")
+    if catalogue.items != items:
+        raise BundleError("the items of the catalogue graph are not those of the bundle, in their order")
     if not channels:
         raise ConfigError("a bundle needs at least one channel")
     for name in channels:
@@ -170,7 +172,7 @@ def _write_parts(
     """Write all that is no channel."""
     for folder in ("vocabularies", "catalogue", "history", "channels"):
         (directory / folder).mkdir()
-    for name, vocabulary in (("users", users), ("items", items), ("nodes", catalogue.nodes)):
+    for name, vocabulary in (("users", users), ("items", items), ("entities", catalogue.entities)):
         write_strings(directory / "vocabularies" / f"{name}.arrow", vocabulary.ids)
     write_strings(directory / "catalogue" / "labels.arrow", catalogue.labels)
     graph = catalogue.adjacency

@@ -12,7 +12,7 @@ import pyarrow as pa
 import scipy.sparse as sp
 
 from graphrec.checks import as_array, check_length, check_rows
-from graphrec.data.item_tags import ItemTags
+from graphrec.data.item_tags import ItemTags, tag_weights
 from graphrec.data.neighbours import csr_table
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import DataError
@@ -144,7 +144,7 @@ def tags_of_items(tagged: UserTags) -> ItemTags:
     weights = np.log2(1.0 + pairs.people[enough]).astype(np.float32)
     carried = sp.csr_array(sp.coo_array((weights, (items, tags)), shape=(tagged.n_items, n_tags)))
     if tagged.given is not None:
-        carried = sp.csr_array(carried + _given(tagged.given, tagged.vocabulary))
+        carried = sp.csr_array(carried + tag_weights(tagged.given, tagged.vocabulary))
     return ItemTags(tagged.vocabulary, csr_table(carried))
 
 
@@ -187,10 +187,3 @@ def _pairs(tagged: UserTags) -> _Pairs:
     span = int(tagged.users.max(initial=0)) + 1
     voices = np.unique(of_row * span + tagged.users)
     return _Pairs(keys, np.bincount(voices // span, minlength=len(keys)), of_row)
-
-
-def _given(given: ItemTags, vocabulary: Vocabulary) -> sp.csr_array:
-    """Return (n_items, n_tags): the given weights over a larger vocabulary."""
-    columns = vocabulary.rows(given.tags.ids, kind="tag")[given.table.neighbours]
-    shape = (len(given.table), len(vocabulary))
-    return sp.csr_array((given.table.scores, columns, given.table.indptr), shape=shape)

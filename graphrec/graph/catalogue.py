@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from graphrec.data.interactions import Interactions, coalesce
 from graphrec.data.vocabulary import Vocabulary
@@ -31,10 +32,12 @@ class CatalogueGraph:
     adjacency : Adjacency
         Node type 0 is ``"item"`` and its rows are the item rows; the other types are entities. Every relation that
         starts at an item has its reverse among the relations.
-    nodes : Vocabulary
-        One id a node: item ids as ``item:ID``, entities by IRI (blank nodes by their skolem IRI).
+    items : Vocabulary
+        (n_items,) ids of the items: nodes ``0..n_items-1``.
+    entities : Vocabulary
+        (n_entities,) IRIs of the entities (blank nodes by their skolem IRI): entity ``e`` is node ``n_items + e``.
     labels : Arrow string array or sequence of str or None
-        (n_nodes,) names for people; None inside means "has none" (the id is shown).
+        (n_nodes,) names for people; None inside means "has none" (the id, or the last part of the IRI, is shown).
 
     Raises
     ------
@@ -43,23 +46,31 @@ class CatalogueGraph:
     """
 
     adjacency: Adjacency
-    nodes: Vocabulary
+    items: Vocabulary
+    entities: Vocabulary
     labels: pa.LargeStringArray
 
     def __init__(
-        self, adjacency: Adjacency, nodes: Vocabulary, labels: pa.Array | list[str | None] | None = None
+        self,
+        adjacency: Adjacency,
+        items: Vocabulary,
+        entities: Vocabulary,
+        labels: pa.Array | list[str | None] | None = None,
     ) -> None:
         if not adjacency.node_types or adjacency.node_types[0] != ITEM:
             raise DataError(f"the first node type is {adjacency.node_types[:1]}; a catalogue graph starts with 'item'")
-        if len(nodes) != adjacency.n_nodes:
-            raise DataError(f"the graph has {adjacency.n_nodes} nodes, its vocabulary {len(nodes)} ids")
+        n_items = int(adjacency.type_offsets[1])
+        for what, n, vocabulary in (("items", n_items, items), ("entities", adjacency.n_nodes - n_items, entities)):
+            if len(vocabulary) != n:
+                raise DataError(f"the graph has {n} {what}, their vocabulary {len(vocabulary)} ids")
         names = pa.nulls(adjacency.n_nodes, pa.large_string()) if labels is None else labels
         array = names if isinstance(names, pa.Array) else pa.array(names, pa.large_string())
         if len(array) != adjacency.n_nodes:
             raise DataError(f"the graph has {adjacency.n_nodes} nodes, but there are {len(array)} labels")
         set_field = object.__setattr__
         set_field(self, "adjacency", adjacency)
-        set_field(self, "nodes", nodes)
+        set_field(self, "items", items)
+        set_field(self, "entities", entities)
         set_field(self, "labels", array.cast(pa.large_string()))
 
     @property
@@ -67,15 +78,17 @@ class CatalogueGraph:
         """Number of items: rows ``0..n_items-1``."""
         return int(self.adjacency.type_offsets[1])
 
+    def node_id(self, node: int) -> str:
+        """Return the id of an item, or the IRI of an entity."""
+        return self.items[node] if node < self.n_items else self.entities[node - self.n_items]
+
     def label(self, node: int) -> str:
         """Return the name of a node for people: its label, else the item id or what its IRI says."""
-        found = self.labels[int(node)].as_py()
-        if found is not None:
-            return str(found)
-        name = self.nodes[int(node)]
-        if node < self.n_items:
-            return name.removeprefix("item:")
-        return readable_name(name)
+        label = self.labels[int(node)].as_py()
+        if label is not None:
+            return str(label)
+        name = self.node_id(int(node))
+        return name if node < self.n_items else readable_name(name)
 
 
 def items_only(items: Vocabulary, labels: list[str | None] | pa.Array | None = None) -> CatalogueGraph:
@@ -83,7 +96,22 @@ def items_only(items: Vocabulary, labels: list[str | None] | pa.Array | None = N
     n = len(items)
     empty = np.empty(0, dtype=np.int32)
     adjacency = adjacency_from_edges(empty, empty, empty, type_offsets=[0, n], node_types=[ITEM], relation_names=[])
-    return CatalogueGraph(adjacency, Vocabulary([f"item:{i}" for i in items]), labels)
+    return CatalogueGraph(adjacency, items, Vocabulary([]), labels)
+
+
+def with_titles(graph: CatalogueGraph, titles: pa.LargeStringArray) -> CatalogueGraph:
+    """Return the graph with ``titles`` (n_items,) of items in the place of their labels; null leaves a label.
+
+    Raises
+    ------
+    DataError
+        If there is not one title an item.
+    """
+    if len(titles) != graph.n_items:
+        raise DataError(f"there are {len(titles)} titles for {graph.n_items} items; give one each, null where unknown")
+    own, rest = graph.labels[: graph.n_items], graph.labels[graph.n_items :]
+    labels = pa.concat_arrays([pc.coalesce(titles.cast(pa.large_string()), own), rest])
+    return CatalogueGraph(graph.adjacency, graph.items, graph.entities, labels)
 
 
 def with_users(graph: CatalogueGraph, interactions: Interactions, *, weighted: bool = False) -> Adjacency:

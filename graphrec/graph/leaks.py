@@ -35,8 +35,9 @@ class Leaks:
 
 
 def user_nodes(catalogue: CatalogueGraph, users: Vocabulary, iri: Callable[[str], str]) -> npt.NDArray[np.int32]:
-    """Return (n_users,) int32: the node whose id is ``iri(user_id)``, -1 where the graph has none."""
-    return catalogue.nodes.rows([iri(user) for user in users], missing="mark", kind="node")
+    """Return (n_users,) int32: the entity whose IRI is ``iri(user_id)``, -1 where the graph has none."""
+    entities = catalogue.entities.rows([iri(user) for user in users], missing="mark")
+    return np.where(entities < 0, -1, entities + catalogue.n_items).astype(np.int32)
 
 
 def find_leaks(catalogue: CatalogueGraph, nodes: npt.NDArray[np.int32], test: Interactions) -> Leaks:

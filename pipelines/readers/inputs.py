@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +12,11 @@ import polars as pl
 
 from graphrec.contracts.recall_data import RecallData
 from graphrec.data.interactions import Interactions
-from graphrec.data.item_tags import ItemTags
+from graphrec.data.item_tags import ItemTags, merge_item_tags
 from graphrec.data.user_tags import tags_of_items
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, DataError, MissingExtraError
-from graphrec.graph.catalogue import CatalogueGraph, items_only
+from graphrec.graph.catalogue import CatalogueGraph, items_only, with_titles
 
 from ..config.build import Config, from_table
 from ..config.sections import KnowledgeSource, Link
@@ -77,15 +78,17 @@ def load_inputs(config: Config, *, rejects: Path | None, steps: Steps) -> Inputs
     items, catalogue, tags, described = source.items, None, None, None
     if sections.knowledge is not None:
         catalogue, tags, report["knowledge"] = _read_knowledge(config, sections.knowledge, items, rejects, steps)
-        items = _item_vocabulary(catalogue)
+        items = catalogue.items
     if sections.items is not None:
         attributes = read_attributes(
             config.source(sections.items),
             items=items,
             rejects=None if rejects is None else rejects / "items.csv",
         )
-        catalogue = catalogue or items_only(items, attributes.labels)
-        tags = tags or attributes.item_tags
+        # What the table says goes before what the graph says; tags are those of both.
+        catalogue = with_titles(catalogue or items_only(items), attributes.labels)
+        both = [part for part in (tags, attributes.item_tags) if part is not None]
+        tags = reduce(merge_item_tags, both) if both else None
         described = attributes.attributes
         report["items"] = {**attributes.report, "name": str(sections.items.path)}
     test = None
@@ -230,11 +233,6 @@ def _link(config: Config, link: Link, items: Vocabulary, graph: KnowledgeGraph) 
     if (titles := link.titles()) is not None:
         values = read_attributes(config.source(titles), items=items).labels.to_pylist()
     return items, link_by_literal(items, graph, link.predicate, values, normalise=link.normalise)
-
-
-def _item_vocabulary(catalogue: CatalogueGraph) -> Vocabulary:
-    """Return the item ids of a catalogue graph."""
-    return Vocabulary([name.removeprefix("item:") for name in catalogue.nodes.take(range(catalogue.n_items))])
 
 
 def _widened(interactions: Interactions, n_items: int) -> Interactions:

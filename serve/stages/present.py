@@ -98,7 +98,7 @@ def _shared(state: State, common: list[Link]) -> tuple[Shared, ...]:
     graph = state.bundle.catalogue
     names = graph.adjacency.relation_names
     return tuple(
-        Shared(names[number], graph.nodes[link.node], graph.label(link.node))
+        Shared(names[number], graph.node_id(link.node), graph.label(link.node))
         if link.node >= 0
         else Shared(names[number], None, None)
         for link in common

@@ -41,7 +41,8 @@ def test_what_was_written_is_read_back(pristine: Path) -> None:
     data, bundle = library(), open_bundle(pristine)
     assert bundle.users == data.users
     assert bundle.items == data.items
-    assert bundle.catalogue.nodes == data.catalogue.nodes
+    assert bundle.catalogue.items is bundle.items
+    assert bundle.catalogue.entities == data.catalogue.entities
     assert bundle.catalogue.label(0) == "Dune"
     assert bundle.catalogue.adjacency.relation_names == data.catalogue.adjacency.relation_names
     for name in ("indptr", "indices", "relations", "type_offsets"):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import pyarrow as pa
 import pytest
 
 from graphrec.data.interactions import Interactions
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import DataError
 from graphrec.graph.adjacency import Adjacency, adjacency_from_edges, relation_number
-from graphrec.graph.catalogue import CatalogueGraph, items_only, with_users
+from graphrec.graph.catalogue import CatalogueGraph, items_only, with_titles, with_users
 
 LAYOUT = {"type_offsets": [0, 2, 3], "node_types": ["item", "author"], "relation_names": ["author", "rev_author"]}
 
@@ -52,7 +53,7 @@ def test_illegal_graphs(change: dict[str, object], sentence: str) -> None:
 
 def test_labels_fall_back_to_the_id() -> None:
     graph = CatalogueGraph(
-        star(), Vocabulary(["item:b1", "item:b2", "http://example.org/author/Herbert"]), ["Dune", None, None]
+        star(), Vocabulary(["b1", "b2"]), Vocabulary(["http://example.org/author/Herbert"]), ["Dune", None, None]
     )
     assert [graph.label(node) for node in range(3)] == ["Dune", "b2", "Herbert"]
     assert graph.n_items == 2
@@ -61,13 +62,32 @@ def test_labels_fall_back_to_the_id() -> None:
 def test_catalogue_graph_starts_with_items() -> None:
     graph = adjacency_from_edges([], [], [], type_offsets=[0, 1], node_types=["author"], relation_names=[])
     with pytest.raises(DataError, match="a catalogue graph starts with 'item'"):
-        CatalogueGraph(graph, Vocabulary(["x"]))
-    with pytest.raises(DataError, match="the graph has 3 nodes, its vocabulary 1 ids"):
-        CatalogueGraph(star(), Vocabulary(["x"]))
+        CatalogueGraph(graph, Vocabulary([]), Vocabulary(["x"]))
+    with pytest.raises(DataError, match="the graph has 2 items, their vocabulary 1 ids"):
+        CatalogueGraph(star(), Vocabulary(["x"]), Vocabulary(["y"]))
+    with pytest.raises(DataError, match="the graph has 1 entities, their vocabulary 2 ids"):
+        CatalogueGraph(star(), Vocabulary(["x", "y"]), Vocabulary(["a", "b"]))
+
+
+@pytest.mark.parametrize("items", [["a", "b"], ["item:a", "a"], ["http://e/x", "item:http://e/x"], ["", "item:"]])
+@pytest.mark.parametrize("entity", ["http://e/x", "item:a", "a", "b"])
+def test_ids_of_items_and_entities_do_not_meet(items: list[str], entity: str) -> None:
+    graph = CatalogueGraph(star(), Vocabulary(items), Vocabulary([entity]))
+    assert [graph.node_id(node) for node in range(3)] == [*items, entity]
+    assert [graph.label(node) for node in range(2)] == items
+
+
+def test_titles_go_before_labels() -> None:
+    graph = CatalogueGraph(star(), Vocabulary(["a", "b"]), Vocabulary(["e"]), ["A", "B", "E"])
+    titled = with_titles(graph, pa.array(["Alpha", None]))
+    assert [titled.label(node) for node in range(3)] == ["Alpha", "B", "E"]
+    assert titled.adjacency is graph.adjacency
+    with pytest.raises(DataError, match="there are 3 titles for 2 items"):
+        with_titles(graph, pa.array(["x", "y", "z"]))
 
 
 def test_users_come_first_and_pairs_are_one_edge_either_way() -> None:
-    graph = CatalogueGraph(star(), Vocabulary(["item:a", "item:b", "e"]))
+    graph = CatalogueGraph(star(), Vocabulary(["a", "b"]), Vocabulary(["e"]))
     interactions = Interactions([0, 0, 1, 0], [0, 1, 1, 0], [1.0, 2.0, 3.0, 4.0], n_users=2, n_items=2)
     joined = with_users(graph, interactions)
     assert joined.node_types == ("user", "item", "author")

@@ -11,9 +11,6 @@ from tests.worlds import library
 
 # Items 0-2, people 3-4 (users u0, u1), events 5-6, a city 7.
 IRIS = [
-    "item:a",
-    "item:b",
-    "item:c",
     "http://x/u/u0",
     "http://x/u/u1",
     "http://x/e/0",
@@ -33,7 +30,7 @@ def graph(edges: list[tuple[int, int, int]]) -> CatalogueGraph:
         node_types=["item", "person", "event", "place"],
         relation_names=["likes", "by", "of", "lives_in", "set_in"],
     )
-    return CatalogueGraph(adjacency, Vocabulary(IRIS))
+    return CatalogueGraph(adjacency, Vocabulary(["a", "b", "c"]), Vocabulary(IRIS))
 
 
 def nodes(catalogue: CatalogueGraph) -> np.ndarray[tuple[int], np.dtype[np.int32]]:

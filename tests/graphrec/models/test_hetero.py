@@ -26,7 +26,7 @@ def graph() -> CatalogueGraph:
         node_types=["item", "person", "genre"],
         relation_names=["author", "rev_author", "genre", "rev_genre", "knows", "rev_knows"],
     )
-    return CatalogueGraph(adjacency, Vocabulary(["item:a", "item:b", "item:c", "item:d", "e:x", "e:y", "e:g"]))
+    return CatalogueGraph(adjacency, Vocabulary(["a", "b", "c", "d"]), Vocabulary(["e:x", "e:y", "e:g"]))
 
 
 @pytest.fixture
