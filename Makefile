@@ -6,10 +6,12 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # hnswlib builds from source; without this its binary runs only on the kind of processor it was built on.
 export HNSWLIB_NO_NATIVE := 1
 
-.PHONY: help setup demo test lint type format bench clean
+COMPUTING := tests/contracts tests/graphrec tests/serve tests/pipelines/evaluation tests/pipelines/jobs tests/test_kernels.py
+
+.PHONY: help setup demo test test-kernels lint type format bench clean
 
 help:  ## show this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
 
 setup: $(VENV)/.ready  ## make the virtual environment
 
@@ -24,6 +26,11 @@ demo: setup  ## train, measure and publish a bundle on the bundled books; the re
 
 test: setup  ## run all tests
 	$(BIN)/pytest -n auto
+
+test-kernels: setup  ## run the tests that compute once more, with older kernels of BLAS and NumPy where there are any
+	@kernels="$$($(BIN)/python -m tests.kernels)" || exit 1; \
+	if [ -z "$$kernels" ]; then echo "this processor has no other kernels to test with"; exit 0; fi; \
+	echo "$$kernels"; env $$kernels $(BIN)/pytest -n auto $(COMPUTING)
 
 lint: setup  ## style and import arrows
 	$(BIN)/ruff check . graphrec/kg graphrec/pipelines graphrec/serve
