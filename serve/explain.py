@@ -1,10 +1,10 @@
-"""Why an item is in the answer, in words."""
+"""Why an item is in the answer, in words: the channels give evidence, this file words it."""
 
 from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,9 +12,8 @@ import numpy.typing as npt
 
 from graphrec.contracts.queries import Queries
 from graphrec.contracts.recaller import Evidence, Recaller, no_evidence
-from graphrec.fusion.settings import Rrf
 
-from .paths import Edges, closest, edges_of, link_through, path_words
+from .paths import path_words
 from .state import State
 
 log = logging.getLogger(__name__)
@@ -22,167 +21,159 @@ log = logging.getLogger(__name__)
 # Reads well both ways: "you picked it", "often picked by".
 VERB = "picked"
 _PLACE = re.compile(r"\{(source|via|path|verb)\}")
-# A path is telling where few items share the entity; its channel then counts for twice what it gave.
+# A path is telling where few items share its entities; its channel then speaks as if its rank were half of what it is.
 _TELLING, _TELLING_SHARE = 50, 100
+
+Rows = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Hints:
-    """What C channels can say of m items; each array is (m, C).
+class Voice:
+    """A channel that may give the reason for an item: its recaller, its template, and the places in that."""
 
-    ``sources`` int32: the history item, -1 where there is none. ``vias`` int32: the middle row, likewise.
-    ``nodes`` int32: the node that source and item share, the item itself where they are joined directly, -1 where the
-    channel shows no path. ``worth`` float64: how good a reason it is; -inf where the channel did not return the item.
-    """
+    name: str
+    recaller: Recaller
+    template: str
+    places: frozenset[str]
 
-    sources: npt.NDArray[np.int32]
-    vias: npt.NDArray[np.int32]
-    nodes: npt.NDArray[np.int32]
-    worth: npt.NDArray[np.float64]
+    @property
+    def personal(self) -> bool:
+        """Whether its sentence differs from item to item, and so needs evidence."""
+        return bool(self.places - {"verb"})
+
+    def filled(self, values: Mapping[str, str | None]) -> str:
+        """Return its sentence with ``values`` in the places of the template."""
+        return _PLACE.sub(lambda match: str(values[match[1]]), self.template)
 
 
 def explain(
-    state: State,
-    queries: Queries,
-    rows: npt.NDArray[np.int32],
-    channels: tuple[str, ...],
-    ranks: npt.NDArray[np.int32],
+    state: State, queries: Queries, rows: Rows, channels: tuple[str, ...], ranks: npt.NDArray[np.int32]
 ) -> list[str | None]:
     """Return a sentence for each of ``rows`` (m,), or None where no channel can say anything.
 
-    Of the channels that returned an item, those that can name an item of the history come before those that cannot;
-    among them the one that gave the item most, where a telling path counts twice.
+    Of the channels that returned an item, those that can name something of the history come before those that cannot;
+    among them the one that ranked the item highest, ties in the order of channels; a telling path halves the rank. Each
+    channel is asked only about the items that it is the first to speak for.
 
     Parameters
     ----------
     ranks : ndarray
         (m, C) int32: 1-based ranks, 0 where the channel did not return the item.
     """
-    hints = _hints(state, queries, rows, channels, ranks)
-    writer = Writer(state, channels)
-    order = np.argsort(-hints.worth, axis=1, kind="stable").tolist()
-    returned = np.count_nonzero(ranks, axis=1).tolist()
-    sources, vias, nodes = hints.sources.tolist(), hints.vias.tolist(), hints.nodes.tolist()
-    sentences: list[str | None] = []
-    for position, row in enumerate(rows.tolist()):
-        best = order[position][: returned[position]]
-        told = (writer.sentence(row, c, sources[position][c], vias[position][c], nodes[position][c]) for c in best)
-        sentences.append(next((one for one in told if one is not None), None))
+    verb = state.bundle.wording.get("verb", VERB)
+    voices = [_voice(name, state.bundle.channels[name], verb) for name in channels]
+    order = np.where(ranks > 0, ranks, np.inf)  # (m, C)
+    evidence: dict[int, tuple[npt.NDArray[np.intp], Evidence]] = {}
+    for column, voice in enumerate(voices):
+        if not voice.personal:
+            order[:, column] += 1e9
+        elif "path" in voice.places:
+            returned = np.flatnonzero(ranks[:, column])
+            evidence[column] = returned, _evidence(voice, queries, rows[returned])
+            order[returned[_telling(state, evidence[column][1])], column] /= 2
+    sentences: list[str | None] = [None] * len(rows)
+    pending = np.arange(len(rows))
+    while len(pending):
+        first = order[pending].argmin(axis=1) if len(voices) else np.zeros(len(pending), dtype=np.intp)
+        possible = np.isfinite(order[pending, first]) if len(voices) else np.zeros(len(pending), dtype=np.bool_)
+        pending, first = pending[possible], first[possible]
+        for column in np.unique(first).tolist():
+            positions, voice = pending[first == column], voices[column]
+            order[positions, column] = np.inf
+            for position, sentence in _sentences(state, voice, queries, rows, positions, evidence.get(column)):
+                sentences[position] = sentence
+        pending = np.array([position for position in pending.tolist() if sentences[position] is None], dtype=np.intp)
     return sentences
 
 
-def explain_fallback(state: State, places: npt.NDArray[np.int32]) -> list[str | None]:
+def explain_fallback(state: State, places: Rows) -> list[str | None]:
     """Return a sentence for items of the fallback, by ``places`` (m,) in it: the ranked channel's, or a general one."""
     verb = state.bundle.wording.get("verb", VERB)
     recaller = state.bundle.channels.get(state.ranked)
-    template = "" if recaller is None else recaller.reason
     popular = f"widely {verb}"
-    ranked = template.replace("{verb}", verb) if set(_PLACE.findall(template)) <= {"verb"} else popular
+    voice = None if recaller is None else _voice(state.ranked, recaller, verb)
+    ranked = popular if voice is None or voice.personal else voice.template
     return [ranked if place < state.n_ranked else popular for place in places.tolist()]
 
 
-def _hints(
-    state: State,
-    queries: Queries,
-    rows: npt.NDArray[np.int32],
-    channels: tuple[str, ...],
-    ranks: npt.NDArray[np.int32],
-) -> Hints:
-    """Ask each channel about the items that it returned."""
-    sources, vias, nodes = (np.full(ranks.shape, -1, dtype=np.int32) for _ in range(3))
-    worth = np.full(ranks.shape, -np.inf)
-    walked = walked_relations(state)
-    degrees = state.bundle.catalogue.adjacency.indptr
-    limit = max(5, min(_TELLING, len(state.bundle.items) // _TELLING_SHARE))
-    for column, name in enumerate(channels):
-        returned = np.flatnonzero(ranks[:, column])
-        if len(returned) == 0:
-            continue
-        recaller, found = state.bundle.channels[name], rows[returned]
-        evidence = _evidence(recaller, name, queries, found)
-        value = gains(state, name, ranks[returned, column])
-        if "{path}" in recaller.reason:
-            shared = closest(state.bundle.catalogue, evidence.sources, found, walked.get(name))
-            degree = np.where(shared == found, 0, degrees[shared + 1] - degrees[shared])
-            value = np.where((shared >= 0) & (degree <= limit), 2.0 * value, value)
-            nodes[returned, column] = shared
-        sources[returned, column], vias[returned, column] = evidence.sources, evidence.via
-        # Any channel that names a source stands above all that name none: gains are at most 2 * weight.
-        worth[returned, column] = np.where(evidence.sources >= 0, 1e9 + value, value)
-    return Hints(sources, vias, nodes, worth)
+def _voice(name: str, recaller: Recaller, verb: str) -> Voice:
+    template = recaller.reason.replace("{verb}", verb)
+    return Voice(name, recaller, template, frozenset(_PLACE.findall(template)))
 
 
-def _evidence(recaller: Recaller, name: str, queries: Queries, rows: npt.NDArray[np.int32]) -> Evidence:
+def _evidence(voice: Voice, queries: Queries, rows: Rows) -> Evidence:
     """Ask one channel why; one that fails is logged and has nothing to say, for its items are good all the same."""
     try:
-        return recaller.evidence(queries, rows)
+        return voice.recaller.evidence(queries, rows)
     except Exception:
-        log.warning("channel %s cannot explain", name, exc_info=True)
+        log.warning("channel %s cannot explain", voice.name, exc_info=True)
         return no_evidence(len(rows))
 
 
-def gains(state: State, channel: str, ranks: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
-    """Return what ranks in a channel are worth under the bundle's fusion; without weights, 1 / rank."""
-    fusion = state.fusion
-    if isinstance(fusion, Rrf):
-        return np.asarray(fusion.weights.get(channel, 1.0) / (fusion.c + ranks), dtype=np.float64)
-    return np.asarray(1.0 / ranks, dtype=np.float64)
+def _telling(state: State, evidence: Evidence) -> npt.NDArray[np.bool_]:
+    """Return (m,) bool: whether each item has a path all of whose entities are shared by few."""
+    paths, catalogue = evidence.paths, state.bundle.catalogue
+    degrees = catalogue.adjacency.indptr[paths.nodes + 1] - catalogue.adjacency.indptr[paths.nodes]
+    limit = max(5, min(_TELLING, len(state.bundle.items) // _TELLING_SHARE))
+    broad = (paths.nodes >= catalogue.n_items) & (degrees > limit)
+    before = np.concatenate([[0], np.cumsum(broad)])
+    telling: npt.NDArray[np.bool_] = (np.diff(paths.indptr) > 0) & (np.diff(before[paths.indptr]) == 0)
+    return telling
 
 
-def walked_relations(state: State) -> dict[str, npt.NDArray[np.bool_]]:
-    """Return, by channel, which relations the configuration lets it walk; channels that walk all are not named."""
-    config = state.bundle.manifest.config.get("channels")
-    names = state.bundle.catalogue.adjacency.relation_names
-    found: dict[str, npt.NDArray[np.bool_]] = {}
-    for channel, settings in config.items() if isinstance(config, Mapping) else ():
-        relations = settings.get("relations") if isinstance(settings, Mapping) else None
-        if relations:
-            found[channel] = np.array([name in relations for name in names], dtype=np.bool_)
-    return found
+def _sentences(
+    state: State,
+    voice: Voice,
+    queries: Queries,
+    rows: Rows,
+    positions: npt.NDArray[np.intp],
+    known: tuple[npt.NDArray[np.intp], Evidence] | None,
+) -> Iterable[tuple[int, str | None]]:
+    """Yield the sentence of one channel for the items at ``positions``; None where a place cannot be filled.
 
-
-class Writer:
-    """Writes the sentences of one answer; what is looked up for one item serves the next."""
-
-    def __init__(self, state: State, channels: tuple[str, ...]) -> None:
-        self._state = state
-        self._graph = state.bundle.catalogue
-        self._recallers = [state.bundle.channels[name] for name in channels]
-        self._wanted = [set(_PLACE.findall(recaller.reason)) for recaller in self._recallers]
-        self._verb = state.bundle.wording.get("verb", VERB)
-        self._edges: dict[int, Edges] = {}
-        self._titles: dict[int, str] = {}
-
-    def sentence(self, row: int, column: int, source: int, via: int, node: int) -> str | None:
-        """Fill the template of one channel; None where a place cannot be filled."""
-        recaller, wanted = self._recallers[column], self._wanted[column]
+    ``known`` is evidence that there is already: the positions that it is of, ascending, and itself.
+    """
+    if not voice.personal:
+        yield from ((position, voice.template) for position in positions.tolist())
+        return
+    if known is None:
+        evidence, places = _evidence(voice, queries, rows[positions]), range(len(positions))
+    else:
+        evidence, places = known[1], np.searchsorted(known[0], positions).tolist()
+    labels = _labels(state, evidence)
+    sources, vias = evidence.sources.tolist(), evidence.via.tolist()
+    names = getattr(voice.recaller, "via", None)
+    for position, place in zip(positions.tolist(), places, strict=True):
         values = {
-            "verb": self._verb,
-            "via": _via(recaller, via) if "via" in wanted else None,
-            "source": self._title(source) if "source" in wanted else None,
-            "path": self._path(source, row, node) if "path" in wanted else None,
+            "source": labels.get(sources[place]),
+            "via": None if names is None or vias[place] < 0 else str(names[vias[place]]),
+            "path": _path(state, evidence, place, labels) if "path" in voice.places else None,
         }
-        if any(values[name] is None for name in wanted):
-            return None
-        return _PLACE.sub(lambda match: str(values[match[1]]), recaller.reason)
-
-    def _path(self, source: int, row: int, node: int) -> str | None:
-        if node < 0:
-            return None
-        if source not in self._edges:
-            self._edges[source] = edges_of(self._graph.adjacency, source)
-        link = link_through(self._graph, self._edges[source], row, node)
-        return path_words(self._graph, source, row, link, self._state.words)
-
-    def _title(self, row: int) -> str | None:
-        if row < 0:
-            return None
-        if row not in self._titles:
-            self._titles[row] = self._graph.label(row)
-        return self._titles[row]
+        if any(values[name] is None for name in voice.places):
+            yield position, None
+        else:
+            yield position, voice.filled(values)
 
 
-def _via(recaller: Recaller, row: int) -> str | None:
-    """Return the name of a middle row, where the channel has names for them."""
-    names = getattr(recaller, "via", None)
-    return None if names is None or row < 0 else str(names[row])
+def _labels(state: State, evidence: Evidence) -> Mapping[int, str]:
+    """Return the names of all nodes that evidence speaks of, looked up together."""
+    nodes = np.unique(np.concatenate([evidence.sources, evidence.paths.nodes]))
+    nodes = nodes[nodes >= 0]
+    graph = state.bundle.catalogue
+    labels = graph.labels.take(nodes).to_pylist()
+    return {
+        node: graph.label(node) if label is None else label for node, label in zip(nodes.tolist(), labels, strict=True)
+    }
+
+
+def _path(state: State, evidence: Evidence, place: int, labels: Mapping[int, str]) -> str | None:
+    """Return one path in words; None where there is none."""
+    nodes, relations = evidence.paths[place]
+    if len(nodes) == 0:
+        return None
+    names, numbers = state.bundle.catalogue.adjacency.relation_names, relations.tolist()
+    return path_words(
+        [labels[node] for node in nodes.tolist()],
+        [names[number] for number in numbers],
+        [state.words[number] for number in numbers],
+    )

@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
@@ -14,9 +13,7 @@ from graphrec.errors import DataError, nearest_names
 from graphrec.graph.adjacency import Adjacency
 from graphrec.graph.catalogue import CatalogueGraph
 from graphrec.graph.iris import local_name
-
-REVERSE = "rev_"
-
+from graphrec.graph.relations import REVERSE, is_reverse, reverse_number
 
 Edges = dict[int, list[int]]
 
@@ -61,76 +58,6 @@ def links(graph: CatalogueGraph, here: Edges, item: int, *, relation: int | None
         for link in found
         if relation in link.relations and (link.node < 0 or relation in link.others)
     ]
-
-
-def link_through(graph: CatalogueGraph, here: Edges, item: int, node: int) -> Link:
-    """Return the link of an item with the edges ``here`` to ``item`` through ``node``, as :func:`closest` found it."""
-    if node == item:
-        return Link(-1, tuple(here[item]), (), 0)
-    start, stop = graph.adjacency.indptr[item], graph.adjacency.indptr[item + 1]
-    at = graph.adjacency.indices[start:stop] == node
-    others = graph.adjacency.relations[start:stop][at].tolist()
-    return Link(node, tuple(here[node]), tuple(others), _degree(graph.adjacency, node))
-
-
-def closest(
-    graph: CatalogueGraph,
-    sources: npt.NDArray[np.int32],
-    items: npt.NDArray[np.int32],
-    walked: npt.NDArray[np.bool_] | None = None,
-) -> npt.NDArray[np.int32]:
-    """Return the most specific node that each source (m,) shares with its item (m,).
-
-    Parameters
-    ----------
-    walked : ndarray or None
-        (n_relations,) bool: edges of the source that come first; others count only where these lead nowhere.
-
-    Returns
-    -------
-    ndarray
-        (m,) int32: the item itself where an edge joins it to its source, else the shared entity of the lowest degree
-        (ties to the lower row), -1 where there is none or the source is -1.
-    """
-    adjacency = graph.adjacency
-    first = np.ones(len(adjacency.relation_names), dtype=np.bool_) if walked is None else walked
-    found: npt.NDArray[np.int32] = _closest(
-        adjacency.indptr, adjacency.indices, adjacency.relations, first, graph.n_items, sources, items
-    )
-    return found
-
-
-@nb.njit(nogil=True, cache=True)
-def _closest(
-    indptr: npt.NDArray[np.int64],
-    indices: npt.NDArray[np.int32],
-    relations: npt.NDArray[np.int16],
-    walked: npt.NDArray[np.bool_],
-    n_items: int,
-    sources: npt.NDArray[np.int32],
-    items: npt.NDArray[np.int32],
-) -> npt.NDArray[np.int32]:  # pragma: no cover - compiled
-    """Walk the two sorted lists of neighbours side by side."""
-    found = np.full(sources.size, -1, dtype=np.int32)
-    for i in range(sources.size):
-        if sources[i] < 0:
-            continue
-        best = np.int64(0)
-        p, q = indptr[sources[i]], indptr[items[i]]
-        last = indptr[items[i] + 1]
-        while p < indptr[sources[i] + 1]:
-            node = indices[p]
-            while q < last and indices[q] < node:
-                q += 1
-            joined = node == items[i]
-            if joined or (node >= n_items and q < last and indices[q] == node):
-                cost = np.int64(0) if joined else indptr[node + 1] - indptr[node]
-                if not walked[relations[p]]:
-                    cost += indices.size + 1
-                if found[i] < 0 or cost < best:
-                    best, found[i] = cost, node
-            p += 1
-    return found
 
 
 def _degree(graph: Adjacency, node: int) -> int:
@@ -196,13 +123,6 @@ def _joined_to(graph: Adjacency, entity: int, relation: int, n_items: int) -> np
     return items if back is None else items[graph.relations[start:stop] == back]
 
 
-def reverse_number(graph: Adjacency, relation: int) -> int | None:
-    """Return the number of the reverse of a relation, or None where the graph has none of that name."""
-    name = graph.relation_names[relation]
-    back = name.removeprefix(REVERSE) if is_reverse(name) else f"{REVERSE}{name}"
-    return graph.relation_names.index(back) if back in graph.relation_names else None
-
-
 def find_relation(graph: CatalogueGraph, name: str) -> int:
     """Return the number of a relation that leaves items, by its name or the last part of its IRI.
 
@@ -234,11 +154,6 @@ def plain_name(relation: str) -> str:
     return back + re.sub(r"[\W_]+", "", local_name(relation.removeprefix(REVERSE))).lower()
 
 
-def is_reverse(relation: str) -> bool:
-    """Tell whether a relation is the reverse of one that the data states."""
-    return relation.startswith(REVERSE)
-
-
 def relation_words(relation: str, wording: Mapping[str, str]) -> str:
     """Return a relation in words: ``"hasOriginalAuthor"`` is "original author". ``wording`` may name it otherwise."""
     name = local_name(relation.removeprefix(REVERSE)).removeprefix(REVERSE)
@@ -256,7 +171,7 @@ def all_relation_words(graph: CatalogueGraph, wording: Mapping[str, str]) -> tup
     return tuple(relation_words(name, wording) for name in graph.adjacency.relation_names)
 
 
-def path_words(graph: CatalogueGraph, here: int, there: int, link: Link, words: Sequence[str]) -> str:
+def link_words(graph: CatalogueGraph, here: int, there: int, link: Link, words: Sequence[str]) -> str:
     """Return a link of two items in words: "same series, Dune Chronicles", or "Dune → followed by → Dune Messiah".
 
     ``words`` are those of every relation, by number (:func:`all_relation_words`).
@@ -264,12 +179,37 @@ def path_words(graph: CatalogueGraph, here: int, there: int, link: Link, words: 
     mine = list(dict.fromkeys(words[number] for number in link.relations))
     if link.node < 0:
         backwards = is_reverse(graph.adjacency.relation_names[link.relations[0]])
-        ends = (there, here) if backwards else (here, there)
-        first, last = (graph.label(end) for end in ends)
-        return f"{first} → {' and '.join(mine)} → {last}"
-    theirs = list(dict.fromkeys(words[number] for number in link.others))
-    label = graph.label(link.node)
-    both = [one for one in mine if one in theirs]
+        return _edge(graph.label(here), " and ".join(mine), graph.label(there), backwards=backwards)
+    return _shared(mine, list(dict.fromkeys(words[number] for number in link.others)), graph.label(link.node))
+
+
+def path_words(labels: Sequence[str], relations: Sequence[str], words: Sequence[str]) -> str:
+    """Return a path of the graph in words, as :func:`link_words` does for its shortest forms.
+
+    Parameters
+    ----------
+    labels : sequence of str
+        Names of its nodes, from the history item to the item that it speaks for.
+    relations, words : sequence of str
+        Names of the relations between them, one fewer, and those names in words.
+    """
+    if len(relations) == 2:
+        return _shared([words[0]], [words[1]], labels[1])
+    edges = [
+        _edge(here, word, there, backwards=is_reverse(relation))
+        for here, there, relation, word in zip(labels, labels[1:], relations, words, strict=False)
+    ]
+    return ", ".join(edges)
+
+
+def _edge(here: str, words: str, there: str, *, backwards: bool) -> str:
+    first, last = (there, here) if backwards else (here, there)
+    return f"{first} → {words} → {last}"
+
+
+def _shared(mine: list[str], theirs: list[str], label: str) -> str:
+    """Return a shared entity in words, by the relations that lead to it from either side."""
+    both = [words for words in mine if words in theirs]
     if both:
         return f"same {' and '.join(both)}, {label}"
     return f"{label}, {' and '.join(mine)} of one and {' and '.join(theirs)} of the other"

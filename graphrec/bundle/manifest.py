@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 
 from graphrec.errors import BundleError
 
-FORMAT = 1
+# 2: kg-neighbours keeps what its paths give.
+FORMAT = 2
 MANIFEST = "manifest.json"
 CHECKSUM = "checksum"
 
@@ -119,7 +120,7 @@ def read_manifest(directory: Path) -> Manifest:
     Raises
     ------
     BundleError
-        If it is missing, no JSON, of a newer format, damaged, or names a path outside the bundle.
+        If it is missing, no JSON, of another format, damaged, or names a path outside the bundle.
     """
     where = f"bundle {str(directory)!r}: {MANIFEST}"
     try:
@@ -127,14 +128,16 @@ def read_manifest(directory: Path) -> Manifest:
     except OSError as error:
         raise BundleError(f"{where} cannot be read: {error.strerror}") from error
     document = _parse(data, where)
-    found = document.get("format")
-    if not isinstance(found, int) or isinstance(found, bool) or found < 1:
-        raise BundleError(f"{where} has format {found!r}; it must be a whole number from 1 to {FORMAT}")
-    if found > FORMAT:
+    number = document.get("format")
+    if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+        raise BundleError(f"{where} has format {number!r}; it must be a whole number, {FORMAT} in this version")
+    if number != FORMAT:
         writer = document.get("graphrec", "unknown")
+        remedy = (
+            "upgrade graphrec, or train the bundle again with this version" if number > FORMAT else "train it again"
+        )
         raise BundleError(
-            f"{where} has format {found} (written by graphrec {writer}), this graphrec reads formats up to {FORMAT}; "
-            "upgrade graphrec, or train the bundle again with this version"
+            f"{where} has format {number} (written by graphrec {writer}), this graphrec reads format {FORMAT}; {remedy}"
         )
     if document.get(CHECKSUM) != _checksum(document) or data != _dump(document):
         raise BundleError(f"{where} is damaged: it does not match its checksum; take the bundle from its source again")

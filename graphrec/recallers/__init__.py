@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 KINDS = {
     "ranked": "graphrec.recallers.ranked:RankedRecaller",
     "neighbours": "graphrec.recallers.neighbours:NeighbourRecaller",
+    "graph-neighbours": "graphrec.recallers.graph_neighbours:GraphNeighbourRecaller",
     "spectral": "graphrec.recallers.spectral:SpectralRecaller",
     "vector": "graphrec.recallers.vector:VectorRecaller",
     "segmented": "graphrec.recallers.segmented:SegmentedRecaller",

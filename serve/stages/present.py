@@ -9,7 +9,7 @@ from graphrec.fusion.fused import FusedLists
 
 from ..answer import Neighbour, Place, Recalled, Shared
 from ..explain import explain, explain_fallback
-from ..paths import Link, edges_of, links, path_words
+from ..paths import Link, edges_of, link_words, links
 from ..request import Request
 from ..state import POPULARITY, State
 from .stage import Candidates
@@ -87,7 +87,7 @@ def neighbour_values(
         rows.tolist(), bundle.items.take(rows), titles(state, rows), scores.tolist(), strict=True
     ):
         common = links(graph, here, other, relation=relation)
-        named = [path_words(graph, row, other, link, state.words) for link in common[:_NAMED]]
+        named = [link_words(graph, row, other, link, state.words) for link in common[:_NAMED]]
         named += [f"{len(common) - _NAMED} more"] if len(common) > _NAMED else []
         neighbours.append(Neighbour(external, title, score, _shared(state, common), "; ".join(named)))
     return tuple(neighbours)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from math import log1p
 
 import numpy as np
 
 from graphrec.contracts.recall_data import RecallData
+from graphrec.graph.catalogue import CatalogueGraph
 from tests.oracles.sparse import Dense, keep_top, shares, takers, top
 
 
@@ -85,3 +86,35 @@ def kg_table(
     sizes = np.maximum(links, 1) ** -float(link_exponent)
     ends = (1 + takers(data)) ** popularity_exponent * sizes * data.pool
     return shares(keep_top(table * sizes[:, None] * ends, k), normalise)
+
+
+def kg_walks(
+    graph: CatalogueGraph,
+    source: int,
+    item: int,
+    *,
+    relations: Mapping[str, float],
+    degree_exponent: float,
+    hub_cap: int,
+) -> dict[tuple[str, int], float]:
+    """Return what each walk between two items gives, by the relation that leaves the source and the node it leads to.
+
+    The node is the shared entity, or the item itself where an edge joins the two.
+    """
+    walks: dict[tuple[str, int], float] = defaultdict(float)
+    edges = {row: list(_edges(graph, row)) for row in range(graph.n_items)}
+    for name, node in edges[source]:
+        weight = relations.get(name, 0.0) if relations else 1.0
+        joined = sum((name, node) in edges[row] for row in edges)
+        if node == item:
+            walks[name, node] += weight
+        elif node >= graph.n_items and (name, node) in edges[item] and not (hub_cap and joined > hub_cap):
+            walks[name, node] += weight / joined**degree_exponent
+    return {walk: amount for walk, amount in walks.items() if amount > 0}
+
+
+def _edges(graph: CatalogueGraph, row: int) -> Iterator[tuple[str, int]]:
+    """Yield the relation and the end of each edge of one item."""
+    adjacency = graph.adjacency
+    for edge in range(int(adjacency.indptr[row]), int(adjacency.indptr[row + 1])):
+        yield adjacency.relation_names[adjacency.relations[edge]], int(adjacency.indices[edge])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,7 @@ from graphrec.contracts.recaller import Evidence
 from graphrec.fusion.settings import Rrf
 from graphrec.recallers.ranked import RankedRecaller
 from graphrec.serve import Engine
-from graphrec.serve.paths import Link, all_relation_words, edges_of, links, path_words, relation_words
+from graphrec.serve.paths import Link, all_relation_words, edges_of, link_words, links, relation_words
 from tests.graphrec.bundle.make import RECIPES, fit, write
 from tests.worlds import Relation, catalogue, library, vocabulary
 
@@ -70,10 +71,38 @@ def test_a_source_beats_any_weight_of_what_is_hot(engine: Engine) -> None:
     assert told["The Two Towers"] != "widely read lately"
 
 
-def test_a_telling_path_counts_twice(engine: Engine) -> None:
-    light, heavy = weighted(engine, user_cf=1.5), weighted(engine, user_cf=3.0)
-    assert sentences(light, "r0")["The Dosadi Experiment"] == "because you read Dune: same author, Frank Herbert"
-    assert str(sentences(heavy, "r0")["The Dosadi Experiment"]).startswith("read by people whose taste")
+def test_a_telling_path_halves_the_rank(engine: Engine) -> None:
+    def ranks(user: str) -> dict[str, int]:
+        (dosadi,) = (entry for entry in engine.recall(user, k=12).items if entry.title == "The Dosadi Experiment")
+        return {name: place.rank for name, place in dosadi.channels.items()}
+
+    # Third by its path counts as 1.5: before the second of the tags, behind the first of Item-CF.
+    assert (ranks("r1")["kg-neighbours"], ranks("r1")["tag"]) == (3, 2)
+    assert sentences(engine, "r1")["The Dosadi Experiment"] == "because you read Dune: same author, Frank Herbert"
+    assert (ranks("r0")["kg-neighbours"], ranks("r0")["item-cf"]) == (3, 1)
+    assert str(sentences(engine, "r0")["The Dosadi Experiment"]).endswith("often read by the same people")
+
+
+class Asked(RankedRecaller):
+    """Keeps which items it was asked about."""
+
+    about: ClassVar[list[list[int]]] = []
+
+    def evidence(self, query: Queries, items: npt.NDArray[np.int32]) -> Evidence:
+        self.about.append(items.tolist())
+        return super().evidence(query, items)
+
+
+def test_a_channel_is_asked_about_the_items_that_it_speaks_for_first(engine: Engine) -> None:
+    Asked.about.clear()
+    first = Asked(np.arange(12), np.arange(12)[::-1], "as in {source}")
+    bundle = replace(engine.bundle, channels={"first": first, "hot": engine.bundle.channels["hot"]})
+    answer = Engine(bundle.path, replace(engine._state, bundle=bundle)).recall("r0", k=5, explain=True)
+    # What says the same of every item is not asked, and comes last; what was asked and has no source is asked no more.
+    assert sorted(row for rows in Asked.about for row in rows) == sorted(
+        engine.bundle.items.row(entry.item) for entry in answer.items if "first" in entry.channels
+    )
+    assert {entry.explanation for entry in answer.items if "hot" in entry.channels} == {"widely read lately"}
 
 
 def test_nothing_is_explained_unless_asked(engine: Engine) -> None:
@@ -153,10 +182,10 @@ def test_several_relations_to_one_entity() -> None:
     graph = catalogue(items, {"person": 1}, people, ["A", "B", "C", "Tove Jansson"])
     here, words = edges_of(graph.adjacency, 0), all_relation_words(graph, {})
     (both,) = links(graph, here, 1)
-    assert path_words(graph, 0, 1, both, words) == "same author and illustrator, Tove Jansson"
+    assert link_words(graph, 0, 1, both, words) == "same author and illustrator, Tove Jansson"
     (one,) = links(graph, here, 2)
-    assert path_words(graph, 0, 2, one, words) == "same illustrator, Tove Jansson"
+    assert link_words(graph, 0, 2, one, words) == "same illustrator, Tove Jansson"
     assert (
-        path_words(graph, 2, 0, Link(3, (2,), (0,), 5), words)
+        link_words(graph, 2, 0, Link(3, (2,), (0,), 5), words)
         == "Tove Jansson, illustrator of one and author of the other"
     )

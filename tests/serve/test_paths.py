@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from graphrec.graph.catalogue import CatalogueGraph
-from graphrec.serve.paths import closest, edges_of, link_through, links, near, reverse_number
-from tests.worlds import Relation, catalogue, library, skewed, vocabulary
+from graphrec.serve.paths import edges_of, links, near
+from tests.worlds import Relation, catalogue, vocabulary
 
 
 def random_graph(seed: int, *, n_items: int = 40, n_entities: int = 9) -> CatalogueGraph:
@@ -70,29 +70,6 @@ def test_few_rows_and_many_rows_are_summed_alike() -> None:
     assert scores.tolist() == pytest.approx([1 / 3, 1 / 3])
 
 
-@pytest.mark.parametrize("graph", [random_graph(0), random_graph(1), skewed().catalogue, library().catalogue])
-def test_closest_is_the_first_of_all_links(graph: CatalogueGraph) -> None:
-    n = graph.n_items
-    sources = np.repeat(np.arange(-1, n, dtype=np.int32), n)
-    items = np.tile(np.arange(n, dtype=np.int32), n + 1)
-    different = sources != items
-    sources, items = sources[different], items[different]
-    walked = np.arange(len(graph.adjacency.relation_names)) == 0
-    free, kept = closest(graph, sources, items), closest(graph, sources, items, walked)
-    for source, item, node, first in zip(sources.tolist(), items.tolist(), free.tolist(), kept.tolist(), strict=True):
-        if source < 0:
-            assert (node, first) == (-1, -1)
-            continue
-        here = edges_of(graph.adjacency, source)
-        every = links(graph, here, item)
-        if not every:
-            assert (node, first) == (-1, -1)
-            continue
-        assert link_through(graph, here, item, node) == every[0]
-        preferred = [link for link in every if 0 in link.relations] or every
-        assert link_through(graph, here, item, first) == preferred[0]
-
-
 def test_links_along_one_relation() -> None:
     graph = random_graph(2)
     for source in range(10):
@@ -101,11 +78,3 @@ def test_links_along_one_relation() -> None:
             along = {link.node for link in links(graph, here, item, relation=0)}
             there = edges_of(graph.adjacency, item)
             assert along == {node for node in here if 0 in here[node] and 0 in there.get(node, [])}
-
-
-def test_relations_and_their_reverses_find_each_other() -> None:
-    graph = library().catalogue.adjacency
-    for number, name in enumerate(graph.relation_names):
-        back = reverse_number(graph, number)
-        assert back is not None
-        assert {name, graph.relation_names[back]} == {name.removeprefix("rev_"), f"rev_{name.removeprefix('rev_')}"}

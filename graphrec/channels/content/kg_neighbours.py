@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 import scipy.sparse as sp
 
 from graphrec.channels.families import HistorySettings, history_weight_exponent
@@ -17,10 +16,10 @@ from graphrec.contracts.recall_data import RecallData
 from graphrec.contracts.recipe import About
 from graphrec.contracts.settings import count, flag, number, weights
 from graphrec.errors import DataError
-from graphrec.graph.adjacency import Adjacency, relation_number
+from graphrec.recallers.graph_neighbours import GraphNeighbourRecaller
 from graphrec.recallers.neighbours import NeighbourRecaller
+from graphrec.recallers.walked import WalkWeights, walks_of
 from graphrec.sparse.taste import (
-    Scale,
     degrees,
     inverse_power,
     popularity,
@@ -84,16 +83,19 @@ class KgNeighbours(HistorySettings):
     normalise: bool = flag(True, searched=True)
     weight_exponent: float = history_weight_exponent(searched=False)
 
-    def fit(self, data: RecallData, context: FitContext = ALONE) -> NeighbourRecaller:  # noqa: ARG002 - nothing is drawn
-        """Return the channel. Time O(sum over entities of deg(e)^2), which ``hub_cap`` bounds; memory O(n_items * k).
+    def fit(self, data: RecallData, context: FitContext = ALONE) -> GraphNeighbourRecaller:  # noqa: ARG002 - nothing is drawn
+        """Return the channel, which can say of every item which walk brought it.
+
+        Time O(sum over entities of deg(e)^2), which ``hub_cap`` bounds; memory O(n_items * k).
 
         Raises
         ------
         DataError
             If no item of the catalogue graph has an edge, or it lacks a relation named in ``relations``.
         """
-        graph = data.catalogue.adjacency
-        shared, direct = self._links(graph, data.catalogue.n_items)
+        walk_weights = WalkWeights(self.relations, self.degree_exponent, self.hub_cap)
+        walks = walks_of(data.catalogue.adjacency, data.catalogue.n_items, walk_weights)
+        shared, direct = walks.shared, walks.direct
         if shared.nnz + direct.nnz == 0:
             raise DataError(
                 "no item has an edge of the wanted relations; give the data a knowledge graph, "
@@ -103,52 +105,14 @@ class KgNeighbours(HistorySettings):
         by_links = inverse_power(np.maximum(sizes, 1.0), self.link_exponent)
         ends = (1.0 + popularity(data.interactions)) ** self.popularity_exponent * by_links * data.pool
         # One product gives both kinds of walk: [shared | direct] @ [shared' ; identity].
-        walked = sp.csr_array(sp.hstack([self._discounted(shared), direct]))
+        walked = sp.csr_array(sp.hstack([scaled(shared, columns=walks.discount), direct]))
         ones = shared.copy()
         ones.data = np.ones_like(ones.data)
         back = sp.csr_array(sp.vstack([ones.T, sp.eye_array(data.catalogue.n_items, dtype=np.float32)]))
         table = top_products(scaled(walked, rows=by_links), scaled(back, columns=ends), self.k, drop_self=True)
-        profile = self.profile()
-        return NeighbourRecaller(
+        neighbours = NeighbourRecaller(
             [rows_sum_to_one(table) if self.normalise else table],
-            profile=profile,
+            profile=self.profile(),
             reason="because you {verb} {source}: {path}",
         )
-
-    def _discounted(self, shared: sp.csr_array) -> sp.csr_array:
-        """Return item -> entity links, each entity divided by its degree; those above the hub cap go."""
-        counts = degrees(shared, 0)
-        discount: Scale = inverse_power(counts, self.degree_exponent)
-        if self.hub_cap:
-            discount = np.where(counts > self.hub_cap, 0.0, discount)
-        return scaled(shared, columns=discount)
-
-    def _relation_weights(self, graph: Adjacency) -> npt.NDArray[np.float64]:
-        """Return (n_relations,) float64, 0 where a relation is not walked."""
-        if not self.relations:
-            return np.ones(len(graph.relation_names))
-        weights = np.zeros(len(graph.relation_names))
-        for name, weight in self.relations.items():
-            weights[relation_number(graph, name)] = weight
-        return weights
-
-    def _links(self, graph: Adjacency, n_items: int) -> tuple[sp.csr_array, sp.csr_array]:
-        """Return item -> (relation, entity) and item -> item links, weighted by relation; parallel edges are one."""
-        stop = int(graph.indptr[n_items])
-        sources = np.repeat(np.arange(n_items), graph.degrees[:n_items])
-        ends, relations = graph.indices[:stop].astype(np.int64), graph.relations[:stop].astype(np.int64)
-        weights = self._relation_weights(graph)[relations]
-        keep = weights > 0
-        sources, ends, relations, weights = sources[keep], ends[keep], relations[keep], weights[keep]
-        to_item = ends < n_items
-        columns, place = np.unique((relations * graph.n_nodes + ends)[~to_item], return_inverse=True)
-        shared = _matrix(sources[~to_item], place, weights[~to_item], (n_items, len(columns)))
-        return shared, _matrix(sources[to_item], ends[to_item], weights[to_item], (n_items, n_items))
-
-
-def _matrix(
-    rows: npt.NDArray[np.integer], columns: npt.NDArray[np.integer], weights: Scale, shape: tuple[int, int]
-) -> sp.csr_array:
-    """Return a float32 CSR matrix in which repeated entries are summed."""
-    matrix = sp.coo_array((weights.astype(np.float32), (rows.astype(np.int32), columns.astype(np.int32))), shape=shape)
-    return sp.csr_array(matrix.tocsr())
+        return GraphNeighbourRecaller(neighbours, data.catalogue, walk_weights)

@@ -117,13 +117,19 @@ def test_paths_that_leave_the_bundle(bundle: Path, name: str) -> None:
 def test_a_newer_format_names_both_versions(bundle: Path) -> None:
     rewrite_manifest(bundle, format=FORMAT + 1, graphrec="9.9.9")
     sentence = refused(bundle, rf"format {FORMAT + 1} \(written by graphrec 9\.9\.9\)")
-    assert f"reads formats up to {FORMAT}; upgrade graphrec, or train the bundle again" in sentence
+    assert f"reads format {FORMAT}; upgrade graphrec, or train the bundle again" in sentence
+
+
+def test_an_older_format_has_to_be_trained_again(bundle: Path) -> None:
+    rewrite_manifest(bundle, format=FORMAT - 1, graphrec="0.0.1")
+    sentence = refused(bundle, rf"format {FORMAT - 1} \(written by graphrec 0\.0\.1\)")
+    assert sentence.endswith(f"this graphrec reads format {FORMAT}; train it again")
 
 
 @pytest.mark.parametrize("found", [0, "1", True, None])
 def test_a_format_that_is_no_number(bundle: Path, found: object) -> None:
     rewrite_manifest(bundle, format=found)
-    refused(bundle, "has format .*; it must be a whole number from 1")
+    refused(bundle, rf"has format .*; it must be a whole number, {FORMAT} in this version")
 
 
 @pytest.mark.parametrize(
@@ -135,7 +141,7 @@ def test_a_format_that_is_no_number(bundle: Path, found: object) -> None:
         (b"[" * 100_000, "no JSON"),
         (b"[1]", "holds a JSON list; it must hold an object"),
         (b"{}", "has format None"),
-        (b'{"format": 1}', "does not match its checksum"),
+        (b'{"format": %d}' % FORMAT, "does not match its checksum"),
     ],
 )
 def test_a_manifest_that_is_none(bundle: Path, content: bytes, sentence: str) -> None:

@@ -31,20 +31,20 @@ from tests.worlds import LIBRARY, library
 )
 def test_kg_neighbours_is_the_sum_over_entities(world: World, recipe: KgNeighbours) -> None:
     data = world()
-    assert_table(recipe.fit(data), kg_table(data, **settings_of(recipe, "weight_exponent")))
+    assert_table(recipe.fit(data).neighbours, kg_table(data, **settings_of(recipe, "weight_exponent")))
 
 
 def test_kg_neighbours_walks_the_relations_named() -> None:
     data = library()
     recipe = KgNeighbours(relations={"author": 2.0, "series": 0.5}, popularity_exponent=0.0, link_exponent=0.0)
     recaller = recipe.fit(data)
-    assert_table(recaller, kg_table(data, **settings_of(recipe, "weight_exponent")))
-    neighbours, _ = recaller.tables[0][0]
+    assert_table(recaller.neighbours, kg_table(data, **settings_of(recipe, "weight_exponent")))
+    neighbours, _ = recaller.neighbours.tables[0][0]
     # Dune: two more of its series and author, then the other book of its author; nothing of its genre.
     assert [LIBRARY[row][0] for row in neighbours] == ["Dune Messiah", "Children of Dune", "The Dosadi Experiment"]
     only_edges = KgNeighbours(relations={"followed_by": 1.0}).fit(data)
-    assert only_edges.tables[0][0][0].tolist() == [1]
-    assert only_edges.tables[0][2][0].tolist() == []
+    assert only_edges.neighbours.tables[0][0][0].tolist() == [1]
+    assert only_edges.neighbours.tables[0][2][0].tolist() == []
 
 
 def test_kg_neighbours_reaches_books_that_nobody_read() -> None:
@@ -59,7 +59,7 @@ def test_an_entity_of_just_the_cap_is_walked_through() -> None:
     # Science fiction holds seven of the library's books.
     for cap, reached in ((6, 0), (7, 6)):
         recaller = KgNeighbours(relations={"genre": 1.0}, hub_cap=cap).fit(library())
-        assert len(recaller.tables[0][0][0]) == reached
+        assert len(recaller.neighbours.tables[0][0][0]) == reached
 
 
 def test_weights_of_relations_are_checked() -> None:

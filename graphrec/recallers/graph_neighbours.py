@@ -1,0 +1,121 @@
+"""Recall from neighbours in the catalogue graph, which remembers how two items are near."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from graphrec.contracts.queries import Queries
+from graphrec.contracts.recaller import BundleParts, Evidence, evidence_of
+from graphrec.data.lists import ItemLists
+from graphrec.errors import BundleError, DataError
+from graphrec.graph.catalogue import CatalogueGraph
+from graphrec.recallers.files import read_settings, setting, write_settings
+from graphrec.recallers.neighbours import NeighbourRecaller
+from graphrec.recallers.walked import WalkWeights, best_paths, walks_of
+
+_TABLE = "neighbours"
+
+
+@dataclass(frozen=True, slots=True, init=False, eq=False)
+class GraphNeighbourRecaller:
+    """A neighbour table made by walks over the catalogue graph, with the graph and the weights that it was made by.
+
+    It answers as its table does. Of a history item and an item that it brought it can say which walk gave most, by the
+    formula of the table itself: nothing about paths is stored but the weights, the graph is the bundle's.
+
+    Parameters
+    ----------
+    neighbours : NeighbourRecaller
+        One table items -> items.
+    catalogue : CatalogueGraph
+        Items and entities.
+    weights : WalkWeights
+        What a walk gives.
+
+    Raises
+    ------
+    DataError
+        If the graph speaks of another number of items, or lacks a relation of ``weights``.
+    """
+
+    kind: ClassVar[str] = "graph-neighbours"
+
+    neighbours: NeighbourRecaller
+    catalogue: CatalogueGraph
+    weights: WalkWeights
+    _terms: npt.NDArray[np.float64]
+
+    def __init__(self, neighbours: NeighbourRecaller, catalogue: CatalogueGraph, weights: WalkWeights) -> None:
+        if catalogue.n_items != neighbours.n_items:
+            raise DataError(
+                f"the catalogue graph speaks of {catalogue.n_items} items, the neighbours of {neighbours.n_items}"
+            )
+        set_field = object.__setattr__
+        set_field(self, "neighbours", neighbours)
+        set_field(self, "catalogue", catalogue)
+        set_field(self, "weights", weights)
+        set_field(self, "_terms", walks_of(catalogue.adjacency, catalogue.n_items, weights).terms)
+
+    @property
+    def reason(self) -> str:
+        """Template of the sentence for people."""
+        return self.neighbours.reason
+
+    @property
+    def n_items(self) -> int:
+        """Number of items."""
+        return self.neighbours.n_items
+
+    def recall(self, queries: Queries, k: int) -> ItemLists:
+        """Return what the table gives: see :meth:`NeighbourRecaller.recall`."""
+        return self.neighbours.recall(queries, k)
+
+    def recall_allowed(
+        self,
+        queries: Queries,
+        k: int,
+        *,
+        exclude: ItemLists | None = None,
+        allowed: npt.NDArray[np.bool_] | None = None,
+    ) -> ItemLists:
+        """Return what the table gives: see :meth:`NeighbourRecaller.recall_allowed`."""
+        return self.neighbours.recall_allowed(queries, k, exclude=exclude, allowed=allowed)
+
+    def evidence(self, query: Queries, items: npt.NDArray[np.int32]) -> Evidence:
+        """Return, for each of ``items`` (m,), the history item that gave it most, and the walk that gave most of that.
+
+        The contribution is what that walk gave of the item's score: the source's part, times the walk's share of all
+        walks between the two. Time that of the table's evidence, and O(edges of both) an item.
+        """
+        evidence = self.neighbours.evidence(query, items)
+        targets = np.asarray(items, dtype=np.int32)
+        graph = self.catalogue
+        paths, shares = best_paths(graph.adjacency, graph.n_items, self._terms, evidence.sources, targets)
+        return evidence_of(evidence.sources, evidence.contributions * shares, paths=paths)
+
+    def save(self, directory: Path) -> None:
+        """Write the table and the weights; the graph is the bundle's."""
+        weights = asdict(self.weights) | {"relations": dict(self.weights.relations)}
+        write_settings(directory, self.kind, {"weights": weights})
+        (directory / _TABLE).mkdir()
+        self.neighbours.save(directory / _TABLE)
+
+    @classmethod
+    def load(cls, directory: Path, parts: BundleParts) -> Self:
+        """Read what :meth:`save` wrote.
+
+        Raises
+        ------
+        BundleError
+            If a file is missing or damaged, or it was made for other items or another graph.
+        """
+        weights = setting(read_settings(directory, kind=cls.kind), "weights", dict, directory=directory)
+        try:
+            return cls(NeighbourRecaller.load(directory / _TABLE, parts), parts.catalogue, WalkWeights(**weights))
+        except (DataError, TypeError, AttributeError) as error:
+            raise BundleError(f"{directory} does not fit the bundle ({error}); train the channel again") from error

@@ -1,0 +1,191 @@
+"""What two items share in the catalogue graph, and what each shared entity gives: the formula and its paths."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numba as nb
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+
+from graphrec.contracts.recaller import Paths
+from graphrec.data.lists import indptr_of
+from graphrec.graph.adjacency import Adjacency, relation_number
+from graphrec.graph.relations import reverse_numbers
+from graphrec.sparse.taste import Scale, degrees, inverse_power
+
+Rows = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class WalkWeights:
+    r"""What a walk from item i over item -r-> entity e <-r- item j, or over item -r-> item j, gives.
+
+    .. math:: \frac{w_r}{d_{re}^{x}} \qquad\text{and}\qquad w_r
+
+    with :math:`d_{re}` the items that relation r joins to entity e.
+
+    Parameters
+    ----------
+    relations : mapping of str to float
+        Weight w of each relation that may be walked, by its name where it leaves an item. Empty walks all, weight 1.
+    degree_exponent : float
+        x.
+    hub_cap : int
+        Entities with more items than this are not walked through; 0 walks through all.
+    """
+
+    relations: Mapping[str, float] = field(default_factory=dict)
+    degree_exponent: float = 1.0
+    hub_cap: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Walks:
+    """The edges of n items that may be walked, with what they give.
+
+    ``shared`` is (n, pairs of relation and entity), each entry the weight of its relation; ``discount`` (pairs,)
+    float64 is what a pair's weight is multiplied by, 0 above the hub cap; ``direct`` is (n, n). ``terms`` (edges of
+    items,) float64 is what a walk that begins with this edge of the adjacency gives; 0 where it is not walked.
+    """
+
+    shared: sp.csr_array
+    discount: Scale
+    direct: sp.csr_array
+    terms: npt.NDArray[np.float64]
+
+
+def walks_of(graph: Adjacency, n_items: int, weights: WalkWeights) -> Walks:
+    """Return what may be walked; parallel edges count together. Time O(m log m) for the m edges of items.
+
+    Raises
+    ------
+    DataError
+        If the graph lacks a relation that ``weights`` names.
+    """
+    stop = int(graph.indptr[n_items])
+    sources = np.repeat(np.arange(n_items), graph.degrees[:n_items])
+    ends, relations = graph.indices[:stop].astype(np.int64), graph.relations[:stop].astype(np.int64)
+    given = _relation_weights(graph, weights.relations)[relations]
+    direct = np.flatnonzero((given > 0) & (ends < n_items))
+    shared = np.flatnonzero((given > 0) & (ends >= n_items))
+    pairs, place = np.unique((relations * graph.n_nodes + ends)[shared], return_inverse=True)
+    by_pair = _matrix(sources[shared], place, given[shared], (n_items, len(pairs)))
+    counts = degrees(by_pair, 0)
+    discount: Scale = inverse_power(counts, weights.degree_exponent)
+    if weights.hub_cap:
+        discount = np.where(counts > weights.hub_cap, 0.0, discount)
+    terms = np.zeros(stop)
+    terms[direct] = given[direct]
+    terms[shared] = given[shared] * discount[place]
+    return Walks(by_pair, discount, _matrix(sources[direct], ends[direct], given[direct], (n_items, n_items)), terms)
+
+
+def best_paths(
+    graph: Adjacency, n_items: int, terms: npt.NDArray[np.float64], sources: Rows, items: Rows
+) -> tuple[Paths, npt.NDArray[np.float64]]:
+    """Return, for each pair of source and item, the walk between them that gives most, and its share of all they have.
+
+    Parameters
+    ----------
+    terms : ndarray
+        What each edge of an item gives; see :class:`Walks`.
+    sources, items : ndarray
+        (m,) int32 item rows; a source of -1 has no path.
+
+    Returns
+    -------
+    paths : Paths
+        m paths of three nodes (source, shared entity, item) or two (joined directly); empty where there is no walk.
+        Of walks that give alike the one through the lower row is taken, so direct edges come first.
+    shares : ndarray
+        (m,) float64: what the walk gave of the sum over all walks between the two; 0 where there is none.
+
+    Notes
+    -----
+    Time O(edges of the source + edges of the item) a pair: both lists of neighbours ascend and are read side by side.
+    """
+    m = len(sources)
+    edges, shares = np.full(m, -1, dtype=np.int64), np.zeros(m)
+    _best_edges(graph.indptr, graph.indices, graph.relations, terms, n_items, sources, items, edges, shares)
+    walked = edges >= 0
+    first = np.where(walked, edges, 0)
+    through = np.where(walked, graph.indices[first], 0) if m else edges
+    direct = walked & (through == items)
+    # (m,) nodes: three over an entity, two over an edge, none without a walk.
+    indptr = indptr_of(np.where(walked, np.where(direct, 2, 3), 0))
+    nodes, relations = np.empty(int(indptr[-1]), dtype=np.int32), np.full(int(indptr[-1]), -1, dtype=np.int16)
+    starts, over = indptr[:-1], walked & ~direct
+    nodes[starts[walked]], nodes[indptr[1:][walked] - 1] = sources[walked], items[walked]
+    nodes[starts[over] + 1] = through[over]
+    out = graph.relations[first]
+    relations[starts[walked] + 1] = out[walked]
+    relations[starts[over] + 2] = reverse_numbers(graph)[out[over]]
+    return Paths(indptr, nodes, relations), shares
+
+
+def _relation_weights(graph: Adjacency, relations: Mapping[str, float]) -> npt.NDArray[np.float64]:
+    """Return (n_relations,) float64, 0 where a relation is not walked."""
+    if not relations:
+        return np.ones(len(graph.relation_names))
+    weights = np.zeros(len(graph.relation_names))
+    for name, weight in relations.items():
+        weights[relation_number(graph, name)] = weight
+    return weights
+
+
+def _matrix(
+    rows: npt.NDArray[np.integer], columns: npt.NDArray[np.integer], weights: Scale, shape: tuple[int, int]
+) -> sp.csr_array:
+    """Return a float32 CSR matrix in which repeated entries are summed."""
+    matrix = sp.coo_array((weights.astype(np.float32), (rows.astype(np.int32), columns.astype(np.int32))), shape=shape)
+    return sp.csr_array(matrix.tocsr())
+
+
+@nb.njit(nogil=True, cache=True)
+def _best_edges(
+    indptr: npt.NDArray[np.int64],
+    indices: Rows,
+    relations: npt.NDArray[np.int16],
+    terms: npt.NDArray[np.float64],
+    n_items: int,
+    sources: Rows,
+    items: Rows,
+    edges: npt.NDArray[np.int64],
+    shares: npt.NDArray[np.float64],
+) -> None:  # pragma: no cover - compiled
+    """Write the first edge of the best walk of each pair, and its share of the sum over all walks."""
+    for i in range(sources.size):
+        if sources[i] < 0:
+            continue
+        start, stop = indptr[sources[i]], indptr[sources[i] + 1]
+        q, last = indptr[items[i]], indptr[items[i] + 1]
+        total, best, run = 0.0, 0.0, start
+        for p in range(start, stop):
+            node = indices[p]
+            if node != indices[run]:
+                run = p
+            if terms[p] <= 0.0:
+                continue
+            if node != items[i]:
+                if node < n_items:
+                    continue
+                while q < last and indices[q] < node:
+                    q += 1
+                at = q
+                while at < last and indices[at] == node and relations[at] != relations[p]:
+                    at += 1
+                if at == last or indices[at] != node:
+                    continue
+            # Parallel edges of one relation are one walk.
+            amount = 0.0
+            for other in range(run, p + 1):
+                if relations[other] == relations[p]:
+                    amount += terms[other]
+            total += terms[p]
+            if amount > best:
+                best, edges[i] = amount, p
+        if total > 0.0:
+            shares[i] = best / total
