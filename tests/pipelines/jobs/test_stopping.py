@@ -19,7 +19,6 @@ WORK = """
 import sys, time
 import numpy as np
 from graphrec.data.scratch import scratch_directory
-from graphrec.pipelines.cli import app as cli
 from graphrec.pipelines.cli.app import app, main
 
 @app.command()

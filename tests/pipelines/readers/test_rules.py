@@ -9,7 +9,7 @@ import pytest
 
 from graphrec.data.rules import Arrivals, Boost, Campaign, Deny, Pin
 from graphrec.errors import ConfigError
-from graphrec.pipelines.cli import app as cli
+from graphrec.pipelines.cli import root as cli
 from graphrec.pipelines.config.load import load_config
 from graphrec.pipelines.jobs.train import train
 from graphrec.pipelines.readers.rules import read_rules

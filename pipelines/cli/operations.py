@@ -1,0 +1,39 @@
+"""``graphrec operations``: the rules that people edit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from .root import AsJson, err_console, operations_app, out_console, print_json
+
+
+@operations_app.command("check")
+def operations_check(
+    file: Annotated[Path, typer.Argument(help="The rules, TOML or CSV.")],
+    bundle: Annotated[Path | None, typer.Option(help="Check ids and pool against this bundle.")] = None,
+    config: Annotated[Path | None, typer.Option(help="Check ids, pool, labels and users against this data.")] = None,
+    at: Annotated[str | None, typer.Option(help="Say what is live at this moment (ISO date) instead of now.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check a file of rules without training, and show what is live when."""
+    import time
+
+    from ..jobs.operations_check import calendar_table, check_rules
+    from ..readers.moments import moment
+
+    now = time.time() if at is None else moment(at)
+    found = check_rules(file, bundle=bundle, config=config, now=now)
+    if as_json:
+        print_json({"ok": not found.problems, **found.to_dict()})
+    else:
+        for problem in found.problems:
+            err_console.print(f"[red]✗[/red] {escape(problem)}", soft_wrap=True, highlight=False)
+        for note in found.notes:
+            err_console.print(f"[yellow]note:[/yellow] {escape(note)}", soft_wrap=True, highlight=False)
+        out_console.print(calendar_table(found.calendar, now=now))
+    if found.problems:
+        raise typer.Exit(2)

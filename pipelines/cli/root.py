@@ -1,0 +1,52 @@
+"""What the commands share: the application, consoles, options, and how JSON and progress are shown."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from graphrec.errors import ConfigError
+
+if TYPE_CHECKING:
+    from ..progress import Steps
+
+app = typer.Typer(
+    name="graphrec",
+    help="Recall from a catalogue that is a graph: train, measure, publish, look up.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+data_app = typer.Typer(help="The registry of data sets: list, describe, fetch.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+operations_app = typer.Typer(help="The rules that people edit: check, see what is live.", no_args_is_help=True)
+app.add_typer(operations_app, name="operations")
+
+out_console = Console()
+err_console = Console(stderr=True)
+
+NoCache = Annotated[bool, typer.Option("--no-cache", help="Fit every channel anew, and keep no fits.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+OutputArgument = Annotated[Path, typer.Argument(help="The output directory of train, or a bundle in it.")]
+BundleArgument = Annotated[Path, typer.Argument(help="A bundle, or a directory with one behind 'current'.")]
+
+
+def steps(quiet: bool) -> Steps:
+    """Return where progress is shown: on stderr, or nowhere."""
+    from ..progress import Shown, Silent
+
+    return Silent() if quiet else Shown(err_console)
+
+
+def print_json(value: object) -> None:
+    """Print JSON for programs on stdout."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False)
+    except ValueError as error:
+        raise ConfigError(f"the answer cannot be written as JSON: {error}") from error
+    sys.stdout.write(text + "\n")
