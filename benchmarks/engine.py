@@ -64,7 +64,7 @@ def requests(engine: Engine, users: npt.NDArray[np.int64], k: int) -> dict[str, 
     """Return the sorts of requests, by name."""
     bundle = engine.bundle
     ids = bundle.users.take(users)
-    histories = [bundle.items.take(bundle.history[row][0]) for row in users.tolist()]
+    histories = [bundle.items.take(known_queries(bundle.history, [row]).history.items) for row in users.tolist()]
     return {
         "known user": lambda i: engine.recall(ids[i], k=k),
         "known user, explained": lambda i: engine.recall(ids[i], k=k, explain=True),
@@ -96,7 +96,7 @@ def floor(engine: Engine, users: npt.NDArray[np.int64], k: int) -> Ask:
         raise BundleError(f"bundle {str(bundle.path)!r}: channel item-cf is no neighbour table; the floor needs one")
     table = channel.tables[0]
     scores = sp.csr_array((table.scores, table.neighbours, table.indptr), shape=(len(table), table.n_columns))
-    histories = [bundle.history[row] for row in users.tolist()]
+    histories = [known_queries(bundle.history, [row]).history[0] for row in users.tolist()]
 
     def ask(number: int) -> object:
         items, weights = histories[number]

@@ -13,8 +13,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from graphrec.contracts.queries import Queries
-from graphrec.data.lists import ItemLists, indptr_of, item_lists, take_lists
-from graphrec.data.sequences import Sequences
+from graphrec.data.lists import indptr_of, item_lists
+from graphrec.data.sequences import Sequences, joined, slice_sequences, take_sequences, with_lengths
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, nearest_names
 
@@ -56,11 +56,13 @@ def read_request(
     live, weights, unknown = _live(bundle.items, history)
     banned, missing = _rows(bundle.items, exclude, "exclude")
     users = np.array([row], dtype=np.int32)
+    moment = _moment(now)
+    events = None if history is None else Sequences([0, len(live)], live, weights)
     queries = Queries(
         users,
-        _histories(bundle.history, users, None if history is None else Sequences([0, len(live)], live, weights)),
+        _histories(bundle.history, users, events, now=moment),
         {name: [text] for name, text in _context(context).items()},
-        now=_moment(now),
+        now=moment,
     )
     return Request(
         queries=queries,
@@ -82,7 +84,7 @@ class Batch:
     ids: pa.Array
     users: Rows
     live: Sequences | None
-    stored: ItemLists
+    stored: Sequences
     context: Mapping[str, str]
     now: float
     request: Mapping[str, Any]
@@ -93,9 +95,9 @@ class Batch:
     def part(self, start: int, stop: int) -> Request:
         """Return the requests of the users ``start:stop``."""
         users = self.users[start:stop]
-        live = None if self.live is None else _slice_sequences(self.live, start, start + len(users))
+        live = None if self.live is None else slice_sequences(self.live, start, start + len(users))
         context = {name: [text] * len(users) for name, text in self.context.items()}
-        queries = Queries(users, _histories(self.stored, users, live), context, now=self.now)
+        queries = Queries(users, _histories(self.stored, users, live, now=self.now), context, now=self.now)
         return Request(queries=queries, exclude=queries.history, **self.request)
 
 
@@ -270,41 +272,25 @@ def _live(items: Vocabulary, history: object) -> tuple[Rows, Weights, int]:
     return np.array(rows, dtype=np.int32), np.array(weights, dtype=np.float32), unknown
 
 
-def _histories(stored: ItemLists, users: Rows, live: Sequences | None) -> ItemLists | Sequences:
-    """Return the stored history of each user with the live events behind it; none is stored of user -1."""
+def _histories(stored: Sequences, users: Rows, live: Sequences | None, *, now: float) -> Sequences:
+    """Return the stored events of each user with the live ones behind them; none are stored of user -1."""
     known = _stored(stored, users)
     if live is None or len(live.items) == 0:
         return known
-    if len(known.items) == 0:
-        return live
-    indptr = known.indptr + live.indptr
-    items, weights = np.empty(int(indptr[-1]), dtype=np.int32), np.empty(int(indptr[-1]), dtype=np.float32)
-    before = np.arange(len(known.items)) + np.repeat(live.indptr[:-1], known.lengths)
-    behind = np.arange(len(live.items)) + np.repeat(known.indptr[1:], live.lengths)
-    items[before], items[behind] = known.items, live.items
-    weights[before], weights[behind] = known.scores, live.weights
-    return Sequences(indptr, items, weights)
+    return joined(known, live, now=now) if len(known.items) else live
 
 
-def _stored(stored: ItemLists, users: Rows) -> ItemLists:
-    """Return the stored history of each user; that of user -1 is empty."""
-    if len(users) == 1:
-        items, scores = stored[int(users[0])] if users[0] >= 0 else (_NO_ROWS, np.empty(0, dtype=np.float32))
-        return ItemLists([0, len(items)], items, scores)
+def _stored(stored: Sequences, users: Rows) -> Sequences:
+    """Return the stored events of each user; user -1 has none."""
+    if len(users) == 1 and users[0] >= 0:
+        return slice_sequences(stored, int(users[0]), int(users[0]) + 1)
     known = users >= 0
     if known.all():
-        return take_lists(stored, users)
-    taken = take_lists(stored, users[known])
+        return take_sequences(stored, users)
+    taken = take_sequences(stored, users[known])
     lengths = np.zeros(len(users), dtype=np.int64)
     lengths[known] = taken.lengths
-    return ItemLists(indptr_of(lengths), taken.items, taken.scores)
-
-
-def _slice_sequences(events: Sequences, start: int, stop: int) -> Sequences:
-    """Return the lists ``start:stop``."""
-    here = slice(int(events.indptr[start]), int(events.indptr[stop]))
-    indptr = events.indptr[start : stop + 1] - events.indptr[start]
-    return Sequences(indptr, events.items[here], events.weights[here])
+    return with_lengths(taken, lengths)
 
 
 def _allowed(state: State, only: Iterable[str] | None) -> npt.NDArray[np.bool_]:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from graphrec.bundle import Bundle, open_bundle
 from graphrec.contracts.queries import Queries
 from graphrec.data.lists import empty_lists
+from graphrec.data.sequences import distinct_counts
 from graphrec.errors import BundleError, ConfigError
 from graphrec.fusion.settings import Fusion, fusion_from_dict
 
@@ -83,7 +84,7 @@ def load_state(path: str | Path, *, verify: bool = True) -> State:
     for vocabulary in (bundle.users, bundle.items):
         vocabulary.get("")
     ranked, first = _ranked(bundle)
-    counts = np.bincount(bundle.history.items, minlength=len(bundle.items))
+    counts = distinct_counts(bundle.history, len(bundle.items))
     by_count = np.lexsort((np.arange(len(counts)), -counts)).astype(np.int32)
     rest = np.ones(len(counts), dtype=np.bool_)
     rest[first] = False

@@ -18,7 +18,7 @@ from graphrec.bundle.verify import check_files, find_bundle
 from graphrec.checks import check_rows
 from graphrec.contracts.recaller import BundleParts, Recaller
 from graphrec.data.files import read_array
-from graphrec.data.lists import ItemLists
+from graphrec.data.sequences import Sequences
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import BundleError, GraphRecError
 from graphrec.graph.adjacency import Adjacency
@@ -40,7 +40,7 @@ class Bundle:
         External ids.
     catalogue : CatalogueGraph
         Items and entities.
-    history : ItemLists
+    history : Sequences
         Seen items, one list a user, oldest first.
     pool : ndarray
         (n_items,) bool.
@@ -55,7 +55,7 @@ class Bundle:
     users: Vocabulary
     items: Vocabulary
     catalogue: CatalogueGraph
-    history: ItemLists
+    history: Sequences
     pool: npt.NDArray[np.bool_]
     channels: Mapping[str, Recaller]
     report: Mapping[str, Any] | None
@@ -158,12 +158,19 @@ def _catalogue(directory: Path, items: Vocabulary, entities: Vocabulary) -> Cata
     return CatalogueGraph(adjacency, items, entities, read_strings(directory / "labels.arrow"))
 
 
-def _history(directory: Path, n_users: int, n_items: int) -> ItemLists:
-    """Return the seen items of every user."""
-    history = ItemLists(
+def _history(directory: Path, n_users: int, n_items: int) -> Sequences:
+    """Return the events of every user."""
+    names = _read_json(directory / "names.json").get("kinds")
+    if not isinstance(names, list):
+        raise BundleError("history/names.json must hold the list 'kinds'")
+    times, kinds = directory / "times.npy", directory / "kinds.npy"
+    history = Sequences(
         read_array(directory / "indptr.npy", np.int64),
         read_array(directory / "items.npy", np.int32),
-        read_array(directory / "scores.npy", np.float32),
+        read_array(directory / "weights.npy", np.float32),
+        read_array(times, np.int64) if times.exists() else None,
+        read_array(kinds, np.int8) if kinds.exists() else None,
+        kind_names=names,
     )
     if len(history) != n_users:
         raise BundleError(f"the history speaks of {len(history)} users, the vocabulary has {n_users}")

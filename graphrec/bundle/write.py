@@ -22,7 +22,7 @@ from graphrec.bundle.staging import staging
 from graphrec.checks import as_array, check_length
 from graphrec.contracts.recaller import Recaller
 from graphrec.data.files import file_sha256, write_array
-from graphrec.data.lists import ItemLists
+from graphrec.data.sequences import Sequences
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import BundleError, ConfigError
 from graphrec.graph.catalogue import CatalogueGraph
@@ -38,7 +38,7 @@ def write_bundle(
     users: Vocabulary,
     items: Vocabulary,
     catalogue: CatalogueGraph,
-    history: ItemLists,
+    history: Sequences,
     pool: npt.NDArray[np.bool_],
     channels: Mapping[str, Recaller],
     fusion: Mapping[str, Any],
@@ -61,7 +61,7 @@ def write_bundle(
         External ids.
     catalogue : CatalogueGraph
         Items and entities; for titles, neighbours and explanations.
-    history : ItemLists
+    history : Sequences
         Seen items, one list a user, oldest first.
     pool : ndarray
         (n_items,) bool: items that may be recalled at all.
@@ -128,7 +128,7 @@ def _check_parts(
     users: Vocabulary,
     items: Vocabulary,
     catalogue: CatalogueGraph,
-    history: ItemLists,
+    history: Sequences,
     pool: npt.NDArray[np.bool_],
     channels: Mapping[str, Recaller],
 ) -> None:
@@ -166,7 +166,7 @@ def _write_parts(
     users: Vocabulary,
     items: Vocabulary,
     catalogue: CatalogueGraph,
-    history: ItemLists,
+    history: Sequences,
     pool: npt.NDArray[np.bool_],
 ) -> None:
     """Write all that is no channel."""
@@ -182,8 +182,10 @@ def _write_parts(
             write_array(directory / "catalogue" / f"{name}.npy", array)
     names = {"node_types": list(graph.node_types), "relation_names": list(graph.relation_names)}
     _write_json(directory / "catalogue" / "names.json", names)
-    for name in ("indptr", "items", "scores"):
-        write_array(directory / "history" / f"{name}.npy", getattr(history, name))
+    for name in ("indptr", "items", "weights", "times", "kinds"):
+        if (array := getattr(history, name)) is not None:
+            write_array(directory / "history" / f"{name}.npy", array)
+    _write_json(directory / "history" / "names.json", {"kinds": list(history.kind_names)})
     mask = as_array(pool, np.bool_, name="pool")
     check_length(mask, len(items), name="pool")
     write_array(directory / "pool.npy", mask)

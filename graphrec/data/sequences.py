@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numba as nb
 import numpy as np
@@ -34,7 +35,8 @@ class Sequences:
     times : ndarray or None
         (m,) int64 seconds UTC, never falling within a list; None where no time is known.
     kinds : ndarray or None
-        (m,) int8 positions in ``kind_names`` (view, buy, …); None where all events are of one kind.
+        (m,) int8 positions in ``kind_names`` (view, buy, …), -1 where an event's kind is not known; None where all
+        events are of one kind.
     kind_names : sequence of str
         Names of the kinds.
 
@@ -80,7 +82,8 @@ class Sequences:
             _check_order(self.indptr, self.times)
         if self.kinds is not None:
             check_length(self.kinds, m, name="kinds")
-            check_rows(self.kinds, len(self.kind_names), name="kinds")
+            # One more than the kind, so that -1 is legal.
+            check_rows(self.kinds.astype(np.int16) + 1, len(self.kind_names) + 1, name="kinds + 1")
 
     def __len__(self) -> int:
         return len(self.indptr) - 1
@@ -135,6 +138,103 @@ def take_sequences(given: Sequences, rows: npt.ArrayLike) -> Sequences:
         None if given.kinds is None else given.kinds[places],
         kind_names=given.kind_names,
     )
+
+
+def slice_sequences(given: Sequences, start: int, stop: int) -> Sequences:
+    """Return the lists ``start:stop``; their arrays are views."""
+    here = slice(int(given.indptr[start]), int(given.indptr[stop]))
+    return Sequences(
+        given.indptr[start : stop + 1] - given.indptr[start],
+        given.items[here],
+        given.weights[here],
+        None if given.times is None else given.times[here],
+        None if given.kinds is None else given.kinds[here],
+        kind_names=given.kind_names,
+    )
+
+
+def with_lengths(given: Sequences, lengths: npt.NDArray[np.integer]) -> Sequences:
+    """Return the same events divided anew into lists of ``lengths`` (n,), whose sum is the number of events."""
+    return Sequences(
+        indptr_of(lengths), given.items, given.weights, given.times, given.kinds, kind_names=given.kind_names
+    )
+
+
+def joined(before: Sequences, behind: Sequences, *, now: float) -> Sequences:
+    """Return n lists, each the events of ``before`` (n lists) with those of ``behind`` (n lists) after them.
+
+    Where only ``before`` has times, the events behind happened at ``now`` (seconds UTC), or at the last time of their
+    list if that is later; where it has none, the result has none. Kinds that only one side has are not known on the
+    other. Time O(m).
+    """
+    check_length(behind.lengths, len(before), name="behind")
+    indptr = before.indptr + behind.indptr
+    places = (
+        np.arange(len(before.items)) + np.repeat(behind.indptr[:-1], before.lengths),
+        np.arange(len(behind.items)) + np.repeat(before.indptr[1:], behind.lengths),
+    )
+    times = None if before.times is None else _woven(places, before.times, _times_behind(before, behind, int(now)))
+    kinds, names = _kinds(before, behind)
+    return Sequences(
+        indptr,
+        _woven(places, before.items, behind.items),
+        _woven(places, before.weights, behind.weights),
+        times,
+        None if kinds is None else _woven(places, *kinds),
+        kind_names=names,
+    )
+
+
+def _woven(places: tuple[IntArray, IntArray], first: npt.NDArray[Any], second: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return one array with two arrays' values at their places."""
+    values = np.empty(len(first) + len(second), dtype=first.dtype)
+    values[places[0]], values[places[1]] = first, second
+    return values
+
+
+def _times_behind(before: Sequences, behind: Sequences, now: int) -> IntArray:
+    """Return when the events of ``behind`` happened, never before what stands before them."""
+    if before.times is None:
+        raise ValueError("the events before have no times")
+    last = np.full(len(before), np.iinfo(np.int64).min)
+    ends = before.indptr[1:][before.lengths > 0]
+    last[before.lengths > 0] = before.times[ends - 1]
+    times = np.full(len(behind.items), now) if behind.times is None else behind.times
+    later: IntArray = np.maximum(times, np.repeat(last, behind.lengths))
+    return later
+
+
+def _kinds(
+    before: Sequences, behind: Sequences
+) -> tuple[tuple[npt.NDArray[np.int8], npt.NDArray[np.int8]] | None, tuple[str, ...]]:
+    """Return the kinds of either side over common names; -1 where a side has none."""
+    if before.kinds is None and behind.kinds is None:
+        return None, ()
+    names = tuple(dict.fromkeys((*before.kind_names, *behind.kind_names)))
+    numbers = [np.array([*map(names.index, side.kind_names), -1], dtype=np.int8) for side in (before, behind)]
+    first, second = (
+        np.full(len(side.items), -1, dtype=np.int8) if side.kinds is None else number[side.kinds]
+        for side, number in zip((before, behind), numbers, strict=True)
+    )
+    return (first, second), names
+
+
+def distinct_counts(events: Sequences, n_items: int) -> IntArray:
+    """Return (n_items,) int64: the lists in which each item stands. Time O(m), memory O(n_items)."""
+    counts = np.zeros(n_items, dtype=np.int64)
+    _count_lists(events.indptr, events.items, np.full(n_items, -1, dtype=np.int64), counts)
+    return counts
+
+
+@nb.njit(nogil=True, cache=True)
+def _count_lists(
+    indptr: IntArray, items: npt.NDArray[np.int32], last: IntArray, counts: IntArray
+) -> None:  # pragma: no cover - compiled
+    for row in range(indptr.size - 1):
+        for place in range(indptr[row], indptr[row + 1]):
+            if last[items[place]] != row:
+                last[items[place]] = row
+                counts[items[place]] += 1
 
 
 def without_repeats(lists: ItemLists) -> Sequences:

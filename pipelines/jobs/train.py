@@ -15,6 +15,7 @@ from graphrec.contracts.recall_data import RecallData
 from graphrec.contracts.training_part import last_moment, training_part
 from graphrec.data.interactions import Interactions, histories
 from graphrec.data.lists import ItemLists, take_lists
+from graphrec.data.sequences import sequences
 from graphrec.data.splits import Split, held_out, split_by_ratio, split_by_time, split_given, split_leave_last
 from graphrec.errors import ConfigError
 from graphrec.fusion.settings import Fusion, FusionRecipe
@@ -302,7 +303,7 @@ def publish_bundle(
                 users=data.users,
                 items=data.items,
                 catalogue=data.catalogue,
-                history=histories(data.interactions),
+                history=sequences(data.interactions),
                 pool=data.pool,
                 channels=fitted.channels,
                 fusion=fusion.to_dict(),

@@ -131,8 +131,7 @@ def test_live_history_follows_the_stored_one(engine: Engine) -> None:
     assert "b0" not in live.ids
     assert live.ids != [one for one in known.ids if one != "b0"]
     # b6 was in the stored history: it counts as one item with the summed weight, at its newest place.
-    (stored,) = [engine.bundle.history[4][0].tolist()]
-    assert stored == [6, 7, 8]
+    assert known_queries(engine.bundle.history, [4]).history.items.tolist() == [6, 7, 8]
     same = engine.recall(history=[("b7", 1.0), ("b8", 1.0), ("b0", 1.0), ("b6", 2.0)], k=12, channels=["item-cf"])
     assert engine.recall("r4", history=["b0", "b6"], k=12, channels=["item-cf"]).items == same.items
 
@@ -151,7 +150,7 @@ def test_k_is_reached_while_items_remain(engine: Engine, k: int) -> None:
 def test_every_eligible_item_comes_back_when_asked_for_all(skewed_engine: Engine) -> None:
     bundle = skewed_engine.bundle
     for row in (0, 17, 58):
-        seen = set(bundle.items.take(bundle.history[row][0]))
+        seen = set(bundle.items.take(known_queries(bundle.history, [row]).history.items))
         answer = skewed_engine.recall(bundle.users[row], k=10_000)
         assert set(answer.ids) == eligible(skewed_engine, seen=seen)
         assert len(answer.ids) == len(set(answer.ids))
@@ -195,7 +194,7 @@ def test_without_a_ranked_channel_the_history_tells_what_is_popular(tmp_path: Pa
 def test_seen_excluded_and_taken_down_items_never_come_back(skewed_engine: Engine) -> None:
     bundle = skewed_engine.bundle
     for row in range(0, 60, 7):
-        seen = set(bundle.items.take(bundle.history[row][0]))
+        seen = set(bundle.items.take(known_queries(bundle.history, [row]).history.items))
         exclude = [one for one in ("i0", "i1", "i5", "unheard-of") if one not in seen]
         for channels in (None, *([name] for name in CHANNELS)):
             answer = skewed_engine.recall(bundle.users[row], k=45, exclude=exclude, channels=channels)

@@ -21,7 +21,7 @@ from graphrec.contracts.recall_data import RecallData
 from graphrec.contracts.recaller import Recaller
 from graphrec.contracts.recipe import Recipe
 from graphrec.data.files import file_sha256
-from graphrec.data.interactions import histories
+from graphrec.data.sequences import sequences
 from graphrec.fusion.settings import Rrf
 
 RECIPES: Mapping[str, Recipe] = {
@@ -44,7 +44,7 @@ def write(directory: Path, data: RecallData, channels: Mapping[str, Recaller], *
         "users": data.users,
         "items": data.items,
         "catalogue": data.catalogue,
-        "history": histories(data.interactions),
+        "history": sequences(data.interactions),
         "pool": data.pool,
         "channels": channels,
         "fusion": Rrf(weights={"hot": 0.2}).to_dict(),

@@ -27,7 +27,7 @@ KINDS = [
     "catalogue/labels.arrow",
     "catalogue/indices.npy",
     "catalogue/names.json",
-    "history/scores.npy",
+    "history/weights.npy",
     "pool.npy",
     "report.json",
     "channels/hot/scores.npy",

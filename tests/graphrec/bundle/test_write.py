@@ -16,8 +16,8 @@ import pytest
 from graphrec.bundle import open_bundle
 from graphrec.bundle.manifest import MANIFEST, read_manifest
 from graphrec.bundle.staging import PREFIX, staging, sweep
-from graphrec.data.interactions import histories
 from graphrec.data.lists import empty_lists
+from graphrec.data.sequences import sequences, without_repeats
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import BundleError, ConfigError
 from graphrec.recallers.ranked import RankedRecaller
@@ -49,9 +49,9 @@ def test_what_was_written_is_read_back(pristine: Path) -> None:
         np.testing.assert_array_equal(
             getattr(bundle.catalogue.adjacency, name), getattr(data.catalogue.adjacency, name)
         )
-    seen = histories(data.interactions)
-    for name in ("indptr", "items", "scores"):
-        np.testing.assert_array_equal(getattr(bundle.history, name), getattr(seen, name))
+    events = sequences(data.interactions)
+    for name in ("indptr", "items", "weights", "times", "kinds"):
+        np.testing.assert_array_equal(getattr(bundle.history, name), getattr(events, name))
     np.testing.assert_array_equal(bundle.pool, data.pool)
     assert list(bundle.channels) == list(RECIPES)
     assert bundle.report == {"dataset": "test", "k": [5]}
@@ -87,7 +87,9 @@ def test_the_same_content_gives_the_same_bytes(tmp_path: Path) -> None:
 def test_a_world_without_knowledge_weights_or_report(tmp_path: Path) -> None:
     data = without_knowledge(skewed())
     channels = fit(data, {"hot": RECIPES["hot"]})
-    bundle = open_bundle(write(tmp_path / "bundle", data, channels, report=None, wording={}, history=empty_lists(60)))
+    bundle = open_bundle(
+        write(tmp_path / "bundle", data, channels, report=None, wording={}, history=without_repeats(empty_lists(60)))
+    )
     assert bundle.catalogue.adjacency.n_edges == 0
     assert bundle.report is None
     assert bundle.catalogue.label(3) == "i3"
@@ -104,7 +106,7 @@ def test_a_report_without_numbers_is_still_json(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"history": empty_lists(7)}, "the history speaks of 7 users, the vocabulary has 8"),
+        ({"history": without_repeats(empty_lists(7))}, "the history speaks of 7 users, the vocabulary has 8"),
         ({"pool": np.ones(11, dtype=np.bool_)}, "the pool speaks of 11 items, the vocabulary has 12"),
         ({"items": Vocabulary(["a"])}, "the pool speaks of 12 items, the vocabulary has 1"),
         ({"config": {"path": object()}}, "the manifest cannot be written as JSON"),

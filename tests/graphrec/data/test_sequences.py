@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 from graphrec.contracts.queries import Queries, known_queries, take_queries
 from graphrec.data.interactions import Interactions, histories, take
 from graphrec.data.lists import item_lists
-from graphrec.data.sequences import Sequences, sequences, take_sequences, without_repeats
+from graphrec.data.sequences import (
+    Sequences,
+    distinct_counts,
+    joined,
+    sequences,
+    slice_sequences,
+    take_sequences,
+    without_repeats,
+)
 from graphrec.errors import DataError
 
 EVENTS = st.lists(
@@ -96,6 +104,50 @@ def test_kinds_go_with_the_events_that_are_taken() -> None:
     part = take(interactions([(0, 1, 1, 5, 0), (2, 3, 2, 1, 2)]), np.array([1]))
     assert part.kinds is not None
     assert (part.kinds.tolist(), part.kind_names) == ([2], ("view", "cart", "buy"))
+
+
+def test_a_kind_may_be_unknown() -> None:
+    assert Sequences([0, 1], [1], kinds=[-1], kind_names=["view"]).kinds is not None
+    with pytest.raises(DataError, match="kinds"):
+        Sequences([0, 1], [1], kinds=[-2], kind_names=["view"])
+
+
+@given(EVENTS, EVENTS, st.booleans())
+def test_joined_lists_are_the_lists_one_behind_the_other(
+    first: list[tuple[int, int, int, int, int]], second: list[tuple[int, int, int, int, int]], timed: bool
+) -> None:
+    before, behind = sequences(interactions(first)), sequences(interactions(second, timed=timed))
+    whole = joined(before, behind, now=4)
+    assert whole.times is not None
+    assert whole.kinds is not None
+    for row in range(5):
+        parts = [slice_sequences(side, row, row + 1) for side in (before, behind)]
+        here = slice_sequences(whole, row, row + 1)
+        assert here.items.tolist() == [item for part in parts for item in part.items.tolist()]
+        assert here.weights.tolist() == [weight for part in parts for weight in part.weights.tolist()]
+        assert here.kinds is not None
+        assert here.kinds.tolist() == [kind for part in parts if part.kinds is not None for kind in part.kinds.tolist()]
+        assert here.times is not None
+        assert parts[0].times is not None
+        own = parts[0].times.tolist()
+        later = [4] * len(parts[1].items) if parts[1].times is None else parts[1].times.tolist()
+        assert here.times.tolist() == own + [max([time, *own[-1:]]) for time in later]
+
+
+def test_kinds_of_one_side_are_unknown_on_the_other() -> None:
+    before = Sequences([0, 2], [1, 2], kinds=[1, 0], kind_names=["view", "buy"])
+    whole = joined(before, Sequences([0, 1], [3], kinds=[0], kind_names=["buy"]), now=0)
+    assert whole.kinds is not None
+    assert (whole.kinds.tolist(), whole.kind_names, whole.times) == ([1, 0, 1], ("view", "buy"), None)
+    bare = joined(before, Sequences([0, 1], [3]), now=0)
+    assert bare.kinds is not None
+    assert bare.kinds.tolist() == [1, 0, -1]
+
+
+@given(EVENTS)
+def test_lists_are_counted_once_an_item(events: list[tuple[int, int, int, int, int]]) -> None:
+    expected = [len({event[0] for event in events if event[1] == item}) for item in range(6)]
+    assert distinct_counts(sequences(interactions(events)), 6).tolist() == expected
 
 
 def test_queries_hold_events_and_distinct_items_whichever_was_given() -> None:
