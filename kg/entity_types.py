@@ -66,24 +66,24 @@ def _ancestors(child: int, parents: dict[int, list[int]]) -> set[int]:
     above: set[int] = set()
     waiting = list(parents.get(child, ()))
     while waiting:
-        one = waiting.pop()
-        if one not in above:
-            above.add(one)
-            waiting.extend(parents.get(one, ()))
+        kind = waiting.pop()
+        if kind not in above:
+            above.add(kind)
+            waiting.extend(parents.get(kind, ()))
     if child not in above:
         return above
     # In a cycle: only what cannot lead back to the child is really above it.
-    return {one for one in above if one != child and not _leads_to(one, child, parents)}
+    return {kind for kind in above if kind != child and not _leads_to(kind, child, parents)}
 
 
 def _leads_to(start: int, goal: int, parents: dict[int, list[int]]) -> bool:
     seen: set[int] = set()
     waiting = [start]
     while waiting:
-        one = waiting.pop()
-        if one == goal:
+        kind = waiting.pop()
+        if kind == goal:
             return True
-        if one not in seen:
-            seen.add(one)
-            waiting.extend(parents.get(one, ()))
+        if kind not in seen:
+            seen.add(kind)
+            waiting.extend(parents.get(kind, ()))
     return False

@@ -79,12 +79,12 @@ def interactions_from_rdf(kg: KnowledgeGraph, mapping: InteractionMapping | None
         the sentence names the node.
     """
     chosen = mapping if mapping is not None else InteractionMapping()
-    found = _found(kg, chosen)
+    events = _all_events(kg, chosen)
     return pl.DataFrame(
         {
-            "user_id": _ids(kg, found["user"].to_numpy(), chosen.user_template),
-            "item_id": _ids(kg, found["item"].to_numpy(), chosen.item_template),
-            **{name: found[name] for name in ("weight", "timestamp", "event")},
+            "user_id": _ids(kg, events["user"].to_numpy(), chosen.user_template),
+            "item_id": _ids(kg, events["item"].to_numpy(), chosen.item_template),
+            **{name: events[name] for name in ("weight", "timestamp", "event")},
         },
         schema=SCHEMA,
     )
@@ -103,18 +103,18 @@ def encoded_interactions(
         As :func:`interactions_from_rdf`, and where a template gives two IRIs one id.
     """
     chosen = mapping if mapping is not None else InteractionMapping()
-    found = _found(kg, chosen)
-    users, user_rows = np.unique(found["user"].to_numpy(), return_inverse=True)
-    items, item_rows = np.unique(found["item"].to_numpy(), return_inverse=True)
+    events = _all_events(kg, chosen)
+    users, user_rows = np.unique(events["user"].to_numpy(), return_inverse=True)
+    items, item_rows = np.unique(events["item"].to_numpy(), return_inverse=True)
     vocabularies = [
         Vocabulary(_ids(kg, rows, template).to_arrow())
         for rows, template in ((users, chosen.user_template), (items, chosen.item_template))
     ]
-    times = None if found["timestamp"].null_count() else found["timestamp"].to_numpy()
+    times = None if events["timestamp"].null_count() else events["timestamp"].to_numpy()
     interactions = Interactions(
         user_rows.astype(np.int32),
         item_rows.astype(np.int32),
-        found["weight"].to_numpy(),
+        events["weight"].to_numpy(),
         times,
         n_users=len(users),
         n_items=len(items),
@@ -122,13 +122,13 @@ def encoded_interactions(
     return vocabularies[0], vocabularies[1], interactions
 
 
-def _found(kg: KnowledgeGraph, mapping: InteractionMapping) -> pl.DataFrame:
+def _all_events(kg: KnowledgeGraph, mapping: InteractionMapping) -> pl.DataFrame:
     """Return all events, users and items still as entity rows."""
-    found = pl.concat([_events(kg, mapping), _direct(kg, mapping)])
-    if not found.height:
+    events = pl.concat([_events(kg, mapping), _direct(kg, mapping)])
+    if not events.height:
         wanted = ", ".join((*mapping.direct, mapping.user))
         raise DataError(f"the graph holds no interaction: none of its {len(kg.relations)} predicates is {wanted}")
-    return found
+    return events
 
 
 def interaction_candidates(kg: KnowledgeGraph, *, n: int = 5) -> pl.DataFrame:

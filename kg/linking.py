@@ -61,7 +61,7 @@ class LinkingReport:
         counts: dict[str, object] = {"n_items": self.n_items}
         counts.update({name: getattr(self, name) for name in _COUNTS})
         counts["resolution"] = self.resolution
-        counts["examples"] = {name: list(found) for name, found in self.examples.items()}
+        counts["examples"] = {name: list(shown) for name, shown in self.examples.items()}
         return counts
 
     def table(self) -> Table:
@@ -111,12 +111,12 @@ def link_by_template(
         of_entity = items.rows(kg.entities.ids, missing="mark")  # this way round the smaller side is hashed
         return _linking(items, kg, of_entity[of_entity >= 0], np.flatnonzero(of_entity >= 0), ambiguous=ambiguous)
     ids = items.ids.to_pylist()
-    rows, found = [], []
+    rows, entities = [], []
     for spell in (_encoded, _segment, str):
         hits = kg.entities.rows([template.replace("{id}", spell(external)) for external in ids], missing="mark")
         rows.append(np.flatnonzero(hits >= 0))
-        found.append(hits[hits >= 0])
-    return _linking(items, kg, np.concatenate(rows), np.concatenate(found), ambiguous=ambiguous)
+        entities.append(hits[hits >= 0])
+    return _linking(items, kg, np.concatenate(rows), np.concatenate(entities), ambiguous=ambiguous)
 
 
 def ids_by_template(kg: KnowledgeGraph, template: str) -> list[str]:
@@ -254,13 +254,13 @@ def link_by_literal(
         if key := level(text):
             keys.setdefault(key, []).append(entity)
     rows: list[int] = []
-    found: list[int] = []
+    entities: list[int] = []
     for row, value in enumerate(values):
         for text in [value] if isinstance(value, str) else value or ():
             hits = keys.get(level(text) or "", ())
             rows.extend([row] * len(hits))
-            found.extend(hits)
-    return _linking(items, kg, np.asarray(rows, np.int64), np.asarray(found, np.int32), ambiguous=ambiguous)
+            entities.extend(hits)
+    return _linking(items, kg, np.asarray(rows, np.int64), np.asarray(entities, np.int32), ambiguous=ambiguous)
 
 
 def isbn13(text: str) -> str | None:

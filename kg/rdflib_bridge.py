@@ -109,7 +109,7 @@ def from_rdflib(graph: rdflib.Graph) -> KnowledgeGraph:
 def _chunks(graph: rdflib.Graph) -> Iterator[bytes]:
     triples = iter(graph)
     while part := list(itertools.islice(triples, CHUNK_TRIPLES)):
-        yield ox.serialize([_triple(*one) for one in part], format=ox.RdfFormat.N_QUADS) or b""
+        yield ox.serialize([_triple(*triple) for triple in part], format=ox.RdfFormat.N_QUADS) or b""
 
 
 def _triple(subject: Any, predicate: Any, value: Any) -> ox.Quad:
@@ -188,9 +188,9 @@ def _names(node: object) -> Iterator[str]:
     """Yield the name of every part of a parse tree, however deep, without recursion."""
     waiting = [node]
     while waiting:
-        one = waiting.pop()
-        if isinstance(one, CompValue):
-            yield one.name
-            waiting.extend(one.values())
-        elif isinstance(one, list | tuple) or type(one).__name__ == "ParseResults":
-            waiting.extend(one)  # type: ignore[arg-type]
+        node = waiting.pop()
+        if isinstance(node, CompValue):
+            yield node.name
+            waiting.extend(node.values())
+        elif isinstance(node, list | tuple) or type(node).__name__ == "ParseResults":
+            waiting.extend(node)  # type: ignore[arg-type]

@@ -74,13 +74,13 @@ def rdf_file(path: str | Path, format: str | None = None) -> RdfFile:  # noqa: A
     suffix = where.suffix.lower()
     compression = suffix if suffix in COMPRESSIONS else ""
     extension = Path(where.stem).suffix.lower() if compression else suffix
-    found = format or EXTENSIONS.get(extension)
-    if found is None:
+    syntax = format or EXTENSIONS.get(extension)
+    if syntax is None:
         raise DataError(
             f"{where} has the unknown extension {extension!r}; legal: {', '.join(EXTENSIONS)}, "
             f"each plain or with {', '.join(COMPRESSIONS)}; or pass format="
         )
-    return RdfFile(where, found, compression)
+    return RdfFile(where, syntax, compression)
 
 
 class GuardedBytes:
@@ -155,9 +155,9 @@ class XmlGuard:
     def feed(self, data: bytes) -> None:
         """Look at the next bytes; raise DataError on a declaration."""
         window = self._kept[-64:] + data
-        found = self._FORBIDDEN.search(window)
-        if found:
-            line = self._line + window.count(b"\n", 0, found.start()) - self._kept[-64:].count(b"\n")
+        declaration = self._FORBIDDEN.search(window)
+        if declaration:
+            line = self._line + window.count(b"\n", 0, declaration.start()) - self._kept[-64:].count(b"\n")
             raise DataError(
                 f"{self._path}, line {line}: the document has a document type declaration (DOCTYPE), which is refused "
                 "since its entities can expand without limit; remove it and write entities out"

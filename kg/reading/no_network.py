@@ -51,5 +51,5 @@ def _audit(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 def _shown(arguments: tuple[Any, ...]) -> str:
-    found = next((a for a in arguments if isinstance(a, str | bytes | tuple)), "")
-    return found.decode("utf-8", "replace") if isinstance(found, bytes) else str(found)
+    named = next((a for a in arguments if isinstance(a, str | bytes | tuple)), "")
+    return named.decode("utf-8", "replace") if isinstance(named, bytes) else str(named)

@@ -63,8 +63,8 @@ class Link(Section):
     def _one_way(self) -> Link:
         ways = [name for name in ("template", "table", "predicate") if getattr(self, name) is not None]
         if len(ways) != 1:
-            found = " and ".join(ways) or "none of them"
-            raise ValueError(f"give exactly one of template, table, predicate; found {found}")
+            given = " and ".join(ways) or "none of them"
+            raise ValueError(f"give exactly one of template, table, predicate; found {given}")
         self.titles()
         return self
 

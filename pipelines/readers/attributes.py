@@ -129,11 +129,10 @@ def _read(source: AttributesSource, rejects: Path | None) -> _Read:
         # A column that is named twice (an id that is its own label) is read once.
         for batch in table.read(list(dict.fromkeys([*names.values(), *source.attributes]))):
             gathered.add(batch)
-            for name, theirs in names.items():
-                column = batch.rows.column(theirs)
-                text = (
-                    column.cast(pa.large_string()) if name != id_column else id_cells(column, theirs, table.name).values
-                )
+            for name, column_name in names.items():
+                column = batch.rows.column(column_name)
+                is_id = name == id_column
+                text = id_cells(column, column_name, table.name).values if is_id else column.cast(pa.large_string())
                 cells[name] += text.to_pylist()
         reject_ragged(table, bad)
     ids = [text or "" for text in cells.pop(id_column)]
@@ -159,10 +158,10 @@ def _places(read: _Read, first: list[int], vocabulary: Vocabulary, kind: str) ->
 
 def _described(read: _Read, places: npt.NDArray[np.int64]) -> Attributes:
     """Return the attributes of the rows at ``places``, and add to the report what became of the cells."""
-    found = read.gathered.attributes(places)
+    attributes = read.gathered.attributes(places)
     if read.gathered.source.attributes:
-        read.report.update(read.gathered.report(found))
-    return found
+        read.report.update(read.gathered.report(attributes))
+    return attributes
 
 
 def _first_rows(ids: list[str], report: dict[str, Any]) -> list[int]:
@@ -182,10 +181,10 @@ def _item_tags(tags: list[str | None], places: npt.NDArray[np.int64], separator:
         sorted({tag.strip() for tag in (tags[place] or "").split(separator)} - {""}) if place >= 0 else []
         for place in places.tolist()
     ]
-    counts = Counter(tag for one in split for tag in one)
+    counts = Counter(tag for own in split for tag in own)
     vocabulary = Vocabulary(sorted(counts))
-    indptr = indptr_of([len(one) for one in split])
-    flat = pa.array([tag for one in split for tag in one], pa.large_string())
+    indptr = indptr_of([len(own) for own in split])
+    flat = pa.array([tag for own in split for tag in own], pa.large_string())
     neighbours = pc.index_in(flat, value_set=vocabulary.ids).to_numpy().astype(np.int32)
     scores = np.ones(len(neighbours), dtype=np.float32)
     return ItemTags(vocabulary, NeighbourTable(indptr, neighbours, scores, n_columns=len(vocabulary)))

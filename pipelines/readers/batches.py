@@ -18,8 +18,8 @@ class Ragged:
     """A line with too many or too few fields."""
 
     line: int
-    found: int
-    expected: int
+    n_fields: int
+    n_expected: int
     text: str
 
 

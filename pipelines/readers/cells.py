@@ -1,4 +1,4 @@
-"""Cells to values, column by column: each gives the values and why a cell cannot be one."""
+"""Cells to values, column by column: each gives the values and why a cell has none."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def id_cells(column: pa.Array, name: str, where: str) -> Cells:
     if pa.types.is_floating(kind):
         numbers = np.asarray(pc.fill_null(column, 0).to_numpy(zero_copy_only=False), dtype=np.float64)
         null |= np.isnan(numbers)
-        # Beyond 2^53 a float no longer tells neighbouring integers apart.
+        # Beyond 2^53 neighbouring integers are one float.
         broken = ~null & ~((np.trunc(numbers) == numbers) & (np.abs(numbers) <= 2**53))
         column = pa.array(np.where(null | broken, 0, numbers).astype(np.int64))
     elif not (pa.types.is_integer(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind)
@@ -276,12 +276,12 @@ def _whole(column: pa.Array, numbers: npt.NDArray[np.float64], skip: npt.NDArray
 
 
 def _iso_seconds(text: pl.Series) -> pl.Series:
-    found = text.str.to_date("%Y-%m-%d", strict=False).cast(pl.Datetime("us"))
+    moments = text.str.to_date("%Y-%m-%d", strict=False).cast(pl.Datetime("us"))
     for form in _ISO:
         zoned = "%:z" in form
         parsed = text.str.to_datetime(form, strict=False, time_unit="us", time_zone="UTC" if zoned else None)
-        found = pl.select(pl.coalesce(found, parsed.dt.replace_time_zone(None) if zoned else parsed)).to_series()
-    return found.dt.epoch("s")
+        moments = pl.select(pl.coalesce(moments, parsed.dt.replace_time_zone(None) if zoned else parsed)).to_series()
+    return moments.dt.epoch("s")
 
 
 def _in_range(

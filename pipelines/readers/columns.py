@@ -35,8 +35,8 @@ class Gathered:
         for name in self.source.attributes:
             if name not in self.table.columns:
                 near = nearest_names(name, self.table.columns)
-                found = ", ".join(map(repr, self.table.columns))
-                raise DataError(f"{self.table.name} has no column {name!r}{near}; found: {found}")
+                present = ", ".join(map(repr, self.table.columns))
+                raise DataError(f"{self.table.name} has no column {name!r}{near}; found: {present}")
 
     def add(self, batch: Batch) -> None:
         """Read the columns of one batch."""
@@ -79,18 +79,18 @@ class Gathered:
 
     def _reject(self, name: str, reason: str, batch: Batch, at: int) -> None:
         row = ["" if cell is None else str(cell) for cell in (column[at].as_py() for column in batch.rows.columns)]
-        found = str(batch.rows.column(name)[at].as_py())
-        self.bad.add(reason, int(batch.places[at]), (",".join(row),), found=found)
-        self._faults.setdefault(name, []).append((int(batch.places[at]), found))
+        cell = str(batch.rows.column(name)[at].as_py())
+        self.bad.add(reason, int(batch.places[at]), (",".join(row),), value=cell)
+        self._faults.setdefault(name, []).append((int(batch.places[at]), cell))
 
     def _check(self) -> None:
         for name, faults in self._faults.items():
             if len(faults) > self.source.max_reject_share * self.n_rows:
-                place, found = faults[0]
+                place, cell = faults[0]
                 raise DataError(
                     f"{self.table.name}: {len(faults):,} of {self.n_rows:,} cells of column {name!r} cannot be read, "
                     f"more than max_reject_share = {self.source.max_reject_share:g} allows; the first is in "
-                    f"{self.table.place} {place}: {found!r}"
+                    f"{self.table.place} {place}: {cell!r}"
                 )
 
     def _numbers(

@@ -66,7 +66,7 @@ def _event_cells(batch: Batch, reading: Reading, event_weights: Mapping[str, flo
     check_type(column, name, reading.table.name, what="events are text")
     coded = column.cast(pa.large_string()).dictionary_encode()
     table = np.array([event_weights.get(name, np.nan) for name in coded.dictionary.to_pylist()] + [np.nan])
-    found = table[coded.indices.fill_null(len(table) - 1).to_numpy()]
-    unknown = np.isnan(found)
+    weights = table[coded.indices.fill_null(len(table) - 1).to_numpy()]
+    unknown = np.isnan(weights)
     reason = f"{name} has no weight in event_weights, which knows {', '.join(event_weights)}"
-    return Cells(np.where(unknown, 1, found).astype(np.float32), ((reason, unknown),))
+    return Cells(np.where(unknown, 1, weights).astype(np.float32), ((reason, unknown),))

@@ -99,8 +99,8 @@ def load_inputs(config: Config, *, rejects: Path | None, steps: Steps) -> Inputs
         report["test"] = {**given.report, "name": str(sections.interactions.test_path)}
     people = None
     if sections.users is not None:
-        found = _read_users(config, sections.users, source.users, rejects)
-        people, report["users"] = found.attributes, {**found.report, "name": str(sections.users.path)}
+        table = _read_users(config, sections.users, source.users, rejects)
+        people, report["users"] = table.attributes, {**table.report, "name": str(sections.users.path)}
     data = RecallData(
         source.users,
         items,

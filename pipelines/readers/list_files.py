@@ -33,8 +33,10 @@ def list_pairs(path: Path) -> Iterator[tuple[npt.NDArray[np.int64], pa.Array, pa
     number = 0
     try:
         with pa.input_stream(str(path), compression=COMPRESSIONS.get(path.suffix.lower())) as raw:
-            for number, line in enumerate(io.TextIOWrapper(cast("io.BufferedReader", raw), encoding="utf-8"), start=1):
-                user, *taken = line.split() or [""]
+            text = io.TextIOWrapper(cast("io.BufferedReader", raw), encoding="utf-8-sig")
+            for number, line in enumerate(text, start=1):
+                # Blanks and tabs alone: a no-break space is a letter of an id.
+                user, *taken = [part for part in line.strip("\r\n").replace("\t", " ").split(" ") if part] or [""]
                 places += [number] * len(taken)
                 users += [user] * len(taken)
                 items += taken

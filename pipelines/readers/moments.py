@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 
 from graphrec.errors import ConfigError
 
 
 def moment(value: object) -> int:
-    """Return a date or a time as seconds UTC; one without a zone is UTC, a date is its first midnight.
+    """Return a date or a time as seconds UTC; a time without a zone is UTC, a date is its first midnight.
 
     Raises
     ------
     ConfigError
         If it is neither an ISO date nor a date of TOML.
     """
-    found = value
-    if isinstance(value, str):
-        try:
-            found = datetime.fromisoformat(value.strip())
-        except ValueError:
-            found = None
-    if isinstance(found, date) and not isinstance(found, datetime):
-        found = datetime(found.year, found.month, found.day, tzinfo=UTC)
-    if not isinstance(found, datetime):
+    parsed = _parsed(value) if isinstance(value, str) else value
+    if isinstance(parsed, date) and not isinstance(parsed, datetime):
+        parsed = datetime.combine(parsed, time())
+    if not isinstance(parsed, datetime):
         raise ConfigError(f"{value!r} is no date; write it like 2024-05-01 or 2024-05-01T18:00:00+02:00")
-    aware = found if found.tzinfo is not None else found.replace(tzinfo=UTC)
-    return int(aware.timestamp())
+    return int((parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC)).timestamp())
+
+
+def _parsed(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text.strip())
+    except ValueError:
+        return None

@@ -19,7 +19,7 @@ class Reason:
 
     count: int
     place: int
-    found: str
+    value: str
 
 
 class Rejects:
@@ -48,11 +48,11 @@ class Rejects:
         """Rejected rows in all."""
         return sum(reason.count for reason in self.reasons.values())
 
-    def add(self, reason: str, place: int, row: Sequence[object], *, found: object) -> None:
+    def add(self, reason: str, place: int, row: Sequence[object], *, value: object) -> None:
         """Count one row, and write it where there is a file."""
         known = self.reasons.get(reason)
         if known is None:
-            self.reasons[reason] = Reason(1, place, str(found))
+            self.reasons[reason] = Reason(1, place, str(value))
         else:
             known.count += 1
         if self.path is not None:
@@ -89,5 +89,5 @@ class Rejects:
         written = f"; all of them are in {self.path}" if self.path is not None else ""
         raise DataError(
             f"{self.name}: {n:,} of {n_rows:,} rows cannot be used, more than max_reject_share = {max_share:g} allows; "
-            f"most often: {reason} ({case.count:,} rows, first in {self.place} {case.place}: {case.found!r}){written}"
+            f"most often: {reason} ({case.count:,} rows, first in {self.place} {case.place}: {case.value!r}){written}"
         )

@@ -57,18 +57,18 @@ class Reading:
     time_unit: str
     bad: Rejects
 
-    def cells(self, batch: Batch, ours: str, read: Callable[[pa.Array, str, str], Cells]) -> Cells:
+    def cells(self, batch: Batch, name: str, read: Callable[[pa.Array, str, str], Cells]) -> Cells:
         """Return what ``read`` (one of :mod:`graphrec.pipelines.readers.cells`) makes of a column that is there."""
-        theirs = self.names[ours]
-        return read(batch.rows.column(theirs), theirs, self.table.name)
+        column_name = self.names[name]
+        return read(batch.rows.column(column_name), column_name, self.table.name)
 
     def times(self, batch: Batch) -> Cells:
         """Return the (n,) int64 times; zeros where the table has none."""
         if "timestamp" not in self.names:
             return Cells(np.zeros(batch.rows.num_rows, dtype=np.int64), ())
-        theirs = self.names["timestamp"]
-        column, table = batch.rows.column(theirs), self.table
-        return time_cells(column, theirs, self.time_unit, table.name, table.place, batch.places)
+        column_name = self.names["timestamp"]
+        column, table = batch.rows.column(column_name), self.table
+        return time_cells(column, column_name, self.time_unit, table.name, table.place, batch.places)
 
     def sound_rows(self, batch: Batch, checked: Iterable[Cells]) -> tuple[int, npt.NDArray[np.int64]]:
         """Return how many rows a batch has without blank lines, and where those without a fault stand.
@@ -96,7 +96,7 @@ class Reading:
         """Count the rows of a batch at ``positions`` among the rejects."""
         for at in positions.tolist():
             row = ",".join("" if (cell := column[at].as_py()) is None else str(cell) for column in batch.rows.columns)
-            self.bad.add(reason, int(batch.places[at]), (row,), found=row)
+            self.bad.add(reason, int(batch.places[at]), (row,), value=row)
 
 
 def read_rows(
@@ -150,8 +150,8 @@ def counts(bad: Rejects, n_rows: int, n_kept: int, times: npt.NDArray[np.int64] 
 def reject_ragged(table: Table, bad: Rejects) -> int:
     """Count the lines with another number of fields, once the table is read, and return how many there are."""
     for line in table.ragged:
-        fault = "too many fields" if line.found > line.expected else "too few fields"
-        bad.add(fault, line.line, (line.text,), found=line.text)
+        fault = "too many fields" if line.n_fields > line.n_expected else "too few fields"
+        bad.add(fault, line.line, (line.text,), value=line.text)
     return len(table.ragged)
 
 

@@ -86,7 +86,7 @@ def with_rules(config: Config, inputs: Inputs) -> Inputs:
     report = {
         "name": recipes[0].rules,
         "sha256": file_sha256(path),
-        "rules": {kind: sum(isinstance(one.rule, made) for one in rules.entries) for kind, made in KINDS.items()},
+        "rules": {kind: sum(isinstance(entry.rule, made) for entry in rules.entries) for kind, made in KINDS.items()},
         "denied": len(set(rules.denied)),
     }
     data = replace(inputs.data, rules=rules, pool=without_denied(rules, inputs.data))
@@ -116,7 +116,7 @@ def _rule(table: _Table) -> Rule:
             except ConfigError as error:
                 raise ConfigError(f"{place}: {key} {error}") from error
     if isinstance(segment := values.get("segment"), Mapping):
-        values["segment"] = {key: [one] if isinstance(one, str) else one for key, one in segment.items()}
+        values["segment"] = {key: [labels] if isinstance(labels, str) else labels for key, labels in segment.items()}
     made: Rule = from_table(KINDS[table.kind], values, place=place)
     return made
 
@@ -127,17 +127,17 @@ def _toml(text: str, path: Path) -> Iterator[_Table]:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: is no TOML: {error}") from error
-    found = []
+    read = []
     for kind, tables in document.items():
         header = re.compile(rf"^\s*\[\[\s*[\"']?{re.escape(kind)}[\"']?\s*\]\]", re.MULTILINE)
         lines = [text.count("\n", 0, match.start() + len(match[0])) + 1 for match in header.finditer(text)]
-        if not isinstance(tables, list) or not all(isinstance(one, dict) for one in tables):
+        if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
             raise ConfigError(f"{path}: {kind} is no list of tables; write [[{kind}]] above each rule")
         for number, values in enumerate(tables, 1):
-            # Where rules are written in another way, there is no line to tell.
+            # Where rules are written in another way, the line is not known.
             line = lines[number - 1] if len(lines) == len(tables) else 0
-            found.append((line, _Table(f"{path}, line {line}" if line else f"{path}, {kind} {number}", kind, values)))
-    yield from (table for _, table in sorted(found, key=lambda pair: pair[0]))
+            read.append((line, _Table(f"{path}, line {line}" if line else f"{path}, {kind} {number}", kind, values)))
+    yield from (table for _, table in sorted(read, key=lambda pair: pair[0]))
 
 
 def _csv(text: str, path: Path) -> Iterator[_Table]:
@@ -158,9 +158,9 @@ def _csv(text: str, path: Path) -> Iterator[_Table]:
 
 def _cell(name: str, cell: str) -> object:
     if name in _LISTS:
-        return [one.strip() for one in cell.split("|") if one.strip()]
+        return [part.strip() for part in cell.split("|") if part.strip()]
     if name in _PAIRS:
         pairs = dict(pair.partition("=")[::2] for pair in cell.split(";") if pair.strip())
-        split = {key.strip(): [one.strip() for one in text.split("|") if one.strip()] for key, text in pairs.items()}
+        split = {key.strip(): [part.strip() for part in text.split("|") if part.strip()] for key, text in pairs.items()}
         return {key: texts[0] if len(texts) == 1 else texts for key, texts in split.items()}
     return cell

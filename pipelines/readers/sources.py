@@ -148,7 +148,7 @@ def _read_lists(path: Path, rows_of: tuple[Rows, Rows]) -> InteractionTable:
         known = (user_rows >= 0) & (item_rows >= 0)
         for at in np.flatnonzero(~known):
             reason = UNKNOWN_USER if user_rows[at] < 0 else UNKNOWN_ITEM
-            bad.add(reason, int(lines[at]), (), found=taken[int(at)].as_py())
+            bad.add(reason, int(lines[at]), (), value=taken[int(at)].as_py())
         kept = int(known.sum())
         parts.append(Events(user_rows[known], item_rows[known], np.ones(kept, np.float32), np.zeros(kept, np.int64)))
         n_rows += len(known)

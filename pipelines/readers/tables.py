@@ -91,13 +91,15 @@ def named_columns(table: Table, source: TableSource) -> dict[str, str]:
     """
     present = {}
     for name in source.COLUMNS:
-        theirs = source.columns.get(name, name)
-        if theirs in table.columns:
-            present[name] = theirs
+        column_name = source.columns.get(name, name)
+        if column_name in table.columns:
+            present[name] = column_name
         elif name in source.columns or name in source.required:
-            near, other = nearest_names(theirs, table.columns), _other_separator(table)
+            near, other = nearest_names(column_name, table.columns), _other_separator(table)
             remedy = f"perhaps it needs separator = {other!r}" if other else f'map it with columns = {{ {name} = "…" }}'
-            raise DataError(f"{table.name} has no column {theirs!r}{near}; found: {_list(table.columns)}; {remedy}")
+            raise DataError(
+                f"{table.name} has no column {column_name!r}{near}; found: {_list(table.columns)}; {remedy}"
+            )
     return present
 
 

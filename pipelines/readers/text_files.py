@@ -16,7 +16,7 @@ from graphrec.errors import ConfigError, DataError
 from .batches import Batch, Ragged, Table, first_line
 
 _BLOCK_BYTES = 8 << 20
-# A separator of several letters is brought to one that no text holds.
+# A separator of several letters is replaced by a character that no text holds.
 _UNIT_SEPARATOR = "\x1f"
 
 
@@ -67,7 +67,7 @@ def text_table(path: Path, compression: str | None, *, separator: str, encoding:
                 order = np.arange(seen, seen + rows.num_rows, dtype=np.int64)
                 seen += rows.num_rows
                 # The n-th good row stands as many lines further down as bad ones were skipped before it.
-                skipped = np.array([one.line for one in ragged], dtype=np.int64) - first - np.arange(len(ragged))
+                skipped = np.array([row.line for row in ragged], dtype=np.int64) - first - np.arange(len(ragged))
                 yield Batch(rows, order + first + np.searchsorted(skipped, order, side="right"))
         except (pa.ArrowInvalid, OSError, UnicodeError) as error:
             raise _text_error(path, compression, encoding, error) from error
@@ -83,7 +83,7 @@ def text_table(path: Path, compression: str | None, *, separator: str, encoding:
 
 
 class _Separated(io.RawIOBase):
-    """A binary stream whose long separator is replaced by one letter, whole lines at a time."""
+    """A binary stream whose long separator is replaced by one character, whole lines at a time."""
 
     def __init__(self, raw: Any, separator: bytes) -> None:
         self._raw, self._separator, self._rest = raw, separator, b""
@@ -110,9 +110,9 @@ def _text_error(path: Path, compression: str | None, encoding: str, error: Excep
     if "straddling" in message:
         return DataError(f"{path} has a line of more than {_BLOCK_BYTES:,} bytes; perhaps a quote is not closed")
     if "UTF8" in message or "utf-8" in message.lower() or isinstance(error, UnicodeError):
-        line, found = _undecodable(path, compression, encoding)
+        line, byte = _undecodable(path, compression, encoding)
         return DataError(
-            f"{path} line {line}: {found} is not {encoding}; save the file as UTF-8, or name its encoding, "
+            f"{path} line {line}: {byte} is not {encoding}; save the file as UTF-8, or name its encoding, "
             "such as encoding = 'latin-1'"
         )
     if compression:

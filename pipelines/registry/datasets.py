@@ -99,13 +99,13 @@ def fetch(
             f"the cache folder {directory} cannot be made ({error.strerror}); set GRAPHREC_CACHE"
         ) from error
     if source_dir is not None:
-        found = _take(entry, directory, source_dir, pinned)
+        hashes = _take(entry, directory, source_dir, pinned)
     else:
-        found = {}
+        hashes = {}
         for file in entry.file:
-            found.update(_download(entry, file, directory, pinned, progress))
-    _write_record(directory, pinned | found)
-    return _fetched(entry, directory, pinned | found, already=False)
+            hashes.update(_download(entry, file, directory, pinned, progress))
+    _write_record(directory, pinned | hashes)
+    return _fetched(entry, directory, pinned | hashes, already=False)
 
 
 def _bundled(entry: Dataset) -> Fetched:
@@ -119,7 +119,7 @@ def _bundled(entry: Dataset) -> Fetched:
 
 
 def _fetched(entry: Dataset, directory: Path, hashes: dict[str, str], *, already: bool) -> Fetched:
-    files = {one.name: directory / one.name for one in entry.outputs}
+    files = {file.name: directory / file.name for file in entry.outputs}
     unsure = {
         file.name: hashes[file.name]
         for file in entry.file
@@ -133,11 +133,11 @@ def _fetched(entry: Dataset, directory: Path, hashes: dict[str, str], *, already
 
 def _check(path: Path, sha256: str, md5: str = "") -> str:
     """Return the sha256 of ``path``; raise FetchError where a hash is known and none fits."""
-    found = file_sha256(path)
+    actual = file_sha256(path)
     if not fits(path, sha256, md5):
         expected = sha256 or f"md5 {md5}"
-        raise FetchError(f"{path} has sha256 {found}, expected was {expected}; it is damaged or of another version")
-    return found
+        raise FetchError(f"{path} has sha256 {actual}, expected was {expected}; it is damaged or of another version")
+    return actual
 
 
 def _read_record(directory: Path) -> dict[str, str]:
@@ -157,9 +157,9 @@ def _write_record(directory: Path, hashes: dict[str, str]) -> None:
 
 def _unharmed(entry: Dataset, directory: Path, hashes: dict[str, str]) -> bool:
     """Return whether every file is there with the hash that the registry, or else the record, gives."""
-    for one in entry.outputs:
-        expected = hashes.get(one.name, "") or one.sha256
-        path = directory / one.name
+    for file in entry.outputs:
+        expected = hashes.get(file.name, "") or file.sha256
+        path = directory / file.name
         if not expected or not path.is_file() or file_sha256(path) != expected:
             return False
     return True
@@ -168,7 +168,7 @@ def _unharmed(entry: Dataset, directory: Path, hashes: dict[str, str]) -> bool:
 def _download(
     entry: Dataset, file: DataFile, directory: Path, pinned: dict[str, str], progress: Progress | None
 ) -> dict[str, str]:
-    """Fetch one file, unpack it where it is an archive, and return the hashes found by name."""
+    """Fetch one file, unpack it where it is an archive, and return the hashes by name."""
     if not file.url:
         raise FetchError(
             f"{file.name} of {entry.name!r} has no public address any more; see {entry.home} and use --from DIR"
@@ -203,17 +203,17 @@ def _take(entry: Dataset, directory: Path, source: Path, pinned: dict[str, str])
     ]
     if missing:
         raise FetchError(f"{source} lacks {len(missing)} of the files of {entry.name!r}: {', '.join(missing)}")
-    found: dict[str, str] = {}
+    hashes: dict[str, str] = {}
     for file in entry.file:
         archive = source / file.name
         if file.members and archive.is_file():
-            found[file.name] = _check(archive, file.sha256 or pinned.get(file.name, ""), file.md5)
-            found.update(unzip(archive, file.members, directory))
+            hashes[file.name] = _check(archive, file.sha256 or pinned.get(file.name, ""), file.md5)
+            hashes.update(unzip(archive, file.members, directory))
             continue
-        for one in file.members or (file,):
-            found[one.name] = _check(source / one.name, one.sha256 or pinned.get(one.name, ""), one.md5)
-            _copy(source / one.name, directory / one.name)
-    return found
+        for part in file.members or (file,):
+            hashes[part.name] = _check(source / part.name, part.sha256 or pinned.get(part.name, ""), part.md5)
+            _copy(source / part.name, directory / part.name)
+    return hashes
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -95,12 +95,12 @@ def download(
         # The piece from before may belong to another version of the file: once more, from the start.
         part.unlink()
         _transfer(url, part, progress=progress, max_bytes=max_bytes, timeout_s=timeout_s)
-    found = file_sha256(part)
+    actual = file_sha256(part)
     if not fits(part, sha256, md5):
         part.unlink()
-        raise FetchError(f"{url} has sha256 {found}, expected was {sha256 or f'md5 {md5}'}; the file was not kept")
+        raise FetchError(f"{url} has sha256 {actual}, expected was {sha256 or f'md5 {md5}'}; the file was not kept")
     os.replace(part, target)  # noqa: PTH105 - atomic on one file system
-    return found
+    return actual
 
 
 def _transfer(url: str, part: Path, *, progress: Progress | None, max_bytes: int, timeout_s: float) -> None:

@@ -84,7 +84,7 @@ class Dataset(_Checked):
     @property
     def outputs(self) -> tuple[DataFile | Member, ...]:
         """What lies in the folder once fetched: plain files, and the members of archives."""
-        return tuple(one for file in self.file for one in (file.members or (file,)))
+        return tuple(part for file in self.file for part in (file.members or (file,)))
 
     @model_validator(mode="after")
     def _loads(self) -> Self:
@@ -92,7 +92,7 @@ class Dataset(_Checked):
         return self
 
     def source(self, directory: Path) -> InteractionsSource:
-        """Return the events (those to learn from, where a test file is apart) as a reader takes them."""
+        """Return the events (the train file, where there is a test file too) as a reader takes them."""
         named = [file.name for file in self.outputs if file.role in ("interactions", "train")]
         if not named:
             raise ValueError(f"no file of {self.name!r} has the role interactions or train")

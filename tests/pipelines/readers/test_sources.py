@@ -439,6 +439,14 @@ class TestLists:
         assert "is not UTF-8" in sentence(path, format="lists")
         assert "does not exist" in sentence(tmp_path / "no.txt", format="lists")
 
+    @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+    @pytest.mark.parametrize("end", ["\n", "\r\n"])
+    def test_blanks_and_tabs_alone_divide_a_line(self, tmp_path: Path, mark: bytes, end: str) -> None:
+        lines = ["u1 i1\u00a0a  i2 ", " u2\ti3\u2003b", "u1x i2"]
+        found = read_interactions(write(tmp_path, mark + end.join(lines).encode(), "train.txt"), format="lists")
+        assert list(found.users) == ["u1", "u2", "u1x"]
+        assert list(found.items) == ["i1\u00a0a", "i2", "i3\u2003b"]
+
     def test_gowalla_has_its_published_counts(self) -> None:
         folder = os.environ.get("GRAPHREC_DATA")
         if not folder or not (Path(folder) / "gowalla" / "test.txt").is_file():
