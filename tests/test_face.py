@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import importlib
 import importlib.util
 import json
@@ -187,6 +188,29 @@ def test_a_wrong_type_gets_one_sentence(call: Callable[[Path], object], sentence
     with pytest.raises(gr.GraphRecError, match=sentence) as caught:
         call(tmp_path)
     assert "\n" not in str(caught.value)
+
+
+NAN, INF = float("nan"), float("inf")
+# By the type of a field's default, what a hurried user may give in its place.
+WRONG: dict[type, tuple[object, ...]] = {
+    int: ("64", None, True, 1.5, NAN, INF, [1], {}, object()),
+    float: ("0.5", None, True, NAN, -INF, [0.5], 1j, object()),
+    bool: ("true", None, 1, 0.0, []),
+    str: (None, 5, True, NAN, ["a"], b"a"),
+    tuple: (None, "abc", 5, [1], [None], {"a": 1}),
+    dict: (None, "abc", 5, [1], {1: 1.0}, {"a": "1"}, {"a": None}, {"a": True}, {"a": NAN}, {"a": INF}),
+}
+
+
+SETTINGS = [(recipe_class(name), field) for name in RECIPES for field in dataclasses.fields(recipe_class(name))]
+
+
+@pytest.mark.parametrize(("recipe", "field"), SETTINGS, ids=lambda part: getattr(part, "__name__", "") or part.name)
+def test_a_setting_of_a_wrong_type_gets_one_sentence(recipe: type[Any], field: dataclasses.Field[Any]) -> None:
+    for value in WRONG[type(getattr(recipe(), field.name))]:
+        with pytest.raises(gr.ConfigError, match=rf"^{field.name}\b.*must be") as caught:
+            recipe(**{field.name: value})
+        assert "\n" not in str(caught.value)
 
 
 if __name__ == "__main__":
