@@ -108,6 +108,11 @@ def test_an_import_loads_nothing_that_serving_does_without(statement: str) -> No
     assert set(loaded).isdisjoint(HEAVY)
 
 
+def test_an_engine_loads_no_sparse_matrices() -> None:
+    loaded = json.loads(python("from graphrec import Engine\nimport sys, json\nprint(json.dumps([*sys.modules]))"))
+    assert "scipy.sparse" not in loaded
+
+
 def test_the_face_alone_loads_no_array_library() -> None:
     loaded = json.loads(python("import graphrec, sys, json\nprint(json.dumps([*sys.modules]))"))
     assert set(loaded).isdisjoint((*HEAVY, "numpy", "scipy", "numba", "pyarrow"))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import scipy.sparse as sp
 
 from graphrec.checks import as_array, check_finite, check_indptr, check_length, check_rows
+
+if TYPE_CHECKING:  # serving needs no sparse matrices, which are slow to load
+    import scipy.sparse as sp
 
 
 @dataclass(frozen=True, slots=True, init=False, eq=False)

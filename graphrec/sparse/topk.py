@@ -7,15 +7,19 @@ each call has one accumulator as wide as the result's rows.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
-import scipy.sparse as sp
 
 from graphrec.data.lists import ItemLists, indptr_of
 from graphrec.data.neighbours import NeighbourTable
 from graphrec.errors import ConfigError, DataError
 from graphrec.sparse.topk_kernels import FloatArray, IntArray, RowArray, best_of_rows, push_rows, read_keys, select_top
 from graphrec.threads import map_chunks
+
+if TYPE_CHECKING:  # serving needs no sparse matrices, which are slow to load
+    import scipy.sparse as sp
 
 # Entries that one chunk's result may hold (8 bytes each); rows a chunk holds at most.
 _CHUNK_ENTRIES = 1 << 22
