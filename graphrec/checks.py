@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.errors import ConfigError, DataError
+from graphrec.errors import ConfigError, DataError, nearest_names
 
 # Values looked at together.
 _CHECKED = 1 << 22
@@ -58,6 +59,13 @@ def as_path(value: object, *, name: str, also: str = "") -> Path:
         legal = f"a path or {also}" if also else "a path"
         raise ConfigError(f"{name} is {value!r} ({type(value).__name__}); it must be {legal}")
     return Path(value)
+
+
+def check_choice(name: str, value: object, legal: Sequence[str]) -> None:
+    """Raise ConfigError unless ``value`` is among the ``legal`` texts, with the nearest of them."""
+    if not isinstance(value, str) or value not in legal:
+        near = nearest_names(value, legal) if isinstance(value, str) else ""
+        raise ConfigError(f"{name} is {value!r}; it must be one of {', '.join(map(repr, legal))}{near}")
 
 
 def check_k(k: int) -> None:

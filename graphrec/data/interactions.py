@@ -111,6 +111,20 @@ def take(interactions: Interactions, rows: npt.NDArray[np.intp] | npt.NDArray[np
     )
 
 
+def with_n_items(interactions: Interactions, n_items: int) -> Interactions:
+    """Return the same events over an item vocabulary of another size; DataError if an item lies beyond it."""
+    return Interactions(
+        interactions.users,
+        interactions.items,
+        interactions.weights,
+        interactions.times,
+        n_users=interactions.n_users,
+        n_items=n_items,
+        kinds=interactions.kinds,
+        kind_names=interactions.kind_names,
+    )
+
+
 def coalesce(interactions: Interactions) -> Interactions:
     """Return one event a (user, item) pair: weights summed, the latest time kept, kinds dropped.
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from graphrec.channels.families import VectorSettings, history_half_life, history_weight_exponent
+from graphrec.checks import check_choice
 from graphrec.contracts.domains import choices, floats, ints
 from graphrec.contracts.progress import ALONE, FitContext
 from graphrec.contracts.recall_data import RecallData
@@ -18,12 +19,15 @@ from graphrec.contracts.recipe import About
 from graphrec.contracts.settings import choice, count, flag, number, weights
 from graphrec.data.scratch import scratch_directory
 from graphrec.errors import MissingExtraError
+from graphrec.graph.adjacency import Adjacency
 from graphrec.graph.catalogue import with_users
 from graphrec.graph.walks import Corpus, write_corpus
 from graphrec.index import IndexKind
+from graphrec.index.embeddings import EmbeddingTable
 from graphrec.recallers.vector import QueryMode, VectorRecaller, vote_table
 
 FloatArray = npt.NDArray[np.float32]
+Nodes = Literal["items", "users", "entities"]
 
 # gensim cuts longer sentences off without a word.
 _LONGEST_WALK = 10_000
@@ -127,21 +131,7 @@ class Node2Vec(VectorSettings):
         DataError
             If ``relation_weights`` names a relation that the graph does not have.
         """
-        model = _word2vec()
-        graph = with_users(data.catalogue, data.interactions, weighted=self.weighted)
-        with scratch_directory("walks") as folder:
-            path = folder / "walks.txt"
-            corpus = write_corpus(
-                graph,
-                path,
-                walks_per_node=self.walks_per_node,
-                length=self.length,
-                p=self.p,
-                q=self.q,
-                seed=context.seed,
-                relation_weights=self.relation_weights,
-            )
-            centres, contexts = self._train(model, path, corpus, context.seed)
+        graph, centres, contexts = self._learn(data, context)
         n_users = len(data.users)
         # A node that stands alone is "walked", but learns nothing.
         joined = graph.degrees[n_users : n_users + len(data.items)] > 0
@@ -163,6 +153,51 @@ class Node2Vec(VectorSettings):
             profile=self.profile(),
             votes=votes,
         )
+
+    def embed(self, data: RecallData, context: FitContext = ALONE, *, of: Nodes = "items") -> EmbeddingTable:
+        """Return the ``in`` vectors of items, users or entities by id: :meth:`fit` without a channel.
+
+        Nodes without an edge learn nothing and are not in the table; the pool plays no part.
+
+        Parameters
+        ----------
+        of : {"items", "users", "entities"}
+            Whose vectors.
+
+        Raises
+        ------
+        MissingExtraError
+            If gensim is not installed.
+        ConfigError
+            If ``of`` is something else.
+        DataError
+            As :meth:`fit`.
+        """
+        check_choice("of", of, get_args(Nodes))
+        graph, centres, _ = self._learn(data, context)
+        ids = {"users": data.users, "items": data.items, "entities": data.catalogue.entities}
+        start = {"users": 0, "items": len(data.users), "entities": len(data.users) + len(data.items)}[of]
+        joined = np.flatnonzero(graph.degrees[start : start + len(ids[of])] > 0)
+        return EmbeddingTable(ids[of].take(joined), centres[start + joined])
+
+    def _learn(self, data: RecallData, context: FitContext) -> tuple[Adjacency, FloatArray, FloatArray]:
+        """Return the graph of users, items and entities, and the in and out vectors (n_nodes, dim) of its nodes."""
+        model = _word2vec()
+        graph = with_users(data.catalogue, data.interactions, weighted=self.weighted)
+        with scratch_directory("walks") as folder:
+            path = folder / "walks.txt"
+            corpus = write_corpus(
+                graph,
+                path,
+                walks_per_node=self.walks_per_node,
+                length=self.length,
+                p=self.p,
+                q=self.q,
+                seed=context.seed,
+                relation_weights=self.relation_weights,
+            )
+            centres, contexts = self._train(model, path, corpus, context.seed)
+        return graph, centres, contexts
 
     def _train(self, model: Any, path: Path, corpus: Corpus, seed: int) -> tuple[FloatArray, FloatArray]:
         """Return in and out vectors (n_nodes, dim) of the walks in ``path``; zero for nodes that are not in them."""

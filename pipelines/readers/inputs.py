@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from graphrec.contracts.recall_data import RecallData
-from graphrec.data.interactions import Interactions
+from graphrec.data.interactions import Interactions, with_n_items
 from graphrec.data.item_tags import ItemTags, merge_item_tags
 from graphrec.data.user_tags import tags_of_items
 from graphrec.data.vocabulary import Vocabulary
@@ -104,7 +104,7 @@ def load_inputs(config: Config, *, rejects: Path | None, steps: Steps) -> Inputs
     data = RecallData(
         source.users,
         items,
-        _widened(source.interactions, len(items)),
+        with_n_items(source.interactions, len(items)),
         catalogue or items_only(items),
         tags,
         item_attributes=described,
@@ -233,18 +233,6 @@ def _link(config: Config, link: Link, items: Vocabulary, graph: KnowledgeGraph) 
     if (titles := link.titles()) is not None:
         values = read_attributes(config.source(titles), items=items).labels.to_pylist()
     return items, link_by_literal(items, graph, link.predicate, values, normalise=link.normalise)
-
-
-def _widened(interactions: Interactions, n_items: int) -> Interactions:
-    """Return the same events over a larger item vocabulary."""
-    return Interactions(
-        interactions.users,
-        interactions.items,
-        interactions.weights,
-        interactions.times,
-        n_users=interactions.n_users,
-        n_items=n_items,
-    )
 
 
 def _is_rdf(path: Path) -> bool:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Protocol
 
 from graphrec.contracts.recall_data import RecallData
-from graphrec.data.interactions import Interactions
+from graphrec.data.interactions import Interactions, with_n_items
 from graphrec.data.item_tags import ItemTags
 from graphrec.data.vocabulary import Vocabulary
-from graphrec.errors import ConfigError
+from graphrec.errors import ConfigError, DataError
 from graphrec.graph.catalogue import CatalogueGraph, items_only
 
 
@@ -32,11 +32,7 @@ class Events(Protocol):
 
 
 def recall_data(
-    events: Events,
-    catalogue: CatalogueGraph | None = None,
-    *,
-    items: Vocabulary | None = None,
-    item_tags: ItemTags | None = None,
+    events: Events, catalogue: CatalogueGraph | None = None, *, item_tags: ItemTags | None = None
 ) -> RecallData:
     """Return the data that recipes are fitted on.
 
@@ -45,9 +41,8 @@ def recall_data(
     events : what ``read_interactions`` returned
         Users, items and events.
     catalogue : CatalogueGraph or None
-        What is known of the items (``catalogue_graph``); None for no knowledge graph.
-    items : Vocabulary or None
-        The items of the catalogue, where it has more than the events: theirs and others behind them.
+        What is known of the items (``catalogue_graph``): of those of the events, and of others behind them. None for
+        no knowledge graph.
     item_tags : ItemTags or None
         Tags of the items.
 
@@ -56,7 +51,7 @@ def recall_data(
     ConfigError
         If ``events`` is something else, such as a path or a frame.
     DataError
-        If the catalogue or the tags speak of other numbers of items.
+        If the items of the catalogue do not begin with those of the events, or the tags speak of another number.
 
     Notes
     -----
@@ -64,9 +59,11 @@ def recall_data(
     """
     if not hasattr(events, "interactions"):
         raise ConfigError(f"recall_data takes what read_interactions returned, not a {type(events).__name__}")
-    every = events.items if items is None else items
-    seen = events.interactions
-    interactions = Interactions(
-        seen.users, seen.items, seen.weights, seen.times, n_users=seen.n_users, n_items=len(every)
-    )
-    return RecallData(events.users, every, interactions, catalogue or items_only(every), item_tags)
+    items = events.items if catalogue is None else catalogue.items
+    if not items.ids[: len(events.items)].equals(events.items.ids):
+        raise DataError(
+            f"the catalogue has {items!r}, the events {events.items!r}; link the items of the events, or of "
+            "events.items.extend(others)"
+        )
+    interactions = with_n_items(events.interactions, len(items))
+    return RecallData(events.users, items, interactions, catalogue or items_only(items), item_tags)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphrec.data.interactions import Interactions, coalesce, coalesced_parts, histories, take
+from graphrec.data.interactions import Interactions, coalesce, coalesced_parts, histories, take, with_n_items
 from graphrec.errors import DataError
 
 events = st.lists(
@@ -97,3 +97,16 @@ def test_no_users_make_no_pairs() -> None:
     nothing = Interactions([], [], n_users=0, n_items=0)
     assert [len(part) for part in coalesced_parts(nothing)] == [0]
     assert len(coalesce(nothing)) == 0
+
+
+def test_events_over_more_items_keep_all_that_they_say() -> None:
+    events = Interactions(
+        [0, 1], [1, 0], [2.0, 3.0], [5, 9], n_users=2, n_items=2, kinds=[1, 0], kind_names=["view", "buy"]
+    )
+    wider = with_n_items(events, 7)
+    assert (wider.n_users, wider.n_items) == (2, 7)
+    for name in ("users", "items", "weights", "times", "kinds"):
+        np.testing.assert_array_equal(getattr(wider, name), getattr(events, name))
+    assert wider.kind_names == ("view", "buy")
+    with pytest.raises(DataError, match="legal rows are 0 to 0"):
+        with_n_items(events, 1)

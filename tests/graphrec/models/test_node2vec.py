@@ -138,3 +138,32 @@ def test_without_gensim_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(sys.modules, "gensim.models", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'graphrec\[train\]'"):
         SMALL.fit(library())
+
+
+def test_embeddings_are_the_vectors_that_the_channel_is_made_of() -> None:
+    data = skewed()
+    channel = SMALL.fit(data)
+    table = SMALL.embed(data)
+    for position in (0, len(channel.rows) - 1):
+        np.testing.assert_array_equal(table[data.items[int(channel.rows[position])]], channel.sources[position])
+    users = SMALL.embed(data, of="users")
+    active = np.unique(data.interactions.users)
+    assert list(users.vocabulary) == data.users.take(active)
+    assert channel.users is not None
+    np.testing.assert_array_equal(users.matrix, channel.users[active])
+
+
+def test_entities_have_vectors_of_their_own() -> None:
+    data = library()
+    table = SMALL.embed(data, of="entities")
+    assert set(table.vocabulary) <= set(data.catalogue.entities)
+    assert len(table) > 0
+    assert table.dim == SMALL.dim
+    assert len(SMALL.embed(without_knowledge(data), of="entities")) == 0
+
+
+def test_embeddings_of_something_else_are_refused() -> None:
+    with pytest.raises(
+        ConfigError, match="of is 'item'; it must be one of 'items', 'users', 'entities'; nearest: 'items'"
+    ):
+        SMALL.embed(library(), of="item")  # type: ignore[arg-type]

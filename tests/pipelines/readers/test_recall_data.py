@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
+from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, DataError
 from graphrec.graph.catalogue import items_only
 from graphrec.pipelines.readers.recall_data import recall_data
@@ -25,11 +26,15 @@ def test_events_alone_are_data_without_knowledge() -> None:
 def test_items_that_only_the_catalogue_knows_come_behind_those_of_the_events() -> None:
     events = read_interactions(EVENTS)
     items = events.items.extend(["c"])
-    data = recall_data(events, items_only(items), items=items)
+    data = recall_data(events, items_only(items))
     assert list(data.items) == ["a", "b", "c"]
     assert data.interactions.n_items == 3
-    with pytest.raises(DataError, match="the catalogue graph speaks of 3 items, the vocabulary has 2"):
-        recall_data(events, items_only(items))
+
+
+def test_a_catalogue_of_other_items_is_refused() -> None:
+    events = read_interactions(EVENTS)
+    with pytest.raises(DataError, match=r"the catalogue has Vocabulary.*'b', 'a'.*the events Vocabulary.*'a', 'b'"):
+        recall_data(events, items_only(Vocabulary(["b", "a"])))
 
 
 @pytest.mark.parametrize("wrong", ["ratings.csv", EVENTS, None])
