@@ -55,7 +55,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "graphrec.data.lists": ("ItemLists", "item_lists"),
     "graphrec.data.neighbours": ("NeighbourTable",),
     "graphrec.index.embeddings": ("EmbeddingTable", "Near"),
-    "graphrec.data.attributes": ("Attributes", "Labels"),
+    "graphrec.data.features": ("Features", "Labels"),
     "graphrec.data.exposures": ("Exposures",),
     "graphrec.data.item_tags": ("ItemTags",),
     "graphrec.data.user_tags": ("UserTags",),

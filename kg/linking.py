@@ -31,7 +31,7 @@ _EXAMPLES = 5
 class LinkingReport:
     """How linking went; every count has up to five examples, in item order.
 
-    Attributes
+    Features
     ----------
     n_items, matched, ambiguous, missing : int
         Items; items that are linked; items that had several entities to choose from; items without a link.

@@ -18,8 +18,8 @@ import numpy.typing as npt
 
 from graphrec.contracts.recall_data import RecallData
 from graphrec.contracts.recaller import BundleParts
-from graphrec.data.attributes import Attributes, Labels
 from graphrec.data.exposures import Exposures
+from graphrec.data.features import Features, Labels
 from graphrec.data.interactions import Interactions
 from graphrec.data.item_tags import ItemTags
 from graphrec.data.neighbours import NeighbourTable
@@ -182,8 +182,8 @@ def described(data: RecallData, *, n_exposures: int = 600, seed: int = 5) -> Rec
     released = START + np.arange(n_items, dtype=np.float64) * DAY
     return replace(
         data,
-        item_attributes=Attributes(n_items, {"released": released}, {"colour": colours}),
-        user_attributes=Attributes(n_users, {}, {"country": Labels(Vocabulary(["DE", "FR", "NL"]), countries)}),
+        item_features=Features(n_items, {"released": released}, {"colour": colours}),
+        user_features=Features(n_users, {}, {"country": Labels(Vocabulary(["DE", "FR", "NL"]), countries)}),
         exposures=Exposures(users, items, converted, values, times, n_users=n_users, n_items=n_items),
     )
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.data.attributes import Attributes
 from graphrec.data.exposures import Exposures
+from graphrec.data.features import Features
 from graphrec.data.interactions import Interactions
 from graphrec.data.item_tags import ItemTags
 from graphrec.data.rules import Rules
@@ -34,7 +34,7 @@ class RecallData:
         Tags of items, for the tag channel; those of ``user_tags`` are among them.
     pool : ndarray
         (n_items,) bool: items that may be recalled at all.
-    item_attributes, user_attributes : Attributes or None
+    item_features, user_features : Features or None
         Numbers and labels of items (price, category) and of users (country).
     exposures : Exposures or None
         What was shown, and what came of it.
@@ -55,8 +55,8 @@ class RecallData:
     catalogue: CatalogueGraph
     item_tags: ItemTags | None = None
     pool: npt.NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, dtype=np.bool_))
-    item_attributes: Attributes | None = None
-    user_attributes: Attributes | None = None
+    item_features: Features | None = None
+    user_features: Features | None = None
     exposures: Exposures | None = None
     rules: Rules | None = None
     user_tags: UserTags | None = None
@@ -70,7 +70,7 @@ class RecallData:
             ("the catalogue graph", self.catalogue.n_items),
             ("the pool", len(self.pool)),
             ("the tag table", n if self.item_tags is None else len(self.item_tags.table)),
-            ("the table of item attributes", n if self.item_attributes is None else self.item_attributes.n),
+            ("the table of item attributes", n if self.item_features is None else self.item_features.n),
             ("the table of exposures", n if self.exposures is None else self.exposures.n_items),
             ("the table of user tags", n if self.user_tags is None else self.user_tags.n_items),
         ):
@@ -79,7 +79,7 @@ class RecallData:
         n = len(self.users)
         for name, found in (
             ("the table of interactions", self.interactions.n_users),
-            ("the table of user attributes", n if self.user_attributes is None else self.user_attributes.n),
+            ("the table of user attributes", n if self.user_features is None else self.user_features.n),
             ("the table of exposures", n if self.exposures is None else self.exposures.n_users),
             ("the table of user tags", n if self.user_tags is None else self.user_tags.n_users),
         ):

@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.data.attributes import Attributes
+from graphrec.data.features import Features
 from graphrec.data.rules import Arrivals, Boost, Campaign, Deny, Entry, Pin, Rules, Segment, iso
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, UnknownIdError, nearest_names
@@ -21,7 +21,7 @@ def find_problems(
     *,
     items: Vocabulary | None = None,
     pool: npt.NDArray[np.bool_] | None = None,
-    item_attributes: Attributes | None = None,
+    item_features: Features | None = None,
 ) -> list[str]:
     """Return a sentence, with place and name, for every fault of the rules; none where they may be used.
 
@@ -34,7 +34,7 @@ def find_problems(
         Unknown ids are found where it is given, with the nearest known ones.
     pool : ndarray or None
         (n_items,) bool before the deny list; pinned items outside of it are found where it is given.
-    item_attributes : Attributes or None
+    item_features : Features or None
         Unknown labels, values and numbers are found where it is given.
 
     Notes
@@ -45,19 +45,19 @@ def find_problems(
     problems = [*_campaigns(rules), *_clashes(rules), *_denied(rules)]
     if items is not None:
         problems += [*_unknown_items(rules, items), *_outside(rules, items, pool)]
-    if item_attributes is not None:
-        problems += _attributes(rules, item_attributes)
+    if item_features is not None:
+        problems += _attributes(rules, item_features)
     return problems
 
 
-def unknown_segments(rules: Rules, user_attributes: Attributes) -> list[str]:
+def unknown_segments(rules: Rules, user_features: Features) -> list[str]:
     """Return a sentence for every segment that no known user belongs to. It is no fault: requests may name it."""
     notes = []
     for entry in rules.entries:
         for label, values in ({} if isinstance(entry.rule, Deny) else dict(entry.rule.segment)).items():
-            labels = user_attributes.labels.get(label)
+            labels = user_features.labels.get(label)
             if labels is None:
-                near = nearest_names(label, user_attributes.labels)
+                near = nearest_names(label, user_features.labels)
                 notes.append(f"{entry.where}: {entry.title}: users have no label {label!r}{near}")
                 continue
             for value in values:
@@ -162,7 +162,7 @@ def _outside(rules: Rules, items: Vocabulary, pool: npt.NDArray[np.bool_] | None
                 )
 
 
-def _attributes(rules: Rules, attributes: Attributes) -> Iterator[str]:
+def _attributes(rules: Rules, attributes: Features) -> Iterator[str]:
     """Find labels, values and numbers that items do not have."""
     for entry in rules.entries:
         try:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from graphrec.checks import check_k, check_length, check_rows
 from graphrec.contracts.queries import Queries
 from graphrec.contracts.recaller import BundleParts, Evidence, no_evidence
-from graphrec.data.attributes import Labels
+from graphrec.data.features import Labels
 from graphrec.data.lists import ItemLists, indptr_of, item_lists
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import BundleError, DataError

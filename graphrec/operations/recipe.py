@@ -13,8 +13,8 @@ from graphrec.contracts.progress import ALONE, FitContext
 from graphrec.contracts.recall_data import RecallData
 from graphrec.contracts.recipe import About
 from graphrec.contracts.settings import Settings, text
-from graphrec.data.attributes import Attributes
 from graphrec.data.exposures import Exposures
+from graphrec.data.features import Features
 from graphrec.data.rules import Arrivals, Boost, Campaign, Entry, Pin
 from graphrec.errors import ConfigError
 from graphrec.operations.conflicts import find_problems
@@ -60,7 +60,7 @@ class Operations(Settings):
         if data.rules is None:
             raise ConfigError(f"the rules of {self.rules!r} were not read; the data of the operations channel has none")
         problems = find_problems(
-            data.rules, items=data.items, pool=data.pool, item_attributes=data.item_attributes or _nothing(data)
+            data.rules, items=data.items, pool=data.pool, item_features=data.item_features or _nothing(data)
         )
         if problems:
             more = f" (and {len(problems) - 1} more: graphrec operations check)" if len(problems) > 1 else ""
@@ -72,16 +72,16 @@ class Operations(Settings):
                 rulings.append(_ruling(entry, data))
                 for label, values in rulings[-1].segment.items():
                     wanted.setdefault(label, []).extend(values)
-        known = {} if data.user_attributes is None else data.user_attributes.labels
+        known = {} if data.user_features is None else data.user_features.labels
         segments = [
             label_segments(label, known.get(label), values, n_users=len(data.users)) for label, values in wanted.items()
         ]
         return OperationsRecaller(rulings, segments, n_items=len(data.items))
 
 
-def _nothing(data: RecallData) -> Attributes:
+def _nothing(data: RecallData) -> Features:
     """Return attributes that say nothing, so that a rule which asks for some is found out."""
-    return Attributes(len(data.items))
+    return Features(len(data.items))
 
 
 def _ruling(entry: Entry, data: RecallData) -> Ruling:
@@ -111,16 +111,16 @@ def _rows(ids: Sequence[str], data: RecallData) -> Rows:
 
 def _boosted(rule: Boost, data: RecallData) -> Rows:
     """Return the boosted items, ascending."""
-    if rule.item or data.item_attributes is None:
+    if rule.item or data.item_features is None:
         return _rows([rule.item], data)
     ((label, value),) = rule.label.items()
-    labels = data.item_attributes.label(label)
+    labels = data.item_features.label(label)
     return np.flatnonzero(labels.codes == labels.names.row(value, kind=label)).astype(np.int32)
 
 
 def _arrivals(rule: Arrivals, data: RecallData, frame: dict[str, Any]) -> Ruling:
     """Return the items with a release, by release, with what each is still to get; those that have it are left out."""
-    releases = (data.item_attributes or _nothing(data)).number(rule.released)
+    releases = (data.item_features or _nothing(data)).number(rule.released)
     needs = rule.exposures - _shown_since(data.exposures, releases)
     rows = np.flatnonzero(np.isfinite(releases) & (needs > 0) & data.pool).astype(np.int32)
     rows = rows[np.argsort(releases[rows], kind="stable")]

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphrec.contracts.recall_data import RecallData
-from graphrec.data.attributes import Attributes
+from graphrec.data.features import Features
 from graphrec.data.interactions import Interactions
 from graphrec.errors import ConfigError
 
@@ -82,6 +82,6 @@ def age_days(data: RecallData, name: str, now: int | None) -> npt.NDArray[np.flo
     return ages
 
 
-def described(data: RecallData) -> Attributes:
+def described(data: RecallData) -> Features:
     """Return what is known of the items; attributes without columns where nothing is."""
-    return data.item_attributes if data.item_attributes is not None else Attributes(len(data.items))
+    return data.item_features if data.item_features is not None else Features(len(data.items))

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphrec.contracts.queries import Queries
-from graphrec.data.attributes import Labels
+from graphrec.data.features import Labels
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import DataError
 from graphrec.recallers.files import read_array, setting, write_array

@@ -152,7 +152,7 @@ def _refill(hashes, n, slots):  # type: ignore[no-untyped-def]
 class TermTable:
     """Terms seen so far: ``arena[offsets[i]:offsets[i + 1]]`` are the bytes of term ``i``. Grows as it is fed.
 
-    Attributes
+    Features
     ----------
     arena : ndarray
         (capacity,) uint8.

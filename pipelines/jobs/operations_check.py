@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from graphrec.bundle import open_bundle
-from graphrec.data.attributes import Attributes
+from graphrec.data.features import Features
 from graphrec.data.rules import Arrivals, Boost, Campaign, Deny, Pin, Rule, Rules, Segment, iso
 from graphrec.operations.conflicts import find_problems, unknown_segments
 
@@ -70,10 +70,10 @@ def check_rules(file: Path, *, bundle: Path | None = None, config: Path | None =
     notes = []
     if config is not None:
         data = load_inputs(load_config(config), rejects=None, steps=Silent()).data
-        attributes = data.item_attributes or Attributes(len(data.items))
-        problems += find_problems(rules, items=data.items, pool=data.pool, item_attributes=attributes)
-        if data.user_attributes is not None:
-            notes += unknown_segments(rules, data.user_attributes)
+        attributes = data.item_features or Features(len(data.items))
+        problems += find_problems(rules, items=data.items, pool=data.pool, item_features=attributes)
+        if data.user_features is not None:
+            notes += unknown_segments(rules, data.user_features)
     elif bundle is not None:
         opened = open_bundle(bundle)
         problems += find_problems(rules, items=opened.items, pool=opened.pool)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from graphrec.data.attributes import Attributes
+from graphrec.data.features import Features
 from graphrec.data.item_tags import ItemTags
 from graphrec.data.lists import indptr_of
 from graphrec.data.neighbours import NeighbourTable
@@ -26,13 +27,16 @@ from .rows import reject_ragged
 from .table_source import AttributesSource, ItemsSource, UsersSource
 from .tables import named_columns, open_table
 
+# The name of titles among the texts of items.
+TITLE = "title"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ItemTable:
     """What an items table says.
 
     ``labels`` is (n_items,) Arrow text, null where an item has none; ``item_tags`` is None where the table has no tags;
-    ``attributes`` has the columns that the source names.
+    ``attributes`` has the columns that the source names, and the titles as the text "title".
     ``report`` has ``rows``, ``matched``, ``unknown`` (ids that the vocabulary does not hold), ``repeated`` (further
     rows of an item: the first counts), ``empty_ids``, ``without_row`` (items of the vocabulary), ``tags``; and where
     the source names attributes ``known`` (rows by attribute), ``unreadable`` (cells) and ``rejects`` (reason -> count).
@@ -41,7 +45,7 @@ class ItemTable:
     items: Vocabulary
     labels: pa.LargeStringArray
     item_tags: ItemTags | None
-    attributes: Attributes
+    attributes: Features
     report: dict[str, Any]
 
 
@@ -49,7 +53,7 @@ class ItemTable:
 class UserTable:
     """What a users table says; ``report`` is that of :class:`ItemTable`, without tags."""
 
-    attributes: Attributes
+    attributes: Features
     report: dict[str, Any]
 
 
@@ -95,8 +99,15 @@ def read_attributes(
     tags = read.cells.get("tags")
     item_tags = None if tags is None else _item_tags(tags, places, table.tag_separator)
     read.report["tags"] = 0 if item_tags is None else len(item_tags.tags)
-    described = _described(read, places)
-    return ItemTable(vocabulary, pa.array(named, pa.large_string()), item_tags, described, read.report)
+    titles = pa.array(named, pa.large_string())
+    return ItemTable(vocabulary, titles, item_tags, _with_titles(_described(read, places), titles), read.report)
+
+
+def _with_titles(features: Features, titles: pa.LargeStringArray) -> Features:
+    """Return features with the titles among the texts, where there are any and no attribute has the name."""
+    if titles.null_count == len(titles) or TITLE in {*features.numbers, *features.labels}:
+        return features
+    return dataclasses.replace(features, texts={TITLE: titles})
 
 
 def read_users(source: object, *, users: Vocabulary, rejects: Path | None = None, **settings: Any) -> UserTable:
@@ -156,7 +167,7 @@ def _places(read: _Read, first: list[int], vocabulary: Vocabulary, kind: str) ->
     return places
 
 
-def _described(read: _Read, places: npt.NDArray[np.int64]) -> Attributes:
+def _described(read: _Read, places: npt.NDArray[np.int64]) -> Features:
     """Return the attributes of the rows at ``places``, and add to the report what became of the cells."""
     attributes = read.gathered.attributes(places)
     if read.gathered.source.attributes:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from graphrec.data.attributes import Attributes, Labels
+from graphrec.data.features import Features, Labels
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import DataError, nearest_names
 
@@ -48,7 +48,7 @@ class Gathered:
                 for at in np.flatnonzero(mask):
                     self._reject(name, reason, batch, int(at))
 
-    def attributes(self, places: npt.NDArray[np.int64]) -> Attributes:
+    def attributes(self, places: npt.NDArray[np.int64]) -> Features:
         """Return the attributes of n rows; ``places`` (n,) int64 says where each stands in the table, -1 for nowhere.
 
         Raises
@@ -60,9 +60,9 @@ class Gathered:
         known = places >= 0
         numbers = {name: self._numbers(name, places, known) for name in (*self.source.numbers, *self.source.times)}
         labels = {name: self._labels(name, places) for name in self.source.labels}
-        return Attributes(len(places), numbers, labels)
+        return Features(len(places), numbers, labels)
 
-    def report(self, attributes: Attributes) -> dict[str, Any]:
+    def report(self, attributes: Features) -> dict[str, Any]:
         """Return how many rows have each attribute, how many cells could not be read, and why."""
         known = {name: int((~np.isnan(column)).sum()) for name, column in attributes.numbers.items()}
         known |= {name: int((column.codes >= 0).sum()) for name, column in attributes.labels.items()}

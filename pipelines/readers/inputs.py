@@ -107,8 +107,8 @@ def load_inputs(config: Config, *, rejects: Path | None, steps: Steps) -> Inputs
         with_n_items(source.interactions, len(items)),
         catalogue or items_only(items),
         tags,
-        item_attributes=described,
-        user_attributes=people,
+        item_features=described,
+        user_features=people,
     )
     if sections.exposures is not None:
         with steps.step("read exposures"):

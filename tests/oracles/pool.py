@@ -13,7 +13,7 @@ from graphrec.contracts.recall_data import RecallData
 def passes_rule(data: RecallData, kind: str, rule: Mapping[str, Any], item: int, now: int) -> bool:
     """Return whether one item passes one rule of the pool; ``rule`` holds its settings."""
     day = 86_400
-    columns = data.item_attributes
+    columns = data.item_features
     assert columns is not None
     events = data.interactions
     assert events.times is not None

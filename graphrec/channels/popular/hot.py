@@ -155,9 +155,9 @@ def counted_parts(interactions: Interactions, half_life_days: float) -> Iterator
 
 def _shares_of_categories(data: RecallData, label: str, sums: Scale) -> Scale:
     """Return (n_items,) float64: each item's share of what its category has; 0 without a category."""
-    if data.item_attributes is None:
+    if data.item_features is None:
         return sums
-    codes = data.item_attributes.label(label).codes
+    codes = data.item_features.label(label).codes
     known = codes >= 0
     totals = sums_by_row(codes[known], (sums * data.pool)[known], 1)
     of_own = totals[np.where(known, codes, 0)]

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from graphrec.contracts.recall_data import RecallData
-from graphrec.data.attributes import Attributes, Labels
+from graphrec.data.features import Features, Labels
 from graphrec.data.lists import indptr_of
 from graphrec.data.neighbours import NeighbourTable, csr_table
 from graphrec.errors import ConfigError
@@ -33,10 +33,10 @@ def user_segments(data: RecallData, label: str) -> Segments:
     ConfigError
         If users have no such label, with the nearest names.
     """
-    return Segments(label, _labels(data.user_attributes, label, setting="by_user", whose="users"))
+    return Segments(label, _labels(data.user_features, label, setting="by_user", whose="users"))
 
 
-def _labels(attributes: Attributes | None, label: str, *, setting: str, whose: str) -> Labels:
+def _labels(attributes: Features | None, label: str, *, setting: str, whose: str) -> Labels:
     if attributes is None:
         raise ConfigError(f"{setting} = {label!r} needs labels of {whose}, and the data has none; give [data.{whose}]")
     return attributes.label(label)
@@ -65,7 +65,7 @@ def category_recaller(
     ConfigError
         If items have no such label, with the nearest names.
     """
-    labels = _labels(data.item_attributes, label, setting="by_item", whose="items")
+    labels = _labels(data.item_features, label, setting="by_item", whose="items")
     items = np.flatnonzero(labels.codes >= 0)
     codes, n = labels.codes[items], len(labels.names)
     indptr = indptr_of(labels.codes >= 0)

@@ -56,8 +56,8 @@ def from_country(*countries: str | None) -> Queries:
 
 
 def members(data: RecallData, code: int) -> list[int]:
-    assert data.user_attributes is not None
-    return np.flatnonzero(data.user_attributes.label("country").codes == code).tolist()
+    assert data.user_features is not None
+    return np.flatnonzero(data.user_features.label("country").codes == code).tolist()
 
 
 def assert_scores(recaller: Recaller, query: Queries, expected: Dense, among: Any) -> None:

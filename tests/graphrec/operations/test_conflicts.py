@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from graphrec.data.attributes import Attributes, Labels
+from graphrec.data.features import Features, Labels
 from graphrec.data.rules import Arrivals, Boost, Campaign, Deny, Entry, Pin, Rule, Rules
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.operations.conflicts import find_problems, unknown_segments
@@ -15,7 +15,7 @@ from graphrec.operations.conflicts import find_problems, unknown_segments
 ITEMS = Vocabulary(["apple", "pear", "plum"])
 DE: dict[str, tuple[str, ...]] = {"country": ("DE",)}
 FR: dict[str, tuple[str, ...]] = {"country": ("FR",)}
-COLOURS = Attributes(3, {"released": np.zeros(3)}, {"colour": Labels(Vocabulary(["red", "green"]), [0, 1, -1])})
+COLOURS = Features(3, {"released": np.zeros(3)}, {"colour": Labels(Vocabulary(["red", "green"]), [0, 1, -1])})
 
 
 def problems(*rules: Rule, **known: Any) -> list[str]:
@@ -98,7 +98,7 @@ def test_unknown_labels_values_and_numbers_are_found() -> None:
         Boost(label={"colour": "rot"}, factor=2.0),
         Boost(label={"colour": "red"}, factor=2.0),
         Arrivals("release", exposures=1),
-        item_attributes=COLOURS,
+        item_features=COLOURS,
     )
     assert len(found) == 3
     assert "nearest: 'colour'" in found[0]
@@ -107,7 +107,7 @@ def test_unknown_labels_values_and_numbers_are_found() -> None:
 
 
 def test_segments_that_nobody_is_in_are_remarks() -> None:
-    users = Attributes(2, {}, {"country": Labels(Vocabulary(["DE", "FR"]), [0, 1])})
+    users = Features(2, {}, {"country": Labels(Vocabulary(["DE", "FR"]), [0, 1])})
     rules = (
         Pin("a", 1, segment={"country": ("DEU",)}),
         Pin("b", 1, segment={"contry": ("DE",)}),

@@ -12,8 +12,8 @@ import pytest
 
 from graphrec.contracts.queries import Queries
 from graphrec.contracts.recall_data import RecallData
-from graphrec.data.attributes import Labels
 from graphrec.data.exposures import Exposures
+from graphrec.data.features import Labels
 from graphrec.data.lists import empty_lists
 from graphrec.data.rules import Arrivals, Boost, Campaign, Entry, Pin, Rule, Rules
 from graphrec.data.vocabulary import Vocabulary

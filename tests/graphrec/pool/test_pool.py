@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graphrec.contracts.recall_data import RecallData
-from graphrec.data.attributes import Attributes, Labels
 from graphrec.data.exposures import Exposures
+from graphrec.data.features import Features, Labels
 from graphrec.data.interactions import Interactions
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, DataError
@@ -33,7 +33,7 @@ def shop() -> RecallData:
     released = START + rng.integers(-300, 300, n).astype(np.float64) * DAY
     codes = rng.integers(-1, 3, n)
     price[::7] = released[::5] = np.nan
-    attributes = Attributes(
+    attributes = Features(
         n,
         numbers={"price": price, "released": released},
         labels={"kind": Labels(Vocabulary(["book", "game", "toy"]), codes)},
@@ -51,7 +51,7 @@ def shop() -> RecallData:
     )
     pairs = [(item, item % 4) for item in range(n) if item % 6] + [(item, 1) for item in range(0, n, 4)]
     tags = item_tags(n, ["red", "green", "blue", "even"], pairs)
-    return replace(data, interactions=changed, item_tags=tags, item_attributes=attributes, exposures=shown)
+    return replace(data, interactions=changed, item_tags=tags, item_features=attributes, exposures=shown)
 
 
 SHOP = shop()
@@ -203,7 +203,7 @@ def test_illegal_rules(make: Any, sentence: str) -> None:
 
 
 def test_what_a_rule_lacks_is_said() -> None:
-    bare = replace(SHOP, item_attributes=None, exposures=None, item_tags=None)
+    bare = replace(SHOP, item_features=None, exposures=None, item_tags=None)
     with pytest.raises(ConfigError, match=r"looks at tags, and there are none; data\.items, .* or data\.user_tags"):
         candidate_pool(bare, [Tag(one_of=("red",))])
     with pytest.raises(ConfigError, match=r"there is no number 'price' among the attributes \(none\)"):

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graphrec.contracts.queries import Queries
-from graphrec.data.attributes import Labels
+from graphrec.data.features import Labels
 from graphrec.data.lists import empty_lists
 from graphrec.data.neighbours import NeighbourTable
 from graphrec.data.vocabulary import Vocabulary

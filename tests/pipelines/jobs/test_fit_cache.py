@@ -65,7 +65,7 @@ CHANGES: dict[str, Callable[[RecallData], RecallData]] = {
     "an id": lambda data: dataclasses.replace(data, users=Vocabulary([*data.users.ids.to_pylist()[:-1], "stranger"])),
     "the tags": lambda data: dataclasses.replace(data, item_tags=None),
     "the exposures": with_other_exposures,
-    "the attributes": lambda data: dataclasses.replace(data, item_attributes=None),
+    "the attributes": lambda data: dataclasses.replace(data, item_features=None),
 }
 
 

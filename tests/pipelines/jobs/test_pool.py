@@ -72,8 +72,8 @@ def ids_of(pooled: Any) -> set[str]:
 
 def test_attributes_are_aligned_with_items_that_only_the_graph_knows(tmp_path: Path) -> None:
     data = pool_only(load_config(configured(tmp_path, ""))).data
-    assert data.item_attributes is not None
-    prices = dict(zip(data.items, data.item_attributes.number("price").tolist(), strict=True))
+    assert data.item_features is not None
+    prices = dict(zip(data.items, data.item_features.number("price").tolist(), strict=True))
     assert prices["b30"] == 30
     assert np.isnan([prices["b5"], prices["b6"]]).all()
     assert all(prices[f"b{n}"] == n for n in (0, 4, 7, 29))

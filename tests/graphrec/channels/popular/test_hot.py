@@ -10,7 +10,7 @@ import pytest
 from graphrec.channels.popular.hot import Hot
 from graphrec.contracts.queries import Queries
 from graphrec.contracts.recall_data import RecallData
-from graphrec.data.attributes import Attributes, Labels
+from graphrec.data.features import Features, Labels
 from graphrec.data.interactions import Interactions
 from graphrec.data.lists import empty_lists, item_lists
 from graphrec.data.vocabulary import Vocabulary
@@ -75,7 +75,7 @@ def test_a_known_user_is_at_home_unless_the_request_says_otherwise() -> None:
     assert (homes[0][0] != homes[1][0]).any()
     for position, home in enumerate((1, 0, 2)):
         np.testing.assert_array_equal(asked[position][0], homes[home][0])
-    nowhere = np.flatnonzero(data.user_attributes.label("country").codes == -1)[:1]  # type: ignore[union-attr]
+    nowhere = np.flatnonzero(data.user_features.label("country").codes == -1)[:1]  # type: ignore[union-attr]
     np.testing.assert_array_equal(recaller.recall(Queries(nowhere, empty_lists(1)), 45)[0][0], homes[2][0])
 
 
@@ -83,7 +83,7 @@ def test_a_segment_without_events_has_the_list_of_everybody() -> None:
     data = described(skewed())
     codes = np.where(np.arange(len(data.users)) < 57, 0, 1)  # the last three took nothing
     labels = Labels(Vocabulary(["old", "new"]), codes)
-    data = replace(data, user_attributes=Attributes(len(data.users), {}, {"age": labels}))
+    data = replace(data, user_features=Features(len(data.users), {}, {"age": labels}))
     recaller = Hot(by_user="age").fit(data)
     lists = recaller.recall(Queries([-1, -1], empty_lists(2), {"age": ["new", None]}), 45)
     np.testing.assert_array_equal(lists[0][0], lists[1][0])
