@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
+from graphrec.channels.registry import RECIPES, recipe_class
+from graphrec.contracts import extensions
+from graphrec.contracts.recipe import libraries_of
 from graphrec.threads import default_threads
 from graphrec.version import __version__
 
@@ -22,6 +25,7 @@ PARTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("polars", "polars"),
         ("pyarrow", "pyarrow"),
         ("hnswlib", "hnswlib"),
+        ("threadpoolctl", "threadpoolctl"),
         ("pydantic", "pydantic"),
         ("typer", "typer"),
         ("rich", "rich"),
@@ -38,6 +42,7 @@ PARTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("oxrdflib", "oxrdflib"),
         ("pyoxigraph", "pyoxigraph"),
         ("networkx", "networkx"),
+        ("torch", "torch"),
         ("torch_geometric", "torch-geometric"),
     ),
     "tune": (("optuna", "optuna"), ("tomlkit", "tomlkit"), ("sklearn", "scikit-learn")),
@@ -46,7 +51,7 @@ PARTS: dict[str, tuple[tuple[str, str], ...]] = {
 
 GIVES = {
     "base": "recall, indexes, bundles, serving",
-    "train": "node2vec and every model that learns with torch or gensim",
+    "train": "models that learn with torch, fusions that are fitted",
     "kg": "RDF in, linking, HeteroData",
     "tune": "graphrec tune (with report)",
     "report": "HTML reports",
@@ -63,11 +68,12 @@ class Package:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One optional part (an extra) and the packages it needs."""
+    """An optional part (an extra of ours, or a distribution of somebody else's) and the packages it needs."""
 
     name: str
     gives: str
     packages: tuple[Package, ...]
+    remedy: str
 
     @property
     def active(self) -> bool:
@@ -76,10 +82,33 @@ class Part:
 
 
 def parts() -> list[Part]:
-    """Return each part with the versions found. Nothing heavy is imported."""
+    """Return each extra with the versions that are there, then each distribution that brings channels.
+
+    Which channels need what is said by their recipes, which are imported; the libraries that they learn with are not.
+    """
+    ours = []
+    for name, packages in PARTS.items():
+        distributions = {distribution for _, distribution in packages}
+        channels = [channel for channel in RECIPES if distributions.intersection(libraries_of(recipe_class(channel)))]
+        gives = f"{GIVES[name]}; channels {', '.join(channels)}" if channels and name == "train" else GIVES[name]
+        needed = tuple(Package(dist, _version(module, dist)) for module, dist in packages)
+        ours.append(Part(name, gives, needed, f"pip install 'graphrec[{name}]'"))
+    return [*ours, *_extensions()]
+
+
+def _extensions() -> list[Part]:
+    """Return a part for each distribution that declares recipes: its channels, and what they learn with."""
+    channels: dict[str, list[str]] = {}
+    needed: dict[str, dict[str, Package]] = {}
+    for channel, entry in extensions.declared(extensions.RECIPES).items():
+        name = extensions.distribution_of(entry)
+        channels.setdefault(name, []).append(channel)
+        for library in libraries_of(recipe_class(channel)):
+            needed.setdefault(name, {})[library] = Package(library, _installed(library))
     return [
-        Part(name, GIVES[name], tuple(Package(dist, _version(module, dist)) for module, dist in packages))
-        for name, packages in PARTS.items()
+        Part(name, f"channels {', '.join(own)}", tuple(packages.values()), f"pip install {' '.join(packages)}")
+        for name, own in channels.items()
+        for packages in [needed.get(name, {})]
     ]
 
 
@@ -95,8 +124,10 @@ def environment() -> dict[str, Any]:
 
 
 def _version(module: str, distribution: str) -> str | None:
-    if importlib.util.find_spec(module) is None:
-        return None
+    return None if importlib.util.find_spec(module) is None else _installed(distribution)
+
+
+def _installed(distribution: str) -> str | None:
     try:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:

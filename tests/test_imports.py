@@ -35,11 +35,14 @@ BY_STRING: dict[str, set[str]] = {
 IMPORTERS = {
     "graphrec/__init__.py",
     "graphrec/channels/registry.py",
+    "graphrec/contracts/extensions.py",  # what a configuration names, or an installed distribution declares
     "graphrec/fusion/settings.py",
     "graphrec/recallers/__init__.py",
     "pipelines/environment.py",  # asks whether optional packages of others are installed
     "pipelines/report/html.py",
 }
+# Groups of entry points, under which other distributions declare theirs; no modules.
+GROUPS = {"graphrec.recipes", "graphrec.recallers"}
 IMPORTING = {"import_module", "__import__", "find_spec", "entry_points", "resolve_name", "PackageLoader", "run_module",
              "spec_from_file_location", "exec", "eval"}  # fmt: skip
 BEING_MENDED = {"graphrec.pipelines.report.page", "graphrec.pipelines.report.report"}
@@ -66,7 +69,7 @@ def named_modules(path: Path) -> set[str]:
     """Return the strings of a file that name a module of ours, or something in it as ``module:name``."""
     pattern = re.compile(r"(graphrec|kg|pipelines|serve)(\.[a-z_0-9]+)+(:\w+)?")
     strings = (node.value for node in nodes(path) if isinstance(node, ast.Constant) and isinstance(node.value, str))
-    return {text for text in strings if pattern.fullmatch(text)}
+    return {text for text in strings if pattern.fullmatch(text)} - GROUPS
 
 
 def called_names(path: Path) -> set[str]:

@@ -7,9 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from graphrec.channels.table import with_table
 from tests.pipelines.shelf import write_shelf
 
 README = Path(__file__).parent.parent / "README.md"
+
+
+def test_the_table_of_channels_is_what_their_recipes_say() -> None:
+    page = README.read_text(encoding="utf-8")
+    assert with_table(page) == page, "write it again: python -m graphrec.channels.table README.md"
 
 
 def examples() -> list[str]:

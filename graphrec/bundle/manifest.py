@@ -54,7 +54,8 @@ class Manifest:
     vocabularies : mapping
         ``users``, ``items``, ``entities`` to ``{"sha256", "size"}``.
     channels : mapping
-        Channel name to ``{"kind", "reason", "size_bytes"}`` and, where audited, ``"ann_recall"``; order is kept.
+        Channel name to ``{"kind", "reason", "size_bytes"}``, where audited ``"ann_recall"``, and where its recaller is
+        that of another distribution, ``"package"``: name and version of that; order is kept.
     files : mapping
         Path inside the bundle to its entry, for every file except the manifest.
     """

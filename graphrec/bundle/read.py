@@ -183,7 +183,9 @@ def _channel(directory: Path, name: str, entry: Mapping[str, Any], parts: Bundle
     try:
         recaller = load_recaller(directory / "channels" / name, parts)
     except GraphRecError as error:
-        raise BundleError(f"channel {name}: {error}") from error
+        package = entry.get("package")
+        remedy = f"; it was trained with {package}" if package else ""
+        raise BundleError(f"channel {name}: {error}{remedy}") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BundleError(f"channel {name} cannot be loaded: {type(error).__name__}: {error}") from error
     if recaller.kind != entry.get("kind"):

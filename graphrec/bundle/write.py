@@ -7,7 +7,7 @@ import math
 import os
 import platform
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -26,9 +26,11 @@ from graphrec.data.sequences import Sequences
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import BundleError, ConfigError
 from graphrec.graph.catalogue import CatalogueGraph
+from graphrec.recallers import check_kind, distribution_of_kind
 from graphrec.version import __version__
 
-_LIBRARIES = ("numpy", "scipy", "numba", "polars", "pyarrow", "hnswlib", "gensim", "torch", "torch-geometric", "rdflib")
+# What every bundle is written and read with; what its channels learn with is said by their recipes.
+_LIBRARIES = ("numpy", "scipy", "numba", "polars", "pyarrow", "hnswlib")
 _CHANNEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
@@ -47,6 +49,7 @@ def write_bundle(
     data_fingerprint: str = "",
     report: Mapping[str, Any] | None = None,
     audits: Mapping[str, float] | None = None,
+    libraries: Iterable[str] = (),
 ) -> None:
     """Write everything that serving needs into a new ``directory``.
 
@@ -79,13 +82,16 @@ def write_bundle(
         What evaluation found: ``report.json``. Numbers that are not finite become null.
     audits : mapping or None
         Channel name to ANN recall against exact search.
+    libraries : iterable of str
+        Distributions that the channels and the data were made with; the manifest tells their versions.
 
     Raises
     ------
     BundleError
         If the target exists, the parts do not fit each other, or the disk refuses.
     ConfigError
-        If a channel's name cannot be a directory's name.
+        If a channel's name cannot be a directory's name, or its recaller is of a kind that no installed distribution
+        declares.
 
     Notes
     -----
@@ -106,7 +112,7 @@ def write_bundle(
             manifest = Manifest(
                 created=datetime.now(UTC).isoformat(timespec="microseconds"),
                 graphrec=__version__,
-                libraries=_libraries(),
+                libraries=_libraries(libraries),
                 config=config or {},
                 data_fingerprint=data_fingerprint,
                 vocabularies=_vocabularies(users=users, items=items, entities=catalogue.entities),
@@ -145,9 +151,13 @@ def _check_parts(
         raise BundleError("the items of the catalogue graph are not those of the bundle, in their order")
     if not channels:
         raise ConfigError("a bundle needs at least one channel")
-    for name in channels:
+    for name, recaller in channels.items():
         if not _CHANNEL_NAME.fullmatch(name):
             raise ConfigError(f"channel name {name!r} is illegal; use letters, digits, '-', '_' and '.'")
+        try:
+            check_kind(recaller.kind)
+        except ConfigError as error:
+            raise ConfigError(f"channel {name!r}: {error}") from error
 
 
 def _check_target(target: Path) -> None:
@@ -226,15 +236,15 @@ def _entries(directory: Path) -> dict[str, FileEntry]:
     return entries
 
 
-def _libraries() -> dict[str, str]:
-    """Return the versions of what is installed; nothing is imported."""
-    found = {"python": platform.python_version()}
-    for name in _LIBRARIES:
+def _libraries(others: Iterable[str]) -> dict[str, str]:
+    """Return the versions of what is installed of our libraries and ``others``; nothing is imported."""
+    versions = {"python": platform.python_version()}
+    for name in (*_LIBRARIES, *sorted(set(others))):
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def _vocabularies(**vocabularies: Vocabulary) -> dict[str, dict[str, Any]]:
@@ -251,4 +261,6 @@ def _channel_entries(
         entries[name] = {"kind": recaller.kind, "reason": recaller.reason, "size_bytes": size}
         if name in audits:
             entries[name]["ann_recall"] = audits[name]
+        if (package := distribution_of_kind(recaller.kind)) is not None:
+            entries[name]["package"] = package
     return entries

@@ -1,15 +1,17 @@
-"""Which recipe a channel's name stands for: one line a channel."""
+"""Which recipe a channel's name stands for: one line a channel, and those that other distributions declare."""
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from graphrec.contracts import extensions
 from graphrec.errors import ConfigError, nearest_names
 
-# Name -> "module:Class"; imported when asked for, so that nobody pays for a channel he does not use.
+# Name -> "module:Class"; imported when it is needed, so that nobody pays for a channel he does not use.
 RECIPES: Mapping[str, str] = MappingProxyType(
     {
         "hot": "graphrec.channels.popular.hot:Hot",
@@ -33,18 +35,44 @@ RECIPES: Mapping[str, str] = MappingProxyType(
 )
 
 
+def recipe_names() -> list[str]:
+    """Return the names of all channels: those of this table, then those that installed distributions declare."""
+    return [*RECIPES, *(name for name in extensions.declared(extensions.RECIPES) if name not in RECIPES)]
+
+
 def recipe_class(name: str) -> type[Any]:
-    """Return the recipe class of a channel, a frozen dataclass with ``fit(data, *, seed)``.
+    """Return the recipe class of a channel, a frozen dataclass with ``fit(data, context)``.
+
+    Parameters
+    ----------
+    name : str
+        A name of this table, one that an installed distribution declares (:mod:`graphrec.contracts.extensions`), or
+        ``package.module:Class``.
 
     Raises
     ------
     ConfigError
-        If there is no such channel, with the nearest names.
+        If there is no such channel, with the nearest names, or what the name stands for is no recipe.
     MissingExtraError
         If the channel learns with a library that is not installed.
     """
-    if name not in RECIPES:
-        raise ConfigError(f"channel {name!r} is not among {', '.join(RECIPES)}{nearest_names(name, RECIPES)}")
-    module, attribute = RECIPES[name].split(":")
-    found: type[Any] = getattr(importlib.import_module(module), attribute)
-    return found
+    if not isinstance(name, str):
+        raise ConfigError(f"the recipe is {name!r}; it must be the name of a channel, or package.module:Class")
+    if name in RECIPES:
+        module, _, attribute = RECIPES[name].partition(":")
+        house: type[Any] = getattr(importlib.import_module(module), attribute)
+        return house
+    place = name if ":" in name else _declared_place(name)
+    made = extensions.imported(place)
+    if not (isinstance(made, type) and dataclasses.is_dataclass(made) and callable(getattr(made, "fit", None))):
+        raise ConfigError(f"{place!r} is no recipe: a frozen dataclass of settings with fit(data, context)")
+    return made
+
+
+def _declared_place(name: str) -> str:
+    """Return ``package.module:Class`` of a channel that a distribution declares."""
+    entry = extensions.declared(extensions.RECIPES).get(name)
+    if entry is None:
+        names = recipe_names()
+        raise ConfigError(f"channel {name!r} is not among {', '.join(names)}{nearest_names(name, names)}")
+    return entry.value

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from importlib.metadata import packages_distributions
+from typing import Any, Protocol
 
 from graphrec.contracts.progress import ALONE, FitContext
 from graphrec.contracts.recall_data import RecallData
@@ -31,6 +32,13 @@ class About:
     unknown_users: str = "from a live history"
     cold_items: str = "not found"
     libraries: tuple[str, ...] = ()
+
+
+def libraries_of(recipe: type[Any]) -> tuple[str, ...]:
+    """Return the distributions that fitting a recipe needs beside ours: its libraries, and the one that brings it."""
+    about, package = getattr(recipe, "about", None), recipe.__module__.partition(".")[0]
+    libraries = about.libraries if isinstance(about, About) else ()
+    return libraries if package == "graphrec" else (*libraries, *packages_distributions().get(package, ()))
 
 
 class Recipe(Protocol):

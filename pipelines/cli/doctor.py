@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich.markup import escape
 from rich.table import Table
 
 from .root import AsJson, app, out_console, print_json
@@ -25,7 +26,7 @@ def doctor(as_json: AsJson = False) -> None:
     table = Table("part", "active", "gives", "packages")
     for part in found:
         packages = ", ".join(f"{p.name} {p.version or '[red]missing[/red]'}" for p in part.packages)
-        remedy = "" if part.active else f"\n[yellow]pip install 'graphrec\\[{part.name}]'[/yellow]"
+        remedy = "" if part.active else f"\n[yellow]{escape(part.remedy)}[/yellow]"
         table.add_row(
             part.name, "[green]yes[/green]" if part.active else "[red]no[/red]", part.gives, packages + remedy
         )

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from graphrec.bundle import publish, write_bundle
 from graphrec.contracts.recall_data import RecallData
+from graphrec.contracts.recipe import libraries_of
 from graphrec.contracts.training_part import last_moment, training_part
 from graphrec.data.interactions import Interactions, histories
 from graphrec.data.lists import ItemLists, take_lists
@@ -312,6 +313,7 @@ def publish_bundle(
                 data_fingerprint=inputs.fingerprint,
                 report=report,
                 audits=audits,
+                libraries=[name for recipe in config.recipes.values() for name in libraries_of(type(recipe))],
             ),
             keep=config.settings.publish.keep,
         )
