@@ -13,15 +13,17 @@ is looked up among the entry points alone, and never imported by a name that the
 from __future__ import annotations
 
 import importlib
-from importlib import metadata
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphrec.errors import ConfigError, nearest_names
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 RECIPES, RECALLERS = "graphrec.recipes", "graphrec.recallers"
 
 
-def declared(group: str) -> dict[str, metadata.EntryPoint]:
+def declared(group: str) -> dict[str, EntryPoint]:
     """Return what installed distributions declare, by name, in order of names.
 
     Raises
@@ -29,8 +31,11 @@ def declared(group: str) -> dict[str, metadata.EntryPoint]:
     ConfigError
         If two distributions give different things the same name.
     """
-    entries: dict[str, metadata.EntryPoint] = {}
-    for entry in sorted(metadata.entry_points(group=group), key=lambda entry: (entry.name, entry.value)):
+    # Here, for it takes as long to import as all the rest of the public face.
+    from importlib.metadata import entry_points
+
+    entries: dict[str, EntryPoint] = {}
+    for entry in sorted(entry_points(group=group), key=lambda entry: (entry.name, entry.value)):
         other = entries.setdefault(entry.name, entry)
         if other.value != entry.value:
             raise ConfigError(
@@ -40,7 +45,7 @@ def declared(group: str) -> dict[str, metadata.EntryPoint]:
     return entries
 
 
-def distribution_of(entry: metadata.EntryPoint) -> str:
+def distribution_of(entry: EntryPoint) -> str:
     """Return the name and version of the distribution that declares an entry point."""
     return f"{entry.dist.name} {entry.dist.version}" if entry.dist else "an unknown distribution"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.metadata import packages_distributions
 from typing import Any, Protocol
 
 from graphrec.contracts.progress import ALONE, FitContext
@@ -38,7 +37,11 @@ def libraries_of(recipe: type[Any]) -> tuple[str, ...]:
     """Return the distributions that fitting a recipe needs beside ours: its libraries, and the one that brings it."""
     about, package = getattr(recipe, "about", None), recipe.__module__.partition(".")[0]
     libraries = about.libraries if isinstance(about, About) else ()
-    return libraries if package == "graphrec" else (*libraries, *packages_distributions().get(package, ()))
+    if package == "graphrec":
+        return libraries
+    from importlib.metadata import packages_distributions
+
+    return (*libraries, *packages_distributions().get(package, ()))
 
 
 class Recipe(Protocol):
