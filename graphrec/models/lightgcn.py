@@ -14,6 +14,7 @@ import scipy.sparse as sp
 from threadpoolctl import threadpool_limits
 
 from graphrec.channels.families import VectorSettings, history_half_life
+from graphrec.channels.shared import shared_taste
 from graphrec.contracts.domains import choices, floats, ints
 from graphrec.contracts.progress import ALONE, FitContext
 from graphrec.contracts.recall_data import RecallData
@@ -22,7 +23,7 @@ from graphrec.contracts.settings import count, number
 from graphrec.errors import ConfigError
 from graphrec.index.sketch import AUDITED
 from graphrec.recallers.vector import VectorRecaller
-from graphrec.sparse.taste import Scale, inverse_power, scaled, taste_matrix
+from graphrec.sparse.taste import Scale, inverse_power, scaled
 from graphrec.sparse.topk import FloatArray
 from graphrec.threads import map_chunks
 
@@ -132,7 +133,7 @@ class LightGCN(VectorSettings):
         ConfigError
             If the loss is no longer finite: ``lr`` is too large.
         """
-        taste = taste_matrix(data.interactions, self.weight_exponent)
+        taste = shared_taste(data, context, self.weight_exponent)
         rows = np.unique(taste.indices).astype(np.int32)
         graph = bipartite(sp.csr_array(taste[:, rows]))
         users, items = self._train(graph, np.random.default_rng(context.seed))

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphrec.channels.families import VectorSettings, history_half_life, history_weight_exponent
+from graphrec.channels.shared import joined_graph
 from graphrec.checks import check_choice
 from graphrec.contracts.domains import choices, floats, ints
 from graphrec.contracts.progress import ALONE, FitContext
@@ -20,7 +21,6 @@ from graphrec.contracts.settings import choice, count, flag, number, weights
 from graphrec.data.scratch import scratch_directory
 from graphrec.errors import MissingExtraError
 from graphrec.graph.adjacency import Adjacency
-from graphrec.graph.catalogue import with_users
 from graphrec.graph.walks import Corpus, write_corpus
 from graphrec.index import IndexKind
 from graphrec.index.embeddings import EmbeddingTable
@@ -183,7 +183,7 @@ class Node2Vec(VectorSettings):
     def _learn(self, data: RecallData, context: FitContext) -> tuple[Adjacency, FloatArray, FloatArray]:
         """Return the graph of users, items and entities, and the in and out vectors (n_nodes, dim) of its nodes."""
         model = _word2vec()
-        graph = with_users(data.catalogue, data.interactions, weighted=self.weighted)
+        graph = joined_graph(data, context, weighted=self.weighted)
         with scratch_directory("walks") as folder:
             path = folder / "walks.txt"
             corpus = write_corpus(

@@ -9,6 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from graphrec.channels.families import VectorSettings, history_half_life
+from graphrec.channels.shared import shared_taste
 from graphrec.contracts.domains import choices, floats, ints
 from graphrec.contracts.progress import ALONE, FitContext
 from graphrec.contracts.recall_data import RecallData
@@ -17,7 +18,6 @@ from graphrec.contracts.settings import count, number
 from graphrec.index.sketch import AUDITED
 from graphrec.recallers.fold_in import Dense, FoldIn, diagonal_basis, turn
 from graphrec.recallers.vector import VectorRecaller
-from graphrec.sparse.taste import taste_matrix
 from graphrec.sparse.topk import FloatArray
 
 
@@ -95,7 +95,7 @@ class Als(VectorSettings):
         For m pairs, an iteration takes O(m dim steps + (users + items) dim^2) time; with 0 steps, O(sum over rows of
         h * min(h, dim) * dim) instead of the former. Memory 4 (users + items) dim bytes twice, and the pairs twice.
         """
-        taste = taste_matrix(data.interactions, self.weight_exponent)
+        taste = shared_taste(data, context, self.weight_exponent)
         rows = np.unique(taste.indices).astype(np.int32)
         taste = sp.csr_array(taste[np.diff(taste.indptr) > 0][:, rows])
         rng = np.random.default_rng(context.seed)

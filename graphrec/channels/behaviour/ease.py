@@ -13,6 +13,7 @@ import scipy.sparse as sp
 
 from graphrec.channels.behaviour.ease_neighbourhood import restricted_weights
 from graphrec.channels.families import HistorySettings
+from graphrec.channels.shared import shared_taste
 from graphrec.contracts.domains import choices, floats, ints
 from graphrec.contracts.progress import ALONE, FitContext
 from graphrec.contracts.recall_data import RecallData
@@ -22,7 +23,7 @@ from graphrec.data.lists import indptr_of
 from graphrec.data.neighbours import NeighbourTable, csr_table
 from graphrec.errors import ConfigError
 from graphrec.recallers.neighbours import NeighbourRecaller
-from graphrec.sparse.taste import Scale, degrees, scaled, taste_matrix
+from graphrec.sparse.taste import Scale, degrees, scaled
 from graphrec.sparse.topk import FloatArray, Pushed, RowArray, chunk_rows, join, select_top
 from graphrec.threads import map_chunks
 
@@ -102,7 +103,7 @@ class Ease(HistorySettings):
     neighbourhood: int = count(0, unit="items", search=choices(0, 50, 100, 200))
     max_items_per_user: int = count(2000, unit="items")
 
-    def fit(self, data: RecallData, context: FitContext = ALONE) -> NeighbourRecaller:  # noqa: ARG002 - nothing is drawn
+    def fit(self, data: RecallData, context: FitContext = ALONE) -> NeighbourRecaller:
         """Return the channel.
 
         With I items that have events, exact: time O(I^3), one multiplication and addition for each two; memory 4 I^2
@@ -115,7 +116,7 @@ class Ease(HistorySettings):
         ConfigError
             If the matrix is too near to singular for float32.
         """
-        taste = taste_matrix(data.interactions, self.weight_exponent, max_items_per_user=self.max_items_per_user)
+        taste = shared_taste(data, context, self.weight_exponent, max_items_per_user=self.max_items_per_user)
         n = self.neighbourhood
         if not n and int((degrees(taste, 0) > 0).sum()) > self.max_items:
             n = _NEIGHBOURHOOD

@@ -11,6 +11,7 @@ import scipy.sparse as sp
 
 from graphrec.channels.behaviour.cooccurrence import COSINE, DICE, JACCARD, similar_items
 from graphrec.channels.families import HistorySettings
+from graphrec.channels.shared import shared_taste
 from graphrec.contracts.domains import choices, floats, ints
 from graphrec.contracts.progress import ALONE, FitContext
 from graphrec.contracts.recall_data import RecallData
@@ -28,7 +29,6 @@ from graphrec.sparse.taste import (
     liked_pairs,
     rows_sum_to_one,
     sums_by_row,
-    taste_matrix,
     with_values,
 )
 from graphrec.sparse.topk import top_products
@@ -128,7 +128,7 @@ class ItemCF(HistorySettings):
     pair_half_life_days: float = number(0.0, unit="days")
     max_items_per_user: int = count(2000, unit="items")
 
-    def fit(self, data: RecallData, context: FitContext = ALONE) -> NeighbourRecaller:  # noqa: ARG002 - nothing is drawn
+    def fit(self, data: RecallData, context: FitContext = ALONE) -> NeighbourRecaller:
         """Return the channel.
 
         Time O(sum over users of deg(u)^2), at most ``m * max_items_per_user``; memory O(n_items * k).
@@ -143,20 +143,20 @@ class ItemCF(HistorySettings):
                 f"pair_half_life_days is {self.pair_half_life_days}, and these interactions have no times; set it to 0"
             )
         if self.similarity == "cosine" and not self.pair_half_life_days:
-            table = self._by_product(data)
+            table = self._by_product(data, context)
         else:
             table = self._by_walks(liked_pairs(data.interactions, self.max_items_per_user), data)
         profile = self.profile()
         reason = "because you {verb} {source}: often {verb} by the same people"
         return NeighbourRecaller([rows_sum_to_one(table) if self.normalise else table], profile=profile, reason=reason)
 
-    def _by_product(self, data: RecallData) -> NeighbourTable:
+    def _by_product(self, data: RecallData, context: FitContext) -> NeighbourTable:
         """Return each item's k most similar items, where a score is a product of what either pair counts.
 
         Memory 24 bytes a pair: R, the values of either side, and one side by item.
         """
         exponent = 1.0 if self.weight_exponent else 0.0
-        taste = taste_matrix(data.interactions, exponent, max_items_per_user=self.max_items_per_user)
+        taste = shared_taste(data, context, exponent, max_items_per_user=self.max_items_per_user)
         activity, squares = degrees(taste, 1), np.zeros(taste.shape[1])
         lengths = self._lengths((pairs for _, pairs in _parts(taste)), taste.shape[1])
         for _, pairs in _parts(taste):

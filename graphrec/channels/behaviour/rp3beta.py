@@ -8,6 +8,7 @@ from typing import ClassVar
 import scipy.sparse as sp
 
 from graphrec.channels.families import HistorySettings
+from graphrec.channels.shared import shared_taste
 from graphrec.contracts.domains import floats, ints
 from graphrec.contracts.progress import ALONE, FitContext
 from graphrec.contracts.recall_data import RecallData
@@ -19,7 +20,6 @@ from graphrec.sparse.taste import (
     inverse_power,
     rows_sum_to_one,
     scaled,
-    taste_matrix,
 )
 from graphrec.sparse.topk import top_products
 
@@ -73,12 +73,12 @@ class RP3beta(HistorySettings):
     normalise: bool = flag(True, searched=True)
     max_items_per_user: int = count(2000, unit="items")
 
-    def fit(self, data: RecallData, context: FitContext = ALONE) -> NeighbourRecaller:  # noqa: ARG002 - nothing is drawn
+    def fit(self, data: RecallData, context: FitContext = ALONE) -> NeighbourRecaller:
         """Return the channel.
 
         Time O(sum over users of deg(u)^2), at most ``m * max_items_per_user``; memory O(n_items * k).
         """
-        taste = taste_matrix(data.interactions, self.weight_exponent, max_items_per_user=self.max_items_per_user)
+        taste = shared_taste(data, context, self.weight_exponent, max_items_per_user=self.max_items_per_user)
         stepped = taste.copy()
         stepped.data = stepped.data**self.alpha
         counts = degrees(taste, 0)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from graphrec.channels.families import HistorySettings, history_weight_exponent
+from graphrec.channels.shared import shared_taste
 from graphrec.contracts.domains import floats, ints
 from graphrec.contracts.progress import ALONE, FitContext
 from graphrec.contracts.recall_data import RecallData
@@ -25,7 +26,6 @@ from graphrec.sparse.taste import (
     evenly_capped,
     inverse_power,
     rows_sum_to_one,
-    taste_matrix,
 )
 from graphrec.sparse.topk import FloatArray, Pushed, RowArray, chunk_rows, join, select_top
 from graphrec.threads import map_chunks
@@ -103,21 +103,21 @@ class Swing(HistorySettings):
     weight_exponent: float = history_weight_exponent(searched=False)
     max_items_per_user: int = count(2000, unit="items")
 
-    def fit(self, data: RecallData, context: FitContext = ALONE) -> NeighbourRecaller:  # noqa: ARG002 - nothing is drawn
+    def fit(self, data: RecallData, context: FitContext = ALONE) -> NeighbourRecaller:
         """Return the channel.
 
         Time O(sum over items i of sum over pairs u < v of its capped users of ``|I_u & I_v|``), at most
         ``n_items * cap^2 / 2`` times the mean overlap. Memory O(n_items * k) for the result and, a thread,
         8 bytes * cap^2, one accumulator of n_items, and the histories of one item's capped users.
         """
-        table = self._table(data)
+        table = self._table(data, context)
         profile = self.profile()
         reason = "because you {verb} {source}: people with little else in common {verb} both"
         return NeighbourRecaller([rows_sum_to_one(table) if self.normalise else table], profile=profile, reason=reason)
 
-    def _table(self, data: RecallData, *, threads: int | None = None) -> NeighbourTable:
-        """Return each item's k best; the result does not depend on ``threads``."""
-        taste = taste_matrix(data.interactions, max_items_per_user=self.max_items_per_user)
+    def _table(self, data: RecallData, context: FitContext = ALONE) -> NeighbourTable:
+        """Return each item's k best."""
+        taste = shared_taste(data, context, max_items_per_user=self.max_items_per_user)
         sizes = degrees(taste, 1)
         weights = inverse_power((sizes + self.user_shift) * (sizes > 0), self.beta)
         bounds, users = _capped_users(taste, sizes, self.max_users_per_item)
@@ -137,7 +137,9 @@ class Swing(HistorySettings):
             )  # fmt: skip
             return indptr_of(counts), rows[:total].copy(), scores[:total].copy()
 
-        return NeighbourTable(*join(list(map_chunks(work, n, chunk=chunk_rows(k), threads=threads))), n_columns=n)
+        return NeighbourTable(
+            *join(list(map_chunks(work, n, chunk=chunk_rows(k), threads=context.threads))), n_columns=n
+        )
 
 
 def _capped_users(taste: sp.csr_array, sizes: Scale, cap: int) -> tuple[Bounds, RowArray]:

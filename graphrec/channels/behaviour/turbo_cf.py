@@ -9,6 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from graphrec.channels.families import HistorySettings
+from graphrec.channels.shared import shared_taste
 from graphrec.contracts.domains import floats, ints
 from graphrec.contracts.progress import ALONE, FitContext
 from graphrec.contracts.recall_data import RecallData
@@ -16,7 +17,7 @@ from graphrec.contracts.recipe import About
 from graphrec.contracts.settings import count, number
 from graphrec.data.neighbours import NeighbourTable
 from graphrec.recallers.neighbours import NeighbourRecaller
-from graphrec.sparse.taste import degrees, inverse_power, scaled, taste_matrix
+from graphrec.sparse.taste import degrees, inverse_power, scaled
 from graphrec.sparse.topk import top_products
 
 
@@ -61,9 +62,9 @@ class TurboCf(HistorySettings):
     user_exponent: float = number(0.6, most=1, search=floats(0.2, 0.9))
     power: float = number(0.7, least=0.01, search=floats(0.3, 2.0, log=True))
 
-    def fit(self, data: RecallData, context: FitContext = ALONE) -> NeighbourRecaller:  # noqa: ARG002 - nothing is drawn
+    def fit(self, data: RecallData, context: FitContext = ALONE) -> NeighbourRecaller:
         """Return the channel. Time O(sum over users of deg(u)^2); memory O(n_items * k)."""
-        taste = taste_matrix(data.interactions, self.weight_exponent)
+        taste = shared_taste(data, context, self.weight_exponent)
         by_item = inverse_power(degrees(taste, 0), 1 - self.user_exponent)
         by_user = inverse_power(degrees(taste, 1), self.user_exponent)
         left = scaled(taste, rows=by_user, columns=by_item)

@@ -8,6 +8,7 @@ from typing import ClassVar
 import scipy.sparse as sp
 
 from graphrec.channels.families import HistorySettings
+from graphrec.channels.shared import shared_taste
 from graphrec.contracts.domains import floats, ints
 from graphrec.contracts.progress import ALONE, FitContext
 from graphrec.contracts.recall_data import RecallData
@@ -20,7 +21,6 @@ from graphrec.sparse.taste import (
     evenly_capped,
     inverse_power,
     scaled,
-    taste_matrix,
 )
 
 
@@ -77,9 +77,9 @@ class UserCF(HistorySettings):
     max_users_per_item: int = count(10_000, unit="users")
     max_items_per_user: int = count(2000, unit="items")
 
-    def fit(self, data: RecallData, context: FitContext = ALONE) -> NeighbourRecaller:  # noqa: ARG002 - nothing is drawn
+    def fit(self, data: RecallData, context: FitContext = ALONE) -> NeighbourRecaller:
         """Return the channel. Time and memory O(m) and a sort."""
-        taste = taste_matrix(data.interactions, self.weight_exponent, max_items_per_user=self.max_items_per_user)
+        taste = shared_taste(data, context, self.weight_exponent, max_items_per_user=self.max_items_per_user)
         by_user = inverse_power(degrees(taste, 1), self.user_exponent)
         counts = degrees(taste, 0)
         voters = scaled(taste, rows=by_user, columns=inverse_power(counts, self.item_exponent))

@@ -9,12 +9,21 @@ from typing import Any
 import numpy as np
 import pytest
 
+from graphrec.channels.behaviour.als import Als
 from graphrec.channels.behaviour.bspm import Bspm
 from graphrec.channels.behaviour.cheby_cf import ChebyCf
+from graphrec.channels.behaviour.ease import Ease
 from graphrec.channels.behaviour.gf_cf import GfCf
+from graphrec.channels.behaviour.item_cf import ItemCF
+from graphrec.channels.behaviour.rp3beta import RP3beta
+from graphrec.channels.behaviour.turbo_cf import TurboCf
+from graphrec.channels.behaviour.user_cf import UserCF
 from graphrec.contracts.progress import ALONE, FitContext, SharedResults
-from graphrec.data.interactions import Interactions
+from graphrec.contracts.queries import known_queries
+from graphrec.data.interactions import Interactions, histories
 from graphrec.errors import ConfigError
+from graphrec.sparse.taste import taste_matrix
+from tests.close import assert_same_lists
 from tests.worlds import checkerboard, skewed
 
 
@@ -82,3 +91,23 @@ def test_filters_of_one_run_share_the_spectrum(monkeypatch: pytest.MonkeyPatch) 
     recipes[0].fit(other, context)
     GfCf(rank=4).fit(data, context)
     assert computed == [(8, 0.0, 4), (4, 0.0, 4)]
+
+
+def test_channels_of_one_run_share_the_taste_of_its_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    import graphrec.channels.shared as shared
+
+    computed: list[tuple[float, int]] = []
+
+    def counted(interactions: Interactions, exponent: float = 0.0, *, max_items_per_user: int = 0) -> Any:
+        computed.append((exponent, max_items_per_user))
+        return taste_matrix(interactions, exponent, max_items_per_user=max_items_per_user)
+
+    monkeypatch.setattr(shared, "taste_matrix", counted)
+    data, context = skewed(), FitContext(shared=SharedResults())
+    recipes: list[Any] = [RP3beta(), UserCF(), ItemCF(), Ease(), Als(dim=4, iterations=2), TurboCf()]
+    together = [recipe.fit(data, context) for recipe in recipes]
+    assert len(computed) == len(set(computed)) < len(recipes)
+    queries = known_queries(histories(data.interactions), np.arange(len(data.users)))
+    for recipe, recaller in zip(recipes, together, strict=True):
+        # What one channel did with the shared matrix changed nothing for the next.
+        assert_same_lists(recaller.recall(queries, 10), recipe.fit(data).recall(queries, 10))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from graphrec.channels.behaviour.swing import Swing
+from graphrec.contracts.progress import FitContext
 from graphrec.contracts.recall_data import RecallData
 from graphrec.data.interactions import Interactions
 from graphrec.data.neighbours import NeighbourTable
@@ -98,7 +99,7 @@ def test_an_item_shared_by_no_two_users_has_no_neighbours() -> None:
 def test_threads_do_not_change_a_bit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("graphrec.channels.behaviour.swing.chunk_rows", lambda width: 7)
     data = skewed()
-    one, many = (Swing()._table(data, threads=threads) for threads in (1, 4))
+    one, many = (Swing()._table(data, FitContext(workers=threads)) for threads in (1, 4))
     for name in ("indptr", "neighbours", "scores"):
         np.testing.assert_array_equal(getattr(one, name), getattr(many, name))
     monkeypatch.undo()
