@@ -68,10 +68,17 @@ def check_choice(name: str, value: object, legal: Sequence[str]) -> None:
         raise ConfigError(f"{name} is {value!r}; it must be one of {', '.join(map(repr, legal))}{near}")
 
 
+def check_count(name: str, value: object, least: int, most: int | None = None) -> None:
+    """Raise ConfigError unless ``value`` is a whole number from ``least`` to ``most``."""
+    number = int(value) if isinstance(value, int | np.integer) and not isinstance(value, bool) else None
+    if number is None or not least <= number <= (number if most is None else most):
+        legal = f"of {least:,} or more" if most is None else f"from {least:,} to {most:,}"
+        raise ConfigError(f"{name} is {value!r}; it must be a whole number {legal}")
+
+
 def check_k(k: int) -> None:
     """Raise ConfigError unless ``k`` is a whole number of 1 or more."""
-    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
-        raise ConfigError(f"k is {k!r}; it must be a whole number of 1 or more")
+    check_count("k", k, 1)
 
 
 def check_length(array: npt.NDArray[Any], length: int, *, name: str) -> None:

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 import graphrec as gr
@@ -172,21 +173,52 @@ def test_training_takes_a_path_a_dictionary_or_a_config_and_an_engine_serves_it(
     assert list(gr.load_config(str(path)).recipes) == list(gr.load_config(path).recipes) != ["hot", "item-cf"]
 
 
+EVENTS = pl.DataFrame({"user_id": ["u", "u", "v"], "item_id": ["a", "b", "a"]})
+# What a type checker would refuse, people without one try.
+face: Any = gr
+vectors: Any = gr.EmbeddingTable(["a", "b"], [[1.0], [2.0]])
+
+
+def small() -> gr.RecallData:
+    return gr.recall_data(gr.read_interactions(EVENTS))
+
+
 @pytest.mark.parametrize(
     ("call", "sentence"),
     [
-        (lambda out: gr.train(None, out), "a configuration cannot be read from a NoneType"),  # type: ignore[arg-type]
-        (lambda out: gr.train(7, out), "a configuration cannot be read from a int"),  # type: ignore[arg-type]
-        (lambda out: gr.train({}, out), "config: name is missing"),
-        (lambda out: gr.train({1: 2}, out), "config: "),  # type: ignore[dict-item]
-        (lambda out: gr.train("nowhere.toml", out), "there is no configuration file 'nowhere.toml'"),
-        (lambda out: gr.evaluate([]), "a configuration cannot be read from a list"),  # type: ignore[arg-type]
-        (lambda out: gr.load_config(3.5), "a configuration cannot be read from a float"),  # type: ignore[arg-type]
-        (lambda out: gr.train(shelf(out), None), r"out is None \(NoneType\); it must be a path"),  # type: ignore[arg-type]
-        (lambda out: gr.train(shelf(out), 5), r"out is 5 \(int\); it must be a path"),  # type: ignore[arg-type]
-        (lambda out: gr.train(shelf(out), ""), r"out is '' \(str\); it must be a path"),
-        (lambda out: gr.recall_data("ratings.csv"), "takes what read_interactions returned"),  # type: ignore[arg-type]
-        (lambda out: gr.FitContext(seed="1"), "seed of a fit is '1'"),  # type: ignore[arg-type]
+        (lambda out: face.train(None, out), "a configuration cannot be read from a NoneType"),
+        (lambda out: face.train(7, out), "a configuration cannot be read from a int"),
+        (lambda out: face.train({}, out), "config: name is missing"),
+        (lambda out: face.train({1: 2}, out), "config: "),
+        (lambda out: face.train("nowhere.toml", out), "there is no configuration file 'nowhere.toml'"),
+        (lambda out: face.evaluate([]), "a configuration cannot be read from a list"),
+        (lambda out: face.load_config(3.5), "a configuration cannot be read from a float"),
+        (lambda out: face.train(shelf(out), None), r"out is None \(NoneType\); it must be a path"),
+        (lambda out: face.train(shelf(out), 5), r"out is 5 \(int\); it must be a path"),
+        (lambda out: face.train(shelf(out), ""), r"out is '' \(str\); it must be a path"),
+        (lambda out: face.recall_data("ratings.csv"), "takes what read_interactions returned"),
+        (
+            lambda out: face.ItemCF().fit(EVENTS),
+            "ItemCF learns from RecallData, not from a DataFrame; recall_data makes it",
+        ),
+        (lambda out: face.Node2Vec().embed(None), "Node2Vec learns from RecallData, not from a NoneType"),
+        (lambda out: face.ItemCF().fit(small(), 5), "the context of ItemCF is 5; it must be a FitContext"),
+        (lambda out: face.recall(face.ItemCF(), small()), "a ItemCF answers nothing yet; recall takes what its fit"),
+        (lambda out: face.recall(face.Hot().fit(small()), EVENTS), "recall takes a channel and the RecallData"),
+        (lambda out: face.item_embeddings(None, small()), "a NoneType has no vectors"),
+        (lambda out: face.open_bundle(None), "the bundle is None"),
+        (lambda out: face.Engine.open(5), "the bundle is 5"),
+        (lambda out: face.read_interactions(EVENTS, rejects=5), "rejects is 5"),
+        (lambda out: face.read_interactions(EVENTS, columns={"user": "user_id"}), "the wrong way round"),
+        (lambda out: face.read_rdf(EVENTS), "RDF cannot be read from a DataFrame"),
+        (lambda out: face.read_rules(None), "the file of rules is None"),
+        (lambda out: face.split_by_ratio(small().interactions, test_share="0.2", seed=0), "test_share is '0.2'"),
+        (lambda out: face.split_leave_last(small().interactions, n="1"), "n is '1'; it must be a whole number"),
+        (lambda out: vectors.nearest("a", None), "k is None; it must be a whole number"),
+        (lambda out: vectors.nearest(7), "query"),
+        (lambda out: vectors.index("hnsw", m="3"), "m is '3'; it must be a whole number from 2 to 512"),
+        (lambda out: vectors.index("exact").search([[1.0]], "3"), "k is '3'; it must be a whole number"),
+        (lambda out: face.FitContext(seed="1"), "seed of a fit is '1'"),
     ],
 )
 def test_a_wrong_type_gets_one_sentence(call: Callable[[Path], object], sentence: str, tmp_path: Path) -> None:

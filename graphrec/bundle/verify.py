@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from graphrec.bundle.files import walk_files
 from graphrec.bundle.manifest import MANIFEST, FileEntry, Manifest, read_manifest
+from graphrec.checks import as_path
 from graphrec.data.files import file_sha256
 from graphrec.errors import BundleError
 
@@ -80,7 +81,7 @@ def find_bundle(path: str | Path) -> Path:
     BundleError
         If neither is there.
     """
-    place = Path(path)
+    place = as_path(path, name="the bundle")
     try:
         if (place / MANIFEST).exists():
             return place.resolve()

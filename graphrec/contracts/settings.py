@@ -12,6 +12,7 @@ documentation are derived from that::
 
 from __future__ import annotations
 
+import functools
 import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +22,8 @@ from typing import Any, TypeVar, cast, get_args
 import numpy as np
 
 from graphrec.contracts.domains import Choices, Domain
+from graphrec.contracts.progress import ALONE, FitContext
+from graphrec.contracts.recall_data import RecallData
 from graphrec.errors import ConfigError, nearest_names
 
 _KEY = "setting of a recipe"
@@ -80,6 +83,14 @@ class Settings:
         If a setting is of a wrong type or outside its range, or two of them do not go together.
     """
 
+    def __init_subclass__(cls) -> None:
+        """Have what a recipe learns refuse anything but data and a context, in one sentence."""
+        for name in ("fit", "embed"):
+            learns = cls.__dict__.get(name)
+            # A class with slots is made twice, the second time of what the first became.
+            if learns is not None and not hasattr(learns, "__wrapped__"):
+                setattr(cls, name, _on_data(learns))
+
     def __post_init__(self) -> None:
         for name, setting in settings_of(type(self)).items():
             object.__setattr__(self, name, setting.checked(name, getattr(self, name)))
@@ -87,6 +98,26 @@ class Settings:
 
     def check(self) -> None:
         """Raise ConfigError where legal settings do not go together; a recipe overrides this where some may not."""
+
+
+def _on_data(learns: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a method of a recipe that checks the types of its data and context first."""
+
+    @functools.wraps(learns)
+    def checked(self: object, data: object, context: object = ALONE, **options: Any) -> Any:
+        recipe = type(self).__name__
+        if not isinstance(data, RecallData):
+            raise ConfigError(
+                f"{recipe} learns from RecallData, not from a {type(data).__name__}; recall_data makes it of what "
+                "read_interactions returned"
+            )
+        if not isinstance(context, FitContext):
+            raise ConfigError(
+                f"the context of {recipe} is {_shown(context)}; it must be a FitContext, such as FitContext(seed=1)"
+            )
+        return learns(self, data, context, **options)
+
+    return checked
 
 
 def settings_of(recipe: type[Any]) -> dict[str, Setting]:

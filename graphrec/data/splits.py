@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 import numpy as np
 import numpy.typing as npt
 
+from graphrec.checks import check_count
 from graphrec.data.interactions import Interactions, histories, take
 from graphrec.data.lists import ItemLists, entries_where
 from graphrec.errors import ConfigError, DataError
@@ -82,8 +83,7 @@ def split_leave_last(interactions: Interactions, *, n: int = 1) -> Split:
     DataError
         If no user has more than ``n`` items.
     """
-    if n < 1:
-        raise ConfigError(f"leave-last holds out n = {n} items; it must be 1 or more")
+    check_count("n", n, 1)
     history = histories(interactions)
     lengths = history.lengths
     from_end = np.repeat(history.indptr[1:], lengths) - np.arange(len(history.items))
@@ -198,8 +198,8 @@ def _finish(train: Interactions, test: Interactions, settings: Mapping[str, obje
 
 
 def _check_share(share: float) -> None:
-    if not 0 < share < 1:
-        raise ConfigError(f"test_share is {share}; it must lie between 0 and 1, such as 0.2")
+    if isinstance(share, bool) or not isinstance(share, int | float | np.number) or not 0 < share < 1:
+        raise ConfigError(f"test_share is {share!r}; it must lie between 0 and 1, such as 0.2")
 
 
 def _closest_cut(times: npt.NDArray[np.int64], test_share: float) -> int:

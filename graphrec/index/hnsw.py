@@ -32,6 +32,7 @@ import hnswlib
 import numpy as np
 import numpy.typing as npt
 
+from graphrec.checks import check_count
 from graphrec.data.lists import ItemLists, concatenate, empty_lists, indptr_of, take_lists
 from graphrec.errors import BundleError, ConfigError
 from graphrec.index.exact import ExactIndex
@@ -65,11 +66,9 @@ class HnswSettings:
     ef_search: int = 100
 
     def __post_init__(self) -> None:
-        if not 2 <= self.m <= 512:
-            raise ConfigError(f"m is {self.m}; legal are 2 to 512 links a node")
+        check_count("m", self.m, 2, 512)
         for name in ("ef_construction", "ef_search"):
-            if not 1 <= getattr(self, name) <= 1_000_000:
-                raise ConfigError(f"{name} is {getattr(self, name)}; legal are 1 to 1,000,000")
+            check_count(name, getattr(self, name), 1, 1_000_000)
 
 
 class HnswIndex:

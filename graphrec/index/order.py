@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.checks import as_array, check_finite, check_rows
+from graphrec.checks import as_array, check_finite, check_k, check_rows
 from graphrec.data.lists import ItemLists, indptr_of
 from graphrec.errors import ConfigError, DataError
 from graphrec.index.protocol import Metric
@@ -79,8 +79,7 @@ def check_search(
     dim: int,
 ) -> npt.NDArray[np.float32]:
     """Return the queries as (q, dim) float32; raise as :meth:`graphrec.index.protocol.Index.search` does."""
-    if k < 1:
-        raise ConfigError(f"k is {k}; a search asks for at least 1 row")
+    check_k(k)
     array = as_array(vectors, np.float32, name="vectors", ndim=2)
     if array.shape[1] != dim:
         raise DataError(f"the query vectors have {array.shape[1]} dimensions, the index {dim}")

@@ -13,6 +13,7 @@ from graphrec.contracts.recall_data import RecallData
 from graphrec.contracts.recaller import Recaller
 from graphrec.data.interactions import histories
 from graphrec.data.lists import concatenate
+from graphrec.errors import ConfigError
 from graphrec.recallers.filtering import recall_allowed
 
 # Users whose lists are made together.
@@ -46,9 +47,13 @@ def recall(channel: Recaller, data: RecallData, users: Iterable[str] | None = No
     DataError
         If ``users`` are no sequence of strings.
     ConfigError
-        If ``k < 1``.
+        If ``k`` is no whole number of 1 or more, or one of the others is something else.
     """
     check_k(k)
+    if not isinstance(data, RecallData):
+        raise ConfigError(f"recall takes a channel and the RecallData it was fitted on, not a {type(data).__name__}")
+    if not isinstance(channel, Recaller):
+        raise ConfigError(f"a {type(channel).__name__} answers nothing yet; recall takes what its fit(data) returns")
     rows = np.arange(len(data.users)) if users is None else data.users.rows(users, kind="user")
     history, parts = histories(data.interactions), []
     for start in range(0, max(len(rows), 1), _CHUNK):

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
+from graphrec.checks import as_path
 from graphrec.errors import DataError
 
 
@@ -29,9 +30,10 @@ class Rejects:
     stops; without rejects there is none, and an old one is removed.
     """
 
-    def __init__(self, path: Path | None, *, name: str, place: str) -> None:
+    def __init__(self, path: str | Path | None, *, name: str, place: str) -> None:
         self.reasons: dict[str, Reason] = {}
-        self.name, self.place, self.path = name, place, path
+        self.name, self.place = name, place
+        self.path = None if path is None else as_path(path, name="rejects")
         self._file: IO[str] | None = None
         self._writer: Any = None
 

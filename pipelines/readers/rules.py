@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from graphrec.checks import as_path
 from graphrec.contracts.recall_data import RecallData
 from graphrec.data.files import file_sha256
 from graphrec.data.rules import KINDS, Entry, Rule, Rules
@@ -34,7 +35,7 @@ class _Table(NamedTuple):
     values: dict[str, Any]
 
 
-def read_rules(path: Path) -> tuple[Rules, list[str]]:
+def read_rules(path: str | Path) -> tuple[Rules, list[str]]:
     """Return the rules of a file that can be used by themselves, and a sentence for each that cannot.
 
     Whether they fit each other and a catalogue is for :func:`graphrec.operations.conflicts.find_problems`.
@@ -49,6 +50,7 @@ def read_rules(path: Path) -> tuple[Rules, list[str]]:
     ConfigError
         If the file is missing, no UTF-8 text, or no TOML or CSV.
     """
+    path = as_path(path, name="the file of rules")
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:

@@ -208,7 +208,7 @@ def test_illegal_settings() -> None:
         split_by_ratio(events, test_share=1.0, seed=0)
     with pytest.raises(ConfigError, match="test_share is 0"):
         split_by_time(events, test_share=0)
-    with pytest.raises(ConfigError, match="n = 0"):
+    with pytest.raises(ConfigError, match="n is 0"):
         split_leave_last(events, n=0)
     with pytest.raises(ConfigError, match="no ISO date"):
         split_by_time(events, cut="last spring")
