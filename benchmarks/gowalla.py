@@ -36,10 +36,10 @@ from benchmarks.harness import write_json
 from graphrec.channels.behaviour.spectrum import item_spectrum
 from graphrec.contracts.progress import FitContext
 from graphrec.contracts.recall_data import RecallData
-from graphrec.data.interactions import Interactions, coalesce, histories, take
+from graphrec.data.interactions import Interactions, coalesce, take
 from graphrec.data.lists import ItemLists, take_lists
-from graphrec.data.splits import held_out
 from graphrec.errors import ConfigError
+from graphrec.evaluation.held_out import held_out_panel
 from graphrec.evaluation.metrics import rank_metrics
 from graphrec.fusion.boosted import Boosted, fit_boosted
 from graphrec.fusion.calibrated import Method
@@ -47,7 +47,8 @@ from graphrec.fusion.rrf import Rrf, merging_depth
 from graphrec.fusion.settings import Fusion
 from graphrec.pipelines.config.build import Config
 from graphrec.pipelines.config.load import check_config
-from graphrec.pipelines.evaluation.evaluate import ask_all, evaluate, sample_users
+from graphrec.pipelines.evaluation.evaluate import evaluate
+from graphrec.pipelines.evaluation.panel_lists import ask_all
 from graphrec.pipelines.jobs.fitting import fit_channels
 from graphrec.pipelines.jobs.train import prepare
 from graphrec.pipelines.progress import Shown, Steps
@@ -154,13 +155,12 @@ def validation_lists(
 ) -> tuple[dict[str, ItemLists], ItemLists, npt.NDArray[np.int64]]:
     """Return each channel's lists for validation users, what was held out for them, and the items' counts beside it."""
     train, rest = mixed_part(data, share=SHARE, seed=SEED)
-    truth = held_out(train, rest)
-    users = sample_users(np.flatnonzero(truth.lengths > 0).astype(np.int32), VALIDATION_USERS, seed=SEED)
-    fitted = fit_channels(config, dataclasses.replace(data, interactions=train), steps, note=" for validation")
+    part = dataclasses.replace(data, interactions=train)
+    panel = held_out_panel(part, rest, max_users=VALIDATION_USERS, seed=SEED).panel
+    fitted = fit_channels(config, part, steps, note=" for validation")
     with steps.step("ask every channel on validation"):
-        depth, history = merging_depth(CUTOFFS[-1]), histories(train)
-        lists = ask_all(fitted.channels, history, users, depth, allowed=data.pool, now=None)
-    return lists, take_lists(truth, users), np.bincount(train.items, minlength=len(data.items))
+        lists = ask_all(fitted.channels, panel, merging_depth(CUTOFFS[-1])).lists
+    return dict(lists), panel.truth, np.bincount(train.items, minlength=len(data.items))
 
 
 def choose(

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.data.lists import ItemLists, take_lists
+from graphrec.contracts.panel import Panel, take_panel
+from graphrec.contracts.recaller import Recaller
 from graphrec.evaluation.bootstrap import percentile_interval, resampled_means
-from graphrec.evaluation.metrics import rank_metrics, truth_sizes
 from graphrec.evaluation.selection import Selection, select_channels
 from graphrec.fusion.settings import Fusion
+
+from .panel_lists import PanelLists, ask_all, merged_recall, of_channels, take_answers
 
 # Users that channels are chosen on: every set that is tried is merged for all of them.
 SELECTING_USERS = 2000
 _KEPT = ""
 
-Lists = Mapping[str, ItemLists]
 Costs = Mapping[str, Mapping[str, float]]
 
 
@@ -44,11 +45,11 @@ class Trials:
         dropped = [name for name in self.names if name not in self.selection.channels]
         object.__setattr__(self, "recall", {name: np.zeros(len(self.reported)) for name in (_KEPT, *dropped)})
 
-    def add(self, start: int, lists: Lists, truth: ItemLists, fusion: Fusion) -> None:
+    def add(self, start: int, answers: PanelLists, fusion: Fusion) -> None:
         """Measure the users of one chunk, ``start`` onwards."""
         for extra, recall in self.recall.items():
-            kept = {name: part for name, part in lists.items() if name in (*self.selection.channels, extra)}
-            recall[start : start + len(truth)] = merged_recall(kept, truth, fusion, self.k) if kept else 0.0
+            kept = of_channels(answers, (*self.selection.channels, extra))
+            recall[start : start + len(answers.panel)] = merged_recall(kept, fusion, self.k)
 
     def results(self, full: npt.NDArray[np.float64], *, rounds: int, seed: int) -> dict[str, Any]:
         """Return the recommendation as JSON values; ``full`` (n,) is the Recall@k of all channels merged."""
@@ -91,54 +92,44 @@ class Trials:
         return {limit: sum(cost[name] for name in names) for limit, cost in self.costs.items()}
 
 
-def merged_recall(lists: Lists, truth: ItemLists, fusion: Fusion, k: int) -> npt.NDArray[np.float64]:
-    """Return (n,) Recall@k of the merged lists."""
-    return rank_metrics(fusion.merge(lists, k).lists, truth, k).recall
-
-
 def choose_channels(
-    ask: Callable[[npt.NDArray[np.int32]], Lists],
-    truth: ItemLists,
-    users: npt.NDArray[np.int32],
+    channels: Mapping[str, Recaller],
     fusion: Fusion,
+    panel: Panel,
     *,
     k: int,
     limits: Mapping[str, float],
     costs: Costs,
-    names: tuple[str, ...],
-    validation: tuple[Lists, ItemLists] | None,
+    validation: PanelLists | None,
     seed: int,
 ) -> Trials:
-    """Return the channels that greedy selection keeps, ready to be measured.
+    """Return the channels that greedy selection keeps, ready to be measured on the panel.
 
     Parameters
     ----------
-    ask : callable
-        ``ask(users) -> {channel: lists}``, for users of the test part.
-    truth : ItemLists
-        What is held out for every user in the test part.
-    users : ndarray
-        (n,) int32 rows of the users that are measured.
-    validation : (lists, truth) or None
+    channels, fusion
+        What is measured; a set of channels is worth the Recall@k of its merged lists, pins and boosts included.
+    panel : Panel
+        The users that are measured.
+    validation : PanelLists or None
         Where channels are chosen. Without it half of the measured users are used up for choosing, ``SELECTING_USERS``
-        at most, and the figures are of the others: those of whom one chose would flatter the choice.
+        at most, and the figures are of the others: the users of the choice would flatter it.
     """
     rng = np.random.default_rng(seed)
-    reported = np.ones(len(users), dtype=np.bool_)
+    reported = np.ones(len(panel), dtype=np.bool_)
     if validation is not None:
-        lists, true = validation
-        own = np.flatnonzero(truth_sizes(true) > 0)
-        own = np.sort(rng.choice(own, size=min(SELECTING_USERS, len(own)), replace=False))
-        lists, true = {name: take_lists(part, own) for name, part in lists.items()}, take_lists(true, own)
+        n = len(validation.panel)
+        own = np.sort(rng.choice(n, size=min(SELECTING_USERS, n), replace=False))
+        answers = take_answers(validation, own)
         chosen_on = f"{len(own):,} users of the validation part"
     else:
-        own = np.sort(rng.choice(len(users), size=min(SELECTING_USERS, (len(users) + 1) // 2), replace=False))
-        reported[own] = len(users) == 1
-        lists, true = ask(users[own]), take_lists(truth, users[own])
+        own = np.sort(rng.choice(len(panel), size=min(SELECTING_USERS, (len(panel) + 1) // 2), replace=False))
+        reported[own] = len(panel) == 1
+        answers = ask_all(channels, take_panel(panel, own), fusion.channel_depth(k))
         chosen_on = f"{len(own):,} of the measured users, who are left out of these figures"
 
-    def value(channels: tuple[str, ...]) -> float:
-        return float(merged_recall({name: lists[name] for name in channels}, true, fusion, k).mean())
+    def objective(names: tuple[str, ...]) -> float:
+        return float(merged_recall(of_channels(answers, names), fusion, k).mean())
 
-    selection = select_channels(names, value, costs=costs, limits=limits)
-    return Trials(selection, chosen_on, k, limits, costs, names, reported)
+    selection = select_channels(tuple(channels), objective, costs=costs, limits=limits)
+    return Trials(selection, chosen_on, k, limits, costs, tuple(channels), reported)

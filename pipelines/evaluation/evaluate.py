@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -12,28 +12,24 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.contracts.queries import Queries, known_queries
+from graphrec.contracts.panel import Panel, take_panel
 from graphrec.contracts.recall_data import RecallData
 from graphrec.contracts.recaller import Recaller
-from graphrec.contracts.training_part import last_moment
-from graphrec.data.interactions import Interactions, histories
-from graphrec.data.lists import ItemLists, concatenate, entries_where, take_lists
-from graphrec.data.splits import held_out
-from graphrec.errors import ConfigError, DataError
-from graphrec.evaluation.accounting import Merge, overlap, shares, without_each
+from graphrec.data.interactions import Interactions
+from graphrec.data.lists import ItemLists
+from graphrec.errors import ConfigError
+from graphrec.evaluation.accounting import overlap, shares, without_each
 from graphrec.evaluation.bootstrap import percentile_interval, resampled_means
-from graphrec.evaluation.metrics import metrics_at, truth_sizes
+from graphrec.evaluation.held_out import HeldOut, held_out_panel
+from graphrec.evaluation.metrics import metrics_at
 from graphrec.fusion.settings import Fusion
-from graphrec.ranking.place import merge_and_place
-from graphrec.recallers.filtering import recall_allowed
 
 from .accumulator import STRATA, Tally, Yardstick, yardstick
 from .channel_choice import Trials, choose_channels
 from .definitions import DEFINITIONS
 from .latency import FUSED, query_us
+from .panel_lists import PanelLists, ask_in_chunks, merged, of_channels
 
-# Users measured at once: their top lists of every channel are held together.
-_CHUNK = 2048
 _TIMED_USERS = 200
 HOT = "hot"
 
@@ -56,7 +52,7 @@ def evaluate(
     dataset: str = "",
     split: Mapping[str, object] | None = None,
     limits: Mapping[str, float] | None = None,
-    validation: tuple[Mapping[str, ItemLists], ItemLists] | None = None,
+    validation: PanelLists | None = None,
 ) -> dict[str, Any]:
     """Return the report of channels that were fitted on ``data``, measured on ``test``.
 
@@ -87,8 +83,8 @@ def evaluate(
     limits : mapping of str to float, optional
         Limits to the sums of ``query_us``, ``size_bytes`` or ``channels`` (1 each): the report then recommends which
         channels to keep (:mod:`graphrec.evaluation.selection`), at the largest cut-off.
-    validation : (lists, truth), optional
-        Where these channels are chosen: each channel's answers on a validation part, as deep as they will be merged.
+    validation : PanelLists, optional
+        Where these channels are chosen: each channel's lists for a validation panel, as deep as they will be merged.
         Without it some of the measured users are used up for choosing.
 
     Returns
@@ -105,7 +101,7 @@ def evaluate(
 
     Notes
     -----
-    Memory: the top lists of ``_CHUNK`` users, and a few numbers a user, channel and cut-off. Same input and seed give
+    Memory: the top lists of a chunk of users, and a few numbers a user, channel and cut-off. Same input and seed give
     the same numbers, but for the seconds.
     """
     cutoffs = _cutoffs(k)
@@ -113,15 +109,12 @@ def evaluate(
         raise ConfigError("there is no channel to evaluate; fit at least one")
     if FUSED in channels:
         raise ConfigError(f"a channel is called {FUSED!r}, which is the name of the merged list; rename it")
-    history, truth, users, counts = _subjects(data, test, max_users=max_users, seed=seed)
+    held = held_out_panel(data, test, max_users=max_users, seed=seed)
+    panel, counts = held.panel, _counts(data, held)
     measure = yardstick(data.interactions, data.pool, cutoffs)
-    sample = np.random.default_rng(seed).permutation(users)[:_TIMED_USERS]
-    took = query_us(channels, fusion, history, sample, cutoffs[-1], pool=data.pool)
-
-    def ask(some: npt.NDArray[np.int32]) -> dict[str, ItemLists]:
-        return ask_all(channels, history, some, depth, allowed=data.pool, now=last_moment(data))
-
-    depth, trials = fusion.channel_depth(cutoffs[-1]), None
+    sample = np.random.default_rng(seed).permutation(len(panel))[:_TIMED_USERS]
+    took = query_us(channels, fusion, take_panel(panel, sample), cutoffs[-1])
+    trials = None
     if limits:
         costs: dict[str, Mapping[str, float]] = {
             "query_us": {name: took[name] for name in channels},
@@ -129,10 +122,9 @@ def evaluate(
             "channels": dict.fromkeys(channels, 1.0),
         }
         trials = choose_channels(
-            ask, truth, users, fusion, k=cutoffs[-1], limits=limits, costs=costs, names=tuple(channels),
-            validation=validation, seed=seed,
-        )  # fmt: skip
-    found = _measure(channels, fusion, history, truth, users, measure, progress, trials, now=last_moment(data))
+            channels, fusion, panel, k=cutoffs[-1], limits=limits, costs=costs, validation=validation, seed=seed
+        )
+    found = _measure(channels, fusion, panel, measure, progress, trials)
     report = {
         "dataset": dataset,
         "split": dict(split or {}),
@@ -140,7 +132,7 @@ def evaluate(
         "k": cutoffs,
         "users": counts,
         "fusion": fusion.to_dict(),
-        **found.results(take_lists(truth, users), measure, rounds=bootstrap_rounds, seed=seed),
+        **found.results(panel.truth, measure, rounds=bootstrap_rounds, seed=seed),
         "bootstrap": {"rounds": bootstrap_rounds, "level": 0.95, "seed": seed},
         "definitions": DEFINITIONS,
         **_surroundings(),
@@ -194,41 +186,18 @@ def _cutoffs(k: Sequence[int]) -> list[int]:
     return [int(cutoff) for cutoff in cutoffs]
 
 
-def _subjects(
-    data: RecallData, test: Interactions, *, max_users: int | None, seed: int
-) -> tuple[ItemLists, ItemLists, npt.NDArray[np.int32], dict[str, int]]:
-    """Return histories and truth of all users, the rows of those to measure, and counts for the report."""
-    train = data.interactions
-    if (train.n_users, train.n_items) != (test.n_users, test.n_items):
-        raise DataError(
-            f"the channels learned from {train.n_users} users and {train.n_items} items, the test part speaks of "
-            f"{test.n_users} and {test.n_items}; read both with the same vocabularies"
-        )
-    everything = held_out(train, test)
-    truth = entries_where(everything, data.pool[everything.items])
-    users = np.flatnonzero(truth_sizes(truth) > 0).astype(np.int32)
-    if len(users) == 0:
-        raise DataError("nobody has a held-out item inside the pool; hold out more events or widen the pool")
-    n_with_truth = len(users)
-    users = sample_users(users, max_users, seed=seed)
-    history = histories(train)
-    counts = {
-        "all": train.n_users,
-        "with_truth": n_with_truth,
-        "measured": len(users),
-        "measured_without_history": int((history.lengths[users] == 0).sum()),
-        "pool": int(data.pool.sum()),
-        "true_items": int(truth.lengths[users].sum()),
-        "true_items_outside_pool": len(everything.items) - len(truth.items),
+def _counts(data: RecallData, held: HeldOut) -> dict[str, int]:
+    """Return how many users and items were measured, and what was left out."""
+    panel = held.panel
+    return {
+        "all": data.interactions.n_users,
+        "with_truth": held.n_with_truth,
+        "measured": len(panel),
+        "measured_without_history": int((panel.history.lengths == 0).sum()),
+        "pool": int(panel.pool.sum()),
+        "true_items": len(panel.truth.items),
+        "true_items_outside_pool": held.n_outside_pool,
     }
-    return history, truth, users, counts
-
-
-def sample_users(users: npt.NDArray[np.int32], most: int | None, *, seed: int) -> npt.NDArray[np.int32]:
-    """Return ``users``, or ``most`` of them drawn with the seed, in the same order, where they are more."""
-    if most is None or len(users) <= most:
-        return users
-    return np.sort(np.random.default_rng(seed).choice(users, size=most, replace=False))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -242,17 +211,20 @@ class _Found:
     unique_hits: dict[int, npt.NDArray[np.int64]]
     trials: Trials | None = None
 
-    def add(
-        self, start: int, lists: Mapping[str, ItemLists], truth: ItemLists, merge: Merge, cutoffs: list[int]
-    ) -> None:
+    def add(self, start: int, answers: PanelLists, fusion: Fusion, cutoffs: list[int]) -> None:
         """Account for the users of one chunk."""
+        lists, truth = answers.lists, answers.panel.truth
+
+        def merge(parts: Mapping[str, ItemLists], k: int) -> ItemLists:
+            return merged(of_channels(answers, list(parts)), fusion, k)
+
         for name, part in (*lists.items(), (FUSED, merge(lists, cutoffs[-1]))):
             self.tallies[name].add(start, part, truth)
         here = slice(start, start + len(truth))
         for name, part in without_each(lists, merge, cutoffs[-1]).items():
             for k, values in metrics_at(part, truth, cutoffs).items():
                 self.without[name][k][here] = values.recall
-        sizes = truth_sizes(truth)
+        sizes = truth.lengths
         for k in cutoffs:
             share = shares(lists, truth, k)
             self.common[k] += share.common
@@ -310,17 +282,13 @@ class _Found:
 def _measure(
     channels: Mapping[str, Recaller],
     fusion: Fusion,
-    history: ItemLists,
-    truth: ItemLists,
-    users: npt.NDArray[np.int32],
+    panel: Panel,
     measure: Yardstick,
     progress: Progress | None,
     trials: Trials | None,
-    *,
-    now: float | None,
 ) -> _Found:
     """Ask every channel for every user, chunk by chunk, and account for the answers."""
-    n, cutoffs, c = len(users), measure.cutoffs, len(channels)
+    n, cutoffs, c = len(panel), measure.cutoffs, len(channels)
     found = _Found(
         {name: Tally(measure, n) for name in (*channels, FUSED)},
         {name: {k: np.zeros(n) for k in cutoffs} for name in channels},
@@ -329,53 +297,12 @@ def _measure(
         {k: np.zeros(c, dtype=np.int64) for k in cutoffs},
         trials,
     )
-    depth, done = fusion.channel_depth(cutoffs[-1]), 0
-    for queries, lists in ask_in_chunks(channels, history, users, depth, allowed=measure.pool, now=now):
-
-        def merge(parts: Mapping[str, ItemLists], k: int, queries: Queries = queries) -> ItemLists:
-            return merge_and_place(fusion, parts, channels, queries, k).lists
-
-        chosen = take_lists(truth, queries.users)
-        found.add(done, lists, chosen, merge, cutoffs)
+    done = 0
+    for answers in ask_in_chunks(channels, panel, fusion.channel_depth(cutoffs[-1])):
+        found.add(done, answers, fusion, cutoffs)
         if trials is not None:
-            trials.add(done, lists, chosen, fusion)
-        done += len(queries)
+            trials.add(done, answers, fusion)
+        done += len(answers.panel)
         if progress is not None:
             progress(done, n)
     return found
-
-
-def ask_in_chunks(
-    channels: Mapping[str, Recaller],
-    history: ItemLists,
-    users: npt.NDArray[np.int32],
-    depth: int,
-    *,
-    allowed: npt.NDArray[np.bool_],
-    now: float | None,
-) -> Iterator[tuple[Queries, dict[str, ItemLists]]]:
-    """Yield queries of ``users`` in chunks, with each channel's ``depth`` allowed items that are not in the history."""
-    for start in range(0, len(users), _CHUNK):
-        chunk = users[start : start + _CHUNK]
-        queries = known_queries(history, chunk, now=now)
-        yield (
-            queries,
-            {
-                name: recall_allowed(channel, queries, depth, exclude=queries.history, allowed=allowed)
-                for name, channel in channels.items()
-            },
-        )
-
-
-def ask_all(
-    channels: Mapping[str, Recaller],
-    history: ItemLists,
-    users: npt.NDArray[np.int32],
-    depth: int,
-    *,
-    allowed: npt.NDArray[np.bool_],
-    now: float | None,
-) -> dict[str, ItemLists]:
-    """Return what :func:`ask_in_chunks` yields, joined: the lists of all ``users`` by channel, 8 bytes an entry."""
-    parts = [lists for _, lists in ask_in_chunks(channels, history, users, depth, allowed=allowed, now=now)]
-    return {name: concatenate([part[name] for part in parts]) for name in channels}

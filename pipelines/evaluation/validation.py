@@ -1,4 +1,4 @@
-"""A validation part of train: what a search is judged by, so that the test part stays unread."""
+"""A validation part of train: what settings and fusions are chosen by, so that the test part stays unread."""
 
 from __future__ import annotations
 
@@ -8,23 +8,16 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.contracts.queries import known_queries
+from graphrec.contracts.panel import Panel, chunks
 from graphrec.contracts.recall_data import RecallData
 from graphrec.contracts.recaller import Recaller
-from graphrec.data.interactions import histories
-from graphrec.data.lists import ItemLists, entries_where, take_lists
-from graphrec.data.splits import held_out
-from graphrec.errors import DataError
-from graphrec.evaluation.metrics import rank_metrics, truth_sizes
-from graphrec.recallers.filtering import recall_allowed
+from graphrec.evaluation.held_out import held_out_panel
+from graphrec.evaluation.metrics import rank_metrics
 
 from ..config.build import Config
 from ..config.sections import SplitSection
-from ..jobs.train import divide
-from .evaluate import sample_users
-
-# Users asked at once: their lists are held together.
-_CHUNK = 2048
+from ..jobs.splitting import divide
+from .panel_lists import CHUNK, ask_channel
 
 Metric = Literal["recall", "ndcg", "hit_rate"]
 Values = npt.NDArray[np.float64]
@@ -32,16 +25,13 @@ Values = npt.NDArray[np.float64]
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Validation:
-    """The inner part of train to learn from, and the users who are measured on the rest of it.
+    """Train divided once more: the inner part to learn from, and the panel whose truth is the rest.
 
-    ``data.interactions`` is the inner part; ``history`` holds one list a user of the data, ``truth`` one list for each
-    of ``users`` (n,) int32 rows; ``settings`` says how train was divided, as JSON values.
+    ``settings`` says how train was divided, as JSON values.
     """
 
     data: RecallData
-    history: ItemLists
-    users: npt.NDArray[np.int32]
-    truth: ItemLists
+    panel: Panel
     settings: dict[str, object]
 
 
@@ -53,13 +43,13 @@ def hold_out(
     Parameters
     ----------
     config : Config
-        Names the users' nodes of the knowledge graph, where it has any.
+        Names the users' nodes of the knowledge graph, where it has any, and the rules of the pool.
     train : RecallData
         ``train.interactions`` is the training part; test events must not be in it.
     section : SplitSection
         How it is divided; not ``given``.
     max_users : int, optional
-        Measure a random sample of so many users with truth.
+        The panel is a random sample of so many users with truth.
     seed : int
         Of a random split and of the sample.
 
@@ -71,23 +61,13 @@ def hold_out(
         If the knowledge graph holds edges from users to what is held out for them.
     """
     split, inner = divide(config, train, section, seed=seed)
-    history, everything = histories(split.train), held_out(split.train, split.test)
-    truth = entries_where(everything, inner.pool[everything.items])
-    users = np.flatnonzero(truth_sizes(truth) > 0).astype(np.int32)
-    if len(users) == 0:
-        raise DataError("nobody has a validation item inside the pool; hold out more events or widen the pool")
-    users = sample_users(users, max_users, seed=seed)
-    settings = {**split.settings, "users_measured": len(users)}
-    return Validation(inner, history, users, take_lists(truth, users), settings)
+    panel = held_out_panel(inner, split.test, max_users=max_users, seed=seed).panel
+    return Validation(inner, panel, {**split.settings, "users_measured": len(panel)})
 
 
-def measured(channel: Recaller, part: Validation, metric: Metric, k: int) -> Values:
-    """Return ``metric@k`` of each validation user, (n,) float64: full ranking over the pool, seen items left out."""
-    values = np.empty(len(part.users), dtype=np.float64)
-    for start in range(0, len(part.users), _CHUNK):
-        here = slice(start, start + _CHUNK)
-        queries = known_queries(part.history, part.users[here])
-        lists = recall_allowed(channel, queries, k, exclude=queries.history, allowed=part.data.pool)
-        truth = take_lists(part.truth, np.arange(len(part.users))[here])
-        values[here] = getattr(rank_metrics(lists, truth, k), metric)
-    return values
+def measured(channel: Recaller, panel: Panel, metric: Metric, k: int) -> Values:
+    """Return ``metric@k`` of each user of the panel, (n,) float64: full ranking over the pool, seen items left out."""
+    parts = [
+        getattr(rank_metrics(ask_channel(channel, chunk, k), chunk.truth, k), metric) for chunk in chunks(panel, CHUNK)
+    ]
+    return np.concatenate(parts)

@@ -8,25 +8,21 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from graphrec.bundle import publish, write_bundle
 from graphrec.contracts.recall_data import RecallData
 from graphrec.contracts.recipe import libraries_of
-from graphrec.contracts.training_part import last_moment, training_part
-from graphrec.data.interactions import Interactions, histories
-from graphrec.data.lists import ItemLists, take_lists
+from graphrec.contracts.training_part import training_part
 from graphrec.data.sequences import sequences
-from graphrec.data.splits import Split, held_out, split_by_ratio, split_by_time, split_given, split_leave_last
-from graphrec.errors import ConfigError
+from graphrec.data.splits import Split
 from graphrec.fusion.settings import Fusion, FusionRecipe
-from graphrec.graph.leaks import find_leaks, refuse_leaks, user_nodes
 from graphrec.recallers.vector import VectorRecaller
 
 from ..config.build import Config, make_fusion
 from ..config.load import load_config
-from ..config.sections import SplitSection
-from ..evaluation.evaluate import ask_all, evaluate, sample_users
+from ..evaluation.evaluate import evaluate
+from ..evaluation.panel_lists import PanelLists, ask_all
+from ..evaluation.validation import hold_out
 from ..progress import Silent, Steps
 from ..readers.inputs import Inputs, load_inputs
 from ..readers.rules import with_rules
@@ -35,8 +31,9 @@ from .fit_cache import FitCache
 from .fitting import Fitted, fit_channels
 from .output import check_output
 from .pool import Pooled, with_pool
+from .splitting import inner_section, make_split, refuse_user_leaks
 
-# Users of a validation part that channels are asked for: enough for fractions of a point, 1 GB at 16 channels of 400.
+# Users of the validation panel that a fusion is fitted on: enough for fractions of a point, 1 GB at 16 channels of 400.
 VALIDATION_USERS = 20_000
 
 
@@ -49,25 +46,12 @@ class Trained:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Validation:
-    """Each channel's answers to n users, what was held out for them, and the channels fitted without it.
-
-    ``counts`` (n_items,) are the events of each item in what the channels were fitted on.
-    """
-
-    lists: Mapping[str, ItemLists]
-    truth: ItemLists
-    fitted: Fitted
-    counts: npt.NDArray[np.int64]
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
 class Chosen:
-    """The fusion; where it was fitted, what fitting found (JSON values) and, if still needed, on which lists."""
+    """The fusion; where it was fitted, what fitting chose (JSON values) and, if still needed, on which lists."""
 
     fusion: Fusion
     found: Mapping[str, Any] | None = None
-    validation: Validation | None = None
+    validation: PanelLists | None = None
 
 
 def train(
@@ -163,94 +147,23 @@ def prepare(config: Config, *, rejects: Path | None, steps: Steps) -> tuple[Inpu
     return dataclasses.replace(inputs, pool=pooled.report), split, pooled.data
 
 
-def refuse_user_leaks(config: Config, data: RecallData, *, held: Interactions) -> None:
-    """Raise LeakError where the knowledge graph joins users to what is held out for them."""
-    knowledge = config.settings.data.knowledge
-    if knowledge is None:
-        return
-    template = knowledge.user_template or "{id}"
-    nodes = user_nodes(data.catalogue, data.users, lambda user: template.replace("{id}", user))
-    refuse_leaks(find_leaks(data.catalogue, nodes, held))
-
-
-def make_split(section: SplitSection, interactions: Interactions, test: Interactions | None, *, seed: int) -> Split:
-    """Hold events out as the configuration says."""
-    if section.kind == "given":
-        if test is None:
-            raise ConfigError("split.kind = 'given' needs data.interactions.test_path")
-        return split_given(interactions, test)
-    if section.kind == "leave-last":
-        return split_leave_last(interactions, n=section.n)
-    if section.kind == "ratio":
-        return split_by_ratio(interactions, test_share=section.test_share, seed=seed)
-    if section.cut is not None:
-        return split_by_time(interactions, cut=section.cut)
-    return split_by_time(interactions, test_share=section.test_share)
-
-
-def inner_section(split: SplitSection) -> SplitSection:
-    """Return how train is divided again where nothing else is said: as the whole was.
-
-    A given test file, or a cut in time, says nothing of how to divide train again: the first is followed by a random
-    ratio, the second by a cut that leaves ``test_share`` of the events.
-    """
-    return SplitSection(kind="ratio") if split.kind == "given" else split.model_copy(update={"cut": None})
-
-
-def divide(config: Config, train: RecallData, section: SplitSection, *, seed: int) -> tuple[Split, RecallData]:
-    """Return the training part divided once more, and what may be learned from its inner part, with its pool.
-
-    Raises
-    ------
-    LeakError
-        If the knowledge graph holds edges from users to what is held out for them.
-    """
-    split = make_split(section, train.interactions, None, seed=seed)
-    refuse_user_leaks(config, train, held=split.test)
-    return split, with_pool(config, training_part(train, split), events="train").data
-
-
-def validation_part(
-    config: Config, data: RecallData, steps: Steps, *, depth: int, cache: FitCache | None = None
-) -> Validation:
-    """Fit every channel on a part of ``data`` and ask it for users whose other events are the truth.
-
-    Parameters
-    ----------
-    data : RecallData
-        What channels may learn from, the training part alone.
-    depth : int
-        How many items each channel is asked for: ``channel_depth(k)`` of the fusion.
-
-    Notes
-    -----
-    At most ``VALIDATION_USERS`` users are asked for, drawn with the seed. Memory: their lists, 8 bytes an entry.
-    """
-    seed = config.settings.seed
-    split, data = divide(config, data, inner_section(config.settings.split), seed=seed)
-    fitted = fit_channels(config, data, steps, note=" for validation", cache=cache)
-    with steps.step("ask every channel on validation"):
-        truth = held_out(split.train, split.test)
-        users = sample_users(truth.lengths.nonzero()[0].astype(np.int32), VALIDATION_USERS, seed=seed)
-        lists = ask_all(fitted.channels, histories(split.train), users, depth, allowed=data.pool, now=last_moment(data))
-    counts = np.bincount(data.interactions.items, minlength=len(data.items))
-    return Validation(lists, take_lists(truth, users), fitted, counts)
-
-
 def choose_fusion(config: Config, data: RecallData, steps: Steps, *, cache: FitCache | None = None) -> Chosen:
     """Return the fusion that the configuration names, fitted on a validation part of ``data`` where it has to be."""
     fusion = make_fusion(config.settings.fusion, list(config.recipes))
     if not isinstance(fusion, FusionRecipe):
         return Chosen(fusion)
     k = max(config.settings.evaluate.k)
-    validation = validation_part(config, data, steps, depth=fusion.channel_depth(k), cache=cache)
+    seed, inner = config.settings.seed, inner_section(config.settings.split)
+    part = hold_out(config, data, inner, max_users=VALIDATION_USERS, seed=seed)
+    fitted = fit_channels(config, part.data, steps, note=" for validation", cache=cache)
+    with steps.step("ask every channel on validation"):
+        answers = ask_all(fitted.channels, part.panel, fusion.channel_depth(k))
     with steps.step("fit the fusion on validation"):
-        result = fusion.fit(
-            validation.lists, validation.truth, k=k, counts=validation.counts, seed=config.settings.seed
-        )
+        counts = np.bincount(part.data.interactions.items, minlength=len(data.items))
+        result = fusion.fit(answers.lists, part.panel.truth, k=k, counts=counts, seed=seed)
     # The lists are large: they stay only where something else is chosen on them.
-    kept = validation if config.settings.evaluate.limits else None
-    return Chosen(result.fusion, {**result.found, "k": k, "users": len(validation.truth)}, kept)
+    kept = answers if config.settings.evaluate.limits else None
+    return Chosen(result.fusion, {**result.found, "k": k, "users": len(part.panel)}, kept)
 
 
 def measure(
@@ -272,7 +185,7 @@ def measure(
             bootstrap_rounds=settings.evaluate.bootstrap_rounds,
             max_users=settings.evaluate.max_users,
             limits=settings.evaluate.limits,
-            validation=None if (part := chosen.validation) is None else (part.lists, part.truth),
+            validation=chosen.validation,
         )
     if chosen.found is not None:
         report["fusion_fit"] = dict(chosen.found)

@@ -21,7 +21,8 @@ from ..config.build import Config, spaces_of
 from ..config.load import load_config
 from ..config.sections import TuneSection
 from ..evaluation.validation import Metric, Validation, hold_out, measured
-from ..jobs.train import inner_section, prepare
+from ..jobs.splitting import inner_section
+from ..jobs.train import prepare
 from ..progress import Advance, Silent, Steps
 from .page import page
 from .report import NOTE, Search, channel_report, plain, versions
@@ -296,7 +297,7 @@ def _try(
     try:
         channel = with_settings(search.recipe, settings).fit(part.data, FitContext(seed=judge.fit_seed))
         fitted = time.perf_counter()
-        values = measured(channel, part, judge.metric, judge.k)
+        values = measured(channel, part.panel, judge.metric, judge.k)
     except ConfigError as error:
         return dataclasses.replace(trial, message=str(error)), None
     except DataError as error:

@@ -9,23 +9,30 @@ import pytest
 from graphrec.channels.behaviour.item_cf import ItemCF
 from graphrec.channels.content.tag import Tag
 from graphrec.channels.popular.hot import Hot
-from graphrec.contracts.queries import known_queries
+from graphrec.contracts.panel import Panel
+from graphrec.contracts.queries import Queries, known_queries
 from graphrec.contracts.recall_data import RecallData
 from graphrec.contracts.recaller import Recaller
 from graphrec.contracts.recipe import Recipe
 from graphrec.data.interactions import Interactions, histories
-from graphrec.data.lists import item_lists
+from graphrec.data.lists import ItemLists, item_lists, take_lists
 from graphrec.data.neighbours import NeighbourTable
 from graphrec.data.splits import Split, held_out, split_by_ratio, split_by_time
 from graphrec.errors import ConfigError, DataError
+from graphrec.evaluation.held_out import held_out_panel
+from graphrec.evaluation.metrics import rank_metrics
 from graphrec.fusion.priority import Priority
 from graphrec.fusion.settings import Fusion, Quota, Rrf
 from graphrec.fusion.snake import Snake
-from graphrec.pipelines.evaluation import evaluate as evaluation
+from graphrec.operations.recipe import Operations
+from graphrec.pipelines.evaluation import panel_lists
 from graphrec.pipelines.evaluation.accumulator import yardstick
 from graphrec.pipelines.evaluation.evaluate import evaluate
+from graphrec.pipelines.evaluation.panel_lists import PanelLists, ask_all
+from graphrec.pipelines.evaluation.validation import measured
 from graphrec.recallers.neighbours import NeighbourRecaller
-from tests.worlds import checkerboard, skewed
+from graphrec.recallers.ranked import RankedRecaller
+from tests.worlds import checkerboard, ruled, skewed
 
 K = [3, 8]
 
@@ -165,7 +172,7 @@ def test_chunks_do_not_change_anything(monkeypatch: pytest.MonkeyPatch) -> None:
     data, split, channels = world()
     whole = without_seconds(run(data, split, channels))
     calls: list[tuple[int, int]] = []
-    monkeypatch.setattr(evaluation, "_CHUNK", 7)
+    monkeypatch.setattr(panel_lists, "CHUNK", 7)
     parts = without_seconds(run(data, split, channels, progress=lambda done, total: calls.append((done, total))))
     assert parts == whole
     n = whole["users"]["measured"]
@@ -252,7 +259,9 @@ def test_channels_chosen_on_validation_are_measured_on_everybody() -> None:
     lists = {name: item_lists(slow_lists(data, one, list(truth), 200)) for name, one in channels.items()}
     # "Validation" where only the channel tag finds anything.
     liked = item_lists([items[:2] for items, _ in lists["tag"]])
-    report = run(data, split, channels, limits={"channels": 1}, validation=(lists, liked))["selection"]
+    panel = Panel(list(truth), take_lists(history, list(truth)), liked, data.pool)
+    validation = PanelLists(panel, channels, lists)
+    report = run(data, split, channels, limits={"channels": 1}, validation=validation)["selection"]
     assert report["kept"] == ["tag"]
     assert report["budget"] == {"channels": 1}
     assert report["chosen_on"] == f"{len(history.lengths[list(truth)])} users of the validation part"
@@ -283,6 +292,49 @@ def test_without_validation_those_of_whom_one_chose_are_not_reported() -> None:
     assert "selection" not in run(data, split, channels)
     one = run(data, split, channels, limits={"size_bytes": 2000}, max_users=1)["selection"]
     assert one["users"] == 1
+
+
+def test_channels_are_chosen_and_reported_by_the_lists_that_would_be_served() -> None:
+    """Pins and boosts included: the figures of kept channels are those of evaluating these channels alone."""
+    whole = ruled(skewed())
+    split = split_by_ratio(whole.interactions, test_share=0.3, seed=1)
+    data = dataclasses.replace(whole, interactions=split.train)
+    recipes: dict[str, Recipe] = {"hot": Hot(), "tag": Tag(), "operations": Operations()}
+    channels = {name: recipe.fit(data) for name, recipe in recipes.items()}
+    panel = held_out_panel(data, split.test).panel
+    answers = ask_all(channels, panel, Rrf().channel_depth(8))
+    for limit in (1, 2, 3):
+        report = run(data, split, channels, limits={"channels": limit}, validation=answers)
+        choice = report["selection"]
+        alone = run(data, split, {name: channels[name] for name in choice["kept"]})
+        assert choice["recall"][0] == pytest.approx(alone["fused"]["recall@8"])
+        assert choice["steps"][-1]["recall"] == pytest.approx(alone["fused"]["recall@8"])
+        assert choice["recall_of_all"][0] == pytest.approx(report["fused"]["recall@8"])
+        for name, row in choice["dropped"].items():
+            more = run(data, split, {key: channels[key] for key in channels if key in (*choice["kept"], name)})
+            assert row["adds"][0] == pytest.approx(more["fused"]["recall@8"] - alone["fused"]["recall@8"])
+    # The pins count: without them the merged list is another.
+    plain = Rrf().merge(answers.lists, 8).lists
+    assert rank_metrics(plain, panel.truth, 8).recall.mean() != pytest.approx(report["fused"]["recall@8"])
+
+
+def test_every_measurement_asks_at_the_moment_of_the_panel() -> None:
+    """For evaluation, latency, the choice of channels and validation alike: the last moment of the training part."""
+    data, split, channels = world(split_by_time(skewed().interactions, test_share=0.3))
+    hot = channels["hot"]
+    assert isinstance(hot, RankedRecaller)
+    assert split.train.times is not None
+    moments: list[float | None] = []
+
+    class Scheduled(RankedRecaller):
+        def recall(self, queries: Queries, k: int) -> ItemLists:
+            moments.append(queries.now)
+            return super().recall(queries, k)
+
+    scheduled = Scheduled(hot.items, hot.scores)
+    run(data, split, {"scheduled": scheduled, "tag": channels["tag"]}, limits={"channels": 1})
+    measured(scheduled, held_out_panel(data, split.test).panel, "recall", 5)
+    assert set(moments) == {float(split.train.times.max())}
 
 
 def test_bad_arguments() -> None:

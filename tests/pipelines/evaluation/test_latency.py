@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from graphrec.channels.popular.hot import Hot
+from graphrec.contracts.panel import Panel
 from graphrec.contracts.queries import Queries
-from graphrec.data.lists import ItemLists, empty_lists
+from graphrec.data.lists import ItemLists, empty_lists, item_lists
 from graphrec.fusion.settings import Rrf
 from graphrec.pipelines.evaluation.latency import query_us
 from graphrec.recallers.ranked import RankedRecaller
@@ -36,7 +37,7 @@ def test_a_query_takes_what_its_channel_takes_and_a_merged_one_what_all_take(mon
         return Timed(hot.items, hot.scores)
 
     # Nobody has seen anything: each channel is asked once.
-    users, nothing = np.arange(40, dtype=np.int32), empty_lists(40)
+    panel = Panel(np.arange(40), empty_lists(40), item_lists([[0]] * 40), data.pool)
     channels = {"quick": taking(3_000), "slow": taking(50_000)}
-    took = query_us(channels, Rrf(), nothing, users, 5, pool=data.pool)
+    took = query_us(channels, Rrf(), panel, 5)
     assert took == pytest.approx({"quick": 3, "slow": 50, "fused": 53})

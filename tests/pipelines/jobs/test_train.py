@@ -17,14 +17,14 @@ from graphrec.errors import DataError, GraphRecError, LeakError
 from graphrec.fusion.calibrated import Curve
 from graphrec.pipelines.config.build import Config
 from graphrec.pipelines.config.load import load_config
+from graphrec.pipelines.evaluation.panel_lists import ask_all
+from graphrec.pipelines.evaluation.validation import hold_out
+from graphrec.pipelines.jobs.splitting import inner_section, make_split
 from graphrec.pipelines.jobs.train import (
     Trained,
     evaluate_only,
-    inner_section,
-    make_split,
     prepare,
     train,
-    validation_part,
 )
 from graphrec.pipelines.progress import Silent
 from graphrec.serve.answer import Recalled
@@ -205,14 +205,15 @@ def test_a_validation_part_is_held_out_of_train_alone(shelf: Path, tmp_path: Pat
     _, split, data = prepare(config, rejects=None, steps=Silent())
     inner = make_split(inner_section(config.settings.split), data.interactions, None, seed=config.settings.seed)
     assert len(inner.train.users) + len(inner.test.users) == len(data.interactions.users) == len(split.train.users)
-    part = validation_part(config, data, Silent(), depth=7)
-    assert list(part.lists) == list(part.fitted.channels) == ["hot"]
-    assert len(part.lists["hot"]) == len(part.truth) == N_READERS
-    assert part.lists["hot"].lengths.max() == 7
+    part = hold_out(config, data, inner_section(config.settings.split), max_users=None, seed=config.settings.seed)
+    assert part.data.interactions.items.tolist() == inner.train.items.tolist()
+    assert len(part.panel) == N_READERS
+    answers = ask_all({"hot": config.recipes["hot"].fit(part.data)}, part.panel, 7)
+    assert answers.lists["hot"].lengths.max() == 7
     known = histories(inner.train)
-    for user, (items, _) in enumerate(part.lists["hot"]):
+    for user, (items, _) in enumerate(answers.lists["hot"]):
         assert not set(items.tolist()) & set(known[user][0].tolist())
-        assert not set(part.truth[user][0].tolist()) & set(known[user][0].tolist())
+        assert not set(part.panel.truth[user][0].tolist()) & set(known[user][0].tolist())
 
 
 def test_without_knowledge_the_rest_still_works(tmp_path: Path) -> None:

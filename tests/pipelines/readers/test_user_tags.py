@@ -182,8 +182,8 @@ def test_a_search_is_judged_without_the_tags_of_its_validation_part(tmp_path: Pa
     config = check_config(shelf(tmp_path), directory=tmp_path)
     _, _, measured = prepare(config, rejects=None, steps=Silent())
     part = hold_out(config, measured, config.settings.split, max_users=None, seed=1)
-    users = np.repeat(np.arange(len(part.truth)), part.truth.lengths)
-    held = set(zip(part.users[users].tolist(), part.truth.items.tolist(), strict=True))
+    users = np.repeat(np.arange(len(part.panel.truth)), part.panel.truth.lengths)
+    held = set(zip(part.panel.users[users].tolist(), part.panel.truth.items.tolist(), strict=True))
     assert measured.user_tags is not None
     assert part.data.user_tags is not None
     before, after = (

@@ -13,6 +13,7 @@ import pytest
 
 import graphrec.pipelines.tuning.report
 import graphrec.pipelines.tuning.tune
+from graphrec.contracts.panel import Panel
 from graphrec.contracts.progress import FitContext
 from graphrec.contracts.queries import known_queries
 from graphrec.contracts.recaller import Recaller
@@ -22,8 +23,9 @@ from graphrec.data.splits import held_out, split_by_ratio
 from graphrec.errors import ConfigError, DataError, LeakError
 from graphrec.evaluation.metrics import rank_metrics
 from graphrec.pipelines.config.load import load_config
-from graphrec.pipelines.evaluation.validation import Metric, Validation, hold_out, measured
-from graphrec.pipelines.jobs.train import evaluate_only, inner_section, prepare
+from graphrec.pipelines.evaluation.validation import Metric, hold_out, measured
+from graphrec.pipelines.jobs.splitting import inner_section
+from graphrec.pipelines.jobs.train import evaluate_only, prepare
 from graphrec.pipelines.progress import Silent
 from graphrec.pipelines.tuning.tune import Tuned, tune
 from tests.pipelines.shelf import CONFIG, write_shelf
@@ -146,10 +148,10 @@ def test_an_interrupted_run_leaves_what_it_found_and_goes_on(
 ) -> None:
     path, calls = shelf(tmp_path), iter(range(99))
 
-    def impatient(channel: Recaller, part: Validation, metric: Metric, k: int) -> Any:
+    def impatient(channel: Recaller, panel: Panel, metric: Metric, k: int) -> Any:
         if next(calls) == 5:
             raise KeyboardInterrupt
-        return measured(channel, part, metric, k)
+        return measured(channel, panel, metric, k)
 
     monkeypatch.setattr(graphrec.pipelines.tuning.tune, "measured", impatient)
     stopped = tune(path, tmp_path / "out")
@@ -332,12 +334,12 @@ def test_validation_users_are_sampled_and_have_truth_in_the_pool(tmp_path: Path)
     few = dataclasses.replace(train, pool=pool)
     section = inner_section(config.settings.split)
     part = hold_out(config, few, section, max_users=9, seed=7)
-    assert len(part.users) == 9
-    assert part.truth.lengths.min() > 0
-    assert pool[part.truth.items].all()
-    assert hold_out(config, few, section, max_users=9, seed=7).users.tolist() == part.users.tolist()
+    assert len(part.panel.users) == 9
+    assert part.panel.truth.lengths.min() > 0
+    assert pool[part.panel.truth.items].all()
+    assert hold_out(config, few, section, max_users=9, seed=7).panel.users.tolist() == part.panel.users.tolist()
     nothing = dataclasses.replace(train, pool=np.zeros(len(train.items), dtype=np.bool_))
-    with pytest.raises(DataError, match="nobody has a validation item inside the pool"):
+    with pytest.raises(DataError, match="nobody has a held-out item inside the pool"):
         hold_out(config, nothing, section, max_users=9, seed=7)
 
 
@@ -346,11 +348,11 @@ def test_metrics_of_a_part_are_those_of_the_lists(tmp_path: Path) -> None:
     _, _, train = prepare(config, rejects=None, steps=Silent())
     part = hold_out(config, train, inner_section(config.settings.split), max_users=30, seed=1)
     channel = config.recipes["hot"].fit(part.data)
-    queries = known_queries(part.history, part.users)
+    queries = part.panel.queries
     lists = leave_out(channel.recall(queries, 99), 4, exclude=queries.history, allowed=train.pool)
     for metric in ("recall", "ndcg", "hit_rate"):
-        expected = getattr(rank_metrics(lists, part.truth, 4), metric)
-        assert measured(channel, part, metric, 4).tolist() == expected.tolist()
+        expected = getattr(rank_metrics(lists, part.panel.truth, 4), metric)
+        assert measured(channel, part.panel, metric, 4).tolist() == expected.tolist()
 
 
 def test_a_graph_that_gives_validation_away_is_refused(tmp_path: Path) -> None:
