@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 from graphrec.channels.families import VectorSettings, history_half_life
 from graphrec.channels.shared import shared_taste
 from graphrec.contracts.domains import choices, floats, ints
-from graphrec.contracts.progress import ALONE, FitContext
+from graphrec.contracts.progress import ALONE, Checkpoints, FitContext
 from graphrec.contracts.recall_data import RecallData
 from graphrec.contracts.recipe import About
 from graphrec.contracts.settings import count, number
@@ -33,9 +33,10 @@ _FIRST_DECAY, _SECOND_DECAY, _TINY = 0.9, 0.999, 1e-8
 # The learning rate falls along half a cosine to this share of the first.
 _LAST_RATE = 0.1
 
-Pair = tuple[FloatArray, FloatArray]
+# Seconds between two checkpoints.
+_CHECKPOINT_S = 20.0
 
-_log = logging.getLogger(__name__)
+Pair = tuple[FloatArray, FloatArray]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +127,8 @@ class LightGCN(VectorSettings):
 
         For m pairs, a step takes O(layers * m * dim + users * negatives * dim) time; memory is about
         40 (users + items) dim bytes, the pairs three times, and 8 KiB * negatives for each thread. The loss, which
-        the draw of negatives shakes a little, is logged ten times.
+        the draw of negatives shakes a little, is told to ``context.progress`` at each step. Where there are
+        ``context.checkpoints``, a fit that was stopped goes on where it was, with the same answer.
 
         Raises
         ------
@@ -136,12 +138,13 @@ class LightGCN(VectorSettings):
         taste = shared_taste(data, context, self.weight_exponent)
         rows = np.unique(taste.indices).astype(np.int32)
         graph = bipartite(sp.csr_array(taste[:, rows]))
-        users, items = self._train(graph, np.random.default_rng(context.seed))
+        users, items = self._train(graph, context)
         depth = np.float32(self.layers + 1)
-        asking, targets = propagate(graph, users, items, self.layers)
+        asking, targets = propagate(graph, users, items, self.layers, threads=context.threads)
         targets = self._served(targets)
         # What an item hands to a user: the layers below the last, over the root of the item's degree.
-        below = propagate(graph, users, items, self.layers - 1)[1] * np.float32(self.layers) / depth
+        lower = propagate(graph, users, items, self.layers - 1, threads=context.threads)[1]
+        below = lower * np.float32(self.layers) / depth
         sources = below * inverse_power(graph.item_degrees, 0.5)[:, None].astype(np.float32)
         drawn = np.random.default_rng(context.seed).permutation(np.flatnonzero(graph.user_degrees))[:AUDITED]
         return VectorRecaller(
@@ -157,51 +160,74 @@ class LightGCN(VectorSettings):
             reason="because you {verb} {source}: close to it in the graph of who {verb} what",
         )
 
-    def _train(self, graph: Bipartite, rng: np.random.Generator) -> Pair:
+    def _train(self, graph: Bipartite, context: FitContext) -> Pair:
         """Return what was learnt of users (n_users, dim) and items (n_items, dim); zero for users without events."""
-        first = [rng.standard_normal((n, self.dim), dtype=np.float32) for n in graph.shape]
-        users, items = (vectors * np.float32(self.init_scale) for vectors in first)
-        users[graph.user_degrees == 0] = 0
-        if not len(items):
-            return users, items
-        moments = [(np.zeros_like(vectors), np.zeros_like(vectors)) for vectors in (users, items)]
-        told = max(1, self.steps // 10)
-        for step in range(1, self.steps + 1):
-            negatives = np.sort(rng.choice(len(items), min(self.negatives, len(items)), replace=False))
-            loss, gradients = self.loss(graph, users, items, negatives)
+        rng, n_items = np.random.default_rng(context.seed), graph.shape[1]
+        state = self._first(graph, rng)
+        done, saved_at = _resumed(state, context.checkpoints) if n_items else self.steps, time.monotonic()
+        for step in range(1, self.steps + 1 if n_items else 1):
+            negatives = np.sort(rng.choice(n_items, min(self.negatives, n_items), replace=False))
+            if step <= done:  # drawn all the same: what follows is then what it would have been without a stop
+                continue
+            loss, gradients = self.loss(graph, state["users"], state["items"], negatives, threads=context.threads)
             if not np.isfinite(loss):
                 raise ConfigError(f"the loss of lightgcn is {loss} at step {step}; lower lr, which is {self.lr}")
-            if step % told == 0:
-                _log.info("lightgcn: step %d of %d, loss %.6g", step, self.steps, loss)
-            for vectors, gradient, (mean, square) in zip((users, items), gradients, moments, strict=True):
-                self._descend(vectors, gradient, mean, square, step)
-        return users, items
+            for name, gradient in zip(("users", "items"), gradients, strict=True):
+                self._descend(state, name, gradient, step, context.threads)
+            context.progress(step, self.steps, loss=loss)
+            if context.checkpoints is not None and time.monotonic() - saved_at >= _CHECKPOINT_S:
+                context.checkpoints.save({**state, "step": np.array(step)})
+                saved_at = time.monotonic()
+        return state["users"], state["items"]
+
+    def _first(self, graph: Bipartite, rng: np.random.Generator) -> dict[str, FloatArray]:
+        """Return the vectors as they are drawn, and Adam's means of gradients and of their squares, by name."""
+        drawn = [rng.standard_normal((n, self.dim), dtype=np.float32) for n in graph.shape]
+        users, items = (vectors * np.float32(self.init_scale) for vectors in drawn)
+        users[graph.user_degrees == 0] = 0
+        state = {"users": users, "items": items}
+        for name in ("users", "items"):
+            state |= {f"{name}-{moment}": np.zeros_like(state[name]) for moment in ("mean", "square")}
+        return state
 
     def _descend(
-        self, vectors: FloatArray, gradient: FloatArray, mean: FloatArray, square: FloatArray, step: int
+        self, state: dict[str, FloatArray], name: str, gradient: FloatArray, step: int, threads: int | None
     ) -> None:
-        """Take one step of Adam, in place."""
+        """Take one step of Adam with the vectors called ``name``, in place."""
+        vectors, mean, square = state[name], state[f"{name}-mean"], state[f"{name}-square"]
         share = _LAST_RATE + (1 - _LAST_RATE) * (1 + np.cos(np.pi * step / self.steps)) / 2
         rate = np.float32(self.lr * share / (1 - _FIRST_DECAY**step))
         levelled = np.float32(1 / (1 - _SECOND_DECAY**step))
-        _in_rows(lambda start, stop: _adam(vectors, gradient, mean, square, rate, levelled, start, stop), len(vectors))
+        _in_rows(
+            lambda start, stop: _adam(vectors, gradient, mean, square, rate, levelled, start, stop),
+            len(vectors),
+            threads,
+        )
 
     def loss(
-        self, graph: Bipartite, users: FloatArray, items: FloatArray, negatives: npt.NDArray[np.integer]
+        self,
+        graph: Bipartite,
+        users: FloatArray,
+        items: FloatArray,
+        negatives: npt.NDArray[np.integer],
+        *,
+        threads: int | None = None,
     ) -> tuple[float, Pair]:
         """Return the loss at E0 = (users, items) with these items for N, distinct, and its gradient by both."""
-        whole = propagate(graph, users, items, self.layers)
+        whole = propagate(graph, users, items, self.layers, threads=threads)
         lengths = [_lengths(vectors) for vectors in whole]
         mine, theirs = (vectors / length for vectors, length in zip(whole, lengths, strict=True))
-        apart, by_users, by_negatives = self._push(mine, theirs[negatives], graph.user_degrees)
+        uniformity, by_users, by_negatives = self._push(mine, theirs[negatives], graph.user_degrees, threads)
         by_items = np.zeros_like(theirs)
         by_items[negatives] = by_negatives
-        together = self._pull(graph.taste, mine, theirs, by_users)
-        self._pull(graph.turned, theirs, mine, by_items)
+        alignment = self._pull(graph.taste, mine, theirs, by_users, threads)
+        self._pull(graph.turned, theirs, mine, by_items, threads)
         by_users, by_items = _off_the_sphere(by_users, mine, lengths[0]), _off_the_sphere(by_items, theirs, lengths[1])
-        return apart - together, propagate(graph, by_users, by_items, self.layers)
+        return uniformity - alignment, propagate(graph, by_users, by_items, self.layers, threads=threads)
 
-    def _push(self, users: FloatArray, negatives: FloatArray, mass: Scale) -> tuple[float, FloatArray, FloatArray]:
+    def _push(
+        self, users: FloatArray, negatives: FloatArray, mass: Scale, threads: int | None
+    ) -> tuple[float, FloatArray, FloatArray]:
         """Return sum_u mass_u log sum_j exp(u . j / tau), and its gradient by the users and by the negatives."""
         scale, by_users, by_negatives = np.float32(1 / self.temperature), np.empty_like(users), np.zeros_like(negatives)
 
@@ -220,12 +246,14 @@ class LightGCN(VectorSettings):
         loss = 0.0
         # The bits of a product depend on the threads that BLAS takes, so it takes one.
         with threadpool_limits(limits=1, user_api="blas"):
-            for apart, part in map_chunks(work, len(users), chunk=_ROWS):
-                loss += apart
+            for share, part in map_chunks(work, len(users), chunk=_ROWS, threads=threads):
+                loss += share
                 by_negatives += part
         return loss, by_users, by_negatives
 
-    def _pull(self, taste: sp.csr_array, own: FloatArray, others: FloatArray, gradient: FloatArray) -> float:
+    def _pull(
+        self, taste: sp.csr_array, own: FloatArray, others: FloatArray, gradient: FloatArray, threads: int | None
+    ) -> float:
         """Return the sum of w (own . other) / tau over the pairs in ``taste``; take its gradient from ``gradient``."""
         scale, near = np.float32(1 / self.temperature), np.zeros(len(own))
         _in_rows(
@@ -233,6 +261,7 @@ class LightGCN(VectorSettings):
                 taste.indptr, taste.indices, taste.data, own, others, scale, gradient, near, start, stop
             ),
             len(own),
+            threads,
         )
         return float(near.sum())
 
@@ -267,31 +296,43 @@ def bipartite(taste: sp.csr_array) -> Bipartite:
     return Bipartite(taste, turned[0], normal, turned[1], by_user, by_item)
 
 
-def propagate(graph: Bipartite, users: FloatArray, items: FloatArray, layers: int) -> Pair:
+def propagate(
+    graph: Bipartite, users: FloatArray, items: FloatArray, layers: int, *, threads: int | None = None
+) -> Pair:
     """Return the mean over 0 to ``layers`` steps of propagation of users (n_users, dim) and items (n_items, dim).
 
     By Horner's rule, E0 + A (E0 + A (E0 + ...)): two sparse products a layer, and nothing kept between them.
     """
     up, down = users.copy(), items.copy()
     for _ in range(layers):
-        up, down = _spread(graph.to_users, down, users), _spread(graph.to_items, up, items)
+        up, down = _spread(graph.to_users, down, users, threads), _spread(graph.to_items, up, items, threads)
     share = np.float32(1 / (layers + 1))
     return up * share, down * share
 
 
-def _spread(matrix: sp.csr_array, vectors: FloatArray, start_from: FloatArray) -> FloatArray:
+def _spread(matrix: sp.csr_array, vectors: FloatArray, start_from: FloatArray, threads: int | None) -> FloatArray:
     """Return ``start_from + matrix @ vectors``."""
     result = start_from.copy()
     _in_rows(
         lambda start, stop: _add_neighbours(matrix.indptr, matrix.indices, matrix.data, vectors, result, start, stop),
         len(result),
+        threads,
     )
     return result
 
 
-def _in_rows(work: Callable[[int, int], None], n: int) -> None:
+def _resumed(state: dict[str, FloatArray], checkpoints: Checkpoints | None) -> int:
+    """Put what was saved last in place of ``state``, and return after how many steps that was; 0 without any."""
+    saved = {} if checkpoints is None else checkpoints.load()
+    if any(name not in saved or saved[name].shape != array.shape for name, array in state.items()):
+        return 0
+    state.update({name: np.array(saved[name], dtype=np.float32) for name in state})
+    return int(saved["step"])
+
+
+def _in_rows(work: Callable[[int, int], None], n: int, threads: int | None) -> None:
     """Do ``work`` on all chunks of n rows."""
-    for _ in map_chunks(work, n, chunk=_ROWS):
+    for _ in map_chunks(work, n, chunk=_ROWS, threads=threads):
         pass
 
 

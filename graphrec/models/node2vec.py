@@ -14,7 +14,7 @@ from graphrec.channels.families import VectorSettings, history_half_life, histor
 from graphrec.channels.shared import joined_graph
 from graphrec.checks import check_choice
 from graphrec.contracts.domains import choices, floats, ints
-from graphrec.contracts.progress import ALONE, FitContext
+from graphrec.contracts.progress import ALONE, FitContext, Progress
 from graphrec.contracts.recall_data import RecallData
 from graphrec.contracts.recipe import About
 from graphrec.contracts.settings import choice, count, flag, number, weights
@@ -124,6 +124,9 @@ class Node2Vec(VectorSettings):
     def fit(self, data: RecallData, context: FitContext = ALONE) -> VectorRecaller:
         """Return the channel: walks, skip-gram, index. Same data, seed and ``workers=1`` give the same answers.
 
+        Walks take ``context.workers`` threads; skip-gram takes ``workers``, and no more than those. Progress is told
+        after the walks and after each epoch.
+
         Raises
         ------
         MissingExtraError
@@ -195,11 +198,13 @@ class Node2Vec(VectorSettings):
                 q=self.q,
                 seed=context.seed,
                 relation_weights=self.relation_weights,
+                threads=context.threads,
             )
-            centres, contexts = self._train(model, path, corpus, context.seed)
+            context.progress(1, 1 + self.epochs)
+            centres, contexts = self._train(model, path, corpus, context)
         return graph, centres, contexts
 
-    def _train(self, model: Any, path: Path, corpus: Corpus, seed: int) -> tuple[FloatArray, FloatArray]:
+    def _train(self, model: Any, path: Path, corpus: Corpus, context: FitContext) -> tuple[FloatArray, FloatArray]:
         """Return in and out vectors (n_nodes, dim) of the walks in ``path``; zero for nodes that are not in them."""
         trained = model(
             vector_size=self.dim,
@@ -213,8 +218,8 @@ class Node2Vec(VectorSettings):
             alpha=self.lr,
             min_alpha=min(1e-4, self.lr),
             epochs=self.epochs,
-            workers=self.workers,
-            seed=seed & 0x7FFFFFFF,
+            workers=min(self.workers, context.workers or self.workers),
+            seed=context.seed & 0x7FFFFFFF,
             hashfxn=_stable_hash,
         )
         counts = {str(node): int(count) for node, count in enumerate(corpus.counts) if count}
@@ -224,10 +229,33 @@ class Node2Vec(VectorSettings):
             return centres, contexts
         trained.build_vocab_from_freq(counts, corpus_count=corpus.n_walks)
         words = int(corpus.counts.sum())
-        trained.train(corpus_file=str(path), total_words=words, total_examples=corpus.n_walks, epochs=self.epochs)
+        trained.train(
+            corpus_file=str(path),
+            total_words=words,
+            total_examples=corpus.n_walks,
+            epochs=self.epochs,
+            callbacks=[_Epochs(context.progress, self.epochs)],
+        )
         nodes = np.array([int(word) for word in trained.wv.index_to_key])
         centres[nodes], contexts[nodes] = trained.wv.vectors, trained.syn1neg
         return centres, contexts
+
+
+class _Epochs:
+    """Tells a fit's progress of each epoch that is over; the walks were the first step."""
+
+    def __init__(self, progress: Progress, epochs: int) -> None:
+        self._progress, self._epochs, self._done = progress, epochs, 0
+
+    def on_epoch_end(self, _model: object) -> None:
+        """Count one more."""
+        self._done += 1
+        self._progress(1 + self._done, 1 + self._epochs)
+
+    def on_train_begin(self, _model: object) -> None:
+        """Do nothing: gensim calls all four."""
+
+    on_epoch_begin = on_train_end = on_train_begin
 
 
 def _word2vec() -> Any:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,9 @@ from graphrec.data.lists import item_lists
 from graphrec.errors import ConfigError
 from graphrec.models import lightgcn
 from graphrec.models.lightgcn import Bipartite, LightGCN, bipartite, propagate
+from graphrec.pipelines.jobs.checkpoints import FileCheckpoints
 from graphrec.sparse.taste import taste_matrix
+from graphrec.threads import map_chunks
 from tests.oracles.models import propagated, softmax_loss
 from tests.worlds import checkerboard, library, skewed, without_knowledge
 
@@ -100,7 +102,7 @@ def test_what_is_served_is_what_was_trained() -> None:
     data = skewed()
     recaller = SMALL.fit(data, FitContext(seed=2))
     graph = bipartite(taste_matrix(data.interactions, SMALL.weight_exponent)[:, recaller.rows])
-    users, items = SMALL._train(graph, np.random.default_rng(2))
+    users, items = SMALL._train(graph, FitContext(seed=2))
     final = propagate(graph, users, items, SMALL.layers)
     assert recaller.users is not None
     np.testing.assert_allclose(SMALL._served(final[1]), recaller.targets, atol=1e-6)
@@ -136,12 +138,66 @@ def test_threads_change_nothing_but_rounding(monkeypatch: pytest.MonkeyPatch) ->
     assert not np.allclose(SMALL.fit(skewed(), FitContext(seed=5)).sources, before, rtol=1e-3, atol=1e-4)
 
 
-def test_the_loss_is_told_and_falls(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO, logger="graphrec.models.lightgcn"):
-        SMALL.fit(skewed())
-    losses = [float(record.getMessage().rsplit(" ", 1)[1]) for record in caplog.records]
-    assert len(losses) == 10
+def test_progress_hears_of_every_step_and_the_loss_falls() -> None:
+    steps: list[tuple[int, int]] = []
+    losses: list[float] = []
+
+    def progress(done: int, total: int, /, **values: float) -> None:
+        steps.append((done, total))
+        losses.append(values["loss"])
+
+    SMALL.fit(skewed(), FitContext(progress=progress))
+    assert steps == [(step, SMALL.steps) for step in range(1, SMALL.steps + 1)]
     assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize("stop", [1, 7, 8])
+def test_a_fit_that_was_stopped_goes_on_with_the_same_result(
+    stop: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lightgcn, "_CHECKPOINT_S", 0.0)
+    recipe, data, checkpoints = replace(SMALL, steps=8, negatives=5), skewed(), FileCheckpoints(tmp_path / "state.npz")
+    seen: list[int] = []
+
+    def until(done: int, _total: int, /, **_values: float) -> None:
+        if done == stop:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        recipe.fit(data, FitContext(seed=3, checkpoints=checkpoints, progress=until))
+    again = recipe.fit(
+        data, FitContext(seed=3, checkpoints=checkpoints, progress=lambda done, _total, /, **_values: seen.append(done))
+    )
+    whole = recipe.fit(data, FitContext(seed=3))
+    # The step that was stopped in is made again: nothing of it had been kept.
+    assert seen == list(range(max(stop, 1), 9))
+    np.testing.assert_array_equal(again.sources, whole.sources)
+    np.testing.assert_array_equal(again.targets, whole.targets)
+    assert again.users is not None
+    assert whole.users is not None
+    np.testing.assert_array_equal(again.users, whole.users)
+
+
+def test_a_checkpoint_of_other_data_is_not_taken_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lightgcn, "_CHECKPOINT_S", 0.0)
+    checkpoints = FileCheckpoints(tmp_path / "state.npz")
+    replace(SMALL, dim=SMALL.dim + 1).fit(skewed(), FitContext(seed=3, checkpoints=checkpoints))
+    mended = SMALL.fit(skewed(), FitContext(seed=3, checkpoints=checkpoints))
+    np.testing.assert_array_equal(mended.sources, SMALL.fit(skewed(), FitContext(seed=3)).sources)
+
+
+def test_it_takes_as_many_threads_as_the_context_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: set[int | None] = set()
+
+    def counted(*args: Any, threads: int | None = None, **settings: Any) -> Any:
+        taken.add(threads)
+        return map_chunks(*args, threads=threads, **settings)
+
+    monkeypatch.setattr(lightgcn, "map_chunks", counted)
+    data = skewed()
+    fitted = [SMALL.fit(data, FitContext(seed=3, workers=workers)) for workers in (2, 1)]
+    assert taken == {1, 2}
+    np.testing.assert_array_equal(fitted[0].sources, fitted[1].sources)
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")

@@ -134,6 +134,19 @@ def test_illegal_settings_are_refused(settings: dict[str, Any], problem: str) ->
         Node2Vec(**settings)
 
 
+def test_progress_hears_of_the_walks_and_of_each_epoch() -> None:
+    steps: list[tuple[int, int]] = []
+    context = FitContext(seed=1, progress=lambda done, total, /, **_values: steps.append((done, total)))
+    told = replace(SMALL, epochs=3).fit(library(), context)
+    assert steps == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert told.sources.tobytes() == replace(SMALL, epochs=3).fit(library(), FitContext(seed=1)).sources.tobytes()
+
+
+def test_the_threads_of_the_context_change_nothing() -> None:
+    one, two = (SMALL.fit(library(), FitContext(seed=1, workers=workers)).sources for workers in (1, 2))
+    assert one.tobytes() == two.tobytes()
+
+
 def test_without_gensim_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "gensim.models", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'graphrec\[train\]'"):
