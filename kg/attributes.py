@@ -7,12 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from graphrec.checks import typed
+
 from .knowledge_graph import KnowledgeGraph, relation_rows
 from .linking import Linking
 from .literals import as_numbers
 from .naming import short_name
 
 
+@typed
 def numeric_attributes(
     kg: KnowledgeGraph, linking: Linking, predicates: Sequence[str]
 ) -> dict[str, npt.NDArray[np.float32]]:

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
+from graphrec.checks import typed
 from graphrec.data.item_tags import ItemTags
 from graphrec.data.lists import indptr_of
 from graphrec.data.neighbours import NeighbourTable
@@ -52,6 +53,7 @@ class _Nodes:
     names: list[str]
 
 
+@typed
 def catalogue_graph(
     kg: KnowledgeGraph,
     linking: Linking,
@@ -252,14 +254,16 @@ def _item_labels(nodes: _Nodes, linked: Int32, labels: Sequence[str | None] | pa
     known = nodes.labels.take(pa.array(linked, mask=linked < 0))
     if labels is None:
         return known
-    given = (labels if isinstance(labels, pa.Array) else pa.array(list(labels), pa.large_string())).cast(
-        pa.large_string()
-    )
+    try:
+        given = pa.array(labels, pa.large_string())
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise DataError(f"labels must be texts, None where unknown ({error})") from error
     if len(given) != len(linked):
         raise DataError(f"there are {len(given)} labels for {len(linked)} items; give one each, None where unknown")
     return pc.coalesce(given, known)
 
 
+@typed
 def item_tags(kg: KnowledgeGraph, linking: Linking, predicates: Sequence[str]) -> ItemTags:
     """Return what items carry under ``predicates`` as tags, entity-valued and literal-valued alike; weights are 1.
 

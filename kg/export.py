@@ -5,10 +5,12 @@ from __future__ import annotations
 import networkx as nx  # type: ignore[import-untyped]
 import numpy as np
 
+from graphrec.checks import typed
 from graphrec.errors import ConfigError, DataError
 from graphrec.graph.catalogue import CatalogueGraph
 
 
+@typed
 def to_networkx(catalogue: CatalogueGraph, node: int, *, hops: int = 1, max_nodes: int = 100) -> nx.MultiDiGraph:
     """Return the neighbourhood of ``node``: everything within ``hops`` edges, and all edges among it.
 

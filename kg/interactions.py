@@ -11,6 +11,7 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
+from graphrec.checks import typed
 from graphrec.data.interactions import Interactions
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, DataError
@@ -66,6 +67,7 @@ SCHEMA = {
 _ROWS = {"user": pl.Int32(), "item": pl.Int32(), **{name: SCHEMA[name] for name in ("weight", "timestamp", "event")}}
 
 
+@typed
 def interactions_from_rdf(kg: KnowledgeGraph, mapping: InteractionMapping | None = None) -> pl.DataFrame:
     """Return the events of ``kg``: user_id, item_id, weight (1 where none), timestamp (seconds UTC, null), event.
 
@@ -90,6 +92,7 @@ def interactions_from_rdf(kg: KnowledgeGraph, mapping: InteractionMapping | None
     )
 
 
+@typed
 def encoded_interactions(
     kg: KnowledgeGraph, mapping: InteractionMapping | None = None
 ) -> tuple[Vocabulary, Vocabulary, Interactions]:
@@ -131,6 +134,7 @@ def _all_events(kg: KnowledgeGraph, mapping: InteractionMapping) -> pl.DataFrame
     return events
 
 
+@typed
 def interaction_candidates(kg: KnowledgeGraph, *, n: int = 5) -> pl.DataFrame:
     """Return the ``n`` predicates most like "a user took an item": predicate, statements, subjects, objects.
 

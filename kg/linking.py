@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -16,7 +16,7 @@ import polars as pl
 import pyarrow.compute as pc
 from rich.table import Table
 
-from graphrec.checks import as_array
+from graphrec.checks import as_array, typed
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, DataError, nearest_names
 
@@ -90,6 +90,7 @@ class Linking:
             raise DataError(f"entity row {int(self.entities.min())} is below -1; -1 stands for an item without a link")
 
 
+@typed
 def link_by_template(
     items: Vocabulary, kg: KnowledgeGraph, template: str, *, ambiguous: Ambiguous = "first"
 ) -> Linking:
@@ -119,6 +120,7 @@ def link_by_template(
     return _linking(items, kg, np.concatenate(rows), np.concatenate(entities), ambiguous=ambiguous)
 
 
+@typed
 def ids_by_template(kg: KnowledgeGraph, template: str) -> list[str]:
     """Return the ids of all entities whose IRI fits ``template``, percent-decoded, in order of IRI.
 
@@ -155,6 +157,7 @@ def _segment(external: str) -> str:
     return quote(external, safe="!$&'()*+,;=:@")
 
 
+@typed
 def link_by_table(
     path: str | Path | pl.DataFrame,
     items: Vocabulary,
@@ -216,6 +219,7 @@ def _read_table(path: Path) -> pl.DataFrame:
     raise DataError(f"{path} has the extension {suffix!r}; a link table is .csv, .tsv or .parquet")
 
 
+@typed
 def link_by_literal(
     items: Vocabulary,
     kg: KnowledgeGraph,
@@ -256,6 +260,8 @@ def link_by_literal(
     rows: list[int] = []
     entities: list[int] = []
     for row, value in enumerate(values):
+        if not isinstance(value, str | Iterable | None):
+            raise DataError(f"values[{row}] is {value!r}; it must be a text, several, or None")
         for text in [value] if isinstance(value, str) else value or ():
             hits = keys.get(level(text) or "", ())
             rows.extend([row] * len(hits))

@@ -17,6 +17,7 @@ from rdflib.graph import DATASET_DEFAULT_GRAPH_ID
 from rdflib.plugins.sparql.parser import expandUnicodeEscapes, parseQuery, parseUpdate
 from rdflib.plugins.sparql.parserutils import CompValue
 
+from graphrec.checks import typed
 from graphrec.errors import DataError
 
 from .knowledge_graph import KnowledgeGraph
@@ -89,6 +90,7 @@ def _literal(text: str, language: str | None, datatype: str) -> ox.Literal:
     return ox.Literal(text, language=language) if language else ox.Literal(text, datatype=ox.NamedNode(datatype))
 
 
+@typed
 def from_rdflib(graph: rdflib.Graph) -> KnowledgeGraph:
     """Return the KnowledgeGraph of any rdflib Graph.
 
@@ -131,6 +133,7 @@ def _term(term: Any) -> ox.NamedNode | ox.BlankNode | ox.Literal:
     raise TypeError(f"{type(term).__name__} is no RDF term")
 
 
+@typed
 def select(graph: rdflib.Graph, query: str) -> pl.DataFrame:
     """Return the answers of a SPARQL SELECT (or ASK: one column ``ask``) as a table of strings, null where unbound.
 

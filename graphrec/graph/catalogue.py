@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from graphrec.checks import typed
 from graphrec.data.interactions import Interactions, coalesce
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import DataError
@@ -91,6 +92,7 @@ class CatalogueGraph:
         return name if node < self.n_items else readable_name(name)
 
 
+@typed
 def items_only(items: Vocabulary, labels: list[str | None] | pa.Array | None = None) -> CatalogueGraph:
     """Return the catalogue graph of items without any knowledge: no entities, no edges."""
     n = len(items)
@@ -114,6 +116,7 @@ def with_titles(graph: CatalogueGraph, titles: pa.LargeStringArray) -> Catalogue
     return CatalogueGraph(graph.adjacency, graph.items, graph.entities, labels)
 
 
+@typed
 def with_users(graph: CatalogueGraph, interactions: Interactions, *, weighted: bool = False) -> Adjacency:
     """Return the graph of users, items and entities: the catalogue joined with (training) interactions.
 

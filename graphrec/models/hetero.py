@@ -9,13 +9,14 @@ import numpy.typing as npt
 import torch
 from torch_geometric.data import HeteroData  # type: ignore[import-untyped]
 
-from graphrec.checks import check_length
+from graphrec.checks import check_length, typed
 from graphrec.data.interactions import Interactions, coalesce
 from graphrec.errors import DataError
 from graphrec.graph.adjacency import Adjacency, adjacency_from_edges
 from graphrec.graph.catalogue import INTERACTS, ITEM, REVERSE_INTERACTS, USER, CatalogueGraph
 
 
+@typed
 def to_hetero(
     catalogue: CatalogueGraph,
     interactions: Interactions | None = None,
@@ -111,6 +112,7 @@ def _add_interactions(data: HeteroData, interactions: Interactions, *, weighted:
             data[key].edge_weight = torch.from_numpy(weights[order])
 
 
+@typed
 def adjacency_from_hetero(data: HeteroData) -> Adjacency:
     """Return the typed CSR view of ``data``: node types and relations in the order they were added.
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from graphrec.checks import typed
 from graphrec.data.features import Features
 from graphrec.data.item_tags import ItemTags
 from graphrec.data.lists import indptr_of
@@ -57,8 +58,9 @@ class UserTable:
     report: dict[str, Any]
 
 
+@typed
 def read_attributes(
-    source: object, *, items: Vocabulary | None = None, rejects: Path | None = None, **settings: Any
+    source: object, *, items: Vocabulary | None = None, rejects: str | Path | None = None, **settings: Any
 ) -> ItemTable:
     """Read titles, tags and attributes of items from a file or a frame.
 
@@ -110,7 +112,8 @@ def _with_titles(features: Features, titles: pa.LargeStringArray) -> Features:
     return dataclasses.replace(features, texts={TITLE: titles})
 
 
-def read_users(source: object, *, users: Vocabulary, rejects: Path | None = None, **settings: Any) -> UserTable:
+@typed
+def read_users(source: object, *, users: Vocabulary, rejects: str | Path | None = None, **settings: Any) -> UserTable:
     """Read attributes of ``users`` from a file or a frame, as :func:`read_attributes` does those of items.
 
     ``settings`` are fields of :class:`graphrec.pipelines.readers.table_source.UsersSource`.
@@ -130,7 +133,7 @@ class _Read:
     report: dict[str, Any]
 
 
-def _read(source: AttributesSource, rejects: Path | None) -> _Read:
+def _read(source: AttributesSource, rejects: str | Path | None) -> _Read:
     """Return all rows of a table; the first of its columns is that of the id."""
     table = open_table(source)
     names, id_column = named_columns(table, source), source.COLUMNS[0]

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from graphrec.checks import typed
 from graphrec.data.exposures import Exposures
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import DataError
@@ -30,8 +31,9 @@ class _Part(NamedTuple):
     times: npt.NDArray[np.int64]
 
 
+@typed
 def read_exposures(
-    source: object, *, users: Vocabulary, items: Vocabulary, rejects: Path | None = None, **settings: Any
+    source: object, *, users: Vocabulary, items: Vocabulary, rejects: str | Path | None = None, **settings: Any
 ) -> tuple[Exposures, dict[str, Any]]:
     """Return what was shown, and a report of what was read.
 

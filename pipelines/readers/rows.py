@@ -100,7 +100,7 @@ class Reading:
 
 
 def read_rows(
-    source: TableSource, read: Callable[[Batch, Reading], tuple[int, Part]], *, rejects: Path | None
+    source: TableSource, read: Callable[[Batch, Reading], tuple[int, Part]], *, rejects: str | Path | None
 ) -> tuple[list[Part], int, Reading]:
     """Return what ``read`` makes of each batch of a table, how many rows there are in all, and what was read.
 

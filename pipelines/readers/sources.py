@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from graphrec.checks import typed
 from graphrec.data.files import file_sha256
 from graphrec.data.interactions import Interactions
 from graphrec.data.vocabulary import Vocabulary
@@ -45,10 +46,15 @@ class InteractionTable:
         return int(self.report["rejected"])
 
 
+@typed
 def read_interactions(
-    source: object, *, users: Vocabulary | None = None, items: Vocabulary | None = None, rejects: Path | None = None,
+    source: object,
+    *,
+    users: Vocabulary | None = None,
+    items: Vocabulary | None = None,
+    rejects: str | Path | None = None,
     **settings: Any,
-) -> InteractionTable:  # fmt: skip
+) -> InteractionTable:
     """Read interactions from a file or a frame.
 
     Parameters

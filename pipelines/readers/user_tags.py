@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from graphrec.checks import typed
 from graphrec.data.item_tags import ItemTags
 from graphrec.data.user_tags import UserTags, plain_tag, without_rare
 from graphrec.data.vocabulary import Vocabulary
@@ -32,9 +33,10 @@ class _Part(NamedTuple):
     times: npt.NDArray[np.int64]
 
 
+@typed
 def read_user_tags(
     source: object, *, users: Vocabulary, items: Vocabulary, given: ItemTags | None = None,
-    rejects: Path | None = None, **settings: Any,
+    rejects: str | Path | None = None, **settings: Any,
 ) -> tuple[UserTags, dict[str, Any]]:  # fmt: skip
     """Return who gave which item which tag, and a report of what was read.
 

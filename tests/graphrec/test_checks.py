@@ -1,0 +1,84 @@
+"""Types of arguments: what each annotation lets through, and the sentence for what it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+
+from graphrec.checks import typed
+from graphrec.data.vocabulary import Vocabulary
+from graphrec.errors import ConfigError
+
+NOTHING = object()
+
+
+@typed
+def function(
+    items: Vocabulary,
+    n: int = 1,
+    *,
+    share: float = 0.5,
+    path: Path | None = None,
+    name: str = "",
+    names: str | Sequence[str] = (),
+    rows: Sequence[int] | None = None,
+    flag: bool = False,
+    kind: Literal["a", "b"] = "a",
+    anything: object = None,
+    **settings: Any,
+) -> list[Any]:
+    """Return the arguments."""
+    return [items, n, share, path, name, names, rows, flag, kind, anything, settings]
+
+
+ITEMS = Vocabulary(["a"])
+
+
+@pytest.mark.parametrize(
+    "legal",
+    [
+        {},
+        {"n": np.int32(3), "share": 1},
+        {"share": np.float32(0.25), "path": "a.csv"},
+        {"path": Path("a.csv"), "name": "x", "names": "x"},
+        {"names": ["x"], "rows": (1, 2), "flag": True},
+        {"rows": np.arange(3), "kind": "z", "anything": NOTHING, "other": NOTHING},
+    ],
+)
+def test_legal_arguments_pass_unchanged(legal: dict[str, Any]) -> None:
+    given = function(ITEMS, **legal)
+    assert given[0] is ITEMS
+    for name, value in legal.items():
+        assert any(value is each for each in [*given, *given[-1].values()]), name
+
+
+@pytest.mark.parametrize(
+    ("illegal", "sentence"),
+    [
+        ({"items": ["a"]}, "items is of type list; legal: Vocabulary"),
+        ({"items": None}, "items is of type NoneType; legal: Vocabulary"),
+        ({"n": "2"}, "n is of type str; legal: whole number"),
+        ({"n": 2.0}, "n is of type float; legal: whole number"),
+        ({"share": "half"}, "share is of type str; legal: number"),
+        ({"path": 5}, "path is of type int; legal: path, text"),
+        ({"name": b"x"}, "name is of type bytes; legal: text"),
+        ({"names": 5}, "names is of type int; legal: text, list"),
+        ({"rows": "12"}, "rows is of type str; legal: list"),
+        ({"flag": 1}, "flag is of type int; legal: bool"),
+    ],
+)
+def test_another_type_is_refused_by_name(illegal: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        function(**({"items": ITEMS} | illegal))
+    assert str(caught.value) == sentence
+
+
+def test_positions_count_as_names() -> None:
+    with pytest.raises(ConfigError, match=r"^n is of type Vocabulary; legal: whole number$"):
+        function(ITEMS, ITEMS)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="missing 1 required positional argument: 'items'"):
+        function()  # type: ignore[call-arg]
