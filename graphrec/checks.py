@@ -160,13 +160,21 @@ def typed(function: Callable[P, T]) -> Callable[P, T]:
             if name in given and not _fits(given[name], classes):
                 kinds = [_NAMES.get(kind, kind.__name__) for kind in classes if kind is not NoneType]
                 names = ", ".join(dict.fromkeys(kinds))
-                raise ConfigError(f"{name} is of type {type(given[name]).__name__}; legal: {names}")
+                raise ConfigError(f"{name} is {_shown(given[name])}; legal: {names}")
         return function(*args, **kwargs)
 
     return checked
 
 
 _NAMES: Mapping[type, str] = {Real: "number", Integral: "whole number", PathLike: "path", str: "text", Iterable: "list"}
+
+
+def _shown(value: object) -> str:
+    """Return the type of a value, and the value where it is a short one."""
+    kind = f"of type {type(value).__name__}"
+    return (
+        f"{value!r}, {kind}" if isinstance(value, int | float) or (isinstance(value, str) and len(value) < 40) else kind
+    )
 
 
 def _fits(value: object, classes: tuple[type, ...]) -> bool:

@@ -61,14 +61,14 @@ def test_legal_arguments_pass_unchanged(legal: dict[str, Any]) -> None:
     [
         ({"items": ["a"]}, "items is of type list; legal: Vocabulary"),
         ({"items": None}, "items is of type NoneType; legal: Vocabulary"),
-        ({"n": "2"}, "n is of type str; legal: whole number"),
-        ({"n": 2.0}, "n is of type float; legal: whole number"),
-        ({"share": "half"}, "share is of type str; legal: number"),
-        ({"path": 5}, "path is of type int; legal: path, text"),
+        ({"n": "2"}, "n is '2', of type str; legal: whole number"),
+        ({"n": 2.0}, "n is 2.0, of type float; legal: whole number"),
+        ({"share": "half"}, "share is 'half', of type str; legal: number"),
+        ({"path": 5}, "path is 5, of type int; legal: path, text"),
         ({"name": b"x"}, "name is of type bytes; legal: text"),
-        ({"names": 5}, "names is of type int; legal: text, list"),
-        ({"rows": "12"}, "rows is of type str; legal: list"),
-        ({"flag": 1}, "flag is of type int; legal: bool"),
+        ({"names": 5}, "names is 5, of type int; legal: text, list"),
+        ({"rows": "12"}, "rows is '12', of type str; legal: list"),
+        ({"flag": 1}, "flag is 1, of type int; legal: bool"),
     ],
 )
 def test_another_type_is_refused_by_name(illegal: dict[str, Any], sentence: str) -> None:
