@@ -22,7 +22,7 @@ from graphrec.pipelines.config.load import check_config, load_config
 from graphrec.pipelines.jobs.train import evaluate_only
 from graphrec.pipelines.progress import Shown
 from graphrec.pipelines.registry.datasets import datasets_directory
-from graphrec.pipelines.report.report import report_tables
+from graphrec.pipelines.report.tables import report_tables
 
 CONFIGS = ("demo", "all-channels")
 SPLITS: dict[str, dict[str, Any]] = {

@@ -6,6 +6,7 @@ import importlib.util
 import os
 import platform
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
@@ -121,6 +122,12 @@ def environment() -> dict[str, Any]:
         "threads": default_threads(),
         "variables": {name: value for name, value in sorted(os.environ.items()) if name.startswith("GRAPHREC_")},
     }
+
+
+def package_versions(names: Sequence[str]) -> dict[str, str]:
+    """Return the versions of graphrec and of distributions by name; those that are not installed are left out."""
+    found = {name: _installed(name) for name in names}
+    return {"graphrec": __version__, **{name: version for name, version in found.items() if version is not None}}
 
 
 def _version(module: str, distribution: str) -> str | None:

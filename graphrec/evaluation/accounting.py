@@ -14,7 +14,7 @@ import numpy.typing as npt
 from graphrec.checks import check_length
 from graphrec.data.lists import ItemLists
 from graphrec.errors import ConfigError
-from graphrec.evaluation.bootstrap import Interval, percentile_interval, resampled_means
+from graphrec.evaluation.bootstrap import Interval, paired_bootstrap
 from graphrec.evaluation.metrics import hit_mask, rank_metrics, truth_sizes
 from graphrec.fusion.kernels import count_shared
 from graphrec.fusion.stacked import stack
@@ -139,7 +139,10 @@ def marginal_recall(
         If no query has any truth, or numbers of queries disagree.
     """
     full = rank_metrics(merge(lists, k), truth, k).recall
-    columns = [full - rank_metrics(part, truth, k).recall for part in without_each(lists, merge, k).values()]
-    gains = np.stack(columns, axis=1)[~np.isnan(full)]  # (users with truth, C)
-    means = resampled_means(gains, rounds=rounds, seed=seed)
-    return {name: percentile_interval(gains[:, column].mean(), means[:, column]) for column, name in enumerate(lists)}
+    valid = ~np.isnan(full)
+    gains = {
+        name: (full - rank_metrics(part, truth, k).recall)[valid]
+        for name, part in without_each(lists, merge, k).items()
+    }
+    resamples = paired_bootstrap(gains, rounds=rounds, seed=seed)
+    return {name: resamples.interval(name) for name in lists}

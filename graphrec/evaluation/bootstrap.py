@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numba as nb
@@ -92,6 +93,33 @@ def _weighted_sums(
             for column in range(values.shape[1]):
                 sums[r, column] += count * values[i, column]
     return sums
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PairedBootstrap:
+    """Several quantities of the same users, with their means over the same resamples.
+
+    ``values`` are (n,) float64 by name, ``means`` (rounds,) float64 by name.
+    """
+
+    values: Mapping[str, npt.NDArray[np.float64]]
+    means: Mapping[str, npt.NDArray[np.float64]]
+
+    def interval(self, name: str, *, minus: str | None = None, level: float = 0.95) -> Interval:
+        """Return the mean of a quantity, or of its difference to another, with its interval.
+
+        The estimate is the mean of the differences by user, so that equal quantities differ by exactly 0.
+        """
+        if minus is None:
+            return percentile_interval(self.values[name].mean(), self.means[name], level=level)
+        differences = self.values[name] - self.values[minus]
+        return percentile_interval(differences.mean(), self.means[name] - self.means[minus], level=level)
+
+
+def paired_bootstrap(values: Mapping[str, npt.NDArray[np.float64]], *, rounds: int, seed: int) -> PairedBootstrap:
+    """Return the resampled means of quantities by name, each (n,) float64, finite; see :func:`resampled_means`."""
+    means = resampled_means(np.stack(list(values.values()), axis=1), rounds=rounds, seed=seed)  # (rounds, c)
+    return PairedBootstrap(dict(values), dict(zip(values, means.T, strict=True)))
 
 
 def percentile_interval(estimate: float, means: npt.NDArray[np.float64], *, level: float = 0.95) -> Interval:

@@ -9,7 +9,7 @@ import numpy as np
 
 from graphrec.errors import ConfigError
 
-Value = Callable[[tuple[str, ...]], float]
+Objective = Callable[[tuple[str, ...]], float]
 # Gains below the rounding of means are none.
 _NOISE = 1e-12
 
@@ -24,7 +24,7 @@ class Selection:
 
 def select_channels(
     names: Sequence[str],
-    value: Value,
+    objective: Objective,
     *,
     costs: Mapping[str, Mapping[str, float]],
     limits: Mapping[str, float],
@@ -39,10 +39,10 @@ def select_channels(
     Parameters
     ----------
     names : sequence of str
-        The channels. Sets are given to ``value`` in this order.
-    value : callable
-        What a set of channels is worth, such as the Recall@K of its merged list on users that the result is not
-        reported on. It is asked once for each set, at most ``2 C (C + 1)`` times
+        The channels. Sets are given to ``objective`` in this order.
+    objective : callable
+        The value of a set of channels, such as the Recall@K of its merged list on users that the result is not
+        reported on. It is called once for each set, at most ``2 C (C + 1)`` times
         where no channel is let go.
     costs : mapping of str to mapping
         For each limit what each channel uses up, >= 0.
@@ -75,10 +75,10 @@ def select_channels(
     share = {name: max((costs[limit][name] / most for limit, most in limits.items()), default=0.0) for name in names}
     seen: dict[tuple[str, ...], float] = {}
 
-    def worth(chosen: set[str]) -> float:
+    def value_of(chosen: set[str]) -> float:
         ordered = tuple(name for name in names if name in chosen)
         if ordered not in seen:
-            seen[ordered] = value(ordered)
+            seen[ordered] = objective(ordered)
         return seen[ordered]
 
     def fits(chosen: set[str]) -> bool:
@@ -88,21 +88,21 @@ def select_channels(
         order: list[str] = []
         reached = 0.0
         while affordable := [name for name in names if name not in order and fits({*order, name})]:
-            gains = [worth({*order, name}) - reached for name in affordable]
+            gains = [value_of({*order, name}) - reached for name in affordable]
             ranked = [gain / max(share[name], 1e-9) for gain, name in zip(gains, affordable, strict=True)]
             best = int(np.argmax(ranked if by_share else gains))
             if gains[best] <= _NOISE:
                 break
             order.append(affordable[best])
-            reached = worth({*order})
+            reached = value_of({*order})
             # What came early may be worth nothing beside what came later: its place is free again.
             for name in order[:-1]:
                 rest = {*order} - {name}
-                if worth(rest) >= reached - _NOISE:
+                if value_of(rest) >= reached - _NOISE:
                     order.remove(name)
-                    reached = worth(rest)
+                    reached = value_of(rest)
         return order
 
-    order = max((climb(by_share=True), climb(by_share=False)), key=lambda end: worth({*end}) if end else 0.0)
-    steps = tuple((name, worth({*order[: place + 1]})) for place, name in enumerate(order))
+    order = max((climb(by_share=True), climb(by_share=False)), key=lambda end: value_of({*end}) if end else 0.0)
+    steps = tuple((name, value_of({*order[: place + 1]})) for place, name in enumerate(order))
     return Selection(tuple(name for name in names if name in order), steps)

@@ -69,7 +69,8 @@ def pool(
     from ..config.load import load_config
     from ..jobs.pool import write_pool
     from ..jobs.train import pool_only
-    from ..report.report import pool_lines, pool_table
+    from ..report.sentences import pool_lines
+    from ..report.tables import pool_table
 
     pooled = pool_only(load_config(config), events="train" if train else "all", steps=steps(as_json))
     if out is not None:
@@ -125,7 +126,7 @@ def _train(config: Path, out: Path, *, cached: bool, as_json: bool) -> Path:
 
 
 def _print_report(report: dict[str, Any], *, as_json: bool) -> None:
-    from ..report.report import report_lines, report_tables
+    from ..report.tables import report_lines, report_tables
     from .answers import inputs_lines
 
     if as_json:

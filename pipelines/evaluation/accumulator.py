@@ -1,4 +1,4 @@
-"""Running sums over chunks of users: what one channel's lists are worth."""
+"""Running sums over chunks of users: the metrics of one channel's lists."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ STRATA = ("head", "torso", "tail")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Yardstick:
-    """What lists are measured with: cut-offs (rising), the pool, and how popular each item was in training.
+class Evaluator:
+    """What lists are measured against: cut-offs (rising), the pool, and how popular each item was in training.
 
     ``popularity`` (n_items,) int64 users; ``strata`` (n_items,) int64 0 = head, 1 = torso, 2 = tail; ``popular``
     (n_items,) int32 the rows of the pool from the most to the least popular.
@@ -31,12 +31,12 @@ class Yardstick:
     n_users: int
 
 
-def yardstick(train: Interactions, pool: npt.NDArray[np.bool_], cutoffs: list[int]) -> Yardstick:
-    """Return the measures of a training part."""
+def evaluator(train: Interactions, pool: npt.NDArray[np.bool_], cutoffs: list[int]) -> Evaluator:
+    """Return what lists of channels that learned from ``train`` are measured against."""
     popularity = metrics.user_counts(train)
     order = np.argsort(-popularity, kind="stable")
     popular = order[pool[order]].astype(np.int32)
-    return Yardstick(cutoffs, pool, popularity, popularity_strata(popularity), popular, train.n_users)
+    return Evaluator(cutoffs, pool, popularity, popularity_strata(popularity), popular, train.n_users)
 
 
 def popularity_strata(popularity: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -53,54 +53,54 @@ def popularity_strata(popularity: npt.NDArray[np.int64]) -> npt.NDArray[np.int64
     return strata
 
 
-class Tally:
+class Accumulator:
     """Collects the metrics of one channel (or of the merged list), chunk by chunk.
 
     Memory: four float64 numbers a user and cut-off, and one counter an item and cut-off.
     """
 
-    def __init__(self, measure: Yardstick, n: int) -> None:
-        self._measure = measure
-        self.recall = {k: np.zeros(n) for k in measure.cutoffs}
-        self._ndcg = {k: np.zeros(n) for k in measure.cutoffs}
-        self._hit_rate = {k: np.zeros(n) for k in measure.cutoffs}
-        self._novelty = {k: np.zeros(n) for k in measure.cutoffs}
-        self._popular = {k: np.zeros(n) for k in measure.cutoffs}
-        self._shown = {k: np.zeros(len(measure.pool), dtype=np.int64) for k in measure.cutoffs}
-        self._found = {k: np.zeros(len(STRATA), dtype=np.int64) for k in measure.cutoffs}
+    def __init__(self, evaluator: Evaluator, n: int) -> None:
+        self._evaluator = evaluator
+        self.recall = {k: np.zeros(n) for k in evaluator.cutoffs}
+        self._ndcg = {k: np.zeros(n) for k in evaluator.cutoffs}
+        self._hit_rate = {k: np.zeros(n) for k in evaluator.cutoffs}
+        self._novelty = {k: np.zeros(n) for k in evaluator.cutoffs}
+        self._popular = {k: np.zeros(n) for k in evaluator.cutoffs}
+        self._shown = {k: np.zeros(len(evaluator.pool), dtype=np.int64) for k in evaluator.cutoffs}
+        self._hits = {k: np.zeros(len(STRATA), dtype=np.int64) for k in evaluator.cutoffs}
 
     def add(self, start: int, lists: ItemLists, truth: ItemLists) -> None:
         """Measure the lists of users ``start`` onwards."""
-        measure, here = self._measure, slice(start, start + len(lists))
-        top = truncate(lists, measure.cutoffs[-1])
-        for k, found in metrics.metrics_at(top, truth, measure.cutoffs).items():
-            self.recall[k][here] = found.recall
-            self._ndcg[k][here] = found.ndcg
-            self._hit_rate[k][here] = found.hit_rate
+        evaluator, here = self._evaluator, slice(start, start + len(lists))
+        top = truncate(lists, evaluator.cutoffs[-1])
+        for k, values in metrics.metrics_at(top, truth, evaluator.cutoffs).items():
+            self.recall[k][here] = values.recall
+            self._ndcg[k][here] = values.ndcg
+            self._hit_rate[k][here] = values.hit_rate
         # From the longest to the shortest: each is cut from the one before.
-        for k in reversed(measure.cutoffs):
+        for k in reversed(evaluator.cutoffs):
             top = truncate(top, k)
-            bits = metrics.novelty(top, k, popularity=measure.popularity, n_users=measure.n_users)
+            bits = metrics.novelty(top, k, popularity=evaluator.popularity, n_users=evaluator.n_users)
             self._novelty[k][here] = bits
-            self._popular[k][here] = metrics.popularity_overlap(top, k, measure.popular[:k])
-            self._shown[k] += metrics.exposure(top, k, n_items=len(measure.pool))
-            hits = measure.strata[top.items[metrics.hit_mask(top, truth)]]
-            self._found[k] += np.bincount(hits, minlength=len(STRATA))
+            self._popular[k][here] = metrics.popularity_overlap(top, k, evaluator.popular[:k])
+            self._shown[k] += metrics.exposure(top, k, n_items=len(evaluator.pool))
+            strata = evaluator.strata[top.items[metrics.hit_mask(top, truth)]]
+            self._hits[k] += np.bincount(strata, minlength=len(STRATA))
 
     def results(self, true_items: npt.NDArray[np.int64]) -> dict[str, Any]:
         """Return ``{"recall@20": …}``; ``true_items`` (3,) are the true items by stratum."""
         report: dict[str, Any] = {}
-        for k in self._measure.cutoffs:
+        for k in self._evaluator.cutoffs:
             report[f"recall@{k}"] = float(self.recall[k].mean())
             report[f"ndcg@{k}"] = float(self._ndcg[k].mean())
             report[f"hit_rate@{k}"] = float(self._hit_rate[k].mean())
-            report[f"coverage@{k}"] = metrics.coverage(self._shown[k], self._measure.pool)
+            report[f"coverage@{k}"] = metrics.coverage(self._shown[k], self._evaluator.pool)
             report[f"novelty@{k}"] = number(metrics.mean(self._novelty[k]))
-            report[f"gini@{k}"] = metrics.gini(self._shown[k], self._measure.pool)
+            report[f"gini@{k}"] = metrics.gini(self._shown[k], self._evaluator.pool)
             report[f"popularity_overlap@{k}"] = number(metrics.mean(self._popular[k]))
             report[f"strata_recall@{k}"] = {
-                name: float(found / total) if total else None
-                for name, found, total in zip(STRATA, self._found[k], true_items, strict=True)
+                name: float(hits / total) if total else None
+                for name, hits, total in zip(STRATA, self._hits[k], true_items, strict=True)
             }
         return report
 

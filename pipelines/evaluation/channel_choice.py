@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from graphrec.contracts.panel import Panel, take_panel
 from graphrec.contracts.recaller import Recaller
-from graphrec.evaluation.bootstrap import percentile_interval, resampled_means
+from graphrec.evaluation.bootstrap import paired_bootstrap
 from graphrec.evaluation.selection import Selection, select_channels
 from graphrec.fusion.settings import Fusion
 
@@ -28,8 +28,8 @@ Costs = Mapping[str, Mapping[str, float]]
 class Trials:
     """The kept channels, alone and with each dropped one, measured beside the full set.
 
-    ``reported`` (n,) bool are the users whose figures are told; ``recall`` holds Recall@k by user, under the name of
-    the dropped channel that was added, and under "" for the kept channels alone.
+    ``reported`` (n,) bool are the users whose figures are reported; ``recall`` holds Recall@k by user, under the name
+    of the dropped channel that was added, and under "" for the kept channels alone.
     """
 
     selection: Selection
@@ -54,15 +54,11 @@ class Trials:
     def results(self, full: npt.NDArray[np.float64], *, rounds: int, seed: int) -> dict[str, Any]:
         """Return the recommendation as JSON values; ``full`` (n,) is the Recall@k of all channels merged."""
         columns = {"all": full, **self.recall}
-        values = np.stack([column[self.reported] for column in columns.values()], axis=1)
-        means = resampled_means(values, rounds=rounds, seed=seed)
-        place = {name: position for position, name in enumerate(columns)}
+        reported = {name: column[self.reported] for name, column in columns.items()}
+        resamples = paired_bootstrap(reported, rounds=rounds, seed=seed)
 
         def interval(ours: str, theirs: str | None = None) -> list[float]:
-            column, sample = values[:, place[ours]], means[:, place[ours]]
-            if theirs is not None:
-                column, sample = column - values[:, place[theirs]], sample - means[:, place[theirs]]
-            return percentile_interval(column.mean(), sample).to_list()
+            return resamples.interval(ours, minus=theirs).to_list()
 
         kept = self.selection.channels
         return {

@@ -6,7 +6,6 @@ import os
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -19,12 +18,13 @@ from graphrec.data.interactions import Interactions
 from graphrec.data.lists import ItemLists
 from graphrec.errors import ConfigError
 from graphrec.evaluation.accounting import overlap, shares, without_each
-from graphrec.evaluation.bootstrap import percentile_interval, resampled_means
+from graphrec.evaluation.bootstrap import paired_bootstrap
 from graphrec.evaluation.held_out import HeldOut, held_out_panel
 from graphrec.evaluation.metrics import metrics_at
 from graphrec.fusion.settings import Fusion
 
-from .accumulator import STRATA, Tally, Yardstick, yardstick
+from ..environment import package_versions
+from .accumulator import STRATA, Accumulator, Evaluator, evaluator
 from .channel_choice import Trials, choose_channels
 from .definitions import DEFINITIONS
 from .latency import FUSED, query_us
@@ -49,8 +49,6 @@ def evaluate(
     progress: Progress | None = None,
     bootstrap_rounds: int = 1000,
     max_users: int | None = None,
-    dataset: str = "",
-    split: Mapping[str, object] | None = None,
     limits: Mapping[str, float] | None = None,
     validation: PanelLists | None = None,
 ) -> dict[str, Any]:
@@ -78,8 +76,6 @@ def evaluate(
         Resamples behind every interval.
     max_users : int, optional
         Measure a random sample of so many users with truth.
-    dataset, split
-        Name and split settings, put into the report as they are.
     limits : mapping of str to float, optional
         Limits to the sums of ``query_us``, ``size_bytes`` or ``channels`` (1 each): the report then recommends which
         channels to keep (:mod:`graphrec.evaluation.selection`), at the largest cut-off.
@@ -111,7 +107,7 @@ def evaluate(
         raise ConfigError(f"a channel is called {FUSED!r}, which is the name of the merged list; rename it")
     held = held_out_panel(data, test, max_users=max_users, seed=seed)
     panel, counts = held.panel, _counts(data, held)
-    measure = yardstick(data.interactions, data.pool, cutoffs)
+    against = evaluator(data.interactions, data.pool, cutoffs)
     sample = np.random.default_rng(seed).permutation(len(panel))[:_TIMED_USERS]
     took = query_us(channels, fusion, take_panel(panel, sample), cutoffs[-1])
     trials = None
@@ -124,15 +120,13 @@ def evaluate(
         trials = choose_channels(
             channels, fusion, panel, k=cutoffs[-1], limits=limits, costs=costs, validation=validation, seed=seed
         )
-    found = _measure(channels, fusion, panel, measure, progress, trials)
+    found = _measure(channels, fusion, panel, against, progress, trials)
     report = {
-        "dataset": dataset,
-        "split": dict(split or {}),
         "seed": seed,
         "k": cutoffs,
         "users": counts,
         "fusion": fusion.to_dict(),
-        **found.results(panel.truth, measure, rounds=bootstrap_rounds, seed=seed),
+        **found.results(panel.truth, against, rounds=bootstrap_rounds, seed=seed),
         "bootstrap": {"rounds": bootstrap_rounds, "level": 0.95, "seed": seed},
         "definitions": DEFINITIONS,
         **_surroundings(),
@@ -145,7 +139,7 @@ def evaluate(
 def _surroundings() -> dict[str, Any]:
     """Return the versions and the machine that numbers were measured with."""
     return {
-        "versions": {name: version(name) for name in ("graphrec", "numpy", "scipy", "numba", "hnswlib")},
+        "versions": package_versions(("numpy", "scipy", "numba", "hnswlib")),
         "machine": {
             "system": platform.system(),
             "processor": platform.machine(),
@@ -201,10 +195,10 @@ def _counts(data: RecallData, held: HeldOut) -> dict[str, int]:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Found:
+class _Results:
     """What measuring collects over the chunks: see ``_measure``."""
 
-    tallies: dict[str, Tally]
+    accumulators: dict[str, Accumulator]
     without: dict[str, dict[int, npt.NDArray[np.float64]]]
     union: dict[int, npt.NDArray[np.float64]]
     common: dict[int, npt.NDArray[np.int64]]
@@ -219,7 +213,7 @@ class _Found:
             return merged(of_channels(answers, list(parts)), fusion, k)
 
         for name, part in (*lists.items(), (FUSED, merge(lists, cutoffs[-1]))):
-            self.tallies[name].add(start, part, truth)
+            self.accumulators[name].add(start, part, truth)
         here = slice(start, start + len(truth))
         for name, part in without_each(lists, merge, cutoffs[-1]).items():
             for k, values in metrics_at(part, truth, cutoffs).items():
@@ -231,13 +225,13 @@ class _Found:
             self.unique_hits[k] += share.unique_hits
             self.union[k][here] = share.union_hits / sizes
 
-    def results(self, truth: ItemLists, measure: Yardstick, *, rounds: int, seed: int) -> dict[str, Any]:
+    def results(self, truth: ItemLists, against: Evaluator, *, rounds: int, seed: int) -> dict[str, Any]:
         """Return the parts of the report that are about channels, the merged list, and overlaps."""
-        true_items = np.bincount(measure.strata[truth.items], minlength=len(STRATA))
-        rows = {name: tally.results(true_items) for name, tally in self.tallies.items()}
+        true_items = np.bincount(against.strata[truth.items], minlength=len(STRATA))
+        rows = {name: accumulator.results(true_items) for name, accumulator in self.accumulators.items()}
         names = [name for name in rows if name != FUSED]
         report: dict[str, Any] = {"channels": {name: rows[name] for name in names}, FUSED: rows[FUSED]}
-        for k in measure.cutoffs:
+        for k in against.cutoffs:
             self._compare(report, names, k, rounds=rounds, seed=seed)
             returned = np.diag(self.common[k]) / len(truth)
             rows[FUSED][f"union_recall@{k}"] = float(self.union[k].mean())
@@ -249,24 +243,18 @@ class _Found:
                 name: dict(zip(names, map(float, row), strict=True)) for name, row in zip(names, matrix, strict=True)
             }
         if self.trials is not None:
-            full = self.tallies[FUSED].recall[self.trials.k]
+            full = self.accumulators[FUSED].recall[self.trials.k]
             report["selection"] = self.trials.results(full, rounds=rounds, seed=seed)
         return report
 
     def _compare(self, report: dict[str, Any], names: list[str], k: int, *, rounds: int, seed: int) -> None:
         """Add everything that has an interval: one resampling of the users serves them all."""
-        columns = {name: self.tallies[name].recall[k] for name in (*names, FUSED)}
+        columns = {name: self.accumulators[name].recall[k] for name in (*names, FUSED)}
         columns |= {f"without {name}": self.without[name][k] for name in names}
-        values = np.stack(list(columns.values()), axis=1)  # (users, 2 C + 1)
-        means = resampled_means(values, rounds=rounds, seed=seed)
-        place = {name: position for position, name in enumerate(columns)}
+        resamples = paired_bootstrap(columns, rounds=rounds, seed=seed)
 
         def interval(ours: str, theirs: str | None = None) -> list[float]:
-            a, estimate = means[:, place[ours]], columns[ours].mean()
-            if theirs is None:
-                return percentile_interval(estimate, a).to_list()
-            b = means[:, place[theirs]]
-            return percentile_interval(estimate - columns[theirs].mean(), a - b).to_list()
+            return resamples.interval(ours, minus=theirs).to_list()
 
         for name in names:
             row = report["channels"][name]
@@ -283,14 +271,14 @@ def _measure(
     channels: Mapping[str, Recaller],
     fusion: Fusion,
     panel: Panel,
-    measure: Yardstick,
+    against: Evaluator,
     progress: Progress | None,
     trials: Trials | None,
-) -> _Found:
+) -> _Results:
     """Ask every channel for every user, chunk by chunk, and account for the answers."""
-    n, cutoffs, c = len(panel), measure.cutoffs, len(channels)
-    found = _Found(
-        {name: Tally(measure, n) for name in (*channels, FUSED)},
+    n, cutoffs, c = len(panel), against.cutoffs, len(channels)
+    found = _Results(
+        {name: Accumulator(against, n) for name in (*channels, FUSED)},
         {name: {k: np.zeros(n) for k in cutoffs} for name in channels},
         {k: np.zeros(n) for k in cutoffs},
         {k: np.zeros((c, c), dtype=np.int64) for k in cutoffs},

@@ -190,7 +190,7 @@ def measure(
     if chosen.found is not None:
         report["fusion_fit"] = dict(chosen.found)
     told = {"dataset": settings.name, "split": split.settings, "seed": settings.seed}
-    return {**report, **told, "inputs": inputs.report, "pool": inputs.pool}
+    return {**told, **report, "inputs": inputs.report, "pool": inputs.pool}
 
 
 def publish_bundle(

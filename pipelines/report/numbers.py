@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 DASH = "\N{EN DASH}"
+_DIGITS = 6
 
 
 def percent(value: float | None, digits: int = 2) -> str:
@@ -50,3 +53,15 @@ def verdict(values: Sequence[float]) -> str:
     if low > 0:
         return "better"
     return "worse" if high < 0 else "no clear difference"
+
+
+def rounded_values(value: Any) -> Any:
+    """Return JSON values with floats rounded to 6 digits and without NaN (null); the order of keys is kept."""
+    if isinstance(value, Mapping):
+        return {str(key): rounded_values(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded_values(entry) for entry in value]
+    if isinstance(value, float):
+        # Adding 0.0 turns -0.0 into 0.0: no difference reads as "-0".
+        return round(value, _DIGITS) + 0.0 if math.isfinite(value) else None
+    return value

@@ -12,7 +12,7 @@ from ..evaluation.accumulator import STRATA
 from . import numbers
 from .advice import advice, amounts
 from .plots import colour, latency_scatter, marginal_bars, popularity_panels, recall_curves
-from .report import pool_lines, protocol, sentence
+from .sentences import pool_lines, protocol, sentence
 
 try:
     from markupsafe import Markup

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
-from importlib.metadata import version
 from typing import Any
 
 from rich import box
@@ -16,6 +15,7 @@ from graphrec.contracts.domains import Space
 from graphrec.contracts.recipe import Recipe
 from graphrec.evaluation.bootstrap import difference_interval
 
+from ..environment import package_versions
 from ..report.numbers import DASH, percent, points_interval
 from .sampler import importances
 from .search_spaces import present_settings
@@ -107,7 +107,7 @@ def plain(value: Any) -> Any:
 
 def versions() -> dict[str, str]:
     """Return the versions that the same search needs for the same result."""
-    return {name: version(name) for name in ("graphrec", "numpy", "scipy", "numba", "optuna")}
+    return package_versions(("numpy", "scipy", "numba", "optuna"))
 
 
 def tune_table(report: Mapping[str, Any]) -> Table:

@@ -3,7 +3,13 @@ import pytest
 
 from graphrec.errors import ConfigError, DataError
 from graphrec.evaluation import bootstrap
-from graphrec.evaluation.bootstrap import difference_interval, mean_interval, percentile_interval, resampled_means
+from graphrec.evaluation.bootstrap import (
+    difference_interval,
+    mean_interval,
+    paired_bootstrap,
+    percentile_interval,
+    resampled_means,
+)
 
 
 def test_the_interval_is_that_of_theory() -> None:
@@ -36,6 +42,19 @@ def test_pairing_narrows_the_interval_of_a_difference() -> None:
 def test_a_difference_with_oneself_is_nothing() -> None:
     values = np.array([0.0, 1.0, 0.5])
     assert difference_interval(values, values).to_list() == [0.0, 0.0, 0.0]
+
+
+def test_paired_quantities_have_the_intervals_of_their_differences() -> None:
+    rng = np.random.default_rng(6)
+    values = {"a": rng.random(60), "b": rng.random(60)}
+    values["copy"] = values["a"].copy()
+    resamples = paired_bootstrap(values, rounds=200, seed=3)
+    alone = mean_interval(values["a"], rounds=200, seed=3)
+    assert resamples.interval("a").to_list() == pytest.approx(alone.to_list())
+    paired = difference_interval(values["a"], values["b"], rounds=200, seed=3)
+    assert resamples.interval("a", minus="b").to_list() == pytest.approx(paired.to_list())
+    # Exactly, and no -0.0 either.
+    assert [str(end) for end in resamples.interval("a", minus="copy").to_list()] == ["0.0", "0.0", "0.0"]
 
 
 def test_columns_share_their_resamples() -> None:

@@ -3,7 +3,7 @@ import pytest
 
 from graphrec.data.interactions import Interactions
 from graphrec.data.lists import item_lists
-from graphrec.pipelines.evaluation.accumulator import Tally, popularity_strata, yardstick
+from graphrec.pipelines.evaluation.accumulator import Accumulator, evaluator, popularity_strata
 
 
 def test_each_stratum_holds_about_a_third_of_the_pairs() -> None:
@@ -16,21 +16,21 @@ def test_without_any_pair_all_is_tail() -> None:
     assert popularity_strata(np.zeros(3, dtype=np.int64)).tolist() == [2, 2, 2]
 
 
-def test_the_yardstick_knows_the_pool() -> None:
+def test_popular_items_are_those_of_the_pool() -> None:
     train = Interactions([0, 1, 2, 0, 1, 0], [3, 3, 3, 1, 1, 0], n_users=4, n_items=5)
-    measure = yardstick(train, np.array([True, True, True, False, True]), [2])
-    assert measure.popularity.tolist() == [1, 2, 0, 3, 0]
-    assert measure.popular.tolist() == [1, 0, 2, 4]
-    assert measure.n_users == 4
+    against = evaluator(train, np.array([True, True, True, False, True]), [2])
+    assert against.popularity.tolist() == [1, 2, 0, 3, 0]
+    assert against.popular.tolist() == [1, 0, 2, 4]
+    assert against.n_users == 4
 
 
 def test_results_by_hand() -> None:
     train = Interactions([0, 1, 2, 0, 1, 0], [3, 3, 3, 1, 1, 0], n_users=4, n_items=5)
-    measure = yardstick(train, np.ones(5, dtype=np.bool_), [1, 2])
-    tally = Tally(measure, 2)
-    tally.add(0, item_lists([[3, 2]]), item_lists([[2]]))
-    tally.add(1, item_lists([[]]), item_lists([[3]]))
-    row = tally.results(np.array([1, 0, 1]))
+    against = evaluator(train, np.ones(5, dtype=np.bool_), [1, 2])
+    accumulator = Accumulator(against, 2)
+    accumulator.add(0, item_lists([[3, 2]]), item_lists([[2]]))
+    accumulator.add(1, item_lists([[]]), item_lists([[3]]))
+    row = accumulator.results(np.array([1, 0, 1]))
     assert (row["recall@1"], row["recall@2"], row["hit_rate@2"]) == (0.0, 0.5, 0.5)
     assert row["coverage@2"] == pytest.approx(2 / 5)
     assert row["novelty@2"] == pytest.approx((-np.log2(3 / 4) - np.log2(1 / 4)) / 2)
@@ -39,7 +39,7 @@ def test_results_by_hand() -> None:
 
 
 def test_a_channel_that_never_answers_has_no_novelty() -> None:
-    measure = yardstick(Interactions([0], [0], n_users=1, n_items=2), np.ones(2, dtype=np.bool_), [1])
-    tally = Tally(measure, 1)
-    tally.add(0, item_lists([[]]), item_lists([[1]]))
-    assert tally.results(np.array([0, 0, 1]))["novelty@1"] is None
+    against = evaluator(Interactions([0], [0], n_users=1, n_items=2), np.ones(2, dtype=np.bool_), [1])
+    accumulator = Accumulator(against, 1)
+    accumulator.add(0, item_lists([[]]), item_lists([[1]]))
+    assert accumulator.results(np.array([0, 0, 1]))["novelty@1"] is None

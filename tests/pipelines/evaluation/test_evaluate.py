@@ -1,6 +1,8 @@
 import dataclasses
+import importlib.metadata
 import json
 import math
+from importlib.metadata import PackageNotFoundError
 from typing import Any
 
 import numpy as np
@@ -26,12 +28,13 @@ from graphrec.fusion.settings import Fusion, Quota, Rrf
 from graphrec.fusion.snake import Snake
 from graphrec.operations.recipe import Operations
 from graphrec.pipelines.evaluation import panel_lists
-from graphrec.pipelines.evaluation.accumulator import yardstick
+from graphrec.pipelines.evaluation.accumulator import evaluator
 from graphrec.pipelines.evaluation.evaluate import evaluate
 from graphrec.pipelines.evaluation.panel_lists import PanelLists, ask_all
 from graphrec.pipelines.evaluation.validation import measured
 from graphrec.recallers.neighbours import NeighbourRecaller
 from graphrec.recallers.ranked import RankedRecaller
+from graphrec.version import __version__
 from tests.worlds import checkerboard, ruled, skewed
 
 K = [3, 8]
@@ -138,7 +141,7 @@ def test_the_strata_add_up_to_the_hits() -> None:
     report, truth = run(data, split, channels), truth_sets(data, split)
     answers = slow_lists(data, channels["hot"], list(truth), 8)
     found = sum(len(set(answer) & true) for answer, true in zip(answers, truth.values(), strict=True))
-    measure = yardstick(data.interactions, data.pool, K)
+    measure = evaluator(data.interactions, data.pool, K)
     sizes = np.bincount([measure.strata[i] for true in truth.values() for i in true], minlength=3)
     shares = report["channels"]["hot"]["strata_recall@8"]
     assert sum(share * size for share, size in zip(shares.values(), sizes, strict=True)) == pytest.approx(found)
@@ -146,9 +149,7 @@ def test_the_strata_add_up_to_the_hits() -> None:
 
 def test_the_report_has_the_promised_keys() -> None:
     data, split, channels = world()
-    report = run(data, split, channels, dataset="skewed", split=split.settings)
-    assert report["dataset"] == "skewed"
-    assert report["split"]["kind"] == "ratio"
+    report = run(data, split, channels)
     assert (report["seed"], report["k"], list(report["channels"])) == (3, K, ["hot", "item-cf", "tag"])
     shared = {f"{metric}@{k}" for metric in ("recall", "ndcg", "hit_rate", "coverage", "novelty") for k in K}
     costs = {"fit_s", "size_bytes", "query_us"}
@@ -335,6 +336,25 @@ def test_every_measurement_asks_at_the_moment_of_the_panel() -> None:
     run(data, split, {"scheduled": scheduled, "tag": channels["tag"]}, limits={"channels": 1})
     measured(scheduled, held_out_panel(data, split.test).panel, "recall", 5)
     assert set(moments) == {float(split.train.times.max())}
+
+
+def test_a_difference_of_equal_lists_is_exactly_nothing() -> None:
+    """A second channel that returns what the first does, and a fusion that takes the first alone."""
+    data, split, channels = world()
+    twins = {"hot": channels["hot"], "twin": channels["hot"]}
+    report = run(data, split, twins, fusion=Quota({"hot": 8, "twin": 0}))
+    assert report["channels"]["twin"]["vs_hot@8"] == [0.0, 0.0, 0.0]
+    assert report["channels"]["twin"]["marginal_recall@8"] == [0.0, 0.0, 0.0]
+    assert report["fused_vs_best@8"] == {"channel": "hot", "difference": [0.0, 0.0, 0.0]}
+
+
+def test_it_runs_from_a_source_tree_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", missing)
+    data, split, channels = world()
+    assert run(data, split, channels)["versions"] == {"graphrec": __version__}
 
 
 def test_bad_arguments() -> None:

@@ -16,7 +16,7 @@ from graphrec.errors import ConfigError, DataError
 from graphrec.pipelines.config.load import load_config
 from graphrec.pipelines.jobs.train import evaluate_only, pool_only, prepare, train
 from graphrec.pipelines.progress import Silent
-from graphrec.pipelines.report.report import pool_lines
+from graphrec.pipelines.report.sentences import pool_lines
 from tests.pipelines.cli.test_cli import Command, command
 from tests.pipelines.shelf import write_shelf
 

@@ -11,8 +11,10 @@ from rich.console import Console
 
 from graphrec.data.neighbours import NeighbourTable
 from graphrec.data.splits import split_by_ratio
+from graphrec.pipelines.report.numbers import rounded_values
 from graphrec.pipelines.report.plots import latency_scatter, marginal_bars, popularity_panels, recall_curves
-from graphrec.pipelines.report.report import report_lines, report_tables, rounded_values, write_report
+from graphrec.pipelines.report.report import write_report
+from graphrec.pipelines.report.tables import report_lines, report_tables
 from graphrec.recallers.neighbours import NeighbourRecaller
 from tests.pipelines.evaluation.test_evaluate import run, world
 from tests.worlds import skewed
@@ -21,7 +23,7 @@ from tests.worlds import skewed
 @pytest.fixture(scope="module")
 def report() -> dict[str, Any]:
     data, split, channels = world(split_by_ratio(skewed().interactions, test_share=0.3, seed=1))
-    return run(data, split, channels, k=[1, 2, 3, 5, 8], dataset="skewed world", split=split.settings)
+    return {**run(data, split, channels, k=[1, 2, 3, 5, 8]), "dataset": "skewed world", "split": split.settings}
 
 
 def printed(report: dict[str, Any], width: int = 100) -> str:
@@ -107,6 +109,7 @@ def test_a_written_report_can_be_written_again(report: dict[str, Any], tmp_path:
 
 
 def test_rounding_leaves_no_nan() -> None:
+    assert str(rounded_values(-1e-9)) == "0.0"
     value = {"a": [0.12345678, float("nan"), (1, "x")], "b": {"c": float("inf"), "d": True}}
     assert rounded_values(value) == {"a": [0.123457, None, [1, "x"]], "b": {"c": None, "d": True}}
 
