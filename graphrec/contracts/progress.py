@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar, cast
 import numpy as np
 import numpy.typing as npt
 
+from graphrec.contracts.panel import Panel
 from graphrec.errors import ConfigError
 
 T = TypeVar("T")
@@ -77,6 +78,9 @@ class FitContext:
         Called between steps; see :class:`Progress`.
     checkpoints : Checkpoints or None
         Where the state of a long fit is kept; None keeps none.
+    validation : Panel or None
+        Users with events that are held out of the data, for a fit that stops when they are served no better. None where
+        nothing is held out: on the whole training part, and on all events.
     shared : SharedResults or None
         Intermediates that other fits of the same run compute too; None shares nothing.
 
@@ -91,6 +95,7 @@ class FitContext:
     workers: int = 0
     progress: Progress = field(default=_silent, repr=False)
     checkpoints: Checkpoints | None = field(default=None, repr=False)
+    validation: Panel | None = field(default=None, repr=False)
     shared: SharedResults | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:

@@ -98,8 +98,8 @@ class FitCache:
                 shutil.rmtree(entry, ignore_errors=True) if entry.is_dir() else entry.unlink(missing_ok=True)
 
 
-def data_fingerprint(data: RecallData) -> str:
-    """Return a hash of everything that recipes may learn from. Time linear in its bytes."""
+def data_fingerprint(data: object) -> str:
+    """Return a hash of everything that recipes may learn from, data or parts of them. Time linear in its bytes."""
     digest = hashlib.sha256()
     _add(digest, data)
     return digest.hexdigest()

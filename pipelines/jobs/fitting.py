@@ -9,6 +9,7 @@ from pathlib import Path
 
 from numba.core import event
 
+from graphrec.contracts.panel import Panel
 from graphrec.contracts.progress import FitContext, Progress, SharedResults
 from graphrec.contracts.recall_data import RecallData
 from graphrec.contracts.recaller import Recaller
@@ -33,7 +34,13 @@ class Fitted:
 
 
 def fit_channels(
-    config: Config, data: RecallData, steps: Steps, *, note: str = "", cache: FitCache | None = None
+    config: Config,
+    data: RecallData,
+    steps: Steps,
+    *,
+    note: str = "",
+    cache: FitCache | None = None,
+    validation: Panel | None = None,
 ) -> Fitted:
     """Fit every channel of the configuration on ``data``, or take it from the cache.
 
@@ -43,6 +50,8 @@ def fit_channels(
         What is said behind each step, such as " on all events".
     cache : FitCache or None
         Where fits are kept; None fits all and keeps none.
+    validation : Panel or None
+        What is held out of ``data``, for fits that stop early.
 
     Raises
     ------
@@ -52,8 +61,8 @@ def fit_channels(
     channels: dict[str, Recaller] = {}
     seconds: dict[str, float] = {}
     sizes: dict[str, int] = {}
-    context = FitContext(seed=config.settings.seed, shared=SharedResults())
-    fingerprint = "" if cache is None else data_fingerprint(data)
+    context = FitContext(seed=config.settings.seed, validation=validation, shared=SharedResults())
+    fingerprint = "" if cache is None else data_fingerprint([data, validation])
     for name, recipe in config.recipes.items():
         with steps.step(f"fit {name}{note}") as advance:
             here = dataclasses.replace(context, progress=_shown(advance))

@@ -155,7 +155,7 @@ def choose_fusion(config: Config, data: RecallData, steps: Steps, *, cache: FitC
     k = max(config.settings.evaluate.k)
     seed, inner = config.settings.seed, inner_section(config.settings.split)
     part = hold_out(config, data, inner, max_users=VALIDATION_USERS, seed=seed)
-    fitted = fit_channels(config, part.data, steps, note=" for validation", cache=cache)
+    fitted = fit_channels(config, part.data, steps, note=" for validation", cache=cache, validation=part.panel)
     with steps.step("ask every channel on validation"):
         answers = ask_all(fitted.channels, part.panel, fusion.channel_depth(k))
     with steps.step("fit the fusion on validation"):

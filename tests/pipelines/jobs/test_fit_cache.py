@@ -12,11 +12,13 @@ import pytest
 
 from graphrec.channels.behaviour.item_cf import ItemCF
 from graphrec.channels.behaviour.swing import Swing
+from graphrec.contracts.panel import Panel
+from graphrec.contracts.progress import FitContext
 from graphrec.contracts.queries import known_queries
 from graphrec.contracts.recall_data import RecallData
 from graphrec.data.exposures import take_exposures
 from graphrec.data.interactions import Interactions, histories, take
-from graphrec.data.lists import ItemLists
+from graphrec.data.lists import ItemLists, item_lists
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.graph.catalogue import items_only
 from graphrec.pipelines.config.build import Config
@@ -201,3 +203,28 @@ def test_a_run_that_fails_keeps_what_it_fitted(
     assert fits == ["ItemCF"]
     train(config, tmp_path / "out")
     assert fits == ["ItemCF", "ItemCF"]
+
+
+def test_what_is_held_out_is_handed_to_the_fit_and_is_part_of_the_key(
+    tmp_path: Path, config: Config, fits: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contexts: list[FitContext] = []
+    fit = ItemCF.fit
+
+    def watched(self: ItemCF, data: RecallData, context: FitContext) -> Any:
+        contexts.append(context)
+        return fit(self, data, context)
+
+    monkeypatch.setattr(ItemCF, "fit", watched)
+    data = skewed()
+    history = histories(data.interactions)
+    panels = [
+        Panel(
+            [row], known_queries(history, [row]).history, item_lists([[int(np.flatnonzero(data.pool)[0])]]), data.pool
+        )
+        for row in (0, 1)
+    ]
+    for panel in (None, *panels, None, *panels):
+        fit_channels(config, data, Silent(), cache=FitCache(tmp_path / "out"), validation=panel)
+    assert [context.validation for context in contexts] == [None, *panels]
+    assert len(fits) == 3
