@@ -46,6 +46,7 @@ format: setup  ## rewrite files in the house format
 
 bench: export OPENBLAS_NUM_THREADS := 1
 bench: setup  ## run the benchmarks that take minutes, and write benchmarks/results/*.json
+	$(BIN)/python -m benchmarks.imports --json benchmarks/results/imports.json
 	$(BIN)/python -m benchmarks.walks --json benchmarks/results/walks.json
 	$(BIN)/python -m benchmarks.rdf_load --json benchmarks/results/rdf_load.json
 	$(BIN)/python -m benchmarks.goodbooks --json benchmarks/results/goodbooks.json

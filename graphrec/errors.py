@@ -16,7 +16,6 @@ A message is one sentence: what is wrong, what was found (file, line, value), an
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 
@@ -61,5 +60,7 @@ class MissingExtraError(GraphRecError, ImportError):
 
 def nearest_names(name: str, known: Iterable[str], *, n: int = 3) -> str:
     """Return the ``n`` known names closest to ``name`` as ``; nearest: 'a', 'b'``, or an empty string."""
+    import difflib  # slow to load, and wanted where something is wrong alone
+
     close = difflib.get_close_matches(name, list(known), n=n, cutoff=0.6)
     return "; nearest: " + ", ".join(repr(c) for c in close) if close else ""
