@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import colorsys
 import io
 import math
 import re
@@ -22,6 +23,8 @@ except ImportError as error:
 # Readable on white and on near-black alike; the order is that of the channels.
 COLOURS = ("#3b82c4", "#e07b39", "#2f9e6e", "#c2559d", "#9a7d0a", "#7a6fd0", "#c0504d", "#4aa3a8", "#8c8c8c", "#a0693a",
            "#5f8f1f", "#d9a400", "#1f6f8b", "#b56576", "#6d597a", "#2a9d8f")  # fmt: skip
+# The golden ratio's share of the circle: hues of multiples of it never meet.
+_GOLDEN = (math.sqrt(5) - 1) / 2
 # Stands for "the colour of the page's text"; no channel has it.
 INK = "#010203"
 
@@ -45,8 +48,11 @@ _STYLE: dict[Any, Any] = {
 
 
 def colour(position: int) -> str:
-    """Return the colour of the channel at ``position``."""
-    return COLOURS[position % len(COLOURS)]
+    """Return the colour of the channel at ``position``: those of the palette, then hues as far apart as they come."""
+    if position < len(COLOURS):
+        return COLOURS[position]
+    rgb = colorsys.hls_to_rgb(_GOLDEN * position % 1.0, 0.45, 0.5)
+    return "#" + "".join(f"{round(255 * part):02x}" for part in rgb)
 
 
 def recall_curves(report: Mapping[str, Any]) -> str:

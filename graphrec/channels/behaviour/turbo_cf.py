@@ -70,7 +70,7 @@ class TurboCf(HistorySettings):
         left = scaled(taste, rows=by_user, columns=by_item)
         right = scaled(taste, rows=by_user, columns=by_item * data.pool)
         # Powers keep the order, so the k best of the product are the k best of its power.
-        found = top_products(sp.csr_array(left.T), right, self.k, drop_self=True)
+        found = top_products(sp.csr_array(left.T), right, self.k, drop_self=True, threads=context.threads)
         sharpened = (found.scores.astype(np.float64) ** self.power).astype(np.float32)
         return NeighbourRecaller(
             [NeighbourTable(found.indptr, found.neighbours, sharpened, n_columns=found.n_columns)],

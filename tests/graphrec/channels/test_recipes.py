@@ -11,14 +11,17 @@ from graphrec.channels.behaviour.ease import Ease
 from graphrec.channels.behaviour.item_cf import ItemCF
 from graphrec.channels.behaviour.rp3beta import RP3beta
 from graphrec.channels.behaviour.swing import Swing
+from graphrec.channels.behaviour.turbo_cf import TurboCf
 from graphrec.channels.behaviour.user_cf import UserCF
 from graphrec.channels.content.kg_neighbours import KgNeighbours
 from graphrec.channels.content.tag import Tag
+from graphrec.contracts.progress import FitContext
 from graphrec.contracts.queries import Queries, known_queries
 from graphrec.contracts.recall_data import RecallData
 from graphrec.data.interactions import Interactions, histories
 from graphrec.data.lists import item_lists
 from graphrec.errors import DataError
+from graphrec.models.lightgcn import LightGCN
 from tests.close import assert_same_lists
 from tests.graphrec.channels.compare import (
     settings_of,
@@ -86,3 +89,28 @@ def test_missing_knowledge_is_said_in_one_sentence() -> None:
         KgNeighbours().fit(data)
     with pytest.raises(DataError, match=r"relation 'autor' is not among .*nearest: 'author'"):
         KgNeighbours(relations={"autor": 1.0}).fit(library())
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        ItemCF(),
+        ItemCF(similarity="dice"),
+        UserCF(),
+        RP3beta(),
+        Swing(),
+        Ease(),
+        Ease(neighbourhood=3),
+        TurboCf(),
+        KgNeighbours(),
+        Tag(),
+        LightGCN(steps=2),
+    ],
+    ids=repr,
+)
+def test_a_fit_takes_no_more_threads_than_its_context_says(recipe: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused() -> int:
+        raise AssertionError("as many threads as there are processors")
+
+    monkeypatch.setattr("graphrec.threads.default_threads", refused)
+    recipe.fit(skewed(), FitContext(workers=1))
