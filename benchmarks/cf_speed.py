@@ -40,6 +40,7 @@ from graphrec.data.vocabulary import Vocabulary
 from graphrec.graph.catalogue import items_only
 from graphrec.index import ExactIndex
 from graphrec.recallers.filtering import recall_allowed
+from graphrec.recallers.query_encoder import HistoryEncoder, UserEncoder
 from graphrec.recallers.vector import VectorRecaller
 from graphrec.sparse.taste import taste_matrix
 
@@ -144,9 +145,8 @@ def factors(world: World, dim: int, iterations: int) -> list[Contest]:
     model = fit()
     items, users = np.ascontiguousarray(model.item_factors), np.ascontiguousarray(model.user_factors)
     index, everybody = ExactIndex(items, "ip"), np.arange(len(users))
-    near = ExactIndex(items, "cosine")
-    rows = np.arange(len(items), dtype=np.int32)
-    channel = VectorRecaller(rows, items, items, index, near, users, len(items), query="user")
+    history = HistoryEncoder(np.arange(len(items), dtype=np.int32), items, len(items))
+    channel = VectorRecaller(UserEncoder(users, history, "user"), items, index)
     contests = [
         Contest(
             f"factors recall, dim={dim}",

@@ -22,6 +22,7 @@ from graphrec.contracts.recipe import About
 from graphrec.contracts.settings import count, number
 from graphrec.errors import ConfigError
 from graphrec.index.sketch import AUDITED
+from graphrec.recallers.query_encoder import HistoryEncoder, UserEncoder
 from graphrec.recallers.vector import VectorRecaller
 from graphrec.sparse.taste import Scale, inverse_power, scaled
 from graphrec.sparse.topk import FloatArray
@@ -147,17 +148,12 @@ class LightGCN(VectorSettings):
         below = lower * np.float32(self.layers) / depth
         sources = below * inverse_power(graph.item_degrees, 0.5)[:, None].astype(np.float32)
         drawn = np.random.default_rng(context.seed).permutation(np.flatnonzero(graph.user_degrees))[:AUDITED]
+        history = HistoryEncoder(rows, sources, len(data.items), self.profile(), exponent=0.5)
         return VectorRecaller(
-            rows=rows,
-            sources=sources,
-            targets=targets,
-            near_targets=self.build_index(targets, "ip", context.seed, queries=asking[drawn]),
-            near_sources=self.build_index(sources, "cosine", context.seed),
-            users=users / depth,
-            n_items=len(data.items),
-            query="sum",
-            profile=self.profile(),
-            reason="because you {verb} {source}: close to it in the graph of who {verb} what",
+            UserEncoder(users / depth, history, "sum"),
+            targets,
+            self.build_index(targets, "ip", context.seed, queries=asking[drawn]),
+            "because you {verb} {source}: close to it in the graph of who {verb} what",
         )
 
     def _train(self, graph: Bipartite, context: FitContext) -> Pair:

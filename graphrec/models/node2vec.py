@@ -24,10 +24,13 @@ from graphrec.graph.adjacency import Adjacency
 from graphrec.graph.walks import Corpus, write_corpus
 from graphrec.index import IndexKind
 from graphrec.index.embeddings import EmbeddingTable
-from graphrec.recallers.vector import QueryMode, VectorRecaller, vote_table
+from graphrec.recallers.query_encoder import HistoryEncoder, UserEncoder
+from graphrec.recallers.vector import VectorRecaller
+from graphrec.recallers.votes import VoteRecaller, vote_table
 
 FloatArray = npt.NDArray[np.float32]
 Nodes = Literal["items", "users", "entities"]
+QueryKind = Literal["items", "history", "user", "blend"]
 
 # gensim cuts longer sentences off without a word.
 _LONGEST_WALK = 10_000
@@ -70,7 +73,9 @@ class Node2Vec(VectorSettings):
     weighted : bool, default False
         Step in proportion to interaction weights (ratings).
     query : {"items", "history", "user", "blend"}
-        How a user's request is turned into searches; see :class:`graphrec.recallers.vector.VectorRecaller`.
+        Votes of the history's items, by their own nearest (:class:`graphrec.recallers.votes.VoteRecaller`); or what is
+        nearest to the mean of the history, to the user's own vector, or to both
+        (:class:`graphrec.recallers.query_encoder.UserEncoder`).
     neighbours, power : int, float
         For ``query="items"``: votes of each history item, and the power of the cosine that a vote weighs.
     last, half_life, weight_exponent :
@@ -114,14 +119,14 @@ class Node2Vec(VectorSettings):
     workers: int = count(1, least=1, unit="threads")
     relation_weights: Mapping[str, float] = weights(of="relations")
     weighted: bool = flag(False)
-    query: QueryMode = choice("items", QueryMode)
+    query: QueryKind = choice("items", QueryKind)
     neighbours: int = count(20, least=1, search=ints(10, 100, log=True))
     power: float = number(4.0, above=0, search=floats(1.0, 8.0))
     half_life: float = history_half_life(0.0, choices(0.0, 10.0, 25.0, 50.0, 100.0))
     weight_exponent: float = history_weight_exponent(searched=False)
     index: IndexKind = choice("hnsw", IndexKind)
 
-    def fit(self, data: RecallData, context: FitContext = ALONE) -> VectorRecaller:
+    def fit(self, data: RecallData, context: FitContext = ALONE) -> VectorRecaller | VoteRecaller:
         """Return the channel: walks, skip-gram, index. Same data, seed and ``workers=1`` give the same answers.
 
         Walks take ``context.workers`` threads; skip-gram takes ``workers``, and no more than those. Progress is told
@@ -139,22 +144,20 @@ class Node2Vec(VectorSettings):
         # A node that stands alone is "walked", but learns nothing.
         joined = graph.degrees[n_users : n_users + len(data.items)] > 0
         rows = np.flatnonzero(joined & data.pool).astype(np.int32)
-        sources, targets = centres[n_users + rows], contexts[n_users + rows]
-        near_sources = self.build_index(sources, "cosine", context.seed)
-        votes = vote_table(near_sources, sources, self.neighbours, self.power) if self.query == "items" else None
+        sources = centres[n_users + rows]
+        if self.query == "items":
+            near = self.build_index(sources, "cosine", context.seed)
+            return VoteRecaller(
+                rows, sources, near, len(data.items), self.profile(), self.neighbours, self.power,
+                vote_table(near, sources, self.neighbours, self.power),
+            )  # fmt: skip
+        history = HistoryEncoder(rows, sources, len(data.items), self.profile())
+        users = np.where(graph.degrees[:n_users, None] > 0, centres[:n_users], np.float32(0))
+        targets = contexts[n_users + rows]
         return VectorRecaller(
-            rows=rows,
-            sources=sources,
-            targets=targets,
-            near_targets=self.build_index(targets, "ip", context.seed),
-            near_sources=near_sources,
-            users=np.where(graph.degrees[:n_users, None] > 0, centres[:n_users], np.float32(0)),
-            n_items=len(data.items),
-            query=self.query,
-            neighbours=self.neighbours,
-            power=self.power,
-            profile=self.profile(),
-            votes=votes,
+            history if self.query == "history" else UserEncoder(users, history, self.query),
+            targets,
+            self.build_index(targets, "ip", context.seed, queries=sources),
         )
 
     def embed(self, data: RecallData, context: FitContext = ALONE, *, of: Nodes = "items") -> EmbeddingTable:

@@ -19,6 +19,7 @@ KINDS = {
     "graph-neighbours": "graphrec.recallers.graph_neighbours:GraphNeighbourRecaller",
     "spectral": "graphrec.recallers.spectral:SpectralRecaller",
     "vector": "graphrec.recallers.vector:VectorRecaller",
+    "votes": "graphrec.recallers.votes:VoteRecaller",
     "segmented": "graphrec.recallers.segmented:SegmentedRecaller",
     "operations": "graphrec.operations.recaller:OperationsRecaller",
 }

@@ -10,6 +10,7 @@ from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError
 from graphrec.index.embeddings import EmbeddingTable
 from graphrec.recallers.vector import VectorRecaller
+from graphrec.recallers.votes import VoteRecaller
 
 
 def item_embeddings(channel: Recaller, data: RecallData) -> EmbeddingTable:
@@ -40,20 +41,22 @@ def user_embeddings(channel: Recaller, data: RecallData) -> EmbeddingTable:
     Raises
     ------
     ConfigError
-        If the channel has no vectors of users, as ALS, which makes them of histories.
+        If the channel has no vectors of users, as ALS, which makes them of histories, or Node2Vec as it is by default.
     """
-    users = _vectors(channel).users
+    vectors = _vectors(channel)
+    users = vectors.users if isinstance(vectors, VectorRecaller) else None
     if users is None:
         raise ConfigError(
-            "this channel keeps no vectors of users: it makes them of their histories; take item_embeddings"
+            "this channel keeps no vectors of users: it answers from their histories; take item_embeddings, or fit a "
+            'recipe that does, such as Node2Vec(query="user")'
         )
     rows = np.flatnonzero(users.any(axis=1))
     return EmbeddingTable(Vocabulary(data.users.take(rows)), users[rows])
 
 
-def _vectors(channel: Recaller) -> VectorRecaller:
+def _vectors(channel: Recaller) -> VectorRecaller | VoteRecaller:
     """Return the channel, where it is one of vectors."""
-    if not isinstance(channel, VectorRecaller):
+    if not isinstance(channel, VectorRecaller | VoteRecaller):
         raise ConfigError(
             f"a {type(channel).__name__} has no vectors; fit a recipe that learns them, such as Node2Vec, LightGCN, Als"
         )

@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from graphrec.checks import check_finite
 from graphrec.data import files
 from graphrec.data.neighbours import NeighbourTable
 from graphrec.data.vocabulary import Vocabulary
@@ -57,7 +58,12 @@ def read_settings(directory: Path, *, kind: str | None = None) -> dict[str, Any]
 
 def setting(settings: Mapping[str, Any], name: str, kind: type | tuple[type, ...], *, directory: Path) -> Any:
     """Return one setting; raise BundleError where it is missing or of another type."""
-    value = settings.get(name)
+    if name not in settings:
+        raise BundleError(
+            f"{directory / SETTINGS} says nothing of {name!r}: another version of graphrec wrote it; "
+            "train the channel again"
+        )
+    value = settings[name]
     legal = kind if isinstance(kind, tuple) else (kind,)
     if not isinstance(value, legal) or (isinstance(value, bool) and bool not in legal):
         wanted = " or ".join(one.__name__ for one in legal)
@@ -90,6 +96,29 @@ def read_array(directory: Path, name: str, dtype: npt.DTypeLike) -> npt.NDArray[
         return files.read_array(directory / f"{name}.npy", dtype)
     except BundleError as error:
         raise BundleError(f"{error}; train the channel again") from error
+
+
+def write_matrix(directory: Path, name: str, matrix: npt.NDArray[np.float32]) -> None:
+    """Write a matrix (n, dim) as ``NAME.npy``, row by row."""
+    write_array(directory, name, np.ascontiguousarray(matrix).reshape(-1))
+
+
+def read_matrix(directory: Path, name: str, dim: int) -> npt.NDArray[np.float32]:
+    """Return what :func:`write_matrix` wrote, (n, dim) float32, memory-mapped and read-only.
+
+    Raises
+    ------
+    BundleError
+        As :func:`read_array`, or if the values are no multiple of ``dim``.
+    DataError
+        If a value is not finite.
+    """
+    flat = read_array(directory, name, np.float32)
+    if dim < 1 or len(flat) % dim:
+        raise BundleError(f"{directory / name}.npy holds {len(flat)} values, no multiple of dim {dim}")
+    matrix: npt.NDArray[np.float32] = flat.reshape(-1, dim)
+    check_finite(matrix, name=name)
+    return matrix
 
 
 def write_table(directory: Path, form: str, table: NeighbourTable) -> None:

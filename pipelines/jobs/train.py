@@ -17,6 +17,7 @@ from graphrec.data.sequences import sequences
 from graphrec.data.splits import Split
 from graphrec.fusion.settings import Fusion, FusionRecipe
 from graphrec.recallers.vector import VectorRecaller
+from graphrec.recallers.votes import VoteRecaller
 
 from ..config.build import Config, make_fusion
 from ..config.load import load_config
@@ -208,7 +209,7 @@ def publish_bundle(
         audits = {
             name: channel.audit(seed=config.settings.seed)
             for name, channel in fitted.channels.items()
-            if isinstance(channel, VectorRecaller)
+            if isinstance(channel, VectorRecaller | VoteRecaller)
         }
         return publish(
             root,

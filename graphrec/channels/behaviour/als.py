@@ -17,6 +17,7 @@ from graphrec.contracts.recipe import About
 from graphrec.contracts.settings import count, number
 from graphrec.index.sketch import AUDITED
 from graphrec.recallers.fold_in import Dense, FoldIn, diagonal_basis, turn
+from graphrec.recallers.query_encoder import HistoryEncoder
 from graphrec.recallers.vector import VectorRecaller
 from graphrec.sparse.topk import FloatArray
 
@@ -102,17 +103,12 @@ class Als(VectorSettings):
         items, fold_in = self._factorise(taste, rng)
         asking = taste[rng.permutation(taste.shape[0])[:AUDITED]]
         queries = fold_in.vectors(asking.indptr, asking.indices, asking.data, items)
+        encoder = HistoryEncoder(rows, items, len(data.items), self.profile(), fold_in=fold_in)
         return VectorRecaller(
-            rows=rows,
-            sources=items,
-            targets=items,
-            near_targets=self.build_index(items, "ip", context.seed, queries=queries),
-            near_sources=self.build_index(items, "cosine", context.seed),
-            users=None,
-            n_items=len(data.items),
-            profile=self.profile(),
-            reason="because you {verb} {source}: users who {verb} the one tend to the other",
-            fold_in=fold_in,
+            encoder,
+            items,
+            self.build_index(items, "ip", context.seed, queries=queries),
+            "because you {verb} {source}: users who {verb} the one tend to the other",
         )
 
     def _factorise(self, taste: sp.csr_array, rng: np.random.Generator) -> tuple[FloatArray, FoldIn]:

@@ -12,6 +12,7 @@ import pytest
 from graphrec.bundle import open_bundle
 from graphrec.errors import BundleError
 from graphrec.index import build_hnsw
+from graphrec.recallers.query_encoder import HistoryEncoder, UserEncoder
 from graphrec.recallers.vector import VectorRecaller
 from tests.graphrec.bundle.make import reseal, write
 from tests.worlds import library
@@ -26,7 +27,8 @@ def sealed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     matrix = rng.normal(size=(12, DIM)).astype(np.float32)
     index = build_hnsw(matrix, seed=0)
     users = rng.normal(size=(len(data.users), DIM)).astype(np.float32)
-    channel = VectorRecaller(np.arange(12, dtype=np.int32), matrix, matrix, index, index, users, 12)
+    history = HistoryEncoder(np.arange(12, dtype=np.int32), matrix, 12)
+    channel = VectorRecaller(UserEncoder(users, history, "user"), matrix, index)
     directory = tmp_path_factory.mktemp("vectors") / "bundle"
     return write(directory, data, {"node2vec": channel}, audits={"node2vec": 0.99})
 
@@ -49,14 +51,14 @@ def test_the_audit_is_kept(sealed: Path) -> None:
 
 
 def test_one_flipped_byte_in_the_index(bundle: Path) -> None:
-    path = bundle / "channels/node2vec/sources/index.hnsw"
+    path = bundle / "channels/node2vec/index/index.hnsw"
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(bytes(data))
-    with pytest.raises(BundleError, match=r"channels/node2vec/sources/index\.hnsw is damaged"):
+    with pytest.raises(BundleError, match=r"channels/node2vec/index/index\.hnsw is damaged"):
         open_bundle(bundle)
     reseal(bundle)
-    with pytest.raises(BundleError, match=r"channel node2vec: channels/node2vec/sources"):
+    with pytest.raises(BundleError, match=r"channel node2vec: channels/node2vec/index"):
         open_bundle(bundle)
 
 
@@ -73,7 +75,7 @@ def test_fewer_or_other_vectors_under_a_right_sum(bundle: Path) -> None:
     vectors = np.load(path)
     np.save(path, vectors[: 9 * DIM])
     reseal(bundle)
-    with pytest.raises(BundleError, match="the index was built for 12 rows, the matrix has 9"):
+    with pytest.raises(BundleError, match=r"12 items and vectors \(9, 8\) do not fit each other"):
         open_bundle(bundle)
     np.save(path, vectors[::-1].copy())
     reseal(bundle)
@@ -82,10 +84,10 @@ def test_fewer_or_other_vectors_under_a_right_sum(bundle: Path) -> None:
 
 
 def test_another_metric_under_a_right_sum(bundle: Path) -> None:
-    path = bundle / "channels/node2vec/sources/index.json"
+    path = bundle / "channels/node2vec/index/index.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"metric": "hamming"}))
     reseal(bundle)
-    with pytest.raises(BundleError, match=r"sources.*metric.*'hamming'"):
+    with pytest.raises(BundleError, match=r"index.*metric.*'hamming'"):
         open_bundle(bundle)
 
 

@@ -17,6 +17,7 @@ from graphrec.data.lists import item_lists
 from graphrec.errors import ConfigError, DataError, MissingExtraError
 from graphrec.index import ExactIndex, HnswIndex
 from graphrec.models.node2vec import Node2Vec
+from graphrec.recallers.vector import VectorRecaller
 from tests.worlds import checkerboard, library, skewed, without_knowledge
 
 SMALL = Node2Vec(dim=12, walks_per_node=8, length=12, window=3)
@@ -33,7 +34,7 @@ sys.stdout.write(Node2Vec(dim=8, walks_per_node=4, length=10).fit(skewed(), FitC
 def test_it_learns_the_colours_of_the_checkerboard() -> None:
     data = without_knowledge(checkerboard())
     recaller = replace(SMALL, walks_per_node=20).fit(data, FitContext(seed=1))
-    similar = recaller.similar(np.arange(len(data.items)), 5)
+    similar = recaller.recall(Queries([-1] * len(data.items), item_lists(np.arange(len(data.items))[:, None])), 5)
     owners = np.repeat(np.arange(len(data.items)), similar.lengths)
     assert (similar.items % 2 == owners % 2).mean() > 0.95
 
@@ -79,11 +80,12 @@ def test_a_cold_item_is_placed_by_the_knowledge_graph() -> None:
     """Nobody has read row 2, "Children of Dune"; its author, series and prequel place it beside the other Dunes."""
     recaller = replace(SMALL, walks_per_node=60, window=4).fit(library())
     assert 2 in recaller.rows
-    assert set(recaller.similar([2], 3)[0][0].tolist()) & {0, 1}
+    assert set(recaller.recall(Queries([-1], item_lists([[2]])), 3).items.tolist()) & {0, 1}
 
 
 def test_users_without_events_have_no_vector() -> None:
-    recaller = SMALL.fit(without_knowledge(library()))
+    recaller = replace(SMALL, query="user").fit(without_knowledge(library()))
+    assert isinstance(recaller, VectorRecaller)
     assert recaller.users is not None
     assert (recaller.users[:7] != 0).any(axis=1).all()
     assert (recaller.users[7] == 0).all()
@@ -97,8 +99,9 @@ def test_no_events_at_all_are_no_error() -> None:
 
 
 def test_the_index_is_the_one_asked_for() -> None:
-    assert isinstance(SMALL.fit(library()).near_targets, HnswIndex)
-    assert isinstance(replace(SMALL, index="exact").fit(library()).near_sources, ExactIndex)
+    assert isinstance(SMALL.fit(library()).near, HnswIndex)
+    assert isinstance(replace(SMALL, query="blend").fit(library()).near, HnswIndex)
+    assert isinstance(replace(SMALL, index="exact").fit(library()).near, ExactIndex)
 
 
 def test_weights_and_relations_change_the_walks() -> None:
@@ -123,7 +126,7 @@ def test_weights_and_relations_change_the_walks() -> None:
         ({"lr": 0.0}, "lr is 0"),
         ({"lr": float("nan")}, "lr is nan"),
         ({"ns_exponent": float("nan")}, "ns_exponent is nan"),
-        ({"query": "users"}, "query is 'users'; it must be 'history', "),
+        ({"query": "users"}, "query is 'users'; it must be 'items', 'history', 'user' or 'blend'"),
         ({"index": "faiss"}, "index is 'faiss'"),
         ({"m": 1}, "m is 1"),
         ({"last": -1}, "last is -1; it must be a whole number of 0 or more"),

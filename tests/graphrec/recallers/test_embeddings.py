@@ -49,5 +49,7 @@ def test_a_channel_without_such_vectors_is_refused() -> None:
     data = skewed()
     with pytest.raises(ConfigError, match="a RankedRecaller has no vectors; fit a recipe that learns them"):
         item_embeddings(Hot().fit(data), data)
-    with pytest.raises(ConfigError, match="keeps no vectors of users"):
-        user_embeddings(Als(dim=4).fit(data), data)
+    for recipe in (Als(dim=4), Node2Vec(dim=4, walks_per_node=2)):
+        with pytest.raises(ConfigError, match="keeps no vectors of users"):
+            user_embeddings(recipe.fit(data), data)
+    assert len(user_embeddings(Node2Vec(dim=4, walks_per_node=2, query="user").fit(data), data))

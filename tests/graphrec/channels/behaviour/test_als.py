@@ -108,8 +108,8 @@ def test_threads_and_chunks_change_nothing_but_rounding(monkeypatch: pytest.Monk
 
 def test_the_index_is_the_one_asked_for() -> None:
     recaller = replace(SMALL, index="hnsw").fit(library())
-    assert isinstance(recaller.near_targets, HnswIndex)
-    assert recaller.near_targets.metric == "ip"
+    assert isinstance(recaller.near, HnswIndex)
+    assert recaller.near.metric == "ip"
 
 
 @pytest.mark.parametrize(
