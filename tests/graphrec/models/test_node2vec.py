@@ -158,7 +158,8 @@ def test_without_gensim_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch)
 
 def test_embeddings_are_the_vectors_that_the_channel_is_made_of() -> None:
     data = skewed()
-    channel = SMALL.fit(data)
+    channel = replace(SMALL, query="user").fit(data)
+    assert isinstance(channel, VectorRecaller)
     table = SMALL.embed(data)
     for position in (0, len(channel.rows) - 1):
         np.testing.assert_array_equal(table[data.items[int(channel.rows[position])]], channel.sources[position])
