@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 # Reads well both ways: "you picked it", "often picked by".
 VERB = "picked"
-_PLACE = re.compile(r"\{(source|via|path|verb)\}")
+_PLACE = re.compile(r"\{(source|via|path)\}")
 # A path is telling where few items share its entities; its channel then speaks as if its rank were half of what it is.
 _TELLING, _TELLING_SHARE = 50, 100
 
@@ -29,21 +29,22 @@ Rows = npt.NDArray[np.int32]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Voice:
-    """A channel that may give the reason for an item: its recaller, its template, and the places in that."""
+    """A channel that may give the reason for an item.
+
+    ``texts`` are the parts of its template around ``places``, which stand for what differs from item to item.
+    """
 
     name: str
     recaller: Recaller
-    template: str
-    places: frozenset[str]
+    texts: tuple[str, ...]
+    places: tuple[str, ...]
 
-    @property
-    def personal(self) -> bool:
-        """Whether its sentence differs from item to item, and so needs evidence."""
-        return bool(self.places - {"verb"})
-
-    def filled(self, values: Mapping[str, str | None]) -> str:
-        """Return its sentence with ``values`` in the places of the template."""
-        return _PLACE.sub(lambda match: str(values[match[1]]), self.template)
+    def sentence(self, values: Sequence[str | None]) -> str | None:
+        """Return the template with ``values`` in its places; None where one of them is None."""
+        if None in values:
+            return None
+        filled = [part for pair in zip(self.texts, map(str, values), strict=False) for part in pair]
+        return "".join([*filled, self.texts[-1]])
 
 
 def explain(
@@ -62,10 +63,11 @@ def explain(
     """
     verb = state.bundle.wording.get("verb", VERB)
     voices = [_voice(name, state.bundle.channels[name], verb) for name in channels]
+    labels: dict[int, str] = {}
     order = np.where(ranks > 0, ranks, np.inf)  # (m, C)
     evidence: dict[int, tuple[npt.NDArray[np.intp], Evidence]] = {}
     for column, voice in enumerate(voices):
-        if not voice.personal:
+        if not voice.places:
             order[:, column] += 1e9
         elif "path" in voice.places:
             returned = np.flatnonzero(ranks[:, column])
@@ -80,7 +82,14 @@ def explain(
         for column in np.unique(first).tolist():
             positions, voice = pending[first == column], voices[column]
             order[positions, column] = np.inf
-            for position, sentence in _sentences(state, voice, queries, rows, positions, evidence.get(column)):
+            if column in evidence:
+                known, reasons = evidence[column]
+                at = np.searchsorted(known, positions)
+            else:
+                reasons, at = _evidence(voice, queries, rows[positions]), np.arange(len(positions))
+            for position, sentence in zip(
+                positions.tolist(), _sentences(state, voice, reasons, at.tolist(), labels), strict=True
+            ):
                 sentences[position] = sentence
         pending = np.array([position for position in pending.tolist() if sentences[position] is None], dtype=np.intp)
     return sentences
@@ -92,13 +101,14 @@ def explain_fallback(state: State, places: Rows) -> list[str | None]:
     recaller = state.bundle.channels.get(state.ranked)
     popular = f"widely {verb}"
     voice = None if recaller is None else _voice(state.ranked, recaller, verb)
-    ranked = popular if voice is None or voice.personal else voice.template
+    ranked = popular if voice is None or voice.places else voice.texts[0]
     return [ranked if place < state.n_ranked else popular for place in places.tolist()]
 
 
 def _voice(name: str, recaller: Recaller, verb: str) -> Voice:
-    template = recaller.reason.replace("{verb}", verb)
-    return Voice(name, recaller, template, frozenset(_PLACE.findall(template)))
+    """Return a channel with its template in parts; the verb is the same for all items and filled in here."""
+    parts = _PLACE.split(recaller.reason.replace("{verb}", verb))
+    return Voice(name, recaller, tuple(parts[::2]), tuple(parts[1::2]))
 
 
 def _evidence(voice: Voice, queries: Queries, rows: Rows) -> Evidence:
@@ -122,58 +132,60 @@ def _telling(state: State, evidence: Evidence) -> npt.NDArray[np.bool_]:
 
 
 def _sentences(
-    state: State,
-    voice: Voice,
-    queries: Queries,
-    rows: Rows,
-    positions: npt.NDArray[np.intp],
-    known: tuple[npt.NDArray[np.intp], Evidence] | None,
-) -> Iterable[tuple[int, str | None]]:
-    """Yield the sentence of one channel for the items at ``positions``; None where a place cannot be filled.
+    state: State, voice: Voice, evidence: Evidence, places: list[int], labels: dict[int, str]
+) -> list[str | None]:
+    """Return the sentences of one channel for the entries ``places`` of its evidence; None where it cannot say.
 
-    ``known`` is evidence that there is already: the positions that it is of, ascending, and itself.
+    ``labels`` are names of nodes that were looked up for this answer already; it grows.
     """
-    if not voice.personal:
-        yield from ((position, voice.template) for position in positions.tolist())
-        return
-    if known is None:
-        evidence, places = _evidence(voice, queries, rows[positions]), range(len(positions))
-    else:
-        evidence, places = known[1], np.searchsorted(known[0], positions).tolist()
-    labels = _labels(state, evidence)
-    sources, vias = evidence.sources.tolist(), evidence.via.tolist()
-    names = getattr(voice.recaller, "via", None)
-    for position, place in zip(positions.tolist(), places, strict=True):
-        values = {
-            "source": labels.get(sources[place]),
-            "via": None if names is None or vias[place] < 0 else str(names[vias[place]]),
-            "path": _path(state, evidence, place, labels) if "path" in voice.places else None,
-        }
-        if any(values[name] is None for name in voice.places):
-            yield position, None
+    columns: dict[str, list[str | None]] = {}
+    if "source" in voice.places or "path" in voice.places:
+        _look_up(state, evidence, labels)
+    for name in voice.places:
+        if name == "source":
+            sources = evidence.sources.tolist()
+            columns[name] = [labels.get(sources[place]) for place in places]
+        elif name == "via":
+            columns[name] = _vias(voice.recaller, evidence.via, places)
         else:
-            yield position, voice.filled(values)
+            columns[name] = _paths(state, evidence, places, labels)
+    if not columns:
+        return [voice.texts[0]] * len(places)
+    return [voice.sentence(values) for values in zip(*(columns[name] for name in voice.places), strict=True)]
 
 
-def _labels(state: State, evidence: Evidence) -> Mapping[int, str]:
-    """Return the names of all nodes that evidence speaks of, looked up together."""
-    nodes = np.unique(np.concatenate([evidence.sources, evidence.paths.nodes]))
-    nodes = nodes[nodes >= 0]
-    graph = state.bundle.catalogue
-    labels = graph.labels.take(nodes).to_pylist()
-    return {
-        node: graph.label(node) if label is None else label for node, label in zip(nodes.tolist(), labels, strict=True)
-    }
+def _look_up(state: State, evidence: Evidence, labels: dict[int, str]) -> None:
+    """Add the names of all nodes that evidence speaks of to ``labels``."""
+    missing = list({*evidence.sources.tolist(), *evidence.paths.nodes.tolist()} - labels.keys() - {-1})
+    if missing:
+        graph = state.bundle.catalogue
+        names = graph.labels.take(np.array(missing)).to_pylist()
+        labels |= {node: graph.label(node) if name is None else name for node, name in zip(missing, names, strict=True)}
 
 
-def _path(state: State, evidence: Evidence, place: int, labels: Mapping[int, str]) -> str | None:
-    """Return one path in words; None where there is none."""
-    nodes, relations = evidence.paths[place]
-    if len(nodes) == 0:
-        return None
-    names, numbers = state.bundle.catalogue.adjacency.relation_names, relations.tolist()
-    return path_words(
-        [labels[node] for node in nodes.tolist()],
-        [names[number] for number in numbers],
-        [state.words[number] for number in numbers],
-    )
+def _vias(recaller: Recaller, via: Rows, places: list[int]) -> list[str | None]:
+    """Return the names of middle rows, where the channel has names for them."""
+    names = getattr(recaller, "via", None)
+    rows = via.tolist()
+    return [None if names is None or rows[place] < 0 else str(names[rows[place]]) for place in places]
+
+
+def _paths(state: State, evidence: Evidence, places: list[int], labels: Mapping[int, str]) -> list[str | None]:
+    """Return paths in words; None where there is none."""
+    names, words = state.bundle.catalogue.adjacency.relation_names, state.words
+    nodes, relations = evidence.paths.nodes.tolist(), evidence.paths.relations.tolist()
+    indptr = evidence.paths.indptr.tolist()
+    sentences: list[str | None] = []
+    for place in places:
+        start, stop = indptr[place], indptr[place + 1]
+        steps = relations[start + 1 : stop]
+        sentences.append(
+            path_words(
+                [labels[node] for node in nodes[start:stop]],
+                [names[number] for number in steps],
+                [words[number] for number in steps],
+            )
+            if steps
+            else None
+        )
+    return sentences

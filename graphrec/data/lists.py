@@ -61,7 +61,8 @@ class ItemLists:
     @property
     def lengths(self) -> npt.NDArray[np.int64]:
         """(n,) int64: entries each list has."""
-        return np.diff(self.indptr)
+        lengths: npt.NDArray[np.int64] = self.indptr[1:] - self.indptr[:-1]
+        return lengths
 
 
 def indptr_of(lengths: Sequence[int] | npt.NDArray[np.integer] | npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:

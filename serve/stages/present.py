@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import repeat
+
 import numpy as np
 import numpy.typing as npt
 
@@ -50,8 +52,10 @@ def _places(fused: FusedLists) -> list[dict[str, Place]]:
     for column, name in enumerate(fused.channels):
         ranks, scores = fused.ranks[:, column], fused.scores[:, column]
         returned = np.flatnonzero(ranks)
-        places = map(Place, ranks[returned].tolist(), scores[returned].tolist())
-        for position, place in zip(returned.tolist(), places, strict=True):
+        pairs = zip(ranks[returned].tolist(), scores[returned].tolist(), strict=True)
+        # By the constructor of tuples, which is compiled: an answer has a thousand places.
+        places = map(tuple.__new__, repeat(Place), pairs)
+        for position, place in zip(returned.tolist(), places, strict=False):
             result[position][name] = place
     return result
 
