@@ -77,7 +77,7 @@ def requests(engine: Engine, users: npt.NDArray[np.int64], k: int) -> dict[str, 
 
 
 def batches(engine: Engine, k: int, *, rounds: int = 5) -> dict[str, Any]:
-    """Return users a second of one table for all users of the bundle, the best of some rounds, and time a user in ms."""
+    """Return the speed of one table for all users of the bundle: the best of some rounds."""
     n, best = len(engine.bundle.users), float("inf")
     for _ in range(rounds):
         started = time.perf_counter()
