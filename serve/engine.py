@@ -7,14 +7,12 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from os import PathLike
 from pathlib import Path
 from typing import Self
 
 import pyarrow as pa
 
 from graphrec.bundle import Bundle, find_bundle
-from graphrec.errors import BundleError
 
 from .answer import Answer, Neighbours, TakeDown
 from .ask import ask_channels
@@ -71,15 +69,13 @@ class Engine:
         BundleError
             If the bundle, or ``taken-down.txt``, cannot be used; the sentence names the file.
         ConfigError
-            If ``threads`` is no whole number of 1 or more, or ``warm`` or ``verify`` is no bool.
+            If ``path`` is no path, ``threads`` no whole number of 1 or more, or ``warm`` or ``verify`` no bool.
 
         Notes
         -----
         A process that does little but serve calls ``gc.collect(); gc.freeze()`` afterwards: Python's full collections
         take tens of milliseconds otherwise (docs/benchmarks.md). It is left to the host, being for the whole process.
         """
-        if not isinstance(path, str | PathLike):
-            raise BundleError(f"the bundle is {path!r}; it must be the path of a directory, such as 'out/current'")
         read_count("threads", threads)
         read_flag("warm", warm)
         read_flag("verify", verify)
