@@ -75,14 +75,13 @@ CHANNELS: dict[str, dict[str, Any]] = {
     "cheby-cf": {"half_life": 0.0},
     "als": {
         "dim": 1024, "unobserved_weight": 0.02, "regularisation": 0.002, "iterations": 4, "half_life": 0.0,
-        "index": "exact",
     },
     # A second opinion, for the fusion alone: alike in recall, another in what it finds.
     "als-256": {
         "recipe": "als", "dim": 256, "unobserved_weight": 0.02, "regularisation": 0.003, "iterations": 8,
-        "half_life": 0.0, "index": "exact",
+        "half_life": 0.0,
     },
-    "lightgcn": {"dim": 128, "negatives": 8192, "length_exponent": 0.4, "half_life": 0.0, "index": "exact"},
+    "lightgcn": {"dim": 128, "negatives": 8192, "length_exponent": 0.4, "half_life": 0.0},
     # From all pairs of items, with the lambda that sisinflab's reproducibility study published for this split.
     "ease-exact": {"recipe": "ease", "regularisation": 15.9, "k": 1000, "half_life": 0.0},
 }  # fmt: skip
