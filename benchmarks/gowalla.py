@@ -41,8 +41,9 @@ from graphrec.data.lists import ItemLists, take_lists
 from graphrec.errors import ConfigError
 from graphrec.evaluation.held_out import held_out_panel
 from graphrec.evaluation.metrics import rank_metrics
-from graphrec.fusion.boosted import Boosted, fit_boosted
-from graphrec.fusion.calibrated import Method
+from graphrec.fusion.boosted import Boosted
+from graphrec.fusion.fit_boosted import fit_boosted
+from graphrec.fusion.fit_calibrated import Method
 from graphrec.fusion.rrf import Rrf, merging_depth
 from graphrec.fusion.settings import Fusion
 from graphrec.pipelines.config.build import Config

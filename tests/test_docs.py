@@ -12,7 +12,7 @@ import pytest
 from pydantic import BaseModel
 
 from graphrec.data.rules import KINDS
-from graphrec.fusion.calibrated import FittedCalibrated
+from graphrec.fusion.fit_calibrated import FittedCalibrated
 from graphrec.fusion.settings import FUSIONS, RECIPES, fusion_class
 from graphrec.operations.conflicts import find_problems
 from graphrec.pipelines.config.build import make_fusion, spaces_of

@@ -14,9 +14,10 @@ import numpy.typing as npt
 from graphrec.checks import check_length
 from graphrec.data.lists import ItemLists
 from graphrec.errors import ConfigError
+from graphrec.evaluation.accounting_kernels import count_shared
 from graphrec.evaluation.bootstrap import Interval, paired_bootstrap
 from graphrec.evaluation.metrics import hit_mask, rank_metrics, truth_sizes
-from graphrec.fusion.kernels import count_shared
+from graphrec.fusion.candidates import number_candidates
 from graphrec.fusion.stacked import stack
 
 Merge = Callable[[Mapping[str, ItemLists], int], ItemLists]
@@ -62,14 +63,16 @@ def shares(lists: Mapping[str, ItemLists], truth: ItemLists, k: int) -> Shares:
     """
     if k < 1:
         raise ConfigError(f"k is {k}; it must be 1 or more")
-    stacked = stack(lists)
+    stacked = stack(lists, depth=k)
     check_length(truth.lengths, stacked.n, name="truth")
     hits = np.concatenate([hit_mask(part, truth) for part in lists.values()])
-    widest = int(np.minimum(np.diff(stacked.bounds, axis=1), k).sum(axis=0).max(initial=0))
+    candidates = number_candidates(stacked)
     c = len(lists)
     common, unique_hits = np.zeros((c, c), dtype=np.int64), np.zeros(c, dtype=np.int64)
     union_hits = np.zeros(stacked.n, dtype=np.int64)
-    count_shared(stacked.bounds, stacked.items, hits, k, widest, common, unique_hits, union_hits)
+    count_shared(
+        stacked.starts, stacked.stops, candidates.indptr, candidates.numbers, hits, common, unique_hits, union_hits
+    )
     return Shares(stacked.channels, common, unique_hits, union_hits)
 
 

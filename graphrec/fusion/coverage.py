@@ -35,7 +35,7 @@ What is guaranteed, with OPT the largest F there is:
 
 Places and prefixes. F charges for an entry that another channel's prefix holds too, but a quota fusion that merges the
 lists does not: whoever comes later goes further down. Its list of :math:`\sum_c q_c` places therefore holds all the
-prefixes and, where channels overlap, more. So the climb is done a second time as lists are really merged: a step of p
+prefixes and, where channels overlap, more. So the ascent is done a second time as lists are really merged: a step of p
 places gives each user the channel's next p items *that have no place yet*. That objective depends on the order of
 steps, is not submodular, and has no bound of its own; usually it finds more. Of the two ends the one is returned whose
 merged lists find more, so that they never find less than the first end covers: points 1 and 2 hold for
@@ -57,24 +57,19 @@ References
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import ClassVar, Literal
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.checks import check_length
 from graphrec.data.lists import ItemLists
 from graphrec.errors import ConfigError, DataError
-from graphrec.evaluation.metrics import hit_mask, rank_metrics, truth_sizes
-from graphrec.fusion.kernels import fresh_gains, number_cells, place_fresh
+from graphrec.evaluation.metrics import rank_metrics
+from graphrec.fusion.coverage_places import ascend_places
+from graphrec.fusion.coverage_prefixes import NOISE, Objective, ascend_prefixes, prefix_hits
 from graphrec.fusion.quota import Quota, place
 from graphrec.fusion.settings import FitResult
-from graphrec.fusion.stacked import stack
-
-Objective = Literal["hits", "recall"]
-# Gains and densities are sums of shares: differences below this are rounding.
-_NOISE = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +113,7 @@ class Coverage:
         chosen = choose_quotas(
             lists, truth, budget=self.budget or float(k), prices=self.prices, objective=self.objective
         )
-        found = {
+        report = {
             "kind": self.kind,
             "objective": self.objective,
             "budget": self.budget or k,
@@ -129,7 +124,7 @@ class Coverage:
             "best_prefixes_at_most": chosen.bound,
             "whole_steps": chosen.whole_steps,
         }
-        return FitResult(Quota(chosen.quotas), found)
+        return FitResult(Quota(chosen.quotas), report)
 
     def channel_depth(self, k: int) -> int:
         """Return k: quota fusion places no more of one channel."""
@@ -137,11 +132,11 @@ class Coverage:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ChosenQuotas:
     """Quotas by channel with what they cover.
 
     ``covered`` is what the merged lists find and ``held_out`` the most that any lists could. ``prefixes_cover`` is what
-    the first climb reached, ``bound`` what no prefixes within the budget exceed on these events; ``whole_steps`` says
+    the first ascent reached, ``bound`` what no prefixes within the budget exceed on these events; ``whole_steps`` says
     whether the guarantee of 1 - 1/e holds.
     """
 
@@ -167,7 +162,7 @@ def choose_quotas(
     budget: float,
     prices: Mapping[str, float] | None = None,
     objective: Objective = "hits",
-) -> Choice:
+) -> ChosenQuotas:
     """Return the quotas that greedy coverage gives the channels; the module's docstring says how good they are.
 
     Parameters
@@ -185,7 +180,7 @@ def choose_quotas(
 
     Returns
     -------
-    Choice
+    ChosenQuotas
         Quotas in the order of ``lists``. They stop short of the budget where nothing more can be gained, and where
         what is left does not pay for a place.
 
@@ -207,19 +202,19 @@ def choose_quotas(
         raise ConfigError(
             f"the budget of {budget:g} pays for no place: the cheapest costs {cost.min(initial=np.inf):g}"
         )
-    hits = _hits(lists, truth, budget / cost, objective)
-    best = _climb(hits, cost, budget)
+    hits = prefix_hits(lists, truth, budget / cost, objective)
+    best = ascend_prefixes(hits, cost, budget)
     if not best.covered:
         raise DataError(
             "no channel finds any held-out item within the budget, so quotas cannot be chosen; raise the budget or "
             "hold out more events"
         )
-    ends = (best.quotas, _climb_fresh(lists, truth, cost, budget, objective))
-    found = [_found(lists, truth, quotas, objective) for quotas in ends]
-    chosen = int(found[1] > found[0] + _NOISE)
-    return Choice(
+    ends = (best.quotas, ascend_places(lists, truth, cost, budget, objective))
+    merged = [_merged_objective(lists, truth, quotas, objective) for quotas in ends]
+    chosen = int(merged[1] > merged[0] + NOISE)
+    return ChosenQuotas(
         dict(zip(lists, map(int, ends[chosen]), strict=True)),
-        found[chosen],
+        merged[chosen],
         hits.held_out,
         best.covered,
         min(best.bound, hits.held_out),
@@ -227,7 +222,7 @@ def choose_quotas(
     )
 
 
-def _found(
+def _merged_objective(
     lists: Mapping[str, ItemLists], truth: ItemLists, quotas: npt.NDArray[np.int64], objective: Objective
 ) -> float:
     """Return the objective of the lists that the quotas merge, as long as the quotas together."""
@@ -237,168 +232,3 @@ def _found(
     metrics = rank_metrics(place(lists, sum(named.values()), quotas=named).lists, truth, sum(named.values()))
     each = metrics.recall if objective == "recall" else metrics.precision * sum(named.values())
     return float(np.nansum(each))
-
-
-def _climb_fresh(
-    lists: Mapping[str, ItemLists],
-    truth: ItemLists,
-    cost: npt.NDArray[np.float64],
-    budget: float,
-    objective: Objective,
-) -> npt.NDArray[np.int64]:
-    """Take the densest step of items that have no place yet until nothing gains or the budget is spent."""
-    stacked = stack(lists)
-    cells = np.empty(len(stacked.items), dtype=np.int64)
-    widest = int(np.diff(stacked.bounds, axis=1).sum(axis=0).max(initial=0))
-    worth = np.zeros(number_cells(stacked.bounds, stacked.items, widest, cells))
-    hit = np.concatenate([hit_mask(part, truth) for part in lists.values()])
-    shares = 1.0 / np.maximum(truth_sizes(truth), 1) if objective == "recall" else np.ones(len(truth))
-    worth[cells[hit]] = np.concatenate([np.repeat(shares, part.lengths) for part in lists.values()])[hit]
-    placed, starts = np.zeros(len(worth), dtype=np.bool_), stacked.bounds[:, :-1].copy()
-    longest = np.array([int(part.lengths.max(initial=0)) for part in lists.values()], dtype=np.int64)
-    quotas = np.zeros(len(cost), dtype=np.int64)
-    while True:
-        room = np.minimum(longest, np.floor((budget - float(cost @ quotas)) / cost + 1e-9).astype(np.int64))
-        gains = np.zeros((len(cost), int(room.max(initial=0)) + 1))
-        fresh_gains(stacked.bounds, cells, worth, placed, starts, room, gains)
-        channel, step, density = _densest(gains.cumsum(axis=1), np.zeros_like(quotas), room, cost)
-        if density <= _NOISE:
-            return quotas
-        place_fresh(stacked.bounds, cells, placed, starts, channel, step)
-        quotas[channel] += step
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Hits:
-    """Hits of all channels: ``channel``, ``rank`` (from 1) and ``pair`` (h,); what pairs are worth; (C,) depths."""
-
-    channel: npt.NDArray[np.int64]
-    rank: npt.NDArray[np.int64]
-    pair: npt.NDArray[np.int64]
-    worth: npt.NDArray[np.float64]
-    depths: npt.NDArray[np.int64]
-    held_out: float
-
-    def gains(self) -> npt.NDArray[np.float64]:
-        """Return (C, D + 1): what each channel's first p entries cover of these hits."""
-        width = int(self.depths.max(initial=0)) + 1
-        place = self.channel * width + self.rank
-        added = np.bincount(place, weights=self.worth[self.pair], minlength=len(self.depths) * width)
-        gains: npt.NDArray[np.float64] = added.reshape(len(self.depths), width).cumsum(axis=1)
-        return gains
-
-    def beyond(self, quotas: npt.NDArray[np.int64]) -> _Hits:
-        """Return the hits on pairs that the quotas do not cover."""
-        covered = np.zeros(len(self.worth), dtype=np.bool_)
-        covered[self.pair[self.rank <= quotas[self.channel]]] = True
-        fresh = ~covered[self.pair]
-        return replace(self, channel=self.channel[fresh], rank=self.rank[fresh], pair=self.pair[fresh])
-
-
-def _hits(
-    lists: Mapping[str, ItemLists], truth: ItemLists, reach: npt.NDArray[np.float64], objective: Objective
-) -> _Hits:
-    """Find every hit that the budget can reach; ``reach`` (C,) are the places that it pays for."""
-    stacked = stack(lists)
-    check_length(truth.lengths, stacked.n, name="truth")
-    sizes = truth_sizes(truth)
-    if not sizes.any():
-        raise DataError("no user has a held-out item, so quotas cannot be chosen; hold out more events")
-    longest = np.array([int(part.lengths.max(initial=0)) for part in lists.values()], dtype=np.int64)
-    # A budget such as 0.3 at 0.1 a place pays for 3 places, whatever the binary digits say.
-    depths = np.minimum(longest, np.floor(reach + 1e-9).astype(np.int64))
-    channels, ranks, keys = [], [], []
-    for column, part in enumerate(lists.values()):
-        entries = np.flatnonzero(hit_mask(part, truth))
-        owners = np.searchsorted(part.indptr, entries, side="right") - 1
-        rank = entries - part.indptr[owners] + 1
-        near = rank <= depths[column]
-        channels.append(np.full(int(near.sum()), column, dtype=np.int64))
-        ranks.append(rank[near])
-        keys.append((owners[near] << np.int64(32)) | part.items[entries[near]])
-    found, pairs = np.unique(np.concatenate(keys), return_inverse=True)
-    worth = 1.0 / sizes[found >> np.int64(32)] if objective == "recall" else np.ones(len(found))
-    held_out = float((sizes > 0).sum() if objective == "recall" else sizes.sum())
-    return _Hits(np.concatenate(channels), np.concatenate(ranks), pairs.astype(np.int64), worth, depths, held_out)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Climbed:
-    """Where the climb ended."""
-
-    quotas: npt.NDArray[np.int64]
-    covered: float
-    bound: float
-    whole_steps: bool
-
-
-def _climb(hits: _Hits, cost: npt.NDArray[np.float64], budget: float) -> _Climbed:
-    """Take the densest step that fits until nothing gains; keep the best end and the lowest bound."""
-    quotas = np.zeros(len(cost), dtype=np.int64)
-    best, reached, bound, whole = quotas, 0.0, np.inf, True
-    covered = 0.0
-    while True:
-        gains, left = hits.gains(), budget - float(cost @ quotas)
-        bound = min(bound, covered + _most(gains, hits.depths, cost, budget))
-        room = np.minimum(hits.depths, quotas + np.floor(left / cost + 1e-9).astype(np.int64))
-        ends = covered + gains[np.arange(len(cost)), room]
-        last = int(np.argmax(ends))
-        if ends[last] > reached + _NOISE:
-            best, reached = quotas.copy(), float(ends[last])
-            # No longer than it takes to gain that much.
-            best[last] = max(quotas[last], int(np.searchsorted(gains[last], gains[last, room[last]] - _NOISE)))
-        channel, length, density = _densest(gains, quotas, room, cost)
-        # A denser step that the budget no longer pays for ends the guarantee of 1 - 1/e.
-        whole &= _densest(gains, quotas, hits.depths, cost)[2] <= density * (1 + 1e-9) + _NOISE
-        if density <= _NOISE:
-            return _Climbed(best, reached, max(bound, reached), whole)
-        covered += float(gains[channel, length])
-        quotas[channel] = length
-        hits = hits.beyond(quotas)
-
-
-def _densest(
-    gains: npt.NDArray[np.float64],
-    quotas: npt.NDArray[np.int64],
-    room: npt.NDArray[np.int64],
-    cost: npt.NDArray[np.float64],
-) -> tuple[int, int, float]:
-    """Return (channel, new length, gain a unit of price) of the best step to at most ``room`` (C,)."""
-    lengths = np.arange(gains.shape[1])
-    steps = (lengths - quotas[:, None]) * cost[:, None]  # (C, D + 1)
-    legal = (steps > 0) & (lengths <= room[:, None])
-    density = np.where(legal, gains / np.where(legal, steps, 1.0), 0.0)
-    channel, length = np.unravel_index(int(np.argmax(density)), density.shape)
-    return int(channel), int(length), float(density[channel, length])
-
-
-def _most(
-    gains: npt.NDArray[np.float64],
-    depths: npt.NDArray[np.int64],
-    cost: npt.NDArray[np.float64],
-    budget: float,
-) -> float:
-    """Return what no quotas within the whole budget can gain: the fractional knapsack over concave hulls."""
-    prices, added = [], []
-    for channel, price in enumerate(cost):
-        ends = _hull(gains[channel, : depths[channel] + 1])
-        prices.append(np.diff(ends) * price)
-        added.append(np.diff(gains[channel, ends]))
-    spent, gained = np.concatenate(prices), np.concatenate(added)
-    order = np.argsort(-gained / spent, kind="stable")
-    share = np.clip((budget - np.concatenate([[0.0], np.cumsum(spent[order])[:-1]])) / spent[order], 0.0, 1.0)
-    return float(share @ gained[order])
-
-
-def _hull(values: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-    """Return the rising positions of the corners of the least concave function above (p,) rising values."""
-    corners: list[int] = []
-    # Only the places where something is gained can be corners.
-    for p in [0, *(np.flatnonzero(np.diff(values) > 0) + 1)]:
-        while len(corners) > 1:
-            a, b = corners[-2], corners[-1]
-            if (values[b] - values[a]) * (p - b) > (values[p] - values[b]) * (b - a):
-                break
-            corners.pop()
-        corners.append(int(p))
-    return np.array(corners, dtype=np.int64)

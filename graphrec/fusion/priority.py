@@ -11,10 +11,10 @@ import numpy as np
 from graphrec.data.lists import ItemLists
 from graphrec.errors import ConfigError
 from graphrec.fusion.fused import FusedLists
-from graphrec.fusion.merging import by_turns
 from graphrec.fusion.quota import check_order, columns
 from graphrec.fusion.rrf import check_settings
-from graphrec.fusion.stacked import stack
+from graphrec.fusion.stacked import merge_in_chunks
+from graphrec.fusion.turns import by_turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +44,9 @@ class Priority:
     def merge(self, lists: Mapping[str, ItemLists], k: int) -> FusedLists:
         """Return k items a query; the score is ``1 - position / k``."""
         check_settings(k=k)
-        stacked = stack(lists)
-        caps = np.array([self.caps.get(name, k) for name in stacked.channels], dtype=np.int64)
-        return by_turns(stacked, caps, columns(stacked.channels, self.order), k, turn_length=k)
+        caps = np.array([self.caps.get(name, k) for name in lists], dtype=np.int64)
+        order = columns(tuple(lists), self.order)
+        return merge_in_chunks(lists, lambda stacked: by_turns(stacked, caps, order, k, turn_length=k))
 
     def channel_depth(self, k: int) -> int:
         """Return k: no channel can place more."""

@@ -12,9 +12,9 @@ import numpy.typing as npt
 from graphrec.data.lists import ItemLists
 from graphrec.errors import ConfigError, nearest_names
 from graphrec.fusion.fused import FusedLists
-from graphrec.fusion.merging import by_turns
 from graphrec.fusion.rrf import check_settings
-from graphrec.fusion.stacked import stack
+from graphrec.fusion.stacked import merge_in_chunks
+from graphrec.fusion.turns import by_turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +133,9 @@ def place(
     lists: Mapping[str, ItemLists], k: int, *, quotas: Mapping[str, int], order: Sequence[str] | None = None
 ) -> FusedLists:
     """Merge as :func:`merge_quota` does, with settings that are known to be legal."""
-    stacked = stack(lists)
-    column = np.array([quotas.get(name, 0) for name in stacked.channels], dtype=np.int64)
-    return by_turns(stacked, column, columns(stacked.channels, [*(order or quotas)]), k)
+    places = np.array([quotas.get(name, 0) for name in lists], dtype=np.int64)
+    turns = columns(tuple(lists), [*(order or quotas)])
+    return merge_in_chunks(lists, lambda stacked: by_turns(stacked, places, turns, k))
 
 
 def columns(channels: tuple[str, ...], first: Sequence[str]) -> npt.NDArray[np.int64]:

@@ -36,9 +36,9 @@ FUSIONS: Mapping[str, str] = {
 }
 RECIPES: Mapping[str, str] = {
     "coverage": "graphrec.fusion.coverage:Coverage",
-    "fitted-rrf": "graphrec.fusion.fit:FittedRrf",
-    "fitted-calibrated": "graphrec.fusion.calibrated:FittedCalibrated",
-    "fitted-boosted": "graphrec.fusion.boosted:FittedBoosted",
+    "fitted-rrf": "graphrec.fusion.fit_rrf:FittedRrf",
+    "fitted-calibrated": "graphrec.fusion.fit_calibrated:FittedCalibrated",
+    "fitted-boosted": "graphrec.fusion.fit_boosted:FittedBoosted",
 }
 
 
@@ -66,10 +66,10 @@ class Fusion(Protocol):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class FitResult:
-    """A fusion that was fitted, and what fitting ``found``: JSON values for the report."""
+    """A fusion that was fitted, and what fitting chose: JSON values for the ``report``."""
 
     fusion: Fusion
-    found: Mapping[str, Any]
+    report: Mapping[str, Any]
 
 
 @runtime_checkable
@@ -106,8 +106,8 @@ def fusion_class(kind: object) -> type[Fusion] | type[FusionRecipe]:
         close = nearest_names(kind, legal) if isinstance(kind, str) else ""
         raise ConfigError(f"fusion kind {kind!r} is unknown; legal: {', '.join(legal)}{close}")
     module, _, name = place.partition(":")
-    made_by: type[Fusion] | type[FusionRecipe] = getattr(importlib.import_module(module), name)
-    return made_by
+    chosen: type[Fusion] | type[FusionRecipe] = getattr(importlib.import_module(module), name)
+    return chosen
 
 
 def fusion_from_dict(settings: Mapping[str, Any]) -> Fusion:
@@ -122,15 +122,15 @@ def fusion_from_dict(settings: Mapping[str, Any]) -> Fusion:
     kind = values.pop("kind", None)
     if kind in RECIPES:
         raise ConfigError(f"fusion kind {kind!r} has to be fitted before it can merge; legal: {', '.join(FUSIONS)}")
-    made_by: Any = fusion_class(kind)
-    legal = [field.name for field in dataclasses.fields(made_by)]
+    chosen: Any = fusion_class(kind)
+    legal = [field.name for field in dataclasses.fields(chosen)]
     for key in values:
         if key not in legal:
             raise ConfigError(
                 f"{key!r} is not a setting of {kind} fusion; legal: {', '.join(legal)}{nearest_names(key, legal)}"
             )
     try:
-        fusion: Fusion = made_by(**values)
+        fusion: Fusion = chosen(**values)
     except (TypeError, AttributeError, ValueError) as error:
         if isinstance(error, ConfigError):
             raise

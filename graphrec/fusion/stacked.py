@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,34 +10,95 @@ import numpy.typing as npt
 
 from graphrec.data.lists import ItemLists
 from graphrec.errors import DataError
+from graphrec.fusion.fused import FusedLists, concatenate_fused
+from graphrec.threads import map_chunks
+
+# Queries that a thread merges at a time: what is held of them stays in the cache.
+_QUERIES = 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StackedLists:
     """C channels' answers to the same n queries, laid end to end.
 
-    ``bounds`` (C, n + 1) int64 are each channel's ``indptr`` shifted by where the channel starts, so that channel c's
-    answer to query i is ``items[bounds[c, i]:bounds[c, i + 1]]``; ``items`` (m,) int32 and ``scores`` (m,) float32.
+    Channel c's answer to query i is ``items[starts[c, i]:stops[c, i]]``, best first.
+
+    Parameters
+    ----------
+    channels : tuple of str
+        Names of the C channels.
+    starts, stops : ndarray
+        (C, n) int64: where each answer starts and ends.
+    items, scores : ndarray
+        (m,) int32 and (m,) float32: the entries of all channels.
     """
 
     channels: tuple[str, ...]
-    bounds: npt.NDArray[np.int64]
+    starts: npt.NDArray[np.int64]
+    stops: npt.NDArray[np.int64]
     items: npt.NDArray[np.int32]
     scores: npt.NDArray[np.float32]
 
     @property
     def n(self) -> int:
         """Number of queries."""
-        return int(self.bounds.shape[1]) - 1
+        return int(self.starts.shape[1])
 
-    def part(self, start: int, stop: int) -> StackedLists:
-        """Return the answers to queries ``start`` to ``stop``, in the same run of arrays."""
-        bounds = np.ascontiguousarray(self.bounds[:, start : stop + 1])
-        return StackedLists(self.channels, bounds, self.items, self.scores)
+    @property
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """(C, n) int64: entries of each answer."""
+        return self.stops - self.starts
+
+    @property
+    def widest(self) -> int:
+        """The most entries that one query has over all channels."""
+        return int(self.lengths.sum(axis=0).max(initial=0))
+
+    def ranks(self) -> npt.NDArray[np.int64]:
+        """Return (m,) int64: each entry's 1-based rank in its list, where no list was cut."""
+        starts, lengths = self.starts.ravel(), self.lengths.ravel()
+        return np.arange(1, len(self.items) + 1) - np.repeat(starts, lengths)
+
+    def entries_of(self, column: int) -> slice:
+        """Return where the entries of the channel of one column lie, where there is a query and no list was cut."""
+        return slice(int(self.starts[column, 0]), int(self.stops[column, -1]))
 
 
-def stack(lists: Mapping[str, ItemLists]) -> StackedLists:
+def stack(lists: Mapping[str, ItemLists], start: int = 0, stop: int | None = None, *, depth: int = 0) -> StackedLists:
     """Return the channels' lists stacked in the order of the mapping.
+
+    Parameters
+    ----------
+    lists : mapping of str to ItemLists
+        Each channel's answers to the same n queries.
+    start, stop : int
+        The queries ``start`` to ``stop`` alone; default all.
+    depth : int, default 0
+        Entries of each list that are read; 0 reads all.
+
+    Raises
+    ------
+    DataError
+        If there is no channel, or the channels answer different numbers of queries.
+    """
+    n = n_queries(lists)
+    stop = n if stop is None else stop
+    parts = list(lists.values())
+    bounds = np.array([part.indptr[start : stop + 1] for part in parts])  # (C, n + 1)
+    pieces = [slice(first, last) for first, last in zip(bounds[:, 0].tolist(), bounds[:, -1].tolist(), strict=True)]
+    # From places in the channel's own arrays to places in the joined ones.
+    before = np.cumsum(bounds[:, -1] - bounds[:, 0]) - bounds[:, -1]
+    bounds += before[:, None]
+    starts, stops = bounds[:, :-1].copy(), bounds[:, 1:].copy()
+    if depth > 0:
+        np.minimum(stops, starts + depth, out=stops)
+    items = np.concatenate([part.items[piece] for part, piece in zip(parts, pieces, strict=True)])
+    scores = np.concatenate([part.scores[piece] for part, piece in zip(parts, pieces, strict=True)])
+    return StackedLists(tuple(lists), starts, stops, items, scores)
+
+
+def n_queries(lists: Mapping[str, ItemLists]) -> int:
+    """Return how many queries all channels answer.
 
     Raises
     ------
@@ -46,16 +107,23 @@ def stack(lists: Mapping[str, ItemLists]) -> StackedLists:
     """
     if not lists:
         raise DataError("there are no channels to merge; give at least one list of candidates")
-    parts = list(lists.values())
-    n = len(parts[0])
-    bounds = np.empty((len(parts), n + 1), dtype=np.int64)
-    start = 0
-    for position, (name, part) in enumerate(lists.items()):
+    first, *_ = lists
+    n = len(lists[first])
+    for name, part in lists.items():
         if len(part) != n:
-            first = next(iter(lists))
             raise DataError(f"channel {name!r} answers {len(part)} queries, channel {first!r} answers {n}")
-        np.add(part.indptr, start, out=bounds[position])
-        start += len(part.items)
-    items = np.concatenate([part.items for part in parts])
-    scores = np.concatenate([part.scores for part in parts])
-    return StackedLists(tuple(lists), bounds, items, scores)
+    return n
+
+
+def merge_in_chunks(
+    lists: Mapping[str, ItemLists], merge: Callable[[StackedLists], FusedLists], *, depth: int = 0
+) -> FusedLists:
+    """Return what ``merge`` makes of the channels' lists, a few queries at a time, on several threads.
+
+    ``depth`` is that of :func:`stack`. Memory: the stacked lists of a few queries a thread, beside the result.
+    """
+
+    def work(start: int, stop: int) -> FusedLists:
+        return merge(stack(lists, start, stop, depth=depth))
+
+    return concatenate_fused(list(map_chunks(work, n_queries(lists), chunk=_QUERIES)) or [work(0, 0)])

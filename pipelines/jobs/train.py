@@ -164,7 +164,7 @@ def choose_fusion(config: Config, data: RecallData, steps: Steps, *, cache: FitC
         result = fusion.fit(answers.lists, part.panel.truth, k=k, counts=counts, seed=seed)
     # The lists are large: they stay only where something else is chosen on them.
     kept = answers if config.settings.evaluate.limits else None
-    return Chosen(result.fusion, {**result.found, "k": k, "users": len(part.panel)}, kept)
+    return Chosen(result.fusion, {**result.report, "k": k, "users": len(part.panel)}, kept)
 
 
 def measure(

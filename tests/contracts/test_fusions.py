@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from graphrec.fusion.boosted import Boosted, Trees
-from graphrec.fusion.calibrated import Calibrated, Curve
+from graphrec.fusion.boosted import Boosted
+from graphrec.fusion.calibrated import Calibrated
 from graphrec.fusion.coverage import Coverage
+from graphrec.fusion.curves import Curve
 from graphrec.fusion.priority import Priority
 from graphrec.fusion.quota import Quota
 from graphrec.fusion.rrf import Rrf
 from graphrec.fusion.settings import FUSIONS
 from graphrec.fusion.snake import Snake
+from graphrec.fusion.trees import Trees
 from tests.contracts.fusion import CHANNELS, FusionContract, some_lists
 
 

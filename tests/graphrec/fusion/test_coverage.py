@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from graphrec.data.lists import ItemLists, empty_lists, item_lists, take_lists
 from graphrec.errors import ConfigError, DataError
 from graphrec.evaluation.metrics import hit_mask
-from graphrec.fusion.coverage import Choice, Coverage, choose_quotas
+from graphrec.fusion.coverage import ChosenQuotas, Coverage, choose_quotas
 from graphrec.fusion.quota import Quota, merge_quota
 
 Lists = dict[str, ItemLists]
@@ -58,7 +58,7 @@ def worlds(draw: st.DrawFn) -> tuple[Lists, ItemLists]:
     return lists, item_lists(draw(st.lists(truth, min_size=n, max_size=n)))
 
 
-def check_promises(lists: Lists, truth: ItemLists, choice: Choice, best: float, objective: str) -> None:
+def check_promises(lists: Lists, truth: ItemLists, choice: ChosenQuotas, best: float, objective: str) -> None:
     assert choice.covered == pytest.approx(merged(lists, truth, choice.quotas, objective))
     assert choice.covered >= covered(lists, truth, choice.quotas, objective) - 1e-9
     assert choice.covered >= choice.prefixes_cover - 1e-9
@@ -171,7 +171,7 @@ def test_served_as_quota_fusion_it_finds_what_was_counted() -> None:
     truth = item_lists([rng.choice(60, 6, replace=False) for _ in range(30)])
     result = Coverage(budget=20).fit(lists, truth, k=20, counts=np.ones(1, dtype=np.int64), seed=0)
     assert isinstance(result.fusion, Quota)
-    assert hit_mask(result.fusion.merge(lists, 20).lists, truth).sum() >= result.found["covered"]
+    assert hit_mask(result.fusion.merge(lists, 20).lists, truth).sum() >= result.report["covered"]
     assert Coverage().fit(lists, truth, k=20, counts=np.ones(1, dtype=np.int64), seed=1) == result
     assert Coverage().channel_depth(20) == 20
 

@@ -8,9 +8,9 @@ import pytest
 
 from graphrec.channels.behaviour.item_cf import ItemCF
 from graphrec.errors import ConfigError
-from graphrec.fusion.boosted import FittedBoosted
 from graphrec.fusion.coverage import Coverage
-from graphrec.fusion.fit import FittedRrf
+from graphrec.fusion.fit_boosted import FittedBoosted
+from graphrec.fusion.fit_rrf import FittedRrf
 from graphrec.fusion.priority import Priority
 from graphrec.fusion.rrf import Rrf
 from graphrec.pipelines.config.build import make_fusion

@@ -14,7 +14,7 @@ import pytest
 from graphrec.bundle import open_bundle, verify_bundle
 from graphrec.data.interactions import histories
 from graphrec.errors import DataError, GraphRecError, LeakError
-from graphrec.fusion.calibrated import Curve
+from graphrec.fusion.curves import Curve
 from graphrec.pipelines.config.build import Config
 from graphrec.pipelines.config.load import load_config
 from graphrec.pipelines.evaluation.panel_lists import ask_all

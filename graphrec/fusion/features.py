@@ -1,0 +1,129 @@
+"""What trees look at: each channel's share, rank and head of an entry, its calibrated score and its popularity."""
+
+from __future__ import annotations
+
+import numba as nb
+import numpy as np
+import numpy.typing as npt
+
+from graphrec.errors import ConfigError
+from graphrec.fusion.candidates import Candidates
+from graphrec.fusion.curves import Values
+from graphrec.fusion.selection import Selection
+from graphrec.fusion.stacked import StackedLists
+from graphrec.fusion.trees import LANES
+
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+# The rank of an entry that a channel does not have: below any.
+_ABSENT = 1e6
+# LANES is this power of two.
+_SHIFT = LANES.bit_length() - 1
+
+
+def n_features(n_channels: int) -> int:
+    """Return how many features an entry has: three a channel, and two."""
+    return 3 * n_channels + 2
+
+
+def feature_tiles(
+    stacked: StackedLists,
+    candidates: Candidates,
+    selection: Selection,
+    shares: Values,
+    heads: Values,
+    columns: npt.NDArray[np.int64],
+    levels: npt.NDArray[np.uint8],
+) -> npt.NDArray[np.float32]:
+    """Return the features of the selected candidates, LANES of them a tile.
+
+    Parameters
+    ----------
+    stacked, candidates, selection : StackedLists, Candidates, Selection
+        The channels' answers to n queries, the items among them, and t of these.
+    shares, heads : ndarray
+        Of :func:`graphrec.fusion.curves.head_shares`.
+    columns : ndarray
+        (C,) int64: the column of each channel that the trees know among the stacked ones; -1 where it is absent.
+    levels : ndarray
+        (n_items,) uint8: :func:`popularity_levels`; items beyond it have level 0.
+
+    Returns
+    -------
+    ndarray
+        (t // LANES + 1, 3 C + 2, LANES) float32: share, rank and head by channel, the logarithm of the score, the
+        level. Lanes beyond t hold anything.
+    """
+    t = len(selection.places)
+    tiles = np.empty((t // LANES + 1, n_features(len(columns)), LANES), dtype=np.float32)
+    _describe(
+        stacked.starts, stacked.stops, candidates.numbers, selection.positions(len(candidates.items)), shares, heads,
+        columns, selection.indptr, selection.scores, candidates.items[selection.places], levels, tiles,
+    )  # fmt: skip
+    return tiles
+
+
+def feature_rows(tiles: npt.NDArray[np.float32], t: int) -> npt.NDArray[np.float32]:
+    """Return (t, F): the first t entries of the tiles, a row each."""
+    return tiles.transpose(0, 2, 1).reshape(-1, tiles.shape[1])[:t]
+
+
+def popularity_levels(counts: npt.NDArray[np.int64]) -> str:
+    """Return a base-36 digit an item: twice the binary logarithm of its events and one, rounded; z from 2^17.5 on."""
+    levels = np.minimum(np.rint(2 * np.log2(1.0 + counts)), len(_DIGITS) - 1).astype(np.int64)
+    return "".join(np.array(list(_DIGITS))[levels])
+
+
+def check_levels(digits: str) -> None:
+    """Raise ConfigError unless every character is a digit of :func:`popularity_levels`."""
+    strange = set(digits) - set(_DIGITS)
+    if strange:
+        raise ConfigError(f"popularity holds {min(strange)!r}; legal: {_DIGITS}")
+
+
+def read_levels(digits: str) -> npt.NDArray[np.uint8]:
+    """Return (n_items,) uint8, 0 to 35: the numbers that :func:`popularity_levels` wrote."""
+    codes = np.frombuffer(digits.encode("ascii"), dtype=np.uint8)
+    return np.where(codes <= ord("9"), codes - ord("0"), codes - ord("a") + 10).astype(np.uint8)
+
+
+@nb.njit(nogil=True, cache=True)
+def _describe(
+    starts: npt.NDArray[np.int64],
+    stops: npt.NDArray[np.int64],
+    numbers: npt.NDArray[np.int32],
+    positions: npt.NDArray[np.int32],
+    shares: Values,
+    heads: Values,
+    columns: npt.NDArray[np.int64],
+    indptr: npt.NDArray[np.int64],
+    scores: npt.NDArray[np.float32],
+    items: npt.NDArray[np.int32],
+    levels: npt.NDArray[np.uint8],
+    tiles: npt.NDArray[np.float32],
+) -> None:  # pragma: no cover - compiled
+    """Write the features of the entries whose candidate has a position."""
+    last = 3 * columns.size
+    for tile in range(tiles.shape[0]):
+        for c in range(columns.size):
+            for lane in range(LANES):
+                tiles[tile, 3 * c, lane] = 0.0
+                tiles[tile, 3 * c + 1, lane] = _ABSENT
+                tiles[tile, 3 * c + 2, lane] = 0.0
+    for query in range(indptr.size - 1):
+        for t in range(indptr[query], indptr[query + 1]):
+            tile, lane = t >> _SHIFT, t & (LANES - 1)
+            tiles[tile, last, lane] = np.log(scores[t])
+            tiles[tile, last + 1, lane] = levels[items[t]] if items[t] < levels.size else 0
+    for c in range(columns.size):
+        if columns[c] < 0:
+            continue
+        for query in range(indptr.size - 1):
+            head = heads[columns[c], query]
+            for t in range(indptr[query], indptr[query + 1]):
+                tiles[t >> _SHIFT, 3 * c + 2, t & (LANES - 1)] = head
+            start = starts[columns[c], query]
+            for p in range(start, stops[columns[c], query]):
+                # What was not selected goes to the lane behind the last, which nobody reads: cheaper than to ask.
+                t = positions[numbers[p]]
+                tiles[t >> _SHIFT, 3 * c, t & (LANES - 1)] = shares[p]
+                tiles[t >> _SHIFT, 3 * c + 1, t & (LANES - 1)] = p - start + 1

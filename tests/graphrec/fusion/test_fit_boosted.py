@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import json
+import sys
+
+import numpy as np
+import pytest
+
+from graphrec.data.lists import ItemLists, empty_lists, item_lists
+from graphrec.errors import ConfigError, DataError, MissingExtraError
+from graphrec.evaluation.metrics import rank_metrics
+from graphrec.fusion.boosted import Boosted
+from graphrec.fusion.fit_boosted import FittedBoosted, fit_boosted
+from tests.close import assert_same_lists
+
+N_ITEMS = 400
+# Odd items are popular.
+COUNTS = np.where(np.arange(N_ITEMS) % 2, 200, 2)
+
+
+def _world(n: int, *, seed: int) -> tuple[dict[str, ItemLists], ItemLists]:
+    """Return a channel that is right about popular items alone, one about the others alone, and the truth."""
+    rng = np.random.default_rng(seed)
+    truth: list[list[int]] = []
+    lists: dict[str, list[list[int]]] = {"head": [], "tail": []}
+    for _ in range(n):
+        own = {"head": 2 * rng.permutation(N_ITEMS // 2)[:20] + 1, "tail": 2 * rng.permutation(N_ITEMS // 2)[:20]}
+        wrong = {"head": 2 * rng.permutation(N_ITEMS // 2)[:20], "tail": 2 * rng.permutation(N_ITEMS // 2)[:20] + 1}
+        truth.append(np.concatenate([items[:4] for items in own.values()]).tolist())
+        for name in lists:
+            lists[name].append(np.stack([wrong[name], own[name]], axis=1).ravel().tolist())
+    scores = [np.linspace(2.0, 1.0, 40).tolist()] * n
+    return {name: item_lists(part, scores) for name, part in lists.items()}, item_lists(truth)
+
+
+def _fitted(n: int = 600, *, trees: int = 100) -> Boosted:
+    lists, truth = _world(n, seed=0)
+    return fit_boosted(lists, truth, cutoffs=(8,), counts=COUNTS, seed=0, trees=trees)
+
+
+def test_it_learns_what_no_weights_can_say() -> None:
+    fusion = _fitted()
+    lists, truth = _world(300, seed=9)
+    boosted = rank_metrics(fusion.merge(lists, 8).lists, truth, 8).recall.mean()
+    calibrated = rank_metrics(fusion.base.merge(lists, 8).lists, truth, 8).recall.mean()
+    assert calibrated < 0.6
+    assert boosted > 0.95
+
+
+def test_a_channel_that_is_missing_leaves_the_others_what_they_know() -> None:
+    fusion = _fitted()
+    lists, truth = _world(300, seed=9)
+    for name in lists:
+        two = {name: lists[name], "other": item_lists([[399]] * 300)}
+        assert rank_metrics(fusion.merge(two, 4).lists, truth, 4).recall.mean() > 0.4
+
+
+def test_a_query_that_one_channel_answers_keeps_its_order() -> None:
+    fusion = _fitted(100, trees=5)
+    lists, _ = _world(3, seed=2)
+    np.testing.assert_array_equal(fusion.merge({"head": lists["head"]}, 40).lists.items, lists["head"].items)
+
+
+def _assert_same_fusion(left: Boosted, right: Boosted) -> None:
+    """Check that two fusions, grown apart, merge alike but for rounding."""
+    lists, _ = _world(20, seed=5)
+    assert_same_lists(left.merge(lists, 30).lists, right.merge(lists, 30).lists, rtol=1e-4)
+
+
+def test_the_same_seed_gives_the_same_fusion_and_json_keeps_it() -> None:
+    fusion = _fitted(200, trees=10)
+    _assert_same_fusion(fusion, _fitted(200, trees=10))
+    settings = json.loads(json.dumps(fusion.to_dict()))
+    assert settings.pop("kind") == "boosted"
+    assert Boosted(**settings) == fusion
+
+
+def test_the_recipe_tells_what_it_started_from() -> None:
+    lists, truth = _world(100, seed=0)
+    result = FittedBoosted(trees=4).fit(lists, truth, k=8, counts=COUNTS, seed=0)
+    assert isinstance(result.fusion, Boosted)
+    _assert_same_fusion(result.fusion, fit_boosted(lists, truth, cutoffs=(8,), counts=COUNTS, seed=0, trees=4))
+    assert (result.report["cutoffs"], result.report["trees"]) == ([8], len(result.fusion.trees.roots))
+    assert FittedBoosted().channel_depth(200) == result.fusion.channel_depth(200) == 400
+
+
+def test_without_lightgbm_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "lightgbm", None)
+    with pytest.raises(MissingExtraError, match="boosted fusion needs an optional part"):
+        _fitted(10)
+
+
+def test_bad_settings_are_refused() -> None:
+    with pytest.raises(ConfigError, match="trees is 0"):
+        FittedBoosted(trees=0)
+    with pytest.raises(ConfigError, match="leaves is 1; it must lie between 2 and 255"):
+        FittedBoosted(leaves=1)
+    with pytest.raises(ConfigError, match="learning_rate is 0"):
+        FittedBoosted(learning_rate=0.0)
+    with pytest.raises(ConfigError, match="legal: isotonic, logistic"):
+        FittedBoosted(method="platt")  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="no user has a held-out item"):
+        fit_boosted({"a": item_lists([[1]])}, empty_lists(1), cutoffs=(5,), counts=COUNTS, seed=0)
