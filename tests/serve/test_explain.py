@@ -71,16 +71,19 @@ def test_a_source_beats_any_weight_of_what_is_hot(engine: Engine) -> None:
     assert told["The Two Towers"] != "widely read lately"
 
 
-def test_a_telling_path_halves_the_rank(engine: Engine) -> None:
-    def ranks(user: str) -> dict[str, int]:
-        (dosadi,) = (entry for entry in engine.recall(user, k=12).items if entry.title == "The Dosadi Experiment")
-        return {name: place.rank for name, place in dosadi.channels.items()}
+def test_a_telling_path_quarters_the_rank(engine: Engine) -> None:
+    def ranks(user: str, title: str) -> dict[str, int]:
+        (entry,) = (entry for entry in engine.recall(user, k=12).items if entry.title == title)
+        return {name: place.rank for name, place in entry.channels.items()}
 
-    # Third by its path counts as 1.5: before the second of the tags, behind the first of Item-CF.
-    assert (ranks("r1")["kg-neighbours"], ranks("r1")["tag"]) == (3, 2)
-    assert sentences(engine, "r1")["The Dosadi Experiment"] == "because you read Dune: same author, Frank Herbert"
-    assert (ranks("r0")["kg-neighbours"], ranks("r0")["item-cf"]) == (3, 1)
-    assert str(sentences(engine, "r0")["The Dosadi Experiment"]).endswith("often read by the same people")
+    # Third by its path counts as 0.75: before the first of Item-CF.
+    dosadi = ranks("r0", "The Dosadi Experiment")
+    assert (dosadi["kg-neighbours"], dosadi["item-cf"]) == (3, 1)
+    assert sentences(engine, "r0")["The Dosadi Experiment"] == "because you read Dune: same author, Frank Herbert"
+    # Many books are science fiction: that path has its own rank, the eighth, and User-CF is before it.
+    empire = ranks("r6", "Foundation and Empire")
+    assert (empire["kg-neighbours"], empire["user-cf"]) == (8, 6)
+    assert str(sentences(engine, "r6")["Foundation and Empire"]).startswith("read by people whose taste")
 
 
 class Asked(RankedRecaller):
