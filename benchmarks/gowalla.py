@@ -38,7 +38,6 @@ from graphrec.contracts.progress import FitContext
 from graphrec.contracts.recall_data import RecallData
 from graphrec.data.interactions import Interactions, coalesce, take
 from graphrec.data.lists import ItemLists, take_lists
-from graphrec.errors import ConfigError
 from graphrec.evaluation.held_out import held_out_panel
 from graphrec.evaluation.metrics import rank_metrics
 from graphrec.fusion.boosted import Boosted
@@ -281,18 +280,16 @@ def run(config: Config, steps: Steps, *, alone: bool) -> tuple[list[dict[str, An
 def main() -> None:
     """Run, print the table, write the JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    default = os.environ.get("GRAPHREC_DATA")
-    parser.add_argument("--data", type=Path, default=Path(default) / "gowalla" if default else None)
+    parser.add_argument("--data", type=Path, default=os.environ.get("GRAPHREC_DATA"), help="folder of test data")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--channels", nargs="+", choices=list(CHANNELS), default=TOGETHER)
     parser.add_argument("--alone", action="store_true", help="no fused list, and no validation for it")
     arguments = parser.parse_args()
     if arguments.data is None:
-        raise ConfigError("--data is missing; name the folder that holds Gowalla's train.txt and test.txt")
+        parser.error("name the folder of test data: --data DIR or GRAPHREC_DATA")
+    folder = Path(arguments.data) / "gowalla"
     console = Console(width=112)
-    results, extra = run(
-        configuration(arguments.data, arguments.channels), Shown(Console(stderr=True)), alone=arguments.alone
-    )
+    results, extra = run(configuration(folder, arguments.channels), Shown(Console(stderr=True)), alone=arguments.alone)
     console.print(table(results))
     if not arguments.alone:
         console.print(f"weights of the fusion: {extra['fusion']['weights']}", highlight=False)
@@ -302,7 +299,7 @@ def main() -> None:
     if arguments.json is not None:
         settings = {"seed": SEED, "channels": {name: CHANNELS[name] for name in arguments.channels},
                 "validation_share": SHARE, "validation_users": VALIDATION_USERS, **extra, "missed": missed,
-                "leaderboard": leaderboard(arguments.data / "BARS_leaderboard_gowalla_m1.csv")}  # fmt: skip
+                "leaderboard": leaderboard(folder / "BARS_leaderboard_gowalla_m1.csv")}  # fmt: skip
         write_json(arguments.json, "gowalla", settings, results, packages=("scikit-learn", "lightgbm"))
 
 
