@@ -51,6 +51,7 @@ bench: setup  ## run the benchmarks that take minutes, and write benchmarks/resu
 	$(BIN)/python -m benchmarks.rdf_load --json benchmarks/results/rdf_load.json
 	$(BIN)/python -m benchmarks.goodbooks --json benchmarks/results/goodbooks.json
 	$(BIN)/python -m benchmarks.goodbooks --config all-channels --splits ratio --json benchmarks/results/goodbooks_all.json
+	$(BIN)/python -m benchmarks.fusion --json benchmarks/results/fusion.json
 	$(BIN)/python -m benchmarks.engine --json benchmarks/results/engine.json
 	$(BIN)/python -m benchmarks.scaling --limit 100 --json benchmarks/results/scaling.json --plot docs/images/scaling.svg
 
