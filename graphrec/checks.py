@@ -24,7 +24,7 @@ _CHECKED = 1 << 22
 
 
 def as_array(values: npt.ArrayLike, dtype: npt.DTypeLike, *, name: str, ndim: int = 1) -> npt.NDArray[Any]:
-    """Return ``values`` as a C-contiguous array of ``dtype``, without a copy where it already is one.
+    """Return ``values`` as a C-contiguous array of ``dtype``, without a copy where it is such an array already.
 
     Raises
     ------
@@ -99,9 +99,9 @@ def check_rows(rows: npt.NDArray[Any], n: int, *, name: str) -> None:
     if rows.size:
         low, high = int(rows.min()), int(rows.max())
         if low < 0 or high >= n:
-            found = low if low < 0 else high
-            where = int(np.argmax(rows == found))
-            raise DataError(f"{name}[{where}] is {found}; legal rows are 0 to {n - 1}")
+            illegal = low if low < 0 else high
+            where = int(np.argmax(rows == illegal))
+            raise DataError(f"{name}[{where}] is {illegal}; legal rows are 0 to {n - 1}")
 
 
 def check_finite(values: npt.NDArray[Any], *, name: str) -> None:

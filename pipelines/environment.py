@@ -85,7 +85,7 @@ class Part:
 def parts() -> list[Part]:
     """Return each extra with the versions that are there, then each distribution that brings channels.
 
-    Which channels need what is said by their recipes, which are imported; the libraries that they learn with are not.
+    What a channel needs is declared by its recipe, which is imported; the libraries it learns with are not.
     """
     ours = []
     for name, packages in PARTS.items():

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 
 class Advance(Protocol):
-    """How far a step has come, with a note of what it found so far."""
+    """How far a step has come, with a note of what is known so far."""
 
     def __call__(self, done: int, total: int, note: str = "", /) -> None:
         """Say that ``done`` of ``total`` parts are over."""
@@ -58,8 +58,8 @@ class Shown:
                 advance(done, total, note)
 
             yield advance_and_note
-        took, said = time.perf_counter() - started, _said(title, last)
-        self._console.print(f"[green]✓[/green] {said} [dim]{took:.1f} s[/dim]", highlight=False)
+        took, line = time.perf_counter() - started, _line(title, last)
+        self._console.print(f"[green]✓[/green] {line} [dim]{took:.1f} s[/dim]", highlight=False)
 
     @contextmanager
     def _bar(self, title: str) -> Iterator[Advance]:
@@ -67,9 +67,9 @@ class Shown:
         with Progress(*columns, console=self._console, transient=True) as progress:
             task = progress.add_task(title, total=None)
             yield lambda done, total, note="": progress.update(
-                task, completed=done, total=total, description=_said(title, note)
+                task, completed=done, total=total, description=_line(title, note)
             )
 
 
-def _said(title: str, note: str) -> str:
+def _line(title: str, note: str) -> str:
     return f"{title}: {note}" if note else title

@@ -136,7 +136,10 @@ def test_a_bundle_never_imports_what_it_names(tmp_path: Path, monkeypatch: pytes
     recaller = recipe_class("explore")().fit(skewed())
     recaller.save(tmp_path)
     settings = tmp_path / "recaller.json"
-    settings.write_text(settings.read_text().replace("acme-explore", "acme_channels.explore:ExploreRecaller"))
+    settings.write_text(
+        settings.read_text(encoding="utf-8").replace("acme-explore", "acme_channels.explore:ExploreRecaller"),
+        encoding="utf-8",
+    )
     imported: list[str] = []
     monkeypatch.setattr(extensions, "imported", imported.append)
     from graphrec.recallers import load_recaller

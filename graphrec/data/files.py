@@ -51,6 +51,6 @@ def read_array(path: Path, dtype: npt.DTypeLike, *, ndim: int = 1) -> npt.NDArra
     """
     array = map_array(path)
     if array.dtype != np.dtype(dtype) or array.ndim != ndim:
-        found = f"{array.dtype} of shape {array.shape}"
-        raise BundleError(f"{path} holds {found}; it must hold {np.dtype(dtype)} of {ndim} dimension(s)")
+        stored = f"{array.dtype} of shape {array.shape}"
+        raise BundleError(f"{path} holds {stored}; it must hold {np.dtype(dtype)} of {ndim} dimension(s)")
     return array

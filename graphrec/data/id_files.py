@@ -20,10 +20,10 @@ def id_of_line(line: str) -> str | None:
         return None
     if text.startswith(_QUOTE):
         try:
-            found = json.loads(text)
+            external = json.loads(text)
         except ValueError:
             return text
-        return found if isinstance(found, str) else text
+        return external if isinstance(external, str) else text
     return text
 
 
@@ -35,10 +35,10 @@ def line_of_id(external: str) -> str:
 
 def ids_of_text(text: str) -> list[str]:
     """Return the ids of all lines, each once, in order."""
-    found = (id_of_line(line) for line in text.splitlines())
-    return list(dict.fromkeys(one for one in found if one is not None))
+    ids = (id_of_line(line) for line in text.splitlines())
+    return list(dict.fromkeys(external for external in ids if external is not None))
 
 
 def text_of_ids(ids: Iterable[str]) -> str:
     """Return a text that :func:`ids_of_text` reads as ``ids``."""
-    return "".join(f"{line_of_id(one)}\n" for one in ids)
+    return "".join(f"{line_of_id(external)}\n" for external in ids)

@@ -31,7 +31,7 @@ def scatter(
     out_weights: FloatArray,
     out_times: IntArray,
 ) -> None:  # pragma: no cover - compiled
-    """Copy the events of the users from ``first`` on to where ``places`` says that each user's next one goes.
+    """Copy the events of the users from ``first`` on to where ``places`` puts each user's next event.
 
     The order of one user's events is kept. ``times`` is empty where there are none.
     """

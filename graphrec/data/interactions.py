@@ -135,7 +135,7 @@ def coalesce(interactions: Interactions) -> Interactions:
 
 
 def coalesced_parts(interactions: Interactions, *, events: int = _PART_EVENTS) -> Iterator[Interactions]:
-    """Yield what :func:`coalesce` returns in parts, one after the other, so that memory does not grow with m.
+    """Yield what :func:`coalesce` returns part by part, so that memory does not grow with m.
 
     Parameters
     ----------

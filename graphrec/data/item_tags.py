@@ -29,7 +29,7 @@ def merge_item_tags(first: ItemTags, second: ItemTags) -> ItemTags:
     Raises
     ------
     DataError
-        If they speak of different numbers of items.
+        If they have different numbers of items.
     """
     if len(first.table) != len(second.table):
         raise DataError(f"tags of {len(first.table)} items cannot be merged with those of {len(second.table)}")

@@ -82,10 +82,10 @@ def item_lists(
     scores: Iterable[Sequence[float] | npt.NDArray[np.floating]] | None = None,
 ) -> ItemLists:
     """Return ItemLists from Python sequences of rows, and of scores where given."""
-    parts = [np.asarray(one, dtype=np.int32) for one in lists]
-    indptr = indptr_of([len(one) for one in parts])
+    parts = [np.asarray(items, dtype=np.int32) for items in lists]
+    indptr = indptr_of([len(part) for part in parts])
     items = np.concatenate(parts) if parts else np.empty(0, dtype=np.int32)
-    flat = None if scores is None else [np.asarray(one, dtype=np.float32) for one in scores]
+    flat = None if scores is None else [np.asarray(values, dtype=np.float32) for values in scores]
     return ItemLists(indptr, items, None if flat is None else np.concatenate([*flat, np.empty(0, np.float32)]))
 
 
@@ -129,7 +129,7 @@ def truncate(lists: ItemLists, k: int) -> ItemLists:
 
 
 def concatenate(parts: Sequence[ItemLists]) -> ItemLists:
-    """Return the lists of all parts, one after the other."""
+    """Return the lists of all parts, in order."""
     lengths = np.concatenate([np.empty(0, dtype=np.int64), *(part.lengths for part in parts)])
     indptr = indptr_of(lengths)
     items = np.concatenate([np.empty(0, dtype=np.int32), *(part.items for part in parts)])

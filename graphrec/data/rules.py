@@ -93,7 +93,7 @@ class Campaign:
 
     def __post_init__(self) -> None:
         if not self.name:
-            raise ConfigError("a campaign has no name; other rules speak of it by its name")
+            raise ConfigError("a campaign has no name; other rules refer to it by its name")
         if len(set(self.items)) != len(self.items):
             raise ConfigError("a campaign names an item twice; each may stand once")
         _check_frame(self.start, self.end, self.segment, "")
@@ -194,8 +194,8 @@ class Rules:
 
     def campaign(self, name: str) -> Campaign | None:
         """Return the campaign of that name, or None."""
-        found = (entry.rule for entry in self.entries if isinstance(entry.rule, Campaign))
-        return next((one for one in found if one.name == name), None)
+        campaigns = (entry.rule for entry in self.entries if isinstance(entry.rule, Campaign))
+        return next((campaign for campaign in campaigns if campaign.name == name), None)
 
     def frame(self, rule: Pin | Boost | Campaign | Arrivals) -> tuple[float, float, Segment]:
         """Return start and end (infinite where open) and the segment of a rule: its campaign's where it has one."""

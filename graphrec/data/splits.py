@@ -1,6 +1,6 @@
 """Holding out events for evaluation: by time, by each user's last items, at random, or as given.
 
-In every kind a (user, item) pair stands on one side only: what a user has in training is never asked of him again.
+In every kind a (user, item) pair is on one side only: no item of a user's training part is held out for that user.
 Nothing vanishes in silence: events are in ``train``, in ``test``, or counted as ``dropped_repeats``.
 """
 
@@ -53,7 +53,7 @@ def split_by_time(
     ConfigError
         If the share or the date is illegal, or a cut is given where there are no times.
     DataError
-        If one side would be empty.
+        If either side would be empty.
     """
     _check_share(test_share)
     settings: dict[str, object] = {"kind": "time"}
@@ -123,11 +123,11 @@ def split_given(train: Interactions, test: Interactions) -> Split:
     Raises
     ------
     DataError
-        If the two speak of different numbers of users or items, or one side is empty.
+        If the two have different numbers of users or items, or either is empty.
     """
     if (train.n_users, train.n_items) != (test.n_users, test.n_items):
         raise DataError(
-            f"train speaks of {train.n_users} users and {train.n_items} items, test of {test.n_users} and "
+            f"train has {train.n_users} users and {train.n_items} items, test has {test.n_users} and "
             f"{test.n_items}; read both with the same vocabularies"
         )
     return _finish(train, test, {"kind": "given"})

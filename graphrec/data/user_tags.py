@@ -31,7 +31,7 @@ class UserTags:
     times : ndarray or None
         (m,) int64 seconds UTC, or None.
     vocabulary : Vocabulary
-        Every tag of users, and every one of ``given``.
+        Every tag of users, and every tag of ``given``.
     given : ItemTags or None
         Tags that items have from elsewhere, to which those of users are added.
     min_users : int

@@ -19,7 +19,7 @@ _SUGGEST_LIMIT = 200_000
 
 
 def _ascends(array: pa.LargeStringArray) -> bool:
-    """Return whether each id lies after the one before it: then none stands twice, and nothing need be hashed."""
+    """Return whether the ids ascend strictly: then none is repeated, and nothing need be hashed."""
     begin = array[:1000]
     return all(bool(pc.all(pc.less(part[:-1], part[1:]), min_count=0).as_py()) for part in (begin, array))
 
@@ -135,11 +135,11 @@ class Vocabulary:
         given: object = external
         if not isinstance(given, str):
             raise UnknownIdError(_no_string(given, kind))
-        found = self._rows.get(external)
-        if found is None:
+        row = self._rows.get(external)
+        if row is None:
             hint = nearest_names(external, self._rows) if len(self) <= _SUGGEST_LIMIT else ""
             raise UnknownIdError(f"{kind} {external!r} is not among the {len(self):,} known {kind}s{hint}")
-        return found
+        return row
 
     def rows(
         self,
@@ -165,8 +165,8 @@ class Vocabulary:
             If an id is no string.
         """
         array = _as_text(ids, kind=kind)
-        found = pc.index_in(array, value_set=self._ids)
-        rows: npt.NDArray[np.int32] = pc.fill_null(found, -1).to_numpy().astype(np.int32, copy=False)
+        places = pc.index_in(array, value_set=self._ids)
+        rows: npt.NDArray[np.int32] = pc.fill_null(places, -1).to_numpy().astype(np.int32, copy=False)
         if missing == "mark":
             return rows
         unknown = rows < 0

@@ -107,10 +107,12 @@ def with_titles(graph: CatalogueGraph, titles: pa.LargeStringArray) -> Catalogue
     Raises
     ------
     DataError
-        If there is not one title an item.
+        If the number of titles is not the number of items.
     """
     if len(titles) != graph.n_items:
-        raise DataError(f"there are {len(titles)} titles for {graph.n_items} items; give one each, null where unknown")
+        raise DataError(
+            f"there are {len(titles)} titles for {graph.n_items} items; give a title for each item, null where unknown"
+        )
     own, rest = graph.labels[: graph.n_items], graph.labels[graph.n_items :]
     labels = pa.concat_arrays([pc.coalesce(titles.cast(pa.large_string()), own), rest])
     return CatalogueGraph(graph.adjacency, graph.items, graph.entities, labels)
@@ -132,10 +134,10 @@ def with_users(graph: CatalogueGraph, interactions: Interactions, *, weighted: b
     Raises
     ------
     DataError
-        If the interactions speak of another number of items.
+        If the interactions have another number of items.
     """
     if interactions.n_items != graph.n_items:
-        raise DataError(f"interactions speak of {interactions.n_items} items, the catalogue has {graph.n_items}")
+        raise DataError(f"the interactions have {interactions.n_items} items, the catalogue has {graph.n_items}")
     merged = coalesce(interactions)
     users, items, pair_weights = merged.users, merged.items, merged.weights
     if weighted:

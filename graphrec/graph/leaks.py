@@ -56,7 +56,7 @@ def find_leaks(catalogue: CatalogueGraph, nodes: npt.NDArray[np.int32], test: In
     -------
     Leaks
         Edges between a user's node and a held-out item, by relation (either direction counts), and nodes that join
-        just one user and one item which are a held-out pair.
+        just one user and one item that are a held-out pair.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def find_leaks(catalogue: CatalogueGraph, nodes: npt.NDArray[np.int32], test: In
     """
     check_length(nodes, test.n_users, name="nodes")
     if catalogue.n_items != test.n_items:
-        raise DataError(f"test speaks of {test.n_items} items, the catalogue has {catalogue.n_items}")
+        raise DataError(f"test has {test.n_items} items, the catalogue has {catalogue.n_items}")
     graph = catalogue.adjacency
     n = graph.n_nodes
     owners = nodes[test.users].astype(np.int64)

@@ -11,7 +11,7 @@ REVERSE = "rev_"
 
 
 def is_reverse(relation: str) -> bool:
-    """Tell whether a relation is the reverse of one that the data states."""
+    """Return whether a relation is the reverse of a relation in the data."""
     return relation.startswith(REVERSE)
 
 

@@ -88,7 +88,7 @@ def build_alias(
 
 @nb.njit(nogil=True, cache=True)
 def goes_both_ways(indptr: IntArray, indices: RowArray) -> bool:  # pragma: no cover - compiled
-    """Tell whether every edge has exactly one twin in the other direction, and no edge stands twice. O(m)."""
+    """Return whether every edge has exactly one reverse edge, and no edge is repeated. O(m)."""
     cursor = indptr[:-1].copy()
     for node in range(indptr.size - 1):
         for edge in range(indptr[node], indptr[node + 1]):
@@ -150,7 +150,7 @@ def walk(
 ) -> None:  # pragma: no cover - compiled
     """Fill ``walks`` (n, length) and ``lengths`` (n,) with the walks ``first..first+n-1``.
 
-    ``biases`` are the weights of going back, to a node that the last one is joined to, and to any other.
+    ``biases`` are the weights of going back, to a neighbour of the last node, and to any other.
     ``weights``, ``thresholds`` and ``aliases`` are empty where every edge weighs the same. With ``fold`` (edges of one
     weight, each with its twin) the part by which going back outweighs all else is drawn first, and costs no refusals.
     """
@@ -166,7 +166,7 @@ def walk(
     surely, possibly = min(accept_near, accept_far), max(accept_near, accept_far)
     near_is_likelier = accept_near > accept_far
     n = walks.shape[0]
-    # Several walks at a time, each a step in turn: while one waits for memory, the others go on.
+    # Several walks at a time, each a step in turn: while a walk waits for memory, the others go on.
     abreast = min(_ABREAST, n)
     states, number = np.empty(abreast, np.uint64), np.empty(abreast, np.int64)
     before, here = np.empty(abreast, np.int64), np.empty(abreast, np.int64)

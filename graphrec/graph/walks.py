@@ -6,9 +6,9 @@ A walk that came from t to v goes on to x with
     \begin{cases} 1/p & x = t \\ 1 & (t, x) \text{ is an edge} \\ 1/q & \text{otherwise} \end{cases}
 
 Candidates are drawn by edge weight and accepted or refused [2]_, so that nothing is stored beyond the graph (and an
-alias table where edges have weights). Where going back is the likeliest, that excess is drawn apart (the "outliers" of
-[2]_). Where the node types admit no triangle (users - items - authors), "(t, x) is an edge" never holds: it is not
-looked for, and only the ratio p / q matters.
+alias table where edges have weights). Where going back is the likeliest, that excess is drawn separately (the
+"outliers" of [2]_). Where the node types admit no triangle (users - items - authors), "(t, x) is an edge" never
+holds: it is not looked for, and only the ratio p / q matters.
 
 A walk visits nodes about in proportion to their degree: hubs are seen most often, whatever the starts are.
 

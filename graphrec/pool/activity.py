@@ -36,7 +36,7 @@ class Activity:
     Raises
     ------
     ConfigError
-        If a setting is illegal, nothing is asked for, or only one of ``released`` and ``new_days`` is given.
+        If a setting is illegal, no minimum is given, or only one of ``released`` and ``new_days`` is given.
 
     Notes
     -----
@@ -67,11 +67,11 @@ class Activity:
     @property
     def title(self) -> str:
         """The rule in a few words."""
-        asked = [f"{self.events:,} events"] * bool(self.events) + [f"{self.users:,} users"] * bool(self.users)
-        asked += [f"weight {self.weight:g}"] * bool(self.weight)
+        minima = [f"{self.events:,} events"] * bool(self.events) + [f"{self.users:,} users"] * bool(self.users)
+        minima += [f"weight {self.weight:g}"] * bool(self.weight)
         within = "" if self.days is None else f" in {self.days:g} days"
         spared = "" if self.new_days is None else f", new for {self.new_days:g} days"
-        return f"activity: {', '.join(asked)}{within}{spared}"
+        return f"activity: {', '.join(minima)}{within}{spared}"
 
     def judge(self, data: RecallData, now: int | None) -> Verdict:
         """Count the events of the window."""

@@ -138,8 +138,8 @@ def _check_one(what: str, one_of: Sequence[str], none_of: Sequence[str]) -> None
     if isinstance(one_of, str) or isinstance(none_of, str):
         raise ConfigError(f"the rule for {what} has the text {one_of or none_of!r}; give a list of names")
     if bool(one_of) == bool(none_of):
-        found = "both" if one_of else "neither"
-        raise ConfigError(f"the rule for {what} has {found} of one_of and none_of; give exactly one")
+        given = "both" if one_of else "neither"
+        raise ConfigError(f"the rule for {what} has {given} of one_of and none_of; give exactly one")
 
 
 def _title(what: str, one_of: Sequence[str], none_of: Sequence[str]) -> str:

@@ -51,7 +51,7 @@ class PoolReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
-        return asdict(self) | {"removals": [asdict(one) for one in self.removals]}
+        return asdict(self) | {"removals": [asdict(removal) for removal in self.removals]}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,7 +103,7 @@ def candidate_pool(
     passed, removals = _in_turn(rules, verdicts, len(data.items))
     brought_back, removed = allowed & ~passed, denied & (passed | allowed)
     mask = (passed | allowed) & ~denied
-    counts = [int(np.count_nonzero(one)) for one in (brought_back, removed, mask)]
+    counts = [int(np.count_nonzero(items)) for items in (brought_back, removed, mask)]
     report = PoolReport(len(data.items), moment, removals, *counts)
     if not mask.any():
         raise DataError(_empty(report))
@@ -125,7 +125,7 @@ def _mask(rows: npt.ArrayLike, n: int, name: str) -> Mask:
 
 
 def _in_turn(rules: Sequence[Rule], verdicts: Sequence[Verdict], n: int) -> tuple[Mask, tuple[Removal, ...]]:
-    """Apply the rules one after the other, and count what each removes."""
+    """Apply the rules in order, and count what each removes."""
     faults = np.zeros(n, dtype=np.int32)
     for verdict in verdicts:
         faults += ~verdict.passes
@@ -135,12 +135,12 @@ def _in_turn(rules: Sequence[Rule], verdicts: Sequence[Verdict], n: int) -> tupl
         fails = ~verdict.passes
         counts = [fails, fails & (faults == 1), left & fails, left & ~fails, verdict.unknown, verdict.spared]
         left = left & ~fails
-        removals.append(Removal(rule.title, *(int(np.count_nonzero(one)) for one in counts)))
+        removals.append(Removal(rule.title, *(int(np.count_nonzero(items)) for items in counts)))
     return left, tuple(removals)
 
 
 def _empty(report: PoolReport) -> str:
     """Return the sentence for a pool without items."""
-    told = [f"{one.rule!r} removes {one.in_turn:,}" for one in report.removals if one.in_turn]
-    told += [f"the deny list removes {report.denied:,}"] if report.denied else []
-    return f"the pool is empty: of {report.items:,} items {', then '.join(told) or 'there are none'}; loosen a rule"
+    causes = [f"{removal.rule!r} removes {removal.in_turn:,}" for removal in report.removals if removal.in_turn]
+    causes += [f"the deny list removes {report.denied:,}"] if report.denied else []
+    return f"the pool is empty: of {report.items:,} items {', then '.join(causes) or 'there are none'}; loosen a rule"

@@ -62,11 +62,11 @@ def push_signed(
         np.zeros(width, dtype=np.bool_), np.empty(width, dtype=np.int32), limit, counts, rows, scores,
     )  # fmt: skip
     bounds = indptr_of(counts)
-    found = bounds, rows[:total], scores[:total]
+    positive = bounds, rows[:total], scores[:total]
     if skip is None and allowed is None:
-        return found
+        return positive
     everything = np.ones(width, dtype=np.bool_) if allowed is None else allowed
-    kept = leave_out(ItemLists(*found), k or width, exclude=skip or empty_lists(n), allowed=everything)
+    kept = leave_out(ItemLists(*positive), k or width, exclude=skip or empty_lists(n), allowed=everything)
     return kept.indptr, kept.items, kept.scores
 
 

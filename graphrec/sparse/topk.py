@@ -153,7 +153,7 @@ def chunk_rows(width: int) -> int:
 
 
 def join(parts: list[Pushed]) -> Pushed:
-    """Return the lists of all parts, one after the other."""
+    """Return the lists of all parts, in order."""
     if len(parts) == 1:
         return parts[0]
     lengths = [np.diff(indptr) for indptr, _, _ in parts]

@@ -30,7 +30,7 @@ _BLOCK = 128
 _FEW = 500
 # The bound for a row may let k >> this many scores more through.
 _SLACK = 3
-# An accumulator with one column in this many touched is read from end to end; one with fewer, by its touched columns.
+# An accumulator with one column in this many touched is read from end to end; with fewer, by its touched columns.
 _DENSE = 4
 
 
@@ -91,9 +91,9 @@ def _lane_maxima(line: FloatArray, maxima: FloatArray) -> None:  # pragma: no co
     maxima[:] = line[:lanes]
     whole = lanes + (line.size - lanes) // (2 * lanes) * 2 * lanes
     for start in range(lanes, whole, 2 * lanes):  # two at a time: each maximum is loaded and stored once for them
-        one, two = line[start : start + lanes], line[start + lanes : start + 2 * lanes]
+        left, right = line[start : start + lanes], line[start + lanes : start + 2 * lanes]
         for j in range(lanes):
-            better = one[j] if one[j] > two[j] else two[j]
+            better = left[j] if left[j] > right[j] else right[j]
             maxima[j] = better if better > maxima[j] else maxima[j]
     for start in range(whole, line.size, lanes):
         rest = line[start : start + lanes]
@@ -103,7 +103,7 @@ def _lane_maxima(line: FloatArray, maxima: FloatArray) -> None:  # pragma: no co
 
 @nb.njit(nogil=True, cache=True)
 def _least_of_best(scores: FloatArray, k: int) -> np.float32:  # pragma: no cover - compiled
-    """Return the k-th best score, or one a little below it that few more reach.
+    """Return the k-th best score, or a score a little below it that few more reach.
 
     Bisects the bits: counting how many stand above a middle takes no branch, and so a few cycles for eight scores.
     """
@@ -160,15 +160,15 @@ def _best(line: FloatArray, columns: RowArray, k: int) -> IntArray:  # pragma: n
         if n + block.size > buffer.size:
             _part(buffer, n, k)
             n, least = k, _score(buffer[k - 1])  # a tie with it may stand before it, where columns do not ascend
-        found = 0
+        n_good = 0
         for j in range(block.size):
             # Written always, kept when good enough: a branch would be guessed wrong.
-            places[found] = j
-            found += block[j] >= least
-        for p in range(found):
+            places[n_good] = j
+            n_good += block[j] >= least
+        for p in range(n_good):
             place = start + places[p]
             buffer[n + p] = _key(line[place], columns[place] if columns.size else place)
-        n += found
+        n += n_good
     if n > k:
         _part(buffer, n, k)
     return buffer[: min(n, k)]

@@ -20,7 +20,7 @@ _SUGGEST_LIMIT = 200_000
 
 
 def answer_table(answer: Answer, *, title: str, explain: bool) -> Table:
-    """Return the candidates, the channels that found them with their ranks, and the reasons where asked for."""
+    """Return the candidates with channels and ranks, or with the reasons where ``explain`` is set."""
     notes = [] if answer.user_known else ["user not known"]
     notes += [f"filled from {answer.fallback}"] if answer.fallback else []
     notes += [f"{answer.unknown} unknown ids ignored"] if answer.unknown else []
@@ -32,24 +32,24 @@ def answer_table(answer: Answer, *, title: str, explain: bool) -> Table:
     table.add_column("title", overflow="fold", ratio=3)
     table.add_column("score", justify="right")
     table.add_column("why" if explain else "found by (rank)", overflow="fold", ratio=5)
-    for position, one in enumerate(answer.items, 1):
-        why = one.explanation or "" if explain else _places(one.channels)
-        table.add_row(str(position), escape(one.item), escape(one.title), f"{one.score:.4f}", escape(why))
+    for position, item in enumerate(answer.items, 1):
+        why = item.explanation or "" if explain else _places(item.channels)
+        table.add_row(str(position), escape(item.item), escape(item.title), f"{item.score:.4f}", escape(why))
     return table
 
 
-def neighbours_table(found: Neighbours) -> Table:
+def neighbours_table(near: Neighbours) -> Table:
     """Return the items near one item with what they share."""
-    along = f" along {found.relation}" if found.relation else ""
-    table = Table(title=f"{len(found)} neighbours of {escape(found.title)}{along}", title_justify="left")
+    along = f" along {near.relation}" if near.relation else ""
+    table = Table(title=f"{len(near)} neighbours of {escape(near.title)}{along}", title_justify="left")
     table.add_column("#", justify="right")
     table.add_column("item", overflow="fold")
     table.add_column("title", overflow="fold", ratio=2)
     table.add_column("score", justify="right")
     table.add_column("shared", overflow="fold", ratio=3)
-    for position, one in enumerate(found.items, 1):
-        words = escape(one.explanation)
-        table.add_row(str(position), escape(one.item), escape(one.title), f"{one.score:.4f}", words)
+    for position, item in enumerate(near.items, 1):
+        words = escape(item.explanation)
+        table.add_row(str(position), escape(item.item), escape(item.title), f"{item.score:.4f}", words)
     return table
 
 
@@ -57,27 +57,27 @@ def inputs_lines(inputs: Mapping[str, Any]) -> list[str]:
     """Return what was read, left out and linked, a sentence each."""
     lines = []
     for name in ("interactions", "test"):
-        if found := inputs.get(name):
+        if table := inputs.get(name):
             lines.append(
-                f"{found['name']}: {found['kept']:,} of {found['rows']:,} rows, {found['users']:,} users, "
-                f"{found['items']:,} items{_rejected(found, end=' (see the rejects)')}"
+                f"{table['name']}: {table['kept']:,} of {table['rows']:,} rows, {table['users']:,} users, "
+                f"{table['items']:,} items{_rejected(table, end=' (see the rejects)')}"
             )
     for name in ("items", "users"):
-        if (found := inputs.get(name)) and "known" in found:
-            known = ", ".join(f"{attribute} of {count:,}" for attribute, count in found["known"].items())
+        if (table := inputs.get(name)) and "known" in table:
+            known = ", ".join(f"{attribute} of {count:,}" for attribute, count in table["known"].items())
             lines.append(
-                f"{found['name']}: attributes of {found['matched']:,} of {found['matched'] + found['without_row']:,} "
-                f"{name}: {known}{_rejected(found, 'not read', end=' (see the rejects)')}"
+                f"{table['name']}: attributes of {table['matched']:,} of {table['matched'] + table['without_row']:,} "
+                f"{name}: {known}{_rejected(table, 'not read', end=' (see the rejects)')}"
             )
     if shown := inputs.get("exposures"):
         lines.append(
             f"{shown['name']}: {shown['kept']:,} of {shown['rows']:,} exposures, {shown['converted']:,} converted, "
-            f"{shown['anonymous']:,} of nobody known{_rejected(shown)}"
+            f"{shown['anonymous']:,} of unknown users{_rejected(shown)}"
         )
     if tagged := inputs.get("user_tags"):
         lines.append(
-            f"{tagged['name']}: {tagged['kept']:,} of {tagged['rows']:,} user tags, {tagged['anonymous']:,} of no "
-            f"known user, {tagged['rare']:,} that fewer than {tagged['min_users']:,} gave the item; {tagged['tags']:,} "
+            f"{tagged['name']}: {tagged['kept']:,} of {tagged['rows']:,} user tags, {tagged['anonymous']:,} of unknown "
+            f"users, {tagged['rare']:,} that fewer than {tagged['min_users']:,} gave the item; {tagged['tags']:,} "
             f"tags of {tagged['tagged_items']:,} items count{_rejected(tagged)}"
         )
     if knowledge := inputs.get("knowledge"):
@@ -90,30 +90,32 @@ def inputs_lines(inputs: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _rejected(found: Mapping[str, Any], what: str = "left out", *, end: str = "") -> str:
+def _rejected(table: Mapping[str, Any], what: str = "left out", *, end: str = "") -> str:
     """Return how many rows were rejected and why, as the end of a sentence; nothing where there are none."""
-    reasons = ", ".join(f"{count:,} {reason}" for reason, count in found["rejects"].items())
+    reasons = ", ".join(f"{count:,} {reason}" for reason, count in table["rejects"].items())
     return f"; {what}: {reasons}{end}" if reasons else ""
 
 
 def strange_ids(directory: Path, ids: Sequence[str]) -> dict[str, str]:
-    """Return those of ``ids`` that are no items of the bundle, with what they may have meant."""
+    """Return those of ``ids`` that are no items of the bundle, each with the nearest item ids."""
     try:
         items = open_bundle(directory, verify=False).items if ids else Vocabulary([])
     except GraphRecError as error:
         # A take-down is noted all the same.
         return dict.fromkeys(ids, f"; no bundle to look it up in: {error}")
     few = len(items) <= _SUGGEST_LIMIT
-    return {one: nearest_names(one, items) if few else "" for one in ids if one not in items}
+    return {name: nearest_names(name, items) if few else "" for name in ids if name not in items}
 
 
-def taken_down_lines(edited: Edited, asked: Sequence[str], strange: Mapping[str, str]) -> list[str]:
+def taken_down_lines(edited: Edited, ids: Sequence[str], strange: Mapping[str, str]) -> list[str]:
     """Return what an edit of the taken-down items did, a sentence each."""
     lines = []
-    if asked:
+    if ids:
         changed = ", ".join(edited.changed) or "none, all were so before"
         lines.append(f"changed: {changed}")
-        lines += [f"{one!r} is no item of the bundle, but may be one of a later{near}" for one, near in strange.items()]
+        lines += [
+            f"{name!r} is no item of the bundle, but may be in a later bundle{near}" for name, near in strange.items()
+        ]
     lines.append(
         f"{edited.file}: {len(edited.ids):,} taken down" + (f": {', '.join(edited.ids)}" if edited.ids else "")
     )
@@ -181,5 +183,5 @@ def channel_bytes(bundle: Bundle) -> dict[str, int]:
 
 
 def _places(places: Mapping[str, Place]) -> str:
-    best_first = sorted(places.items(), key=lambda one: (one[1].rank, one[0]))
+    best_first = sorted(places.items(), key=lambda entry: (entry[1].rank, entry[0]))
     return ", ".join(f"{name} ({place.rank})" for name, place in best_first) or "fallback"

@@ -44,8 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(141)
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _version(requested: bool) -> None:
+    if requested:
         out_console.print(f"graphrec {__version__}", highlight=False)
         raise typer.Exit
 

@@ -13,9 +13,11 @@ def doctor(as_json: AsJson = False) -> None:
     """Show what is installed and which optional parts are active."""
     from ..environment import environment, parts
 
-    found = parts()
+    installed = parts()
     if as_json:
-        described = {p.name: {"active": p.active, "packages": {d.name: d.version for d in p.packages}} for p in found}
+        described = {
+            p.name: {"active": p.active, "packages": {d.name: d.version for d in p.packages}} for p in installed
+        }
         print_json({**environment(), "parts": described})
         return
     about = environment()
@@ -24,7 +26,7 @@ def doctor(as_json: AsJson = False) -> None:
         highlight=False,
     )
     table = Table("part", "active", "gives", "packages")
-    for part in found:
+    for part in installed:
         packages = ", ".join(f"{p.name} {p.version or '[red]missing[/red]'}" for p in part.packages)
         remedy = "" if part.active else f"\n[yellow]{escape(part.remedy)}[/yellow]"
         table.add_row(

@@ -29,7 +29,7 @@ def recall(
     at: Annotated[str | None, typer.Option(help="Answer for this moment (ISO date) instead of now.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Recall items for a user, for a live history, or for nobody at all."""
+    """Recall items for a user, for a live history, or for an unknown user."""
     from graphrec.serve.engine import Engine
 
     from ..readers.moments import moment
@@ -48,7 +48,7 @@ def recall(
     if as_json:
         print_json(answer.to_dict())
         return
-    who = f"user {user}" if user is not None else "nobody in particular"
+    who = f"user {user}" if user is not None else "an unknown user"
     out_console.print(answer_table(answer, title=f"{len(answer.items)} items for {who}", explain=explain))
 
 
@@ -65,11 +65,11 @@ def neighbours(
 
     from .answers import neighbours_table
 
-    found = Engine.open(bundle).neighbours(item=item, relation=relation, k=k)
+    near = Engine.open(bundle).neighbours(item=item, relation=relation, k=k)
     if as_json:
-        print_json(found.to_dict())
+        print_json(near.to_dict())
     else:
-        out_console.print(neighbours_table(found))
+        out_console.print(neighbours_table(near))
 
 
 def _pairs(texts: Sequence[str]) -> dict[str, str]:

@@ -26,14 +26,14 @@ def operations_check(
     from ..readers.moments import moment
 
     now = time.time() if at is None else moment(at)
-    found = check_rules(file, bundle=bundle, config=config, now=now)
+    checked = check_rules(file, bundle=bundle, config=config, now=now)
     if as_json:
-        print_json({"ok": not found.problems, **found.to_dict()})
+        print_json({"ok": not checked.problems, **checked.to_dict()})
     else:
-        for problem in found.problems:
+        for problem in checked.problems:
             err_console.print(f"[red]✗[/red] {escape(problem)}", soft_wrap=True, highlight=False)
-        for note in found.notes:
+        for note in checked.notes:
             err_console.print(f"[yellow]note:[/yellow] {escape(note)}", soft_wrap=True, highlight=False)
-        out_console.print(calendar_table(found.calendar, now=now))
-    if found.problems:
+        out_console.print(calendar_table(checked.calendar, now=now))
+    if checked.problems:
         raise typer.Exit(2)

@@ -40,15 +40,15 @@ def put_back(
     _show_taken_down(edit_taken_down(directory, remove=ids), directory, ids, as_json=as_json)
 
 
-def _show_taken_down(edited: Edited, directory: Path, asked: list[str], *, as_json: bool) -> None:
+def _show_taken_down(edited: Edited, directory: Path, ids: list[str], *, as_json: bool) -> None:
     """Print what is taken down now, what changed, and which ids no item of the bundle has."""
     from .answers import strange_ids, taken_down_lines
 
-    strange = strange_ids(directory, asked)
+    strange = strange_ids(directory, ids)
     if as_json:
         print_json(
             {"file": str(edited.file), "taken_down": edited.ids, "changed": edited.changed, "unknown": list(strange)}
         )
         return
-    for line in taken_down_lines(edited, asked, strange):
+    for line in taken_down_lines(edited, ids, strange):
         out_console.print(escape(line), highlight=False, soft_wrap=True)

@@ -44,7 +44,7 @@ class CachedFit:
 class FitCache:
     """Fitted channels below ``root/.fits``, each under the hash of its recipe, its data, its seed and our code.
 
-    Entries are written whole or not at all, and are checked by hash when they are read: one that is damaged is fitted
+    Entries are written whole or not at all, and are checked by hash when they are read: a damaged entry is fitted
     anew. What a run did not use is removed when the run is over (:meth:`prune`), so the cache holds one run.
     """
 

@@ -47,7 +47,7 @@ def fit_channels(
     Parameters
     ----------
     note : str
-        What is said behind each step, such as " on all events".
+        Text after the title of each step, such as " on all events".
     cache : FitCache or None
         Where fits are kept; None fits all and keeps none.
     validation : Panel or None

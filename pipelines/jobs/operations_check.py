@@ -22,7 +22,7 @@ from ..readers.inputs import load_inputs
 from ..readers.rules import read_rules
 
 
-class Dated(NamedTuple):
+class CalendarEntry(NamedTuple):
     """One line of the calendar: what is live from when until when, for whom; open ends are None."""
 
     start: float | None
@@ -36,15 +36,15 @@ class Dated(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What a check found: faults, remarks that are none, and the calendar of the rules that can be read."""
+    """The result of a check: faults, notes that are no faults, and the calendar of the rules that can be read."""
 
     problems: list[str]
     notes: list[str]
-    calendar: list[Dated]
+    calendar: list[CalendarEntry]
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values; moments in ISO 8601."""
-        dated = [one._asdict() | {"start": _words(one.start), "end": _words(one.end)} for one in self.calendar]
+        dated = [entry._asdict() | {"start": _words(entry.start), "end": _words(entry.end)} for entry in self.calendar]
         return {"problems": self.problems, "notes": self.notes, "calendar": dated}
 
 
@@ -59,7 +59,7 @@ def check_rules(file: Path, *, bundle: Path | None = None, config: Path | None =
         The data of this configuration is read; ids, the pool and labels are compared with it, and not with
         ``bundle``.
     now : float
-        Seconds UTC: the calendar tells what is live then.
+        Seconds UTC: the calendar marks what is live then.
 
     Raises
     ------
@@ -84,15 +84,15 @@ def check_rules(file: Path, *, bundle: Path | None = None, config: Path | None =
     return Checked(problems, notes, calendar(rules, now=now))
 
 
-def calendar(rules: Rules, *, now: float) -> list[Dated]:
-    """Return what is live when, for whom, by start; ``live`` tells what is at ``now`` (seconds UTC)."""
+def calendar(rules: Rules, *, now: float) -> list[CalendarEntry]:
+    """Return what is live when, for whom, by start; ``live`` marks what is at ``now`` (seconds UTC)."""
     lines = []
     for entry in rules.entries:
         start, end, segment = (
             (float("-inf"), float("inf"), {}) if isinstance(entry.rule, Deny) else rules.frame(entry.rule)
         )
         lines.append(
-            Dated(
+            CalendarEntry(
                 start if np.isfinite(start) else None,
                 end if np.isfinite(end) else None,
                 bool(start <= now < end),
@@ -102,17 +102,17 @@ def calendar(rules: Rules, *, now: float) -> list[Dated]:
                 entry.where,
             )
         )
-    return sorted(lines, key=lambda one: (one.start or float("-inf"), one.end or float("inf")))
+    return sorted(lines, key=lambda entry: (entry.start or float("-inf"), entry.end or float("inf")))
 
 
-def calendar_table(lines: Sequence[Dated], *, now: float) -> Table:
+def calendar_table(lines: Sequence[CalendarEntry], *, now: float) -> Table:
     """Return the calendar for people."""
     table = Table(title=f"what is live when (UTC); ● at {iso(int(now))}", title_justify="left")
     for name in ("", "from", "until", "for", "rule", "what"):
         table.add_column(name, overflow="fold", no_wrap=name in ("from", "until"))
-    for one in lines:
-        since, until = _words(one.start) or "open", _words(one.end) or "open"
-        table.add_row("●" if one.live else "", since, until, *map(escape, (one.segment, one.rule, one.what)))
+    for entry in lines:
+        since, until = _words(entry.start) or "open", _words(entry.end) or "open"
+        table.add_row("●" if entry.live else "", since, until, *map(escape, (entry.segment, entry.rule, entry.what)))
     return table
 
 

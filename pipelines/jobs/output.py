@@ -1,4 +1,4 @@
-"""The output directory of a run: whether it can be used is found out before anything is computed."""
+"""The output directory of a run: whether it can be used is checked before anything is computed."""
 
 from __future__ import annotations
 

@@ -58,17 +58,17 @@ def with_pool(config: Config, data: RecallData, *, events: Literal["train", "all
         "deny": _ids(section.deny, section.deny_file, config),
     }
     rows = {name: data.items.rows(ids, missing="drop") for name, ids in lists.items()}
-    found = candidate_pool(data, config.rules, allow=rows["allow"], deny=rows["deny"], now=now)
+    chosen = candidate_pool(data, config.rules, allow=rows["allow"], deny=rows["deny"], now=now)
     report = {
         "events": events,
-        **found.report.to_dict(),
-        "now": _iso(found.report.now),
+        **chosen.report.to_dict(),
+        "now": _iso(chosen.report.now),
         "now_from": "pool.now" if now is not None and now == section.now else "the newest event",
         **{name: _list_report(ids, data.items) for name, ids in lists.items()},
         "notes": _notes(config, data, lists),
     }
     # What data.pool leaves out already (operations deny it) no rule brings back.
-    return Pooled(dataclasses.replace(data, pool=found.mask & data.pool), report)
+    return Pooled(dataclasses.replace(data, pool=chosen.mask & data.pool), report)
 
 
 def write_pool(data: RecallData, path: Path) -> None:
@@ -108,9 +108,9 @@ def _ids(inline: Sequence[str], path: Path | None, config: Config) -> list[str]:
 
 def _list_report(ids: Sequence[str], items: Vocabulary) -> dict[str, Any]:
     """Return how many ids a list has, and which of them are no items."""
-    unknown = [one for one in ids if one not in items]
-    near = {one: nearest_names(one, items).removeprefix("; ") for one in unknown[:_NAMED]} if _few(items) else {}
-    named = [f"{one!r}" + (f" ({near[one]})" if near.get(one) else "") for one in unknown[:_NAMED]]
+    unknown = [name for name in ids if name not in items]
+    near = {name: nearest_names(name, items).removeprefix("; ") for name in unknown[:_NAMED]} if _few(items) else {}
+    named = [f"{name!r}" + (f" ({near[name]})" if near.get(name) else "") for name in unknown[:_NAMED]]
     return {"given": len(ids), "unknown": len(unknown), "unknown_examples": named}
 
 
@@ -122,13 +122,13 @@ def _notes(config: Config, data: RecallData, lists: dict[str, list[str]]) -> lis
     """Return a sentence for each thing that is legal, but was hardly meant."""
     notes = []
     denied = set(lists["deny"])
-    if both := [one for one in lists["allow"] if one in denied]:
-        told = f"{both[0]!r} stands" if len(both) == 1 else f"{both[0]!r} and {len(both) - 1:,} more stand"
-        notes.append(f"{told} in the allow list and in the deny list: deny wins; name each in one of them")
+    if both := [name for name in lists["allow"] if name in denied]:
+        named = f"{both[0]!r} is" if len(both) == 1 else f"{both[0]!r} and {len(both) - 1:,} more are"
+        notes.append(f"{named} in the allow list and in the deny list: deny wins; name each in one of them")
     for rule in config.rules:
         if isinstance(rule, Label | Tag) and (absent := absent_names(rule, data)):
-            told = ", ".join(f"{one!r}{nearest_names(one, rule.known(data))}" for one in absent[:_NAMED])
-            notes.append(f"no item has the {rule.what} {told}")
+            named = ", ".join(f"{name!r}{nearest_names(name, rule.known(data))}" for name in absent[:_NAMED])
+            notes.append(f"no item has the {rule.what} {named}")
     return notes
 
 

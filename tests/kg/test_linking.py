@@ -62,7 +62,9 @@ def test_template_of_whole_iris(kg: KnowledgeGraph) -> None:
 def test_items_that_only_the_graph_knows(tmp_path: Path) -> None:
     path = tmp_path / "a.nt"
     names = ("b2", "b%201", "b2/cover", "b2#me", "")
-    path.write_text("".join(f"<http://e/book/{name}> <http://e/p> <http://e/x> .\n" for name in names))
+    path.write_text(
+        "".join(f"<http://e/book/{name}> <http://e/p> <http://e/x> .\n" for name in names), encoding="utf-8"
+    )
     graph = read_rdf(path)
     assert ids_by_template(graph, "http://e/book/{id}") == ["b 1", "b2"]
     assert ids_by_template(graph, "{id}") == []

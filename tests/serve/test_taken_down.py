@@ -254,7 +254,7 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
     (tmp_path / "out" / FILE).symlink_to(tmp_path / "shared" / "down.txt")
     edit_taken_down(tmp_path / "out", add=["b1"])
     assert (tmp_path / "out" / FILE).is_symlink()
-    assert (tmp_path / "shared" / "down.txt").read_text() == "b1\n"
+    assert (tmp_path / "shared" / "down.txt").read_text(encoding="utf-8") == "b1\n"
 
 
 def test_where_the_file_stands(root: Path, tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def test_the_same_content_has_the_same_hash(tmp_path: Path, channels: dict[str, 
 
 
 def test_old_versions_go_but_never_what_else_is_there(tmp_path: Path, channels: dict[str, Recaller]) -> None:
-    (tmp_path / "report.json").write_text("{}")
+    (tmp_path / "report.json").write_text("{}", encoding="utf-8")
     (tmp_path / "rejects").mkdir()
     made = [one(tmp_path, channels, keep=2).name for _ in range(4)]
     assert versions(tmp_path) == made[-2:]

@@ -76,7 +76,7 @@ def test_verify_names_every_file(bundle: Path) -> None:
     assert all(check.ok for check in checks)
     assert [check.file for check in checks] == [MANIFEST, *sorted(read_manifest(bundle).files)]
     (bundle / "pool.npy").unlink()
-    (bundle / "extra.txt").write_text("x")
+    (bundle / "extra.txt").write_text("x", encoding="utf-8")
     flip(bundle / "report.json", 3)
     assert {check.file: check.problem for check in verify_bundle(bundle) if not check.ok} == {
         "pool.npy": "pool.npy is missing",
@@ -109,7 +109,7 @@ def test_symbolic_links_are_refused(bundle: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["../pool.npy", "/etc/passwd", "a//b", "./pool.npy", "a\\b", MANIFEST, ""])
 def test_paths_that_leave_the_bundle(bundle: Path, name: str) -> None:
-    files = json.loads((bundle / MANIFEST).read_text())["files"]
+    files = json.loads((bundle / MANIFEST).read_text(encoding="utf-8"))["files"]
     rewrite_manifest(bundle, files=files | {name: files["pool.npy"]})
     refused(bundle, r"names the file .*; paths must be relative and stay inside the bundle")
 
@@ -176,7 +176,7 @@ def test_there_is_no_bundle(tmp_path: Path) -> None:
         open_bundle(tmp_path / "nowhere")
     with pytest.raises(BundleError, match=r"it holds neither manifest\.json nor 'current'"):
         open_bundle(tmp_path)
-    (tmp_path / "file").write_text("x")
+    (tmp_path / "file").write_text("x", encoding="utf-8")
     with pytest.raises(BundleError, match="is no directory"):
         open_bundle(tmp_path / "file")
     (tmp_path / "current").symlink_to("gone")
@@ -240,7 +240,7 @@ def test_forged_names_of_relations(bundle: Path) -> None:
         ("{}", "must hold the lists"),
         ("x", "cannot be read as JSON"),
     ):
-        (bundle / "catalogue/names.json").write_text(text)
+        (bundle / "catalogue/names.json").write_text(text, encoding="utf-8")
         reseal(bundle)
         refused(bundle, sentence)
 
@@ -255,6 +255,6 @@ def test_a_channel_of_other_items_or_another_kind(bundle: Path) -> None:
     shutil.copytree(bundle / "channels/tag", bundle / "channels/hot", dirs_exist_ok=True)
     reseal(bundle, channels=channels)
     refused(bundle, "channel hot is of kind 'neighbours', the manifest says 'ranked'")
-    (bundle / "channels/hot/recaller.json").write_text('{"kind": "magic"}')
+    (bundle / "channels/hot/recaller.json").write_text('{"kind": "magic"}', encoding="utf-8")
     reseal(bundle)
     refused(bundle, "channel hot: .*holds a recaller of kind 'magic'")

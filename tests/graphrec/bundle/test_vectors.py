@@ -40,7 +40,7 @@ def bundle(sealed: Path, tmp_path: Path) -> Path:
 
 def change_settings(bundle: Path, **changes: object) -> None:
     path = bundle / "channels/node2vec/recaller.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | changes))
 
 
 def test_the_audit_is_kept(sealed: Path) -> None:
@@ -85,7 +85,7 @@ def test_fewer_or_other_vectors_under_a_right_sum(bundle: Path) -> None:
 
 def test_another_metric_under_a_right_sum(bundle: Path) -> None:
     path = bundle / "channels/node2vec/index/index.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"metric": "hamming"}))
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | {"metric": "hamming"}), encoding="utf-8")
     reseal(bundle)
     with pytest.raises(BundleError, match=r"index.*metric.*'hamming'"):
         open_bundle(bundle)

@@ -139,7 +139,7 @@ def test_a_taken_name_is_refused(bundle: Path) -> None:
 
 
 def test_a_parent_that_is_a_file_is_one_sentence(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("x")
+    (tmp_path / "file").write_text("x", encoding="utf-8")
     data = library()
     with pytest.raises(BundleError, match="cannot be written"):
         write(tmp_path / "file" / "bundle", data, fit(data, {"hot": RECIPES["hot"]}))

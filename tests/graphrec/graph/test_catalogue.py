@@ -102,5 +102,5 @@ def test_users_come_first_and_pairs_are_one_edge_either_way() -> None:
 
 
 def test_join_refuses_another_number_of_items() -> None:
-    with pytest.raises(DataError, match="interactions speak of 3 items, the catalogue has 2"):
+    with pytest.raises(DataError, match="the interactions have 3 items, the catalogue has 2"):
         with_users(items_only(Vocabulary(["a", "b"])), Interactions([], [], n_users=1, n_items=3))

@@ -84,5 +84,5 @@ def test_sizes_must_agree() -> None:
     catalogue = graph([(3, 0, 0)])
     with pytest.raises(DataError, match="nodes"):
         find_leaks(catalogue, np.array([3], dtype=np.int32), TEST)
-    with pytest.raises(DataError, match="test speaks of 4 items"):
+    with pytest.raises(DataError, match="test has 4 items"):
         find_leaks(catalogue, nodes(catalogue), Interactions([0], [0], n_users=3, n_items=4))

@@ -206,7 +206,7 @@ def test_the_corpus_is_the_walks_in_text(tmp_path: Path, monkeypatch: pytest.Mon
     for block in (1 << 23, 100, 1):  # in one block, in several, one walk at a time
         monkeypatch.setattr("graphrec.graph.walks._BLOCK_NODES", block)
         corpus = write_corpus(graph, path, **settings)
-        lines = [list(map(int, line.split())) for line in path.read_text().splitlines()]
+        lines = [list(map(int, line.split())) for line in path.read_text(encoding="utf-8").splitlines()]
         assert lines == [row[:n] for row, n in zip(walks.nodes.tolist(), walks.lengths.tolist(), strict=True)]
         assert corpus.n_walks == 393
         counted = Counter(node for line in lines for node in line)

@@ -43,9 +43,9 @@ def saved(tmp_path: Path) -> tuple[Path, npt.NDArray[np.float32]]:
 def sign(directory: Path, **changes: Any) -> None:
     """Write the sidecar anew, with the hash of the file as it is now: what somebody who means harm would do."""
     path = directory / "index.json"
-    facts = json.loads(path.read_text())
+    facts = json.loads(path.read_text(encoding="utf-8"))
     facts["file_sha256"] = hashlib.sha256((directory / "index.hnsw").read_bytes()).hexdigest()
-    path.write_text(json.dumps({**facts, **changes}))
+    path.write_text(json.dumps({**facts, **changes}), encoding="utf-8")
 
 
 def patch(directory: Path, offset: int, new: bytes) -> None:
@@ -209,7 +209,7 @@ def test_the_metric_is_kept_and_decides_the_space(tmp_path: Path) -> None:
 )
 def test_a_broken_sidecar_is_refused(saved: tuple[Path, npt.NDArray[np.float32]], text: str, problem: str) -> None:
     directory, matrix = saved
-    (directory / "index.json").write_text(text)
+    (directory / "index.json").write_text(text, encoding="utf-8")
     with pytest.raises(BundleError, match=problem):
         load_index(directory, matrix)
 

@@ -140,12 +140,12 @@ def test_parts_that_do_not_fit_are_refused() -> None:
 def test_damaged_files_are_refused(tmp_path: Path) -> None:
     matrix = decaying(60, 7, 0)
     make(matrix, "ip").save(tmp_path)
-    whole = (tmp_path / "sketch.json").read_text()
+    whole = (tmp_path / "sketch.json").read_text(encoding="utf-8")
     for text in ("", "[]", '{"candidates": 5}', whole.replace('"depth": 20', '"depth": 90')):
-        (tmp_path / "sketch.json").write_text(text)
+        (tmp_path / "sketch.json").write_text(text, encoding="utf-8")
         with pytest.raises(BundleError, match="rebuild the index"):
             load_index(tmp_path, matrix)
-    (tmp_path / "sketch.json").write_text(whole)
+    (tmp_path / "sketch.json").write_text(whole, encoding="utf-8")
     codes = np.load(tmp_path / "sketch-leading.npy")
     np.save(tmp_path / "sketch-leading.npy", codes.astype(np.int16))
     with pytest.raises(BundleError, match=r"sketch-leading\.npy"):

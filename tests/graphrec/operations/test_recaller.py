@@ -205,7 +205,7 @@ def test_rules_that_are_saved_and_loaded_say_the_same_later(tmp_path: Path) -> N
         for left, right in zip(loaded.boosts(queries), recaller.boosts(queries), strict=True):
             np.testing.assert_array_equal(left[0], right[0])
             np.testing.assert_array_equal(left[1], right[1])
-    assert "toml" not in (tmp_path / "recaller.json").read_text()
+    assert "toml" not in (tmp_path / "recaller.json").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_damaged_settings_are_named(tmp_path: Path, change: dict[str, Any], word
     data = ruled(skewed())
     Operations().fit(data).save(tmp_path)
     path = tmp_path / "recaller.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | change))
     with pytest.raises(BundleError, match=words):
         OperationsRecaller.load(tmp_path, parts_of(data.items))
 
@@ -231,9 +231,9 @@ def test_a_rule_without_a_part_is_damage(tmp_path: Path, missing: str) -> None:
     data = ruled(skewed())
     Operations().fit(data).save(tmp_path)
     path = tmp_path / "recaller.json"
-    settings = json.loads(path.read_text())
+    settings = json.loads(path.read_text(encoding="utf-8"))
     del settings["rulings"][0][missing]
-    path.write_text(json.dumps(settings))
+    path.write_text(json.dumps(settings), encoding="utf-8")
     with pytest.raises(BundleError):
         OperationsRecaller.load(tmp_path, parts_of(data.items))
 

@@ -29,7 +29,7 @@ def saved(tmp_path: Path) -> Path:
 
 def _change(directory: Path, **changes: object) -> None:
     path = directory / "recaller.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | changes))
 
 
 def test_what_was_saved_answers(saved: Path) -> None:
@@ -111,6 +111,6 @@ def test_a_pickled_array_is_refused(saved: Path) -> None:
 
 @pytest.mark.parametrize("text", ["", "[1]", '["a", "a"]', '["a"]', "3"])
 def test_wrong_names_of_middle_rows_are_refused(saved: Path, text: str) -> None:
-    (saved / "via.json").write_text(text)
+    (saved / "via.json").write_text(text, encoding="utf-8")
     with pytest.raises(BundleError):
         load_recaller(saved, parts_of(ITEMS))

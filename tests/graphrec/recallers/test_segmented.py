@@ -93,6 +93,6 @@ def test_k_below_one_is_refused() -> None:
 def test_damaged_settings_are_named(tmp_path: Path, old: str, new: str, words: str) -> None:
     recaller().save(tmp_path)
     path = tmp_path / "recaller.json"
-    path.write_text(path.read_text().replace(old, new))
+    path.write_text(path.read_text(encoding="utf-8").replace(old, new))
     with pytest.raises(BundleError, match=words):
         SegmentedRecaller.load(tmp_path, parts_of(vocabulary("i", 5)))

@@ -311,7 +311,7 @@ def test_what_was_saved_answers(saved: Path) -> None:
 )
 def test_wrong_settings_are_refused(saved: Path, changes: dict[str, Any]) -> None:
     path = saved / "recaller.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | changes))
     with pytest.raises(BundleError) as caught:
         _load(saved)
     assert "\n" not in str(caught.value)

@@ -145,7 +145,7 @@ def test_take_down_and_put_back(command: Command, out: Path, tmp_path: Path) -> 
     ran = command("take-down", copy, first, "b77")
     assert ran.code == 0
     assert f"changed: {first}, b77" in ran.out
-    assert "'b77' is no item of the bundle, but may be one of a later; nearest: 'b7'" in ran.out
+    assert "'b77' is no item of the bundle, but may be in a later bundle; nearest: 'b7'" in ran.out
     assert f"2 taken down: {first}, b77" in ran.out
     assert (copy / "taken-down.txt").read_text(encoding="utf-8") == f"{first}\nb77\n"
     for channel in (None, "hot", "user-cf", "item-cf", "tag", "kg-neighbours", "node2vec"):
@@ -166,7 +166,7 @@ def test_take_down_and_put_back(command: Command, out: Path, tmp_path: Path) -> 
 def test_items_can_be_taken_down_before_there_is_a_bundle(command: Command, tmp_path: Path) -> None:
     ran = command("take-down", tmp_path, "b1")
     assert ran.code == 0
-    assert "'b1' is no item of the bundle, but may be one of a later; no bundle to look it up in" in ran.out
+    assert "'b1' is no item of the bundle, but may be in a later bundle; no bundle to look it up in" in ran.out
     assert command("take-down", tmp_path / "nowhere", "b1").code == 2
 
 

@@ -56,7 +56,9 @@ def configured(folder: Path, pool: str, *, split: str = "") -> Path:
     """
     path = write_shelf(folder)
     rows = [f"b{n},{'' if n == 6 else n},{'back' if n < 10 else 'front'},2023-10-01" for n in range(31) if n != 5]
-    (folder / "items.csv").write_text("\n".join(["book,price,shelf,released", *rows, "b99,1,front,2023-01-01"]) + "\n")
+    (folder / "items.csv").write_text(
+        "\n".join(["book,price,shelf,released", *rows, "b99,1,front,2023-01-01"]) + "\n", encoding="utf-8"
+    )
     text = path.read_text(encoding="utf-8")
     text = text[: text.index("[channels.hot]")] + LEAN
     text = text.replace("[split]", ITEMS + pool + "\n[split]")
@@ -91,9 +93,7 @@ def test_rules_allow_and_deny(tmp_path: Path) -> None:
     assert [one["rule"] for one in report["removals"]] == ["price: at least 5", "shelf: none of back"]
     assert [one["in_turn"] for one in report["removals"]] == [7, 3]
     assert report["removals"][0]["unknown"] == 2
-    assert report["notes"] == [
-        "'b3' stands in the allow list and in the deny list: deny wins; name each in one of them"
-    ]
+    assert report["notes"] == ["'b3' is in the allow list and in the deny list: deny wins; name each in one of them"]
     assert report["events"] == "all"
     assert report["now_from"] == "the newest event"
 

@@ -24,7 +24,7 @@ from graphrec.pipelines.cli.app import app, main
 @app.command()
 def work(blocked: bool = False) -> None:
     with scratch_directory("walks") as directory:
-        (directory / "walks.txt").write_text("1 2 3")
+        (directory / "walks.txt").write_text("1 2 3", encoding="utf-8")
         print(directory, flush=True)
         if blocked:
             np.linalg.svd(np.random.default_rng(0).random((5000, 5000)))

@@ -20,7 +20,7 @@ NAMES = {"item_id": "movieId", "label": "title", "tags": "genres"}
 
 def movies(folder: Path, text: str = TEXT) -> Path:
     path = folder / "movies.csv"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     return path
 
 
@@ -78,7 +78,7 @@ ALL = {"numbers": ["price", "stock"], "labels": ["kind"], "times": ["born"], "ma
 
 def goods(folder: Path, text: str = GOODS) -> Path:
     path = folder / "goods.csv"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     return path
 
 
@@ -114,7 +114,7 @@ def test_cells_that_cannot_be_read_are_kept(tmp_path: Path) -> None:
         "born is neither a number nor an ISO 8601 time": 1,
         "too few fields": 1,
     }
-    rows = list(csv.reader(path.read_text().splitlines()))
+    rows = list(csv.reader(path.read_text(encoding="utf-8").splitlines()))
     assert rows[0] == ["line", "reason", "row"]
     assert ["3", "price is no number", "b,abc,, toy ,1931-02-03T04:05:06Z"] in rows
     assert ["8", "too few fields", "short,1"] in rows

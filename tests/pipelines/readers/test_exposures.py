@@ -31,7 +31,8 @@ def test_a_table_is_read_with_all_its_columns(tmp_path: Path) -> None:
         "user_id,item_id,converted,value,timestamp\n"
         "u2,a,1,2.50,2024-05-01T10:00:00Z\n"
         "u9,b,false,,2024-05-01\n"
-        ",a,TRUE,0,1714557600\n"
+        ",a,TRUE,0,1714557600\n",
+        encoding="utf-8",
     )
     shown, report = read(path)
     assert shown.users.tolist() == [1, -1, -1]
@@ -67,7 +68,8 @@ def test_columns_may_have_other_names() -> None:
 def test_rows_that_cannot_be_used_are_counted_and_kept(tmp_path: Path) -> None:
     path, rejects = tmp_path / "shown.csv", tmp_path / "rejects" / "shown.csv"
     path.write_text(
-        "item_id,converted,value\na,1,1\n,1,1\na,2,1\na,,1\na,1,-3\na,1,much\na,1,inf\nz,1,1\n\nb,0,0\na,1,1,9\n"
+        "item_id,converted,value\na,1,1\n,1,1\na,2,1\na,,1\na,1,-3\na,1,much\na,1,inf\nz,1,1\n\nb,0,0\na,1,1,9\n",
+        encoding="utf-8",
     )
     shown, report = read(path, rejects=rejects)
     assert shown.items.tolist() == [0, 1]
@@ -82,7 +84,7 @@ def test_rows_that_cannot_be_used_are_counted_and_kept(tmp_path: Path) -> None:
         "too many fields": 1,
     }
     assert (report["rows"], report["kept"], report["rejected"], report["unknown"]) == (10, 2, 7, 1)
-    lines = rejects.read_text().splitlines()
+    lines = rejects.read_text(encoding="utf-8").splitlines()
     assert len(lines) == 9
     assert '4,converted is neither 1 or true nor 0 or false,"a,2,1"' in lines
 
@@ -111,9 +113,11 @@ def test_unknown_columns_and_too_many_rejects_are_refused() -> None:
 
 def test_a_run_reads_them_and_leaves_out_what_is_held_out(tmp_path: Path) -> None:
     write_shelf(tmp_path)
-    ratings = (tmp_path / "ratings.csv").read_text().splitlines()[1:]
+    ratings = (tmp_path / "ratings.csv").read_text(encoding="utf-8").splitlines()[1:]
     rows = [f"{line.split(',')[0]},{line.split(',')[1]},{n % 2}" for n, line in enumerate(ratings)]
-    (tmp_path / "shown.csv").write_text("\n".join(["user_id,item_id,converted", *rows, ",b1,1", "r1,nothing,1"]) + "\n")
+    (tmp_path / "shown.csv").write_text(
+        "\n".join(["user_id,item_id,converted", *rows, ",b1,1", "r1,nothing,1"]) + "\n", encoding="utf-8"
+    )
     import tomllib
 
     raw = tomllib.loads(CONFIG)

@@ -23,14 +23,14 @@ TABLE = "item_id,label,tags\na,table A,both|table\nc,table C,\nnew,,late\n"
 
 def load(directory: Path, *, graph: bool, table: str | None, tags: bool = True, **events: Any) -> Inputs:
     """Return the inputs of items a, b, c, with or without a knowledge graph (that knows one more) and a table."""
-    (directory / "events.csv").write_text("user_id,item_id\nu,a\nu,b\nv,c\n")
-    (directory / "graph.ttl").write_text(GRAPH)
+    (directory / "events.csv").write_text("user_id,item_id\nu,a\nu,b\nv,c\n", encoding="utf-8")
+    (directory / "graph.ttl").write_text(GRAPH, encoding="utf-8")
     data: dict[str, Any] = {"interactions": {"path": str(directory / "events.csv")} | events}
     if graph:
         link = {"template": BASE + "{id}"}
         data["knowledge"] = {"paths": [str(directory / "graph.ttl")], "link": link, "tags": ["genre"] if tags else []}
     if table is not None:
-        (directory / "items.csv").write_text(table)
+        (directory / "items.csv").write_text(table, encoding="utf-8")
         data["items"] = {"path": str(directory / "items.csv")}
     config = load_config({"name": "x", "data": data, "channels": {"hot": {}}})
     return load_inputs(config, rejects=None, steps=Silent())
@@ -75,7 +75,7 @@ def test_titles_and_tags_come_from_every_source(
 
 @pytest.mark.parametrize("ids", [["a", "item:a"], ["item:item:a", "item:"], ["http://e/ann", "x y"], ["é", "7"]])
 def test_ids_of_items_pass_through_the_graph_unchanged(tmp_path: Path, ids: list[str]) -> None:
-    (tmp_path / "ids.csv").write_text("who,what\n" + "".join(f"u,{name}\n" for name in [*ids, "a"]))
+    (tmp_path / "ids.csv").write_text("who,what\n" + "".join(f"u,{name}\n" for name in [*ids, "a"]), encoding="utf-8")
     columns = {"user_id": "who", "item_id": "what"}
     inputs = load(tmp_path, graph=True, table=None, path=str(tmp_path / "ids.csv"), columns=columns)
     known = dict.fromkeys([*ids, "a"])

@@ -125,14 +125,14 @@ def test_faults_of_one_rule_come_with_line_and_name(tmp_path: Path, text: str, w
 def test_files_that_cannot_be_read_are_refused(tmp_path: Path, name: str, text: str | None, words: str) -> None:
     path = tmp_path / name
     if text is not None:
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8")
     with pytest.raises(ConfigError, match=words):
         read_rules(path)
 
 
 def test_an_array_without_headers_is_counted_instead(tmp_path: Path) -> None:
     path = tmp_path / "r.toml"
-    path.write_text("pin = [{ item = 'a', position = 1 }, { item = 'b', position = 0 }]\n")
+    path.write_text("pin = [{ item = 'a', position = 1 }, { item = 'b', position = 0 }]\n", encoding="utf-8")
     rules, problems = read_rules(path)
     assert rules.entries[0].where == f"{path}, pin 1"
     assert problems == [f"{path}, pin 2: pin 'b': position is 0; positions start at 1"]
@@ -162,8 +162,10 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = write_shelf(root)
     text = config.read_text(encoding="utf-8")
     start, end = text.index("[channels.hot]"), text.index("[evaluate]")
-    config.write_text(text[:start] + "[channels.hot]\n[channels.item-cf]\n[channels.operations]\n" + text[end:])
-    (root / "operations.toml").write_text(SHELF_RULES)
+    config.write_text(
+        text[:start] + "[channels.hot]\n[channels.item-cf]\n[channels.operations]\n" + text[end:], encoding="utf-8"
+    )
+    (root / "operations.toml").write_text(SHELF_RULES, encoding="utf-8")
     train(load_config(config), root / "out")
     return root / "out"
 
@@ -197,7 +199,10 @@ def test_check_shows_the_calendar(command: Command, out: Path, monkeypatch: pyte
 
 def test_check_compares_with_the_data(command: Command, out: Path) -> None:
     rules = out.parent / "other.toml"
-    rules.write_text("[[pin]]\nitem = 'b31'\nposition = 1\n\n[[boost]]\nlabel = { genre = 'crime' }\nfactor = 2.0\n")
+    rules.write_text(
+        "[[pin]]\nitem = 'b31'\nposition = 1\n\n[[boost]]\nlabel = { genre = 'crime' }\nfactor = 2.0\n",
+        encoding="utf-8",
+    )
     config = out.parent / "config.toml"
     ran = command("operations", "check", rules, "--config", config, "--json")
     assert ran.code == 2
@@ -216,12 +221,15 @@ def test_check_compares_with_the_data(command: Command, out: Path) -> None:
 def test_faults_stop_a_run_with_one_sentence(command: Command, tmp_path: Path) -> None:
     config = write_shelf(tmp_path)
     config.write_text(
-        config.read_text(encoding="utf-8").replace("[channels.hot]", "[channels.hot]\n[channels.operations]\n")
+        config.read_text(encoding="utf-8").replace("[channels.hot]", "[channels.hot]\n[channels.operations]\n"),
+        encoding="utf-8",
     )
     ran = command("evaluate", config)
     assert ran.code == 2
     assert "there is no file of rules" in ran.err
-    (tmp_path / "operations.toml").write_text("[[pin]]\nitem='b1'\nposition=1\n[[pin]]\nitem='b2'\nposition=1\n")
+    (tmp_path / "operations.toml").write_text(
+        "[[pin]]\nitem='b1'\nposition=1\n[[pin]]\nitem='b2'\nposition=1\n", encoding="utf-8"
+    )
     ran = command("evaluate", config)
     assert ran.code == 2
     assert "both stand on position 1" in ran.err

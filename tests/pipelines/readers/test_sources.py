@@ -272,7 +272,7 @@ class TestFaults:
         rejects = tmp_path / "out" / "rejects.csv"
         found = read_interactions(path, rejects=rejects, max_reject_share=0.2)
         assert found.report["rejects"] == {"weight is no number": 1, "too few fields": 1, "too many fields": 1}
-        assert rejects.read_text() == (
+        assert rejects.read_text(encoding="utf-8") == (
             "line,reason,row\n"
             '42,weight is no number,"u42,i42,bad,42"\n'
             '12,too few fields,"u12,i12"\n'
@@ -289,7 +289,7 @@ class TestFaults:
             text = "\n".join(([",".join(names)] if header else []) + lines)
             path = write(tmp_path, text)
             read_interactions(path, rejects=rejects, max_reject_share=1, header=() if header else names)
-            places = [line.split(",")[0] for line in rejects.read_text().splitlines()[1:]]
+            places = [line.split(",")[0] for line in rejects.read_text(encoding="utf-8").splitlines()[1:]]
             assert [int(place) - first for place in places] == [1, 5, 7, 0, 3, 4, 6]
 
     def test_blank_lines_are_no_fault(self, tmp_path: Path) -> None:
@@ -304,7 +304,7 @@ class TestFaults:
             f"{path}: 4 of 10 rows cannot be used, more than max_reject_share = 0.3 allows; most often: "
             f"weight is no number (3 rows, first in line 2: 'a,b,x'); all of them are in {rejects}"
         )
-        assert len(rejects.read_text().splitlines()) == 5
+        assert len(rejects.read_text(encoding="utf-8").splitlines()) == 5
         assert read_interactions(path, max_reject_share=0.4).n_rejected == 4
 
     def test_an_old_rejects_file_does_not_stay(self, tmp_path: Path) -> None:

@@ -53,7 +53,8 @@ def test_a_table_is_read_with_all_its_columns(tmp_path: Path) -> None:
         "u1,a,highly quotable,1714557600\n"
         "u9,b,FUNNY,1714557600\n"
         ",b,funny,1714557600\n"
-        ",b,funny,1714557600\n"
+        ",b,funny,1714557600\n",
+        encoding="utf-8",
     )
     tagged, report = read(path)
     assert tagged.users.tolist() == [1, 2, 0, 2, 3, 4]
@@ -96,7 +97,8 @@ def test_rows_that_cannot_be_used_are_counted_and_kept(tmp_path: Path) -> None:
     path, rejects = tmp_path / "tags.csv", tmp_path / "rejects" / "tags.csv"
     path.write_text(
         "user_id,item_id,tag,timestamp\nu1,a,dark,1\nu1,,dark,1\nu1,a, ,1\nu1,a,,1\nu1,a,dark,never\nu1,z,dark,1\n\n"
-        "u2,b,slow,2\nu1,a,dark,1,9\n"
+        "u2,b,slow,2\nu1,a,dark,1,9\n",
+        encoding="utf-8",
     )
     tagged, report = read(path, rejects=rejects)
     assert tagged.items.tolist() == [0, 1]
@@ -108,7 +110,7 @@ def test_rows_that_cannot_be_used_are_counted_and_kept(tmp_path: Path) -> None:
         "too many fields": 1,
     }
     assert (report["rows"], report["kept"], report["rejected"], report["unknown"]) == (8, 2, 5, 1)
-    lines = rejects.read_text().splitlines()
+    lines = rejects.read_text(encoding="utf-8").splitlines()
     assert len(lines) == 7
     assert '4,tag is empty,"u1,a, ,1"' in lines
 
@@ -130,10 +132,10 @@ def test_faults_of_the_table_are_named(frame: dict[str, Any], words: str) -> Non
 
 
 def test_an_empty_file_unknown_columns_and_too_many_rejects_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "empty.csv").write_text("")
+    (tmp_path / "empty.csv").write_text("", encoding="utf-8")
     with pytest.raises(DataError, match="is empty"):
         read(tmp_path / "empty.csv")
-    (tmp_path / "head.csv").write_text("user_id,item_id,tag\n")
+    (tmp_path / "head.csv").write_text("user_id,item_id,tag\n", encoding="utf-8")
     with pytest.raises(DataError, match="none of its 0 rows can be used"):
         read(tmp_path / "head.csv")
     frame = pl.DataFrame({"item_id": ["a", None], "tag": ["x", "x"]})
@@ -146,12 +148,14 @@ def test_an_empty_file_unknown_columns_and_too_many_rejects_are_refused(tmp_path
 def shelf(directory: Path, **section: Any) -> dict[str, Any]:
     """Write the shelf, where each reader calls each of his books what its genre says, and a "gem" by and by."""
     write_shelf(directory)
-    ratings = (directory / "ratings.csv").read_text().splitlines()[1:]
+    ratings = (directory / "ratings.csv").read_text(encoding="utf-8").splitlines()[1:]
     rows = []
     for n, line in enumerate(ratings):
         reader, book, _, time = line.split(",")
         rows += [f"{reader},{book},{tag},{time}" for tag in ("Crime", "gem")[: 1 + (n % 3 == 0)]]
-    (directory / "tags.csv").write_text("\n".join(["user_id,item_id,tag,timestamp", *rows, "r1,nothing,gem,1"]) + "\n")
+    (directory / "tags.csv").write_text(
+        "\n".join(["user_id,item_id,tag,timestamp", *rows, "r1,nothing,gem,1"]) + "\n", encoding="utf-8"
+    )
     raw = tomllib.loads(CONFIG)
     raw["data"]["user_tags"] = {"path": "tags.csv"} | section
     raw["channels"] = {"tag": {}}
@@ -172,7 +176,7 @@ def test_a_run_reads_them_and_leaves_out_what_is_held_out(tmp_path: Path) -> Non
     assert not held & left
     assert 0 < len(measured.user_tags) < len(inputs.data.user_tags)
     assert measured.item_tags.table.scores.sum() < inputs.data.item_tags.table.scores.sum()
-    assert "r1,nothing,gem,1" in (tmp_path / "rejects" / "tags.csv.csv").read_text()
+    assert "r1,nothing,gem,1" in (tmp_path / "rejects" / "tags.csv.csv").read_text(encoding="utf-8")
     line = next(one for one in inputs_lines(inputs.report) if one.startswith("tags.csv"))
     assert "320 of 321 user tags" in line
     assert "1 item is not among the given ones" in line
@@ -199,7 +203,7 @@ def test_their_file_is_part_of_the_fingerprint(tmp_path: Path) -> None:
     config = check_config(shelf(tmp_path), directory=tmp_path)
     before = load_inputs(config, rejects=None, steps=Silent()).fingerprint
     file = tmp_path / "tags.csv"
-    file.write_text(file.read_text() + "r2,b1,gem,1700000000\n")
+    file.write_text(file.read_text(encoding="utf-8") + "r2,b1,gem,1700000000\n", encoding="utf-8")
     assert load_inputs(config, rejects=None, steps=Silent()).fingerprint != before
 
 

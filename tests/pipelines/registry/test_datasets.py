@@ -248,13 +248,13 @@ class TestFetch:
         known = registry(server.address("z.zip"), sha256=hashlib.sha256(packed.getvalue()).hexdigest(), members=members)
         cache = tmp_path / "deep" / "cache"
         found = fetch("tiny", into=cache, registry=known)
-        assert found.files["a.csv"].read_text() == "a"
+        assert found.files["a.csv"].read_text(encoding="utf-8") == "a"
         assert sorted(p.name for p in (cache / "tiny").iterdir()) == ["a.csv", "b.csv", "fetched.json"]
         assert [p.name for p in tmp_path.rglob("evil*")] == []
         assert fetch("tiny", into=cache, registry=known).already
         # Files at hand may be the archive's own, unpacked.
         again = fetch("tiny", into=tmp_path / "other", source_dir=found.directory, registry=known)
-        assert again.files["a.csv"].read_text() == "a"
+        assert again.files["a.csv"].read_text(encoding="utf-8") == "a"
 
     def test_broken_archives(self, tmp_path: Path) -> None:
         path = tmp_path / "z.zip"
@@ -326,10 +326,10 @@ class TestRegistry:
         path = tmp_path / "registry.toml"
         with pytest.raises(ConfigError, match="cannot be read: No such file"):
             load_registry(path)
-        path.write_text("[[dataset]\n")
+        path.write_text("[[dataset]\n", encoding="utf-8")
         with pytest.raises(ConfigError, match="is not TOML"):
             load_registry(path)
-        path.write_text('[[dataset]]\nname = "x"\n')
+        path.write_text('[[dataset]]\nname = "x"\n', encoding="utf-8")
         with pytest.raises(ConfigError, match=r"dataset.0.title: Field required"):
             load_registry(path)
         with pytest.raises(ValueError, match="is not an https address"):
@@ -339,7 +339,7 @@ class TestRegistry:
         monkeypatch.setenv("GRAPHREC_DATASETS", str(tmp_path))
         with pytest.raises(ConfigError, match=r"no registry.toml in .*; set GRAPHREC_DATASETS"):
             datasets_directory()
-        (tmp_path / "registry.toml").write_text("dataset = []\n")
+        (tmp_path / "registry.toml").write_text("dataset = []\n", encoding="utf-8")
         assert datasets_directory() == tmp_path
         assert load_registry() == {}
         monkeypatch.setenv("GRAPHREC_CACHE", str(tmp_path / "cache"))
