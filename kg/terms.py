@@ -41,7 +41,6 @@ UNSPECIFIC_TYPES = (
 )
 
 # Our own vocabulary of interactions: docs/rdf-interactions.md.
-INTERACTION = GRAPHREC + "Interaction"
 USER = GRAPHREC + "user"
 ITEM = GRAPHREC + "item"
 WEIGHT = GRAPHREC + "weight"

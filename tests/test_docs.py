@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
+import importlib.util
 import re
 import tomllib
 from dataclasses import fields
@@ -127,3 +129,29 @@ def test_configuration_page_names_every_key_of_the_pool_rules() -> None:
         (row,) = [line for line in page.splitlines() if line.startswith(f'| `"{kind}"` | ')]
         names = {field.name for field in fields(rule)}  # type: ignore[arg-type]
         assert names - set(re.findall(r"\w+", row)) == set(), kind
+
+
+ROOT = DOCS.parent
+PAGES = [*sorted(DOCS.glob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+# The group of entry points, and the domain of the vocabulary.
+NOT_HERE = ("graphrec.recipes", "graphrec.org")
+
+
+def exists(name: str) -> bool:
+    """Return whether a dotted name is a module, or a name in a module."""
+    module, _, attribute = name.rpartition(".")
+    try:
+        if importlib.util.find_spec(name) is not None:
+            return True
+    except ModuleNotFoundError:
+        pass
+    return bool(module) and exists(module) and hasattr(importlib.import_module(module), attribute)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_modules_and_files_that_a_page_names_are_there(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    names = set(re.findall(r"(?<![\w/.])graphrec(?:\.[A-Za-z_]\w*)+", text)).difference(NOT_HERE)
+    assert [name for name in sorted(names) if not exists(name)] == []
+    paths = re.findall(r"(?<![\w/])(?:graphrec|kg|pipelines|serve)/[\w/]+\.py\b", text)
+    assert [path for path in sorted(set(paths).difference(NOT_HERE)) if not (ROOT / path).exists()] == []

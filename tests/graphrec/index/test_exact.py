@@ -6,6 +6,7 @@ import pytest
 from graphrec.data.lists import item_lists
 from graphrec.errors import ConfigError
 from graphrec.index import ExactIndex
+from tests.close import assert_same_lists
 from tests.contracts.index import IndexContract
 
 
@@ -27,7 +28,7 @@ def test_many_queries_are_answered_in_blocks(monkeypatch: pytest.MonkeyPatch) ->
     matrix, queries = rng.normal(size=(50, 5)).astype(np.float32), rng.normal(size=(23, 5)).astype(np.float32)
     whole = ExactIndex(matrix).search(queries, 7)
     monkeypatch.setattr("graphrec.index.exact._BLOCK_SCORES", 120)
-    assert ExactIndex(matrix).search(queries, 7).items.tolist() == whole.items.tolist()
+    assert_same_lists(ExactIndex(matrix).search(queries, 7), whole)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.2, 0.8, 1.0])

@@ -19,6 +19,7 @@ import pytest
 import graphrec
 from graphrec.errors import BundleError, ConfigError, DataError
 from graphrec.index import ExactIndex, HnswIndex, build_hnsw, load_index
+from tests.close import assert_same_lists
 from tests.contracts.index import IndexContract, clustered_world, random_world
 
 HEADER_BYTES = 96
@@ -241,7 +242,7 @@ def test_a_library_that_finds_too_few_is_replaced_by_exact_search() -> None:
             raise RuntimeError("Cannot return the results in a contiguous 2D array")
 
     broken = HnswIndex(Failing(), matrix, "cosine", index.settings, index._same)
-    assert broken.search(matrix[:4], 30).items.tolist() == ExactIndex(matrix).search(matrix[:4], 30).items.tolist()
+    assert_same_lists(broken.search(matrix[:4], 30), ExactIndex(matrix).search(matrix[:4], 30))
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])

@@ -24,6 +24,7 @@ from graphrec.index import (
 )
 from graphrec.index.quantised import _sketched
 from graphrec.index.sketch import choose_sketch, sketch_rows
+from tests.close import assert_same_lists
 from tests.contracts.index import IndexContract
 
 FloatArray = npt.NDArray[np.float32]
@@ -91,8 +92,7 @@ def test_an_audit_reads_less_and_misses_little(monkeypatch: pytest.MonkeyPatch) 
     together = index.search(queries[200:], 300, skip=skip)
     monkeypatch.setattr(quantised, "_CHUNK_QUERIES", 7)
     again = index.search(queries[200:], 300, skip=skip)
-    assert together.items.tobytes() == again.items.tobytes()
-    assert together.scores.tobytes() == again.scores.tobytes()
+    assert_same_lists(again, together)
 
 
 @pytest.mark.parametrize("metric", ["cosine", "ip", "l2"])
@@ -107,7 +107,7 @@ def test_scores_of_a_built_index_are_those_of_the_rows(metric: str, tmp_path: Pa
         np.testing.assert_allclose(scores, expected[rows], rtol=1e-4, atol=1e-4)
     index.save(tmp_path)
     again = load_index(tmp_path, matrix)
-    assert again.search(matrix[:40], 100).items.tobytes() == answer.items.tobytes()
+    assert_same_lists(again.search(matrix[:40], 100), answer)
 
 
 def test_what_is_small_or_has_no_leading_axes_is_scanned_exactly(monkeypatch: pytest.MonkeyPatch) -> None:

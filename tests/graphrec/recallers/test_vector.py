@@ -19,6 +19,7 @@ from graphrec.recallers.fold_in import FoldIn
 from graphrec.recallers.profile import Profile
 from graphrec.recallers.query_encoder import HistoryEncoder, UserEncoder
 from graphrec.recallers.vector import VectorRecaller
+from tests.close import assert_same_lists
 from tests.worlds import parts_of, vocabulary
 
 # Items 1, 3, 4, 6, 7 of 9 have vectors, in the plane: two to the east, two to the north, one between.
@@ -128,9 +129,7 @@ def test_left_out_items_are_as_if_they_had_never_been(query: str, share: float) 
     for k in (1, 7, 90):
         expected = leave_out(whole, k, exclude=exclude, allowed=allowed)
         found = recall_allowed(recaller, queries, k, exclude=exclude, allowed=allowed)
-        assert found.indptr.tolist() == expected.indptr.tolist()
-        assert found.items.tolist() == expected.items.tolist()
-        np.testing.assert_allclose(found.scores, expected.scores, rtol=1e-6)
+        assert_same_lists(found, expected)
     with pytest.raises(ConfigError, match="k is 0"):
         recall_allowed(recaller, queries, 0, exclude=exclude, allowed=allowed)
 
@@ -141,8 +140,7 @@ def test_large_batches_are_answered_in_parts(monkeypatch: pytest.MonkeyPatch) ->
     whole = plane("history").recall(queries, 4)
     monkeypatch.setattr("graphrec.recallers.vector._VECTORS", 2)
     parts = plane("history").recall(queries, 4)
-    assert parts.indptr.tolist() == whole.indptr.tolist()
-    assert parts.items.tolist() == whole.items.tolist()
+    assert_same_lists(parts, whole)
 
 
 def test_evidence_is_the_nearest_of_the_history() -> None:
