@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+import numpy as np
+
+from graphrec.fusion.fused import FusedLists
 
 
 class Place(NamedTuple):
@@ -12,6 +16,43 @@ class Place(NamedTuple):
 
     rank: int
     score: float
+
+
+class Places(Mapping[str, Place]):
+    """The places of one item by channel, read from the merged arrays when somebody looks: an answer has a thousand.
+
+    Parameters
+    ----------
+    merged : FusedLists
+        The lists of one request.
+    entry : int
+        Position of the item in them.
+    """
+
+    __slots__ = ("_entry", "_merged")
+
+    def __init__(self, merged: FusedLists, entry: int) -> None:
+        self._merged, self._entry = merged, entry
+
+    def __getitem__(self, channel: str) -> Place:
+        try:
+            column = self._merged.channels.index(channel)
+        except ValueError:
+            raise KeyError(channel) from None
+        rank = int(self._merged.ranks[self._entry, column])
+        if rank == 0:
+            raise KeyError(channel)
+        return Place(rank, float(self._merged.scores[self._entry, column]))
+
+    def __iter__(self) -> Iterator[str]:
+        ranks = self._merged.ranks[self._entry].tolist()
+        return (channel for channel, rank in zip(self._merged.channels, ranks, strict=True) if rank)
+
+    def __len__(self) -> int:
+        return int(np.count_nonzero(self._merged.ranks[self._entry]))
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
 
 
 class Recalled(NamedTuple):

@@ -6,7 +6,7 @@ import numba as nb
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.data.lists import ItemLists, indptr_of
+from graphrec.data.lists import ItemLists, indptr_of, lists_of
 
 
 @nb.njit(nogil=True, cache=True)
@@ -45,4 +45,4 @@ def leave_out(lists: ItemLists, k: int, *, exclude: ItemLists, allowed: npt.NDAr
     counts = np.empty(len(lists), dtype=np.int64)
     total = _filter(lists.indptr, lists.items, exclude.indptr, exclude.items, allowed, k, kept, counts)
     indptr = indptr_of(counts)
-    return ItemLists(indptr, lists.items[kept[:total]], lists.scores[kept[:total]])
+    return lists_of(indptr, lists.items[kept[:total]], lists.scores[kept[:total]])

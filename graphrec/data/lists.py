@@ -65,6 +65,17 @@ class ItemLists:
         return lengths
 
 
+def lists_of(indptr: npt.NDArray[np.int64], items: npt.NDArray[np.int32], scores: npt.NDArray[np.float32]) -> ItemLists:
+    """Return lists of arrays that a kernel made, or that were cut from other lists: they are not checked again.
+
+    A request makes some twenty of them, and the checks would take longer than most channels.
+    """
+    result = object.__new__(ItemLists)
+    for name, array in (("indptr", indptr), ("items", items), ("scores", scores)):
+        object.__setattr__(result, name, array)
+    return result
+
+
 def indptr_of(lengths: Sequence[int] | npt.NDArray[np.integer] | npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
     """Return (n + 1,) int64: where each of n lists of these lengths starts, and where the last ends."""
     indptr = np.zeros(len(lengths) + 1, dtype=np.int64)
@@ -98,7 +109,7 @@ def take_lists(lists: ItemLists, rows: npt.ArrayLike) -> ItemLists:
     indptr = indptr_of(lengths)
     # Entry p of the result stands at starts[list] + (p - indptr[list]).
     positions = np.repeat(starts - indptr[:-1], lengths) + np.arange(indptr[-1])
-    return ItemLists(indptr, lists.items[positions], lists.scores[positions])
+    return lists_of(indptr, lists.items[positions], lists.scores[positions])
 
 
 def places_among(lists: ItemLists, rows: npt.NDArray[np.integer]) -> ItemLists:
@@ -112,12 +123,12 @@ def places_among(lists: ItemLists, rows: npt.NDArray[np.integer]) -> ItemLists:
 def slice_lists(lists: ItemLists, start: int, stop: int) -> ItemLists:
     """Return the lists ``start:stop``; their entries are shared, not copied."""
     first, last = lists.indptr[start], lists.indptr[stop]
-    return ItemLists(lists.indptr[start : stop + 1] - first, lists.items[first:last], lists.scores[first:last])
+    return lists_of(lists.indptr[start : stop + 1] - first, lists.items[first:last], lists.scores[first:last])
 
 
 def entries_where(lists: ItemLists, keep: npt.NDArray[np.bool_]) -> ItemLists:
     """Return the lists with the entries alone that the mask ``keep`` (m,) holds."""
-    return ItemLists(indptr_of(keep)[lists.indptr], lists.items[keep], lists.scores[keep])
+    return lists_of(indptr_of(keep)[lists.indptr], lists.items[keep], lists.scores[keep])
 
 
 def truncate(lists: ItemLists, k: int) -> ItemLists:

@@ -130,34 +130,32 @@ def take_sequences(given: Sequences, rows: npt.ArrayLike) -> Sequences:
     lengths = given.lengths[chosen]
     indptr = indptr_of(lengths)
     places = np.arange(indptr[-1]) + np.repeat(given.indptr[chosen] - indptr[:-1], lengths)
-    return Sequences(
+    return _made(
         indptr,
         given.items[places],
         given.weights[places],
         None if given.times is None else given.times[places],
         None if given.kinds is None else given.kinds[places],
-        kind_names=given.kind_names,
+        given.kind_names,
     )
 
 
 def slice_sequences(given: Sequences, start: int, stop: int) -> Sequences:
     """Return the lists ``start:stop``; their arrays are views."""
     here = slice(int(given.indptr[start]), int(given.indptr[stop]))
-    return Sequences(
+    return _made(
         given.indptr[start : stop + 1] - given.indptr[start],
         given.items[here],
         given.weights[here],
         None if given.times is None else given.times[here],
         None if given.kinds is None else given.kinds[here],
-        kind_names=given.kind_names,
+        given.kind_names,
     )
 
 
 def with_lengths(given: Sequences, lengths: npt.NDArray[np.integer]) -> Sequences:
     """Return the same events divided anew into lists of ``lengths`` (n,), whose sum is the number of events."""
-    return Sequences(
-        indptr_of(lengths), given.items, given.weights, given.times, given.kinds, kind_names=given.kind_names
-    )
+    return _made(indptr_of(lengths), given.items, given.weights, given.times, given.kinds, given.kind_names)
 
 
 def joined(before: Sequences, behind: Sequences, *, now: float) -> Sequences:
@@ -175,13 +173,13 @@ def joined(before: Sequences, behind: Sequences, *, now: float) -> Sequences:
     )
     times = None if before.times is None else _woven(places, before.times, _times_behind(before, behind, int(now)))
     kinds, names = _kinds(before, behind)
-    return Sequences(
+    return _made(
         indptr,
         _woven(places, before.items, behind.items),
         _woven(places, before.weights, behind.weights),
         times,
         None if kinds is None else _woven(places, *kinds),
-        kind_names=names,
+        names,
     )
 
 
@@ -239,8 +237,31 @@ def _count_lists(
 
 def without_repeats(lists: ItemLists) -> Sequences:
     """Return lists of distinct items as sequences of one event an item, whose distinct items they are."""
-    result = Sequences(lists.indptr, lists.items, lists.scores)
+    result = _made(lists.indptr, lists.items, lists.scores, None, None, ())
     object.__setattr__(result, "_distinct", lists)
+    return result
+
+
+def _made(
+    indptr: IntArray,
+    items: npt.NDArray[np.int32],
+    weights: npt.NDArray[np.float32],
+    times: IntArray | None,
+    kinds: npt.NDArray[np.int8] | None,
+    kind_names: tuple[str, ...],
+) -> Sequences:
+    """Return sequences cut from others: what was checked once is not checked in every request."""
+    result = object.__new__(Sequences)
+    for name, value in (
+        ("indptr", indptr),
+        ("items", items),
+        ("weights", weights),
+        ("times", times),
+        ("kinds", kinds),
+        ("kind_names", kind_names),
+        ("_distinct", None),
+    ):
+        object.__setattr__(result, name, value)
     return result
 
 

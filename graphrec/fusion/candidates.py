@@ -11,7 +11,7 @@ import numba as nb
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.data.lists import ItemLists
+from graphrec.data.lists import lists_of
 from graphrec.fusion.fused import FusedLists
 from graphrec.fusion.selection import Selection
 from graphrec.fusion.stacked import StackedLists
@@ -54,7 +54,7 @@ def with_provenance(stacked: StackedLists, candidates: Candidates, selection: Se
         stacked.starts, stacked.stops, candidates.numbers, selection.positions(len(candidates.items)), stacked.scores,
         ranks, scores,
     )  # fmt: skip
-    merged = ItemLists(selection.indptr, candidates.items[selection.places], selection.scores)
+    merged = lists_of(selection.indptr, candidates.items[selection.places], selection.scores)
     return FusedLists(merged, stacked.channels, ranks, scores)
 
 

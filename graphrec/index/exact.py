@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.data.lists import ItemLists, empty_lists, places_among
+from graphrec.data.lists import ItemLists, empty_lists, lists_of, places_among
 from graphrec.index.order import (
     Duplicates,
     check_matrix,
@@ -103,7 +103,7 @@ class ExactIndex:
             return bounds, columns if rows is None else rows[columns].astype(np.int32), best
 
         block = max(1, _BLOCK_SCORES // n)
-        return ItemLists(*join(list(map_chunks(work, len(queries), chunk=block))))
+        return lists_of(*join(list(map_chunks(work, len(queries), chunk=block))))
 
     def _scope(self, allow: npt.NDArray[np.bool_] | None) -> tuple[npt.NDArray[np.intp] | None, npt.NDArray[np.intp]]:
         """Return the rows to be scored, None for all, and those of them whose scores do not count.

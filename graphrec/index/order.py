@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphrec.checks import as_array, check_finite, check_k, check_rows
-from graphrec.data.lists import ItemLists, indptr_of
+from graphrec.data.lists import ItemLists, indptr_of, lists_of
 from graphrec.errors import ConfigError, DataError
 from graphrec.index.protocol import Metric
 
@@ -23,7 +23,7 @@ def ordered_lists(
     starts = indptr_of(np.bincount(lists, minlength=n))
     keep = np.arange(len(rows)) - starts[lists] < k
     indptr = indptr_of(np.minimum(np.diff(starts), k))
-    return ItemLists(indptr, rows[keep].astype(np.int32), scores[keep])
+    return lists_of(indptr, rows[keep].astype(np.int32), scores[keep])
 
 
 def _in_order(lists: npt.NDArray[np.integer], rows: npt.NDArray[np.integer], scores: npt.NDArray[np.float32]) -> bool:

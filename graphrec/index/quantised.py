@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphrec.checks import as_array
-from graphrec.data.lists import ItemLists, slice_lists
+from graphrec.data.lists import ItemLists, lists_of, slice_lists
 from graphrec.index.exact import ExactIndex
 from graphrec.index.order import check_matrix, check_metric, check_search
 from graphrec.index.protocol import Index, Metric
@@ -93,7 +93,7 @@ class QuantisedIndex:
             return bounds, rows[owners, places], best
 
         chunk = max(1, min(_CHUNK_QUERIES, _CHUNK_SCORES // len(self)))
-        return ItemLists(*join(list(map_chunks(work, len(queries), chunk=chunk))))
+        return lists_of(*join(list(map_chunks(work, len(queries), chunk=chunk))))
 
     def _base(self, q: int, allow: npt.NDArray[np.bool_] | None, skip: ItemLists | None) -> FloatArray:
         """Return (q, n) float32: what ranks a row besides its product, minus infinity for one that is not legal."""

@@ -7,10 +7,11 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from graphrec.checks import check_finite
 from graphrec.contracts.queries import Queries, take_queries
 from graphrec.contracts.recaller import Recaller
 from graphrec.data.leave_out import leave_out
-from graphrec.data.lists import ItemLists, take_lists
+from graphrec.data.lists import ItemLists, lists_of, take_lists
 from graphrec.sparse.topk import join
 
 
@@ -51,7 +52,21 @@ def recall_allowed(
     -------
     ItemLists
         n lists, best first.
+
+    Raises
+    ------
+    DataError
+        If a score is not finite: a history whose weights overflow, or a channel of another package that is wrong.
+        Looked at here, once an answer, and not in each of the lists on the way.
     """
+    answer = _recall_allowed(recaller, queries, k, exclude=exclude, allowed=allowed)
+    check_finite(answer.scores, name="scores")
+    return answer
+
+
+def _recall_allowed(
+    recaller: Recaller, queries: Queries, k: int, *, exclude: ItemLists, allowed: npt.NDArray[np.bool_]
+) -> ItemLists:
     # A look-up of the name: an isinstance check of a protocol costs as much as some channels.
     own: Callable[..., ItemLists] | None = getattr(recaller, "recall_allowed", None)
     if own is not None:
@@ -91,4 +106,4 @@ def recall_widening(
         places[pending[done]] = sum(map(len, parts)) + np.arange(int(done.sum()))
         parts.append(take_lists(wider, np.flatnonzero(done)))
         pending = pending[~done]
-    return take_lists(ItemLists(*join([(part.indptr, part.items, part.scores) for part in parts])), places)
+    return take_lists(lists_of(*join([(part.indptr, part.items, part.scores) for part in parts])), places)

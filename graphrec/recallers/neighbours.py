@@ -15,7 +15,7 @@ import numpy.typing as npt
 from graphrec.checks import as_array, check_finite, check_length
 from graphrec.contracts.queries import Queries
 from graphrec.contracts.recaller import BundleParts, Evidence, evidence_of, no_evidence
-from graphrec.data.lists import ItemLists, slice_lists
+from graphrec.data.lists import ItemLists, lists_of, slice_lists
 from graphrec.data.neighbours import NeighbourTable
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import BundleError, DataError
@@ -151,7 +151,7 @@ class NeighbourRecaller:
             skip = None if exclude is None else slice_lists(exclude, start, stop)
             return self._chain(queries, weights, start, stop, (*self.keep, k), skip=skip, allowed=allowed)[-1]
 
-        return ItemLists(*join(list(map_chunks(work, len(queries), chunk=chunk))))
+        return lists_of(*join(list(map_chunks(work, len(queries), chunk=chunk))))
 
     def _chain(
         self,

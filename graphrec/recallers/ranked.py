@@ -12,7 +12,7 @@ import numpy.typing as npt
 from graphrec.checks import as_array, check_finite, check_k, check_length
 from graphrec.contracts.queries import Queries
 from graphrec.contracts.recaller import BundleParts, Evidence, no_evidence
-from graphrec.data.lists import ItemLists
+from graphrec.data.lists import ItemLists, lists_of
 from graphrec.errors import BundleError, DataError
 from graphrec.recallers.files import read_array, read_settings, setting, write_array, write_settings
 
@@ -67,7 +67,7 @@ class RankedRecaller:
         check_k(k)
         n, length = len(queries), min(k, len(self.items))
         indptr = np.arange(n + 1, dtype=np.int64) * length
-        return ItemLists(indptr, np.tile(self.items[:length], n), np.tile(self.scores[:length], n))
+        return lists_of(indptr, np.tile(self.items[:length], n), np.tile(self.scores[:length], n))
 
     def evidence(self, query: Queries, items: npt.NDArray[np.int32]) -> Evidence:  # noqa: ARG002 - the protocol's
         """Return -1 throughout: the list knows nothing of the history."""

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from graphrec.checks import as_array, check_finite, check_k, check_length
 from graphrec.contracts.queries import Queries
 from graphrec.contracts.recaller import BundleParts, Evidence, no_evidence
-from graphrec.data.lists import ItemLists
+from graphrec.data.lists import ItemLists, lists_of
 from graphrec.data.neighbours import NeighbourTable
 from graphrec.errors import BundleError, DataError
 from graphrec.recallers.files import check_items, read_array, read_settings, setting, write_array, write_settings
@@ -120,7 +120,7 @@ class SegmentedRecaller:
             items,
             scores,
         )
-        return ItemLists(indptr, items[: indptr[-1]], scores[: indptr[-1]])
+        return lists_of(indptr, items[: indptr[-1]], scores[: indptr[-1]])
 
     def evidence(self, query: Queries, items: npt.NDArray[np.int32]) -> Evidence:  # noqa: ARG002 - the protocol's
         """Return -1 throughout: the lists know nothing of the history."""

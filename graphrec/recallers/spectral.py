@@ -12,7 +12,7 @@ import numpy.typing as npt
 from graphrec.checks import as_array, check_finite
 from graphrec.contracts.queries import Queries
 from graphrec.contracts.recaller import BundleParts, Evidence, evidence_of, no_evidence
-from graphrec.data.lists import ItemLists, indptr_of, slice_lists
+from graphrec.data.lists import ItemLists, indptr_of, lists_of, slice_lists
 from graphrec.data.neighbours import NeighbourTable
 from graphrec.errors import DataError
 from graphrec.index.sketch import Sketch, choose_sketch, load_sketch
@@ -159,7 +159,7 @@ class SpectralRecaller:
             return _positive(*self._best(base, self._coordinates(bounds, items, weights[first:last]), k))
 
         chunk = max(1, min(_CHUNK_ROWS, _CHUNK_SCORES // max(1, self.n_items)))
-        return ItemLists(*join(list(map_chunks(work, len(queries), chunk=chunk))))
+        return lists_of(*join(list(map_chunks(work, len(queries), chunk=chunk))))
 
     def _best(self, base: FloatArray, low: FloatArray, k: int) -> Pushed:
         """Return the k best items of n histories by ``base`` (n, n_items) and ``low`` (n, rank)."""

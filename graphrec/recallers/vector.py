@@ -14,7 +14,7 @@ import numpy.typing as npt
 from graphrec.checks import check_k, check_rows
 from graphrec.contracts.queries import Queries, take_queries
 from graphrec.contracts.recaller import BundleParts, Evidence, evidence_of, no_evidence
-from graphrec.data.lists import ItemLists, places_among, take_lists
+from graphrec.data.lists import ItemLists, lists_of, places_among, take_lists
 from graphrec.errors import DataError
 from graphrec.index import Index, audit, load_index
 from graphrec.recallers.files import (
@@ -122,7 +122,7 @@ class VectorRecaller:
             ends = np.zeros(len(chosen) + 1, dtype=np.int64)
             ends[known + 1] = nearest.lengths
             parts.append((np.cumsum(ends), self.rows[nearest.items], nearest.scores))
-        return ItemLists(*join(parts))
+        return lists_of(*join(parts))
 
     def evidence(self, query: Queries, items: npt.NDArray[np.int32]) -> Evidence:
         """Return for each of ``items`` (m,) the history item whose weighted cosine with it is greatest."""

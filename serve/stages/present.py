@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from itertools import repeat
-
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.fusion.fused import FusedLists
-
-from ..answer import Neighbour, Place, Recalled, Shared
+from ..answer import Neighbour, Places, Recalled, Shared
 from ..explain import explain, explain_fallback
 from ..paths import Link, edges_of, link_words, links
 from ..request import Request
@@ -32,7 +28,8 @@ def present(state: State, request: Request, candidates: Candidates, *, explained
         for position, reason in zip(filled.tolist(), reasons, strict=True):
             sentences[position] = reason
     ids, scores = state.bundle.items.take(rows), merged.lists.scores.tolist()
-    return tuple(map(Recalled, ids, titles(state, rows), scores, _places(merged), sentences))
+    places = (Places(merged, entry) for entry in range(len(rows)))
+    return tuple(map(Recalled, ids, titles(state, rows), scores, places, sentences))
 
 
 def fallback_name(state: State, candidates: Candidates) -> str | None:
@@ -44,20 +41,6 @@ def fallback_name(state: State, candidates: Candidates) -> str | None:
         [POPULARITY] if places.max() >= state.n_ranked else []
     )
     return ", ".join(dict.fromkeys(sources))
-
-
-def _places(fused: FusedLists) -> list[dict[str, Place]]:
-    """Return, for each merged item, the place that each channel gave it."""
-    result: list[dict[str, Place]] = [{} for _ in range(len(fused.lists.items))]
-    for column, name in enumerate(fused.channels):
-        ranks, scores = fused.ranks[:, column], fused.scores[:, column]
-        returned = np.flatnonzero(ranks)
-        pairs = zip(ranks[returned].tolist(), scores[returned].tolist(), strict=True)
-        # By the constructor of tuples, which is compiled: an answer has a thousand places.
-        places = map(tuple.__new__, repeat(Place), pairs)
-        for position, place in zip(returned.tolist(), places, strict=False):
-            result[position][name] = place
-    return result
 
 
 def titles(state: State, rows: npt.NDArray[np.int32]) -> list[str]:

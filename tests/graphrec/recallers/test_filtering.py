@@ -8,6 +8,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,7 +16,11 @@ from graphrec.contracts.queries import Queries
 from graphrec.contracts.recaller import BundleParts, Evidence
 from graphrec.data.leave_out import leave_out
 from graphrec.data.lists import ItemLists, empty_lists, item_lists, truncate
+from graphrec.data.neighbours import NeighbourTable
+from graphrec.errors import DataError
 from graphrec.recallers.filtering import recall_allowed
+from graphrec.recallers.neighbours import NeighbourRecaller
+from graphrec.recallers.profile import Profile
 
 N_ITEMS = 40
 
@@ -86,3 +91,12 @@ def test_leave_out_keeps_order_and_scores() -> None:
     assert [items.tolist() for items, _ in left] == [[4, 9], []]
     assert left[0][1].tolist() == [3.0, 1.0]
     assert truncate(left, 1)[0][0].tolist() == [4]
+
+
+@pytest.mark.parametrize("weight", [3e38, 1e38])
+def test_scores_that_overflow_are_refused_once_an_answer(weight: float) -> None:
+    table = NeighbourTable([0, 2, 4, 4], [1, 2, 0, 2], [3.0, 9.0, 3.0, 9.0], n_columns=3)
+    recaller = NeighbourRecaller([table], profile=Profile(exponent=1.0))
+    queries = Queries([-1], item_lists([[0, 1]], [[weight, weight]]))
+    with pytest.raises(DataError, match=r"scores\[0\] is inf; every value must be finite"):
+        recall_allowed(recaller, queries, 2, exclude=empty_lists(1), allowed=np.ones(3, dtype=np.bool_))
