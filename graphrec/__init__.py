@@ -74,7 +74,15 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "graphrec.contracts.training_part": ("training_part",),
     "graphrec.models.hetero": ("adjacency_from_hetero", "to_hetero"),
     # Indexes, fusions, metrics, bundles.
-    "graphrec.index": ("ExactIndex", "HnswIndex", "Index", "build_hnsw", "build_index"),
+    "graphrec.index": (
+        "ExactIndex",
+        "HnswIndex",
+        "Index",
+        "QuantisedIndex",
+        "build_hnsw",
+        "build_index",
+        "build_quantised",
+    ),
     "graphrec.recallers.by_id": ("recall",),
     "graphrec.recallers.embeddings": ("item_embeddings", "user_embeddings"),
     "graphrec.recallers.filtering": ("recall_allowed",),

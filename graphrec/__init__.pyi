@@ -73,8 +73,10 @@ from graphrec.graph.walks import generate_walks as generate_walks
 from graphrec.index import ExactIndex as ExactIndex
 from graphrec.index import HnswIndex as HnswIndex
 from graphrec.index import Index as Index
+from graphrec.index import QuantisedIndex as QuantisedIndex
 from graphrec.index import build_hnsw as build_hnsw
 from graphrec.index import build_index as build_index
+from graphrec.index import build_quantised as build_quantised
 from graphrec.index.embeddings import EmbeddingTable as EmbeddingTable
 from graphrec.index.embeddings import Near as Near
 from graphrec.kg.catalogue import catalogue_graph as catalogue_graph
