@@ -83,6 +83,18 @@ def check_count(name: str, value: object, least: int, most: int | None = None) -
         raise ConfigError(f"{name} is {value!r}; it must be a whole number {legal}")
 
 
+def check_at_least(name: str, value: float, least: float) -> None:
+    """Raise ConfigError unless ``value`` is a finite number of at least ``least``."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value < float("inf"):
+        raise ConfigError(f"{name} is {value!r}; it must be a number of {least} or more")
+
+
+def check_flag(name: str, value: bool) -> None:
+    """Raise ConfigError unless ``value`` is true or false."""
+    if not isinstance(value, bool):
+        raise ConfigError(f"{name} is {value!r}; it must be true or false")
+
+
 def check_k(k: int) -> None:
     """Raise ConfigError unless ``k`` is a whole number of 1 or more."""
     check_count("k", k, 1)

@@ -8,11 +8,11 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from graphrec.checks import check_at_least, check_count
 from graphrec.contracts.recall_data import RecallData
 from graphrec.data.interactions import Interactions
 from graphrec.errors import ConfigError
 from graphrec.pool.rule import Mask, Verdict, age_days, in_window
-from graphrec.sparse.taste import check_at_least, check_count
 
 
 @dataclass(frozen=True, slots=True)

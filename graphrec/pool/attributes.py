@@ -8,10 +8,10 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from graphrec.checks import check_flag
 from graphrec.contracts.recall_data import RecallData
 from graphrec.errors import ConfigError
 from graphrec.pool.rule import Verdict, age_days, described, simple_verdict
-from graphrec.sparse.taste import check_flag
 
 
 @dataclass(frozen=True, slots=True)

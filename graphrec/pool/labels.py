@@ -8,11 +8,11 @@ from typing import ClassVar
 
 import numpy as np
 
+from graphrec.checks import check_flag
 from graphrec.contracts.recall_data import RecallData
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError
 from graphrec.pool.rule import Mask, Verdict, described, simple_verdict
-from graphrec.sparse.taste import check_flag
 
 
 @dataclass(frozen=True, slots=True)

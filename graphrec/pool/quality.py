@@ -7,10 +7,10 @@ from typing import ClassVar
 
 import numpy as np
 
+from graphrec.checks import check_at_least, check_count, check_flag
 from graphrec.contracts.recall_data import RecallData
 from graphrec.errors import ConfigError
 from graphrec.pool.rule import Verdict, in_window, simple_verdict
-from graphrec.sparse.taste import check_at_least, check_count, check_flag
 
 
 @dataclass(frozen=True, slots=True)

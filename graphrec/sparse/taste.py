@@ -11,30 +11,11 @@ import scipy.sparse as sp
 from graphrec.data.interactions import Interactions, coalesced_parts, take
 from graphrec.data.lists import indptr_of
 from graphrec.data.neighbours import NeighbourTable
-from graphrec.errors import ConfigError
 
 Scale = npt.NDArray[np.float64]
 
 # Entries that are looked at together, where float64 is worked in: 32 MiB an array.
 _AT_ONCE = 1 << 22
-
-
-def check_at_least(name: str, value: float, least: float) -> None:
-    """Raise ConfigError unless ``value`` is a finite number of at least ``least``."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value < float("inf"):
-        raise ConfigError(f"{name} is {value!r}; it must be a number of {least} or more")
-
-
-def check_count(name: str, value: int, least: int) -> None:
-    """Raise ConfigError unless ``value`` is a whole number of at least ``least``."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ConfigError(f"{name} is {value!r}; it must be a whole number of {least} or more")
-
-
-def check_flag(name: str, value: bool) -> None:
-    """Raise ConfigError unless ``value`` is true or false."""
-    if not isinstance(value, bool):
-        raise ConfigError(f"{name} is {value!r}; it must be true or false")
 
 
 def liked_parts(interactions: Interactions, max_items_per_user: int = 0) -> Iterator[Interactions]:
