@@ -19,7 +19,7 @@ from benchmarks.harness import write_json
 from graphrec.errors import ConfigError
 from graphrec.pipelines.config.build import Config
 from graphrec.pipelines.config.load import check_config, load_config
-from graphrec.pipelines.jobs.train import evaluate_only
+from graphrec.pipelines.jobs.evaluate import evaluate
 from graphrec.pipelines.progress import Shown
 from graphrec.pipelines.registry.datasets import datasets_directory
 from graphrec.pipelines.report.tables import report_tables
@@ -78,7 +78,7 @@ def main() -> None:
     missed: list[str] = []
     splits: dict[str, Any] = {}
     for name in arguments.splits:
-        report = evaluate_only(with_split(config, SPLITS[name], arguments.bootstrap), steps=Shown(console))
+        report = evaluate(with_split(config, SPLITS[name], arguments.bootstrap), steps=Shown(console))
         for table in report_tables(report):
             console.print(table)
         results += rows(name, report)

@@ -8,8 +8,12 @@ from typing import Any
 
 from ..config.build import Config
 from ..config.load import load_config
-from ..progress import Steps
-from .train import evaluate_only
+from ..progress import Silent, Steps
+from ..report.report import write_report
+from .fit_cache import FitCache
+from .fitting import fit_channels
+from .output import check_output
+from .train import choose_fusion, measure, prepare
 
 
 def evaluate(
@@ -37,4 +41,14 @@ def evaluate(
     GraphRecError
         On input, settings or output that cannot be used.
     """
-    return evaluate_only(load_config(config), out, steps=steps, cached=cached)
+    settings = load_config(config)
+    shown = steps or Silent()
+    root = None if out is None else check_output(out, publishes=False)
+    cache = FitCache(root) if cached and root is not None else None
+    inputs, split, measured = prepare(settings, rejects=root and root / "rejects", steps=shown)
+    chosen = choose_fusion(settings, measured, shown, cache=cache)
+    fitted = fit_channels(settings, measured, shown, cache=cache)
+    report = measure(settings, inputs, split, measured, fitted, chosen, shown)
+    if root is not None:
+        write_report(report, root)
+    return report

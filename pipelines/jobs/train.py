@@ -103,26 +103,6 @@ def train(
     return Trained(bundle, report)
 
 
-def evaluate_only(
-    config: Config, out: str | Path | None = None, *, steps: Steps | None = None, cached: bool = True
-) -> dict[str, Any]:
-    """Fit on the training part, measure, and return the report; nothing is published.
-
-    With ``out``, ``report.json``, ``report.html`` and what could not be read go there, and fits are kept there if
-    ``cached`` (see :func:`train`).
-    """
-    shown = steps or Silent()
-    root = None if out is None else check_output(out, publishes=False)
-    cache = FitCache(root) if cached and root is not None else None
-    inputs, split, measured = prepare(config, rejects=root and root / "rejects", steps=shown)
-    chosen = choose_fusion(config, measured, shown, cache=cache)
-    fitted = fit_channels(config, measured, shown, cache=cache)
-    report = measure(config, inputs, split, measured, fitted, chosen, shown)
-    if root is not None:
-        write_report(report, root)
-    return report
-
-
 def pool_only(config: Config, *, events: Literal["train", "all"] = "all", steps: Steps | None = None) -> Pooled:
     """Return the pool of the training part, or of all events, and its report; nothing is fitted."""
     shown = steps or Silent()

@@ -9,8 +9,9 @@ import pytest
 
 from graphrec.errors import ConfigError
 from graphrec.pipelines.config.load import load_config
+from graphrec.pipelines.jobs.evaluate import evaluate
 from graphrec.pipelines.jobs.output import check_output
-from graphrec.pipelines.jobs.train import Trained, evaluate_only, train
+from graphrec.pipelines.jobs.train import Trained, train
 from tests.pipelines.shelf import write_shelf
 
 
@@ -73,7 +74,7 @@ def test_an_output_that_cannot_be_used_is_refused_before_the_input_is_read(case:
     assert sorted(str(path) for path in tmp_path.rglob("*")) == before
     if "current" not in words and "version" not in words:
         with pytest.raises(ConfigError, match=words):
-            evaluate_only(config, out)
+            evaluate(config, out)
 
 
 def test_what_is_ours_may_be_replaced(trained: Trained) -> None:

@@ -14,7 +14,8 @@ import pytest
 from graphrec.bundle import open_bundle
 from graphrec.errors import ConfigError, DataError
 from graphrec.pipelines.config.load import load_config
-from graphrec.pipelines.jobs.train import evaluate_only, pool_only, prepare, train
+from graphrec.pipelines.jobs.evaluate import evaluate
+from graphrec.pipelines.jobs.train import pool_only, prepare, train
 from graphrec.pipelines.progress import Silent
 from graphrec.pipelines.report.sentences import pool_lines
 from tests.pipelines.cli.test_cli import Command, command
@@ -161,7 +162,7 @@ def test_a_bundle_has_the_pool_of_all_events_and_the_report_tells_both(tmp_path:
 
 def test_fusion_weights_are_fitted_inside_the_pool(tmp_path: Path) -> None:
     fit = '[fusion]\nweights = "fit"\n'
-    report = evaluate_only(load_config(configured(tmp_path, RULES + fit)))
+    report = evaluate(load_config(configured(tmp_path, RULES + fit)))
     assert report["pool"]["left"] == 21
     assert set(report["fusion"]["weights"]) == {"hot", "item-cf"}
 

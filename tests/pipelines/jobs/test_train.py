@@ -19,13 +19,9 @@ from graphrec.pipelines.config.build import Config
 from graphrec.pipelines.config.load import load_config
 from graphrec.pipelines.evaluation.panel_lists import ask_all
 from graphrec.pipelines.evaluation.validation import hold_out
+from graphrec.pipelines.jobs.evaluate import evaluate
 from graphrec.pipelines.jobs.splitting import inner_section, make_split
-from graphrec.pipelines.jobs.train import (
-    Trained,
-    evaluate_only,
-    prepare,
-    train,
-)
+from graphrec.pipelines.jobs.train import Trained, prepare, train
 from graphrec.pipelines.progress import Silent
 from graphrec.serve.answer import Recalled
 from graphrec.serve.engine import Engine
@@ -219,7 +215,7 @@ def test_a_validation_part_is_held_out_of_train_alone(shelf: Path, tmp_path: Pat
 def test_without_knowledge_the_rest_still_works(tmp_path: Path) -> None:
     knowledge = CONFIG[CONFIG.index("[data.knowledge]") : CONFIG.index("[split]")]
     light = CONFIG[CONFIG.index("[channels.tag]") : CONFIG.index("[evaluate]")]
-    report = evaluate_only(variant(tmp_path, (knowledge, ""), (light, "")))
+    report = evaluate(variant(tmp_path, (knowledge, ""), (light, "")))
     assert list(report["channels"]) == ["hot", "user-cf", "item-cf"]
 
 
@@ -252,8 +248,8 @@ def test_interactions_from_rdf_that_the_graph_holds_too_are_a_leak(tmp_path: Pat
     (tmp_path / "reads.ttl").write_text(_reads(), encoding="utf-8")
     template = 'user_template = "http://books.example/user/{id}"\n'
     with pytest.raises(LeakError, match="gives away held-out interactions through"):
-        evaluate_only(variant(tmp_path, *changes, (knowledge, shared + template)))
-    report = evaluate_only(variant(tmp_path, *changes, (knowledge, shared + template + 'exclude = ["read"]\n')))
+        evaluate(variant(tmp_path, *changes, (knowledge, shared + template)))
+    report = evaluate(variant(tmp_path, *changes, (knowledge, shared + template + 'exclude = ["read"]\n')))
     assert list(report["channels"]) == ["hot", "kg-neighbours"]
 
 

@@ -13,7 +13,8 @@ from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, DataError
 from graphrec.pipelines.cli.answers import inputs_lines
 from graphrec.pipelines.config.load import check_config
-from graphrec.pipelines.jobs.train import evaluate_only, prepare
+from graphrec.pipelines.jobs.evaluate import evaluate
+from graphrec.pipelines.jobs.train import prepare
 from graphrec.pipelines.progress import Silent
 from graphrec.pipelines.readers.exposures import read_exposures
 from tests.pipelines.shelf import CONFIG, write_shelf
@@ -129,7 +130,7 @@ def test_a_run_reads_them_and_leaves_out_what_is_held_out(tmp_path: Path) -> Non
     assert measured.exposures is not None
     assert len(inputs.data.exposures) == len(ratings) + 1
     assert len(measured.exposures) == len(split.train) + 1
-    report = evaluate_only(config)
+    report = evaluate(config)
     assert "high-efficiency" in report["channels"]
     line = next(one for one in inputs_lines(report["inputs"]) if one.startswith("shown.csv"))
     assert "241 of 242 exposures" in line

@@ -24,8 +24,9 @@ from graphrec.errors import ConfigError, DataError, LeakError
 from graphrec.evaluation.metrics import rank_metrics
 from graphrec.pipelines.config.load import load_config
 from graphrec.pipelines.evaluation.validation import Metric, hold_out, measured
+from graphrec.pipelines.jobs.evaluate import evaluate
 from graphrec.pipelines.jobs.splitting import inner_section
-from graphrec.pipelines.jobs.train import evaluate_only, prepare
+from graphrec.pipelines.jobs.train import prepare
 from graphrec.pipelines.progress import Silent
 from graphrec.pipelines.tuning.tune import Tuned, tune
 from tests.pipelines.shelf import CONFIG, write_shelf
@@ -105,7 +106,7 @@ def test_the_tuned_configuration_is_ready_to_use(whole: Tuned) -> None:
     config = load_config(whole.config)
     best = whole.report["channels"]["item-cf"]["best"]["settings"]
     assert {field: getattr(config.recipes["item-cf"], field) for field in best} == best
-    assert list(evaluate_only(config)["channels"]) == ["hot", "item-cf"]
+    assert list(evaluate(config)["channels"]) == ["hot", "item-cf"]
 
 
 def test_files_of_a_search(whole: Tuned) -> None:
@@ -231,7 +232,7 @@ def test_the_test_part_is_never_seen(tmp_path: Path) -> None:
         assert other.report["channels"]["item-cf"][key] == clean.report["channels"]["item-cf"][key]
     assert other.report["validation"] == clean.report["validation"]
     # The poison works: what is measured on the test part differs.
-    reports = [evaluate_only(load_config(tmp_path / name / "config.toml")) for name in ("clean", "poisoned")]
+    reports = [evaluate(load_config(tmp_path / name / "config.toml")) for name in ("clean", "poisoned")]
     assert reports[0]["channels"]["item-cf"]["recall@5"] != reports[1]["channels"]["item-cf"]["recall@5"]
 
 
