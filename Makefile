@@ -8,7 +8,7 @@ export HNSWLIB_NO_NATIVE := 1
 
 COMPUTING := tests/contracts tests/graphrec tests/serve tests/pipelines/evaluation tests/pipelines/jobs tests/test_kernels.py
 
-.PHONY: help setup demo test test-kernels lint type format bench clean
+.PHONY: help setup demo test test-slow test-kernels lint type format bench clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
@@ -26,6 +26,9 @@ demo: setup  ## train, measure and publish a bundle on the bundled books; the re
 
 test: setup  ## run all tests
 	$(BIN)/pytest -n auto
+
+test-slow: setup  ## inject faults for minutes (kills, signals, hostile files, threads), and print what came of it
+	$(BIN)/pytest -m slow -s
 
 test-kernels: setup  ## run the tests that compute once more, with older kernels of BLAS and NumPy where there are any
 	@kernels="$$($(BIN)/python -m tests.kernels)" || exit 1; \
