@@ -16,6 +16,9 @@ from graphrec.channels.content.kg_neighbours import KgNeighbours as KgNeighbours
 from graphrec.channels.content.tag import Tag as Tag
 from graphrec.channels.popular.high_efficiency import HighEfficiency as HighEfficiency
 from graphrec.channels.popular.hot import Hot as Hot
+from graphrec.contracts.choosing import ChosenFit as ChosenFit
+from graphrec.contracts.choosing import choices_of as choices_of
+from graphrec.contracts.panel import Panel as Panel
 from graphrec.contracts.progress import FitContext as FitContext
 from graphrec.contracts.progress import SharedResults as SharedResults
 from graphrec.contracts.queries import Queries as Queries
@@ -58,9 +61,12 @@ from graphrec.errors import GraphRecError as GraphRecError
 from graphrec.errors import LeakError as LeakError
 from graphrec.errors import MissingExtraError as MissingExtraError
 from graphrec.errors import UnknownIdError as UnknownIdError
+from graphrec.evaluation.held_out import HeldOut as HeldOut
+from graphrec.evaluation.held_out import held_out_panel as held_out_panel
 from graphrec.evaluation.metrics import RankMetrics as RankMetrics
 from graphrec.evaluation.metrics import metrics_at as metrics_at
 from graphrec.evaluation.metrics import rank_metrics as rank_metrics
+from graphrec.evaluation.objective import MeanMetric as MeanMetric
 from graphrec.fusion.settings import Fusion as Fusion
 from graphrec.fusion.settings import FusionRecipe as FusionRecipe
 from graphrec.fusion.settings import fusion_from_dict as fusion_from_dict

@@ -9,10 +9,12 @@ import re
 import tomllib
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
+from graphrec.contracts.choosing import chooses
 from graphrec.data.rules import KINDS
 from graphrec.fusion.fit_calibrated import FittedCalibrated
 from graphrec.fusion.settings import FUSIONS, RECIPES, fusion_class
@@ -23,6 +25,7 @@ from graphrec.pipelines.config.sections import TrainConfig
 from graphrec.pipelines.readers.rules import read_rules
 from graphrec.pool.rules import RULES
 from tests.pipelines.shelf import write_shelf
+from tests.worlds import skewed, without_knowledge
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -50,6 +53,20 @@ def test_python_page_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str], mo
     assert "'rejected': 0" in printed
     assert "Near(id='b" in printed
     assert "['user', 'rank', 'item', 'score', 'channels']" in printed
+
+
+def test_runs_page_chooses_where_to_stop() -> None:
+    page = (DOCS / "runs.md").read_text(encoding="utf-8")
+    table, code = (re.search(rf"```{kind}\n(.*?)```", page, re.DOTALL) for kind in ("toml", "python"))
+    assert table is not None
+    assert code is not None
+    head = 'name = "books"\ndata.interactions.path = "ratings.csv"\n'
+    config = check_config(tomllib.loads(head + table.group(1)), directory=Path())
+    assert chooses(config.recipes["lightgcn"])
+    names: dict[str, Any] = {"gr": importlib.import_module("graphrec"), "data": without_knowledge(skewed())}
+    exec(compile(code.group(1), "runs.md", "exec"), names)
+    assert 0 < names["chosen"].recipe.stop_at <= 400
+    assert not chooses(names["chosen"].recipe)
 
 
 def test_operations_page_shows_one_file_in_both_formats(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
@@ -11,10 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from graphrec.contracts.panel import Panel
+from graphrec.contracts.recaller import Recaller
 from graphrec.errors import ConfigError
 
 T = TypeVar("T")
 State = Mapping[str, npt.NDArray[Any]]
+Objective = Callable[[Recaller, Panel], float]
+"""How well a channel serves the users of a panel; higher is better."""
 
 
 class Progress(Protocol):
@@ -79,8 +83,12 @@ class FitContext:
     checkpoints : Checkpoints or None
         Where the state of a long fit is kept; None keeps none.
     validation : Panel or None
-        Users with events that are held out of the data, for a fit that stops when they are served no better. None where
-        nothing is held out: on the whole training part, and on all events.
+        Users with events that are held out of the data, for a recipe that chooses settings by how they are served
+        (:mod:`graphrec.contracts.choosing`). None where nothing is held out: on the whole training part, and on all
+        events.
+    objective : callable or None
+        ``objective(channel, validation)`` is how well they are served, such as
+        :class:`graphrec.evaluation.objective.MeanMetric`.
     shared : SharedResults or None
         Intermediates that other fits of the same run compute too; None shares nothing.
 
@@ -96,6 +104,7 @@ class FitContext:
     progress: Progress = field(default=_silent, repr=False)
     checkpoints: Checkpoints | None = field(default=None, repr=False)
     validation: Panel | None = field(default=None, repr=False)
+    objective: Objective | None = field(default=None, repr=False)
     shared: SharedResults | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -108,6 +117,25 @@ class FitContext:
     def threads(self) -> int | None:
         """Threads for ``map_chunks``: None for every processor."""
         return self.workers or None
+
+    def score(self, channel: Recaller) -> float:
+        """Return how well a channel serves the users of ``validation``; higher is better.
+
+        Raises
+        ------
+        ConfigError
+            If there is no ``validation`` or no ``objective``, or the objective is not a finite number.
+        """
+        if self.validation is None or self.objective is None:
+            missing = "validation" if self.validation is None else "objective"
+            raise ConfigError(
+                f"settings are to be chosen on held-out users, and the context has no {missing}; give it both, such as "
+                'FitContext(validation=panel, objective=MeanMetric("recall", 20))'
+            )
+        score = float(self.objective(channel, self.validation))
+        if not math.isfinite(score):
+            raise ConfigError(f"the objective of a fit is {score}; it must be a finite number")
+        return score
 
     def once(self, owner: object, key: Hashable, make: Callable[[], T]) -> T:
         """Return ``make()``, or what it returned for another fit of the run; see :meth:`SharedResults.once`."""

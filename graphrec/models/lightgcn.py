@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numba as nb
@@ -15,29 +14,27 @@ from threadpoolctl import threadpool_limits
 
 from graphrec.channels.families import VectorSettings, history_half_life
 from graphrec.channels.shared import shared_taste
+from graphrec.contracts.choosing import ChosenFit
 from graphrec.contracts.domains import choices, floats, ints
-from graphrec.contracts.progress import ALONE, Checkpoints, FitContext
+from graphrec.contracts.progress import ALONE, Checkpoints, FitContext, State
 from graphrec.contracts.recall_data import RecallData
 from graphrec.contracts.recipe import About
 from graphrec.contracts.settings import count, number
 from graphrec.errors import ConfigError
 from graphrec.index.sketch import AUDITED
+from graphrec.models.early_stopping import EarlyStopping
+from graphrec.models.propagation import Bipartite, Pair, bipartite, in_rows, map_rows, propagate
 from graphrec.recallers.query_encoder import HistoryEncoder, UserEncoder
 from graphrec.recallers.vector import VectorRecaller
-from graphrec.sparse.taste import Scale, inverse_power, scaled
+from graphrec.sparse.taste import Scale, inverse_power
 from graphrec.sparse.topk import FloatArray
-from graphrec.threads import map_chunks
 
-# Rows that a thread takes at a time.
-_ROWS = 1024
 _FIRST_DECAY, _SECOND_DECAY, _TINY = 0.9, 0.999, 1e-8
 # The learning rate falls along half a cosine to this share of the first.
 _LAST_RATE = 0.1
 
 # Seconds between two checkpoints.
 _CHECKPOINT_S = 20.0
-
-Pair = tuple[FloatArray, FloatArray]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,9 +58,9 @@ class LightGCN(VectorSettings):
     :math:`e_i / |e_i|^{1 - \rho}`: some of that length, between a cosine and the plain product.
 
     A user is served by his own part of :math:`E^0`, where he was trained, and by a propagation from the history at
-    hand, known or live; for the history of training this is his vector exactly. One who has neither gets an empty
-    list. An item without events has no vector and is nobody's. Items off the pool keep their say in a history; that
-    they do not come back is the engine's care.
+    hand, known or live; for the history of training this is his vector exactly. Without either the list is empty.
+    An item without events has no vector and is never returned. Items off the pool count in a history; the engine
+    leaves them out of the answer.
 
     Parameters
     ----------
@@ -79,6 +76,13 @@ class LightGCN(VectorSettings):
         rho, >= 0: 0 serves by cosine, 1 by the plain product; the higher, the more popular what comes back.
     steps : int, default 100
         Gradient steps, >= 1.
+    patience : int, default 0
+        Checks in a row that may serve held-out users no better than the best before training stops; 0 trains all
+        steps. Where a fit is handed held-out users (:meth:`choose`), ``stop_at`` is the step of the best check.
+    check_every : int, default 10
+        Steps between two checks, >= 1.
+    stop_at : int, default 0
+        Steps after which training stops while the learning rate falls as for ``steps``; 0 goes to the end.
     lr : float, default 0.05
         First learning rate, > 0; falls to a tenth.
     init_scale : float, default 0.1
@@ -91,7 +95,7 @@ class LightGCN(VectorSettings):
     Raises
     ------
     ConfigError
-        If a setting lies outside its range.
+        If a setting lies outside its range, or ``stop_at`` beyond ``steps``.
 
     Notes
     -----
@@ -119,16 +123,24 @@ class LightGCN(VectorSettings):
     negatives: int = count(4096, least=1, unit="items")
     length_exponent: float = number(0.5, search=floats(0.0, 1.0))
     steps: int = count(100, least=1, search=ints(50, 400, log=True))
+    patience: int = count(0, unit="checks")
+    check_every: int = count(10, least=1, unit="steps")
+    stop_at: int = count(0, unit="steps")
     lr: float = number(0.05, above=0, search=floats(0.005, 0.1, log=True))
     init_scale: float = number(0.1, above=0)
     half_life: float = history_half_life(0.0)
+
+    def check(self) -> None:
+        """Refuse to stop after the last step."""
+        if self.stop_at > self.steps:
+            raise ConfigError(f"stop_at is {self.stop_at}; it must be at most steps, which is {self.steps}, or 0")
 
     def fit(self, data: RecallData, context: FitContext = ALONE) -> VectorRecaller:
         """Return the channel; the same for a seed whatever the number of threads.
 
         For m pairs, a step takes O(layers * m * dim + users * negatives * dim) time; memory is about
-        40 (users + items) dim bytes, the pairs three times, and 8 KiB * negatives for each thread. The loss, which
-        the draw of negatives shakes a little, is told to ``context.progress`` at each step. Where there are
+        40 (users + items) dim bytes, the pairs three times, and 8 KiB * negatives for each thread.
+        ``context.progress`` gets the loss at each step; it varies a little with the negatives drawn. Where there are
         ``context.checkpoints``, a fit that was stopped goes on where it was, with the same answer.
 
         Raises
@@ -136,12 +148,53 @@ class LightGCN(VectorSettings):
         ConfigError
             If the loss is no longer finite: ``lr`` is too large.
         """
+        rows, graph = self._graph(data, context)
+        return self._channel(data, rows, graph, self._train(graph, context), context)
+
+    @property
+    def chooses(self) -> bool:
+        """Whether where to stop is to be chosen on held-out users."""
+        return self.patience > 0 and self.stop_at == 0
+
+    def choose(self, data: RecallData, context: FitContext) -> ChosenFit:
+        """Return the recipe whose ``stop_at`` is the best of the checks, and its channel.
+
+        A check searches exactly, whatever the index, and costs what ``context.objective`` does; for the vectors of the
+        best, a third of a step's memory is added. Checkpoints as :meth:`fit` has them.
+
+        Raises
+        ------
+        ConfigError
+            As :meth:`fit`; or if the context has no held-out users or no objective.
+        """
+        if not self.chooses:
+            return ChosenFit(self, self.fit(data, context))
+        rows, graph = self._graph(data, context)
+        exact = replace(self, index="exact")
+
+        def score(learnt: State) -> float:
+            return context.score(exact._channel(data, rows, graph, (learnt["users"], learnt["items"]), context))
+
+        stopping = EarlyStopping(score, every=self.check_every, patience=self.patience)
+        vectors = self._train(graph, context, stopping)
+        if stopping.step:  # there are events
+            vectors = stopping.learnt["users"], stopping.learnt["items"]
+        chosen = replace(self, stop_at=stopping.step)
+        return ChosenFit(chosen, chosen._channel(data, rows, graph, vectors, context))
+
+    def _graph(self, data: RecallData, context: FitContext) -> tuple[npt.NDArray[np.int32], Bipartite]:
+        """Return the items with events (t,), ascending, and the graph of users and those items."""
         taste = shared_taste(data, context, self.weight_exponent)
         rows = np.unique(taste.indices).astype(np.int32)
-        graph = bipartite(sp.csr_array(taste[:, rows]))
-        users, items = self._train(graph, context)
+        return rows, bipartite(sp.csr_array(taste[:, rows]))
+
+    def _channel(
+        self, data: RecallData, rows: npt.NDArray[np.int32], graph: Bipartite, vectors: Pair, context: FitContext
+    ) -> VectorRecaller:
+        """Return the channel of learnt vectors of users (n_users, dim) and of the items ``rows`` (t, dim)."""
+        users, items = vectors
         depth = np.float32(self.layers + 1)
-        asking, targets = propagate(graph, users, items, self.layers, threads=context.threads)
+        final_users, targets = propagate(graph, users, items, self.layers, threads=context.threads)
         targets = self._served(targets)
         # What an item hands to a user: the layers below the last, over the root of the item's degree.
         lower = propagate(graph, users, items, self.layers - 1, threads=context.threads)[1]
@@ -152,29 +205,47 @@ class LightGCN(VectorSettings):
         return VectorRecaller(
             UserEncoder(users / depth, history, "sum"),
             targets,
-            self.build_index(targets, "ip", context.seed, queries=asking[drawn]),
+            self.build_index(targets, "ip", context.seed, queries=final_users[drawn]),
             "because you {verb} {source}: close to it in the graph of who {verb} what",
         )
 
-    def _train(self, graph: Bipartite, context: FitContext) -> Pair:
+    def _train(self, graph: Bipartite, context: FitContext, stopping: EarlyStopping | None = None) -> Pair:
         """Return what was learnt of users (n_users, dim) and items (n_items, dim); zero for users without events."""
         rng, n_items = np.random.default_rng(context.seed), graph.shape[1]
         state = self._first(graph, rng)
-        done, saved_at = _resumed(state, context.checkpoints) if n_items else self.steps, time.monotonic()
-        for step in range(1, self.steps + 1 if n_items else 1):
+        learnt, last = {name: state[name] for name in ("users", "items")}, self.stop_at or self.steps
+        done, saved_at = _resumed(state, stopping, context.checkpoints), time.monotonic()
+        for step in range(1, last + 1 if n_items else 1):
             negatives = np.sort(rng.choice(n_items, min(self.negatives, n_items), replace=False))
             if step <= done:  # drawn all the same: what follows is then what it would have been without a stop
                 continue
-            loss, gradients = self.loss(graph, state["users"], state["items"], negatives, threads=context.threads)
-            if not np.isfinite(loss):
-                raise ConfigError(f"the loss of lightgcn is {loss} at step {step}; lower lr, which is {self.lr}")
-            for name, gradient in zip(("users", "items"), gradients, strict=True):
-                self._descend(state, name, gradient, step, context.threads)
-            context.progress(step, self.steps, loss=loss)
+            if stopping is not None and stopping.over:
+                break
+            seen = {"loss": self._step(graph, state, negatives, step, context.threads)}
+            if stopping is not None:
+                seen |= stopping.after(step, learnt, last=step == last)
+            context.progress(step, last, **seen)
             if context.checkpoints is not None and time.monotonic() - saved_at >= _CHECKPOINT_S:
-                context.checkpoints.save({**state, "step": np.array(step)})
+                best = {} if stopping is None else stopping.state()
+                context.checkpoints.save({**state, **best, "step": np.array(step)})
                 saved_at = time.monotonic()
         return state["users"], state["items"]
+
+    def _step(
+        self,
+        graph: Bipartite,
+        state: dict[str, FloatArray],
+        negatives: npt.NDArray[np.integer],
+        step: int,
+        threads: int | None,
+    ) -> float:
+        """Take one step down the gradient, in place; return the loss before it."""
+        loss, gradients = self.loss(graph, state["users"], state["items"], negatives, threads=threads)
+        if not np.isfinite(loss):
+            raise ConfigError(f"the loss of lightgcn is {loss} at step {step}; lower lr, which is {self.lr}")
+        for name, gradient in zip(("users", "items"), gradients, strict=True):
+            self._descend(state, name, gradient, step, threads)
+        return loss
 
     def _first(self, graph: Bipartite, rng: np.random.Generator) -> dict[str, FloatArray]:
         """Return the vectors as they are drawn, and Adam's means of gradients and of their squares, by name."""
@@ -194,7 +265,7 @@ class LightGCN(VectorSettings):
         share = _LAST_RATE + (1 - _LAST_RATE) * (1 + np.cos(np.pi * step / self.steps)) / 2
         rate = np.float32(self.lr * share / (1 - _FIRST_DECAY**step))
         levelled = np.float32(1 / (1 - _SECOND_DECAY**step))
-        _in_rows(
+        in_rows(
             lambda start, stop: _adam(vectors, gradient, mean, square, rate, levelled, start, stop),
             len(vectors),
             threads,
@@ -242,7 +313,7 @@ class LightGCN(VectorSettings):
         loss = 0.0
         # The bits of a product depend on the threads that BLAS takes, so it takes one.
         with threadpool_limits(limits=1, user_api="blas"):
-            for share, part in map_chunks(work, len(users), chunk=_ROWS, threads=threads):
+            for share, part in map_rows(work, len(users), threads):
                 loss += share
                 by_negatives += part
         return loss, by_users, by_negatives
@@ -252,7 +323,7 @@ class LightGCN(VectorSettings):
     ) -> float:
         """Return the sum of w (own . other) / tau over the pairs in ``taste``; take its gradient from ``gradient``."""
         scale, near = np.float32(1 / self.temperature), np.zeros(len(own))
-        _in_rows(
+        in_rows(
             lambda start, stop: _take_neighbours(
                 taste.indptr, taste.indices, taste.data, own, others, scale, gradient, near, start, stop
             ),
@@ -267,69 +338,16 @@ class LightGCN(VectorSettings):
         return served
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Bipartite:
-    """Who took what (users x items) and its transpose, with entries > 0, plain and symmetrically normalised."""
-
-    taste: sp.csr_array
-    turned: sp.csr_array
-    to_users: sp.csr_array
-    to_items: sp.csr_array
-    user_degrees: Scale
-    item_degrees: Scale
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Users and items."""
-        return int(self.taste.shape[0]), int(self.taste.shape[1])
-
-
-def bipartite(taste: sp.csr_array) -> Bipartite:
-    """Return the graph of a taste matrix (n_users, n_items) whose entries are above 0."""
-    by_user, by_item = (np.asarray(taste.sum(axis=axis), dtype=np.float64).ravel() for axis in (1, 0))
-    normal = scaled(taste, rows=inverse_power(by_user, 0.5), columns=inverse_power(by_item, 0.5))
-    turned = [sp.csr_array(matrix.T.tocsr()) for matrix in (taste, normal)]
-    return Bipartite(taste, turned[0], normal, turned[1], by_user, by_item)
-
-
-def propagate(
-    graph: Bipartite, users: FloatArray, items: FloatArray, layers: int, *, threads: int | None = None
-) -> Pair:
-    """Return the mean over 0 to ``layers`` steps of propagation of users (n_users, dim) and items (n_items, dim).
-
-    By Horner's rule, E0 + A (E0 + A (E0 + ...)): two sparse products a layer, and nothing kept between them.
-    """
-    up, down = users.copy(), items.copy()
-    for _ in range(layers):
-        up, down = _spread(graph.to_users, down, users, threads), _spread(graph.to_items, up, items, threads)
-    share = np.float32(1 / (layers + 1))
-    return up * share, down * share
-
-
-def _spread(matrix: sp.csr_array, vectors: FloatArray, start_from: FloatArray, threads: int | None) -> FloatArray:
-    """Return ``start_from + matrix @ vectors``."""
-    result = start_from.copy()
-    _in_rows(
-        lambda start, stop: _add_neighbours(matrix.indptr, matrix.indices, matrix.data, vectors, result, start, stop),
-        len(result),
-        threads,
-    )
-    return result
-
-
-def _resumed(state: dict[str, FloatArray], checkpoints: Checkpoints | None) -> int:
-    """Put what was saved last in place of ``state``, and return after how many steps that was; 0 without any."""
+def _resumed(state: dict[str, FloatArray], stopping: EarlyStopping | None, checkpoints: Checkpoints | None) -> int:
+    """Copy what was saved last into ``state`` and ``stopping``, and return after how many steps; 0 without any."""
     saved = {} if checkpoints is None else checkpoints.load()
     if any(name not in saved or saved[name].shape != array.shape for name, array in state.items()):
         return 0
-    state.update({name: np.array(saved[name], dtype=np.float32) for name in state})
+    if stopping is not None and not stopping.resume(saved):
+        return 0
+    for name, array in state.items():
+        array[:] = saved[name]
     return int(saved["step"])
-
-
-def _in_rows(work: Callable[[int, int], None], n: int, threads: int | None) -> None:
-    """Do ``work`` on all chunks of n rows."""
-    for _ in map_chunks(work, n, chunk=_ROWS, threads=threads):
-        pass
 
 
 def _lengths(vectors: FloatArray) -> FloatArray:
@@ -344,24 +362,6 @@ def _off_the_sphere(gradient: FloatArray, unit: FloatArray, lengths: FloatArray)
     gradient -= np.einsum("nd,nd->n", gradient, unit)[:, None] * unit
     gradient /= lengths
     return gradient
-
-
-@nb.njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
-def _add_neighbours(
-    indptr: npt.NDArray[np.integer],
-    columns: npt.NDArray[np.integer],
-    weights: FloatArray,
-    vectors: FloatArray,
-    result: FloatArray,
-    start: int,
-    stop: int,
-) -> None:  # pragma: no cover - compiled
-    for row in range(start, stop):
-        line = result[row]
-        for p in range(indptr[row], indptr[row + 1]):
-            vector, weight = vectors[columns[p]], weights[p]
-            for d in range(line.size):
-                line[d] += weight * vector[d]
 
 
 @nb.njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})

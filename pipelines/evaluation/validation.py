@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.contracts.panel import Panel, chunks
+from graphrec.contracts.panel import Panel
 from graphrec.contracts.recall_data import RecallData
 from graphrec.contracts.recaller import Recaller
 from graphrec.evaluation.held_out import held_out_panel
-from graphrec.evaluation.metrics import rank_metrics
+from graphrec.evaluation.objective import MeanMetric, Metric
 
 from ..config.build import Config
 from ..config.sections import SplitSection
 from ..jobs.splitting import divide
-from .panel_lists import CHUNK, ask_channel
 
-Metric = Literal["recall", "ndcg", "hit_rate"]
 Values = npt.NDArray[np.float64]
 
 
@@ -67,7 +64,4 @@ def hold_out(
 
 def measured(channel: Recaller, panel: Panel, metric: Metric, k: int) -> Values:
     """Return ``metric@k`` of each user of the panel, (n,) float64: full ranking over the pool, seen items left out."""
-    parts = [
-        getattr(rank_metrics(ask_channel(channel, chunk, k), chunk.truth, k), metric) for chunk in chunks(panel, CHUNK)
-    ]
-    return np.concatenate(parts)
+    return MeanMetric(metric, k).by_user(channel, panel)

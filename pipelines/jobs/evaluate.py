@@ -10,10 +10,11 @@ from ..config.build import Config
 from ..config.load import load_config
 from ..progress import Silent, Steps
 from ..report.report import write_report
+from .choosing import choose
 from .fit_cache import FitCache
 from .fitting import fit_channels
 from .output import check_output
-from .train import choose_fusion, measure, prepare
+from .train import measure, prepare
 
 
 def evaluate(
@@ -46,8 +47,8 @@ def evaluate(
     root = None if out is None else check_output(out, publishes=False)
     cache = FitCache(root) if cached and root is not None else None
     inputs, split, measured = prepare(settings, rejects=root and root / "rejects", steps=shown)
-    chosen = choose_fusion(settings, measured, shown, cache=cache)
-    fitted = fit_channels(settings, measured, shown, cache=cache)
+    chosen = choose(settings, measured, shown, cache=cache)
+    fitted = fit_channels(chosen.config, measured, shown, cache=cache)
     report = measure(settings, inputs, split, measured, fitted, chosen, shown)
     if root is not None:
         write_report(report, root)

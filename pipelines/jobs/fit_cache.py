@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from graphrec.bundle.files import walk_files
 from graphrec.bundle.staging import staging
+from graphrec.contracts.queries import Queries
 from graphrec.contracts.recall_data import RecallData
 from graphrec.contracts.recaller import BundleParts, Recaller
 from graphrec.data.files import file_sha256
@@ -33,12 +34,13 @@ _ABOUT, _CHANNEL = "fit.json", "channel"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class CachedFit:
-    """A channel out of the cache, the seconds that its fit once took, and its bytes on disk."""
+class Fit:
+    """A fitted channel, the seconds that the fit took, its bytes on disk, and the settings that the fit chose."""
 
     channel: Recaller
     fit_s: float
     size_bytes: int
+    chosen: Mapping[str, Any]
 
 
 class FitCache:
@@ -60,7 +62,7 @@ class FitCache:
         _add(digest, [made_by.__module__, made_by.__qualname__, recipe, data, seed, code])
         return digest.hexdigest()[:32]
 
-    def load(self, key: str, data: RecallData) -> CachedFit | None:
+    def load(self, key: str, data: RecallData) -> Fit | None:
         """Return the entry, or None where there is none that can be used."""
         self._used.add(key)
         directory = self._folder / key
@@ -70,22 +72,22 @@ class FitCache:
                 return None
             parts = BundleParts(data.users, data.items, data.catalogue)
             channel = load_recaller(directory / _CHANNEL, parts)
-            return CachedFit(channel, float(about["fit_s"]), int(about["size_bytes"]))
+            return Fit(channel, float(about["fit_s"]), int(about["size_bytes"]), dict(about["chosen"]))
         except (OSError, ValueError, KeyError, TypeError, BundleError):
             return None
 
-    def save(self, key: str, channel: Recaller, fit_s: float) -> int:
-        """Keep a fitted channel; return its bytes on disk."""
+    def save(self, key: str, channel: Recaller, *, fit_s: float, chosen: Mapping[str, Any]) -> Fit:
+        """Keep a fitted channel with the settings (JSON values) that it chose; return it with its bytes on disk."""
         self._folder.mkdir(parents=True, exist_ok=True)
         with staging(self._folder) as temporary:
             (temporary / _CHANNEL).mkdir()
             channel.save(temporary / _CHANNEL)
             size = sum((temporary / _CHANNEL / name).stat().st_size for name in walk_files(temporary / _CHANNEL))
-            about = {"fit_s": fit_s, "size_bytes": size, "files": _sums(temporary / _CHANNEL)}
+            about = {"fit_s": fit_s, "size_bytes": size, "chosen": dict(chosen), "files": _sums(temporary / _CHANNEL)}
             (temporary / _ABOUT).write_text(json.dumps(about), encoding="utf-8")
             shutil.rmtree(self._folder / key, ignore_errors=True)
             os.rename(temporary, self._folder / key)  # noqa: PTH104 - as atomic as the system's own rename
-        return size
+        return Fit(channel, fit_s, size, chosen)
 
     def checkpoints(self, key: str) -> FileCheckpoints:
         """Return where a fit that is under way keeps its state."""
@@ -131,6 +133,9 @@ def _add(digest: Any, value: object) -> None:
         digest.update(value.fingerprint.encode())
     elif isinstance(value, pa.Array):
         digest.update(pa.record_batch([pa.concat_arrays([value])], names=["values"]).serialize())
+    elif isinstance(value, Queries):
+        # Histories are held in whichever form they were given in.
+        _add_all(digest, [value.users, value.events, value.context, value.now])
     elif dataclasses.is_dataclass(value):
         # A private field holds nothing but what the others say.
         for name in (field.name for field in dataclasses.fields(value) if not field.name.startswith("_")):

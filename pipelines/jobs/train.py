@@ -7,35 +7,29 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
 from graphrec.bundle import publish, write_bundle
 from graphrec.contracts.recall_data import RecallData
 from graphrec.contracts.recipe import libraries_of
 from graphrec.contracts.training_part import training_part
 from graphrec.data.sequences import sequences
 from graphrec.data.splits import Split
-from graphrec.fusion.settings import Fusion, FusionRecipe
+from graphrec.fusion.settings import Fusion
 from graphrec.recallers.vector import VectorRecaller
 from graphrec.recallers.votes import VoteRecaller
 
-from ..config.build import Config, make_fusion
+from ..config.build import Config
 from ..config.load import load_config
 from ..evaluation.evaluate import evaluate
-from ..evaluation.panel_lists import PanelLists, ask_all
-from ..evaluation.validation import hold_out
 from ..progress import Silent, Steps
 from ..readers.inputs import Inputs, load_inputs
 from ..readers.rules import with_rules
 from ..report.report import write_report
+from .choosing import Chosen, choose
 from .fit_cache import FitCache
 from .fitting import Fitted, fit_channels
 from .output import check_output
 from .pool import Pooled, with_pool
-from .splitting import inner_section, make_split, refuse_user_leaks
-
-# Users of the validation panel that a fusion is fitted on: enough for fractions of a point, 1 GB at 16 channels of 400.
-VALIDATION_USERS = 20_000
+from .splitting import make_split, refuse_user_leaks
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -44,15 +38,6 @@ class Trained:
 
     bundle: Path
     report: dict[str, Any]
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Chosen:
-    """The fusion; where it was fitted, what fitting chose (JSON values) and, if still needed, on which lists."""
-
-    fusion: Fusion
-    found: Mapping[str, Any] | None = None
-    validation: PanelLists | None = None
 
 
 def train(
@@ -88,14 +73,14 @@ def train(
     root = check_output(out, publishes=True)
     cache = FitCache(root) if cached else None
     inputs, split, measured = prepare(config, rejects=root / "rejects", steps=shown)
-    chosen = choose_fusion(config, measured, shown, cache=cache)
-    fitted = fit_channels(config, measured, shown, cache=cache)
+    chosen = choose(config, measured, shown, cache=cache)
+    fitted = fit_channels(chosen.config, measured, shown, cache=cache)
     report = measure(config, inputs, split, measured, fitted, chosen, shown)
     data, published = measured, fitted
     if config.settings.publish.data == "all":
         whole = with_pool(config, inputs.data, events="all")
         data, report["pool_published"] = whole.data, whole.report
-        published = fit_channels(config, data, shown, note=" on all events", cache=cache)
+        published = fit_channels(chosen.config, data, shown, note=" on all events", cache=cache)
     bundle = publish_bundle(config, data, inputs, published, chosen.fusion, report, root, shown)
     write_report(report, root)
     if cache is not None:
@@ -128,25 +113,6 @@ def prepare(config: Config, *, rejects: Path | None, steps: Steps) -> tuple[Inpu
     return dataclasses.replace(inputs, pool=pooled.report), split, pooled.data
 
 
-def choose_fusion(config: Config, data: RecallData, steps: Steps, *, cache: FitCache | None = None) -> Chosen:
-    """Return the fusion that the configuration names, fitted on a validation part of ``data`` where it has to be."""
-    fusion = make_fusion(config.settings.fusion, list(config.recipes))
-    if not isinstance(fusion, FusionRecipe):
-        return Chosen(fusion)
-    k = max(config.settings.evaluate.k)
-    seed, inner = config.settings.seed, inner_section(config.settings.split)
-    part = hold_out(config, data, inner, max_users=VALIDATION_USERS, seed=seed)
-    fitted = fit_channels(config, part.data, steps, note=" for validation", cache=cache, validation=part.panel)
-    with steps.step("ask every channel on validation"):
-        answers = ask_all(fitted.channels, part.panel, fusion.channel_depth(k))
-    with steps.step("fit the fusion on validation"):
-        counts = np.bincount(part.data.interactions.items, minlength=len(data.items))
-        result = fusion.fit(answers.lists, part.panel.truth, k=k, counts=counts, seed=seed)
-    # The lists are large: they stay only where something else is chosen on them.
-    kept = answers if config.settings.evaluate.limits else None
-    return Chosen(result.fusion, {**result.report, "k": k, "users": len(part.panel)}, kept)
-
-
 def measure(
     config: Config, inputs: Inputs, split: Split, measured: RecallData, fitted: Fitted, chosen: Chosen, steps: Steps
 ) -> dict[str, Any]:
@@ -168,8 +134,10 @@ def measure(
             limits=settings.evaluate.limits,
             validation=chosen.validation,
         )
-    if chosen.found is not None:
-        report["fusion_fit"] = dict(chosen.found)
+    if chosen.fusion_fit is not None:
+        report["fusion_fit"] = dict(chosen.fusion_fit)
+    for name, choices in chosen.settings.items():
+        report["channels"][name]["chosen"] = dict(choices)
     told = {"dataset": settings.name, "split": split.settings, "seed": settings.seed}
     return {**told, **report, "inputs": inputs.report, "pool": inputs.pool}
 

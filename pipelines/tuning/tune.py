@@ -13,14 +13,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from graphrec.contracts.choosing import fit_or_choose
 from graphrec.contracts.domains import Space
 from graphrec.contracts.progress import FitContext
 from graphrec.errors import ConfigError, DataError, nearest_names
+from graphrec.evaluation.objective import MeanMetric, Metric
 
 from ..config.build import Config, spaces_of
 from ..config.load import load_config
 from ..config.sections import TuneSection
-from ..evaluation.validation import Metric, Validation, hold_out, measured
+from ..evaluation.validation import Validation, hold_out, measured
 from ..jobs.splitting import inner_section
 from ..jobs.train import prepare
 from ..progress import Advance, Silent, Steps
@@ -295,7 +297,9 @@ def _try(
     """Fit and measure; settings that do not go together make a failed trial."""
     started = time.perf_counter()
     try:
-        channel = with_settings(search.recipe, settings).fit(part.data, FitContext(seed=judge.fit_seed))
+        objective = MeanMetric(judge.metric, judge.k)
+        context = FitContext(seed=judge.fit_seed, validation=part.panel, objective=objective)
+        channel = fit_or_choose(with_settings(search.recipe, settings), part.data, context).channel
         fitted = time.perf_counter()
         values = measured(channel, part.panel, judge.metric, judge.k)
     except ConfigError as error:

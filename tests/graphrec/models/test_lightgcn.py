@@ -17,8 +17,9 @@ from graphrec.contracts.recall_data import RecallData
 from graphrec.data.interactions import histories
 from graphrec.data.lists import item_lists
 from graphrec.errors import ConfigError
-from graphrec.models import lightgcn
-from graphrec.models.lightgcn import Bipartite, LightGCN, bipartite, propagate
+from graphrec.models import lightgcn, propagation
+from graphrec.models.lightgcn import LightGCN
+from graphrec.models.propagation import Bipartite, bipartite, propagate
 from graphrec.pipelines.jobs.checkpoints import FileCheckpoints
 from graphrec.sparse.taste import taste_matrix
 from graphrec.threads import map_chunks
@@ -130,7 +131,7 @@ def test_no_events_at_all_are_no_error() -> None:
 
 
 def test_threads_change_nothing_but_rounding(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lightgcn, "_ROWS", 7)
+    monkeypatch.setattr(propagation, "_ROWS", 7)
     monkeypatch.setattr("graphrec.threads.default_threads", lambda: 1)
     before = SMALL.fit(skewed(), FitContext(seed=4)).sources
     monkeypatch.setattr("graphrec.threads.default_threads", lambda: 3)
@@ -193,7 +194,7 @@ def test_it_takes_as_many_threads_as_the_context_says(monkeypatch: pytest.Monkey
         taken.add(threads)
         return map_chunks(*args, threads=threads, **settings)
 
-    monkeypatch.setattr(lightgcn, "map_chunks", counted)
+    monkeypatch.setattr(propagation, "map_chunks", counted)
     data = skewed()
     fitted = [SMALL.fit(data, FitContext(seed=3, workers=workers)) for workers in (2, 1)]
     assert taken == {1, 2}

@@ -22,8 +22,9 @@ from graphrec.data.leave_out import leave_out
 from graphrec.data.splits import held_out, split_by_ratio
 from graphrec.errors import ConfigError, DataError, LeakError
 from graphrec.evaluation.metrics import rank_metrics
+from graphrec.evaluation.objective import Metric
 from graphrec.pipelines.config.load import load_config
-from graphrec.pipelines.evaluation.validation import Metric, hold_out, measured
+from graphrec.pipelines.evaluation.validation import hold_out, measured
 from graphrec.pipelines.jobs.evaluate import evaluate
 from graphrec.pipelines.jobs.splitting import inner_section
 from graphrec.pipelines.jobs.train import prepare

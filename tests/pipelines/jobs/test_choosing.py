@@ -1,0 +1,121 @@
+"""What channels choose on a validation part of train is reported, kept, and used wherever they are fitted again."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from graphrec.bundle import open_bundle
+from graphrec.contracts.progress import FitContext
+from graphrec.contracts.recall_data import RecallData
+from graphrec.models.lightgcn import LightGCN
+from graphrec.pipelines.config.build import Config
+from graphrec.pipelines.config.load import load_config
+from graphrec.pipelines.evaluation.validation import hold_out
+from graphrec.pipelines.jobs import choosing
+from graphrec.pipelines.jobs.choosing import choose
+from graphrec.pipelines.jobs.evaluate import evaluate
+from graphrec.pipelines.jobs.splitting import inner_section
+from graphrec.pipelines.jobs.train import prepare, train
+from graphrec.pipelines.progress import Silent
+from graphrec.pipelines.readers.inputs import load_inputs
+from graphrec.recallers.vector import VectorRecaller
+from tests.pipelines.shelf import CONFIG, write_shelf
+
+CHANNELS = CONFIG[CONFIG.index("[channels.hot]") : CONFIG.index("[evaluate]")]
+EARLY = "[channels.lightgcn]\ndim = 8\nsteps = 40\npatience = 2\ncheck_every = 4\n"
+
+
+def shelf(directory: Path, channels: str) -> Config:
+    path = write_shelf(directory)
+    path.write_text(path.read_text(encoding="utf-8").replace(CHANNELS, channels), encoding="utf-8")
+    return load_config(path)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    return shelf(tmp_path, f"[channels.hot]\n{EARLY}")
+
+
+@pytest.fixture
+def work(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return what LightGCN does from now on: its choices and fits."""
+    done: list[str] = []
+    for name in ("fit", "choose"):
+        method = getattr(LightGCN, name)
+
+        def counted(self: Any, data: RecallData, context: FitContext, name: str = name, method: Any = method) -> Any:
+            done.append(name)
+            return method(self, data, context)
+
+        monkeypatch.setattr(LightGCN, name, counted)
+    return done
+
+
+def test_a_choice_is_reported_published_and_kept(tmp_path: Path, config: Config, work: list[str]) -> None:
+    trained = train(config, tmp_path / "out")
+    assert work == ["choose", "fit", "fit"]
+    chosen = trained.report["channels"]["lightgcn"]["chosen"]
+    assert set(chosen) == {"stop_at"}
+    assert 1 <= chosen["stop_at"] < 40
+    assert "chosen" not in trained.report["channels"]["hot"]
+    # The bundle holds what the chosen recipe makes of all events.
+    whole = load_inputs(config, rejects=None, steps=Silent()).data
+    recipe: Any = dataclasses.replace(config.recipes["lightgcn"], **chosen)  # type: ignore[type-var]
+    expected = recipe.fit(whole, FitContext(seed=config.settings.seed))
+    served = open_bundle(trained.bundle).channels["lightgcn"]
+    assert isinstance(served, VectorRecaller)
+    np.testing.assert_allclose(served.targets, expected.targets, atol=1e-5)
+    work.clear()
+    again = train(config, tmp_path / "out")
+    assert work == []
+    assert again.report["channels"]["lightgcn"]["chosen"] == chosen
+
+
+def test_the_choice_is_that_of_a_validation_part_of_train(config: Config) -> None:
+    _, _, data = prepare(config, rejects=None, steps=Silent())
+    chosen = choose(config, data, Silent())
+    part = hold_out(config, data, inner_section(config.settings.split), max_users=None, seed=config.settings.seed)
+    from graphrec.evaluation.objective import MeanMetric
+
+    context = FitContext(seed=config.settings.seed, validation=part.panel, objective=MeanMetric("recall", 10))
+    recipe: Any = config.recipes["lightgcn"]
+    assert chosen.config.recipes["lightgcn"] == recipe.choose(part.data, context).recipe
+    assert chosen.settings == {"lightgcn": {"stop_at": chosen.config.recipes["lightgcn"].stop_at}}  # type: ignore[attr-defined]
+    assert chosen.config.recipes["hot"] is config.recipes["hot"]
+
+
+def test_nothing_is_held_out_where_nothing_is_chosen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, work: list[str]
+) -> None:
+    def never(*_given: Any, **_settings: Any) -> Any:
+        raise AssertionError
+
+    monkeypatch.setattr(choosing, "hold_out", never)
+    report = evaluate(shelf(tmp_path, EARLY.replace("patience = 2\n", "")))
+    report_of_choice = evaluate(shelf(tmp_path, EARLY.replace("patience = 2", "patience = 2\nstop_at = 9")))
+    assert work == ["fit", "fit"]
+    assert all("chosen" not in rows["channels"]["lightgcn"] for rows in (report, report_of_choice))
+
+
+def test_a_fitted_fusion_takes_the_channels_of_the_choice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, work: list[str]
+) -> None:
+    parts: list[Any] = []
+
+    def counted(*given: Any, **settings: Any) -> Any:
+        parts.append(hold_out(*given, **settings))
+        return parts[-1]
+
+    monkeypatch.setattr(choosing, "hold_out", counted)
+    fusion = '[fusion]\nweights = "fit"\n'
+    report = evaluate(shelf(tmp_path, f"[channels.hot]\n{EARLY}{fusion}"), tmp_path / "out")
+    assert len(parts) == 1
+    # Chosen and asked for the fusion at once; then fitted on the whole training part.
+    assert work == ["choose", "fit"]
+    assert report["fusion_fit"]["users"] == len(parts[0].panel)
+    assert report["channels"]["lightgcn"]["chosen"]["stop_at"] < 40
