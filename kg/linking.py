@@ -15,10 +15,12 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow.compute as pc
 from rich.table import Table
+from rich.text import Text
 
 from graphrec.checks import as_array, typed
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, DataError, nearest_names
+from graphrec.escapes import one_line
 
 from .knowledge_graph import KnowledgeGraph, relation_rows
 
@@ -70,7 +72,9 @@ class LinkingReport:
         for name in _COUNTS:
             count = int(getattr(self, name))
             share = "" if name.startswith("unknown") or not self.n_items else f"{count / self.n_items:.1%}"
-            table.add_row(name.replace("_", " "), f"{count:,}", share, "\n".join(self.examples.get(name, ())))
+            # As they stand: brackets in an id are no markup.
+            examples = Text("\n".join(one_line(example) for example in self.examples.get(name, ())))
+            table.add_row(name.replace("_", " "), f"{count:,}", share, examples)
         return table
 
 

@@ -9,6 +9,9 @@ from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from graphrec.escapes import one_line
 
 
 class Advance(Protocol):
@@ -59,11 +62,16 @@ class Shown:
 
             yield advance_and_note
         took, line = time.perf_counter() - started, _line(title, last)
-        self._console.print(f"[green]✓[/green] {line} [dim]{took:.1f} s[/dim]", highlight=False)
+        self._console.print(Text.assemble(("✓", "green"), f" {line} ", (f"{took:.1f} s", "dim")))
 
     @contextmanager
     def _bar(self, title: str) -> Iterator[Advance]:
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=30), TimeElapsedColumn())
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=30),
+            TimeElapsedColumn(),
+        )
         with Progress(*columns, console=self._console, transient=True) as progress:
             task = progress.add_task(title, total=None)
             yield lambda done, total, note="": progress.update(
@@ -72,4 +80,4 @@ class Shown:
 
 
 def _line(title: str, note: str) -> str:
-    return f"{title}: {note}" if note else title
+    return one_line(f"{title}: {note}" if note else title)

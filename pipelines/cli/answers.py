@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.markup import escape
 from rich.table import Table
 
 from graphrec.bundle import Bundle, open_bundle
@@ -34,22 +33,21 @@ def answer_table(answer: Answer, *, title: str, explain: bool) -> Table:
     table.add_column("why" if explain else "found by (rank)", overflow="fold", ratio=5)
     for position, item in enumerate(answer.items, 1):
         why = item.explanation or "" if explain else _places(item.channels)
-        table.add_row(str(position), escape(item.item), escape(item.title), f"{item.score:.4f}", escape(why))
+        table.add_row(str(position), item.item, item.title, f"{item.score:.4f}", why)
     return table
 
 
 def neighbours_table(near: Neighbours) -> Table:
     """Return the items near one item with what they share."""
     along = f" along {near.relation}" if near.relation else ""
-    table = Table(title=f"{len(near)} neighbours of {escape(near.title)}{along}", title_justify="left")
+    table = Table(title=f"{len(near)} neighbours of {near.title}{along}", title_justify="left")
     table.add_column("#", justify="right")
     table.add_column("item", overflow="fold")
     table.add_column("title", overflow="fold", ratio=2)
     table.add_column("score", justify="right")
     table.add_column("shared", overflow="fold", ratio=3)
     for position, item in enumerate(near.items, 1):
-        words = escape(item.explanation)
-        table.add_row(str(position), escape(item.item), escape(item.title), f"{item.score:.4f}", words)
+        table.add_row(str(position), item.item, item.title, f"{item.score:.4f}", item.explanation)
     return table
 
 
@@ -154,7 +152,7 @@ def bundle_json(bundle: Bundle) -> dict[str, Any]:
 def bundle_table(bundle: Bundle) -> Table:
     """Return what a bundle holds for people."""
     about = bundle_json(bundle)
-    table = Table(title=f"bundle {escape(about['path'])}", title_justify="left", show_header=False)
+    table = Table(title=f"bundle {about['path']}", title_justify="left", show_header=False)
     table.add_column(style="bold")
     table.add_column(overflow="fold")
     table.add_row("created", f"{about['created']} by graphrec {about['graphrec']}")
@@ -164,13 +162,13 @@ def bundle_table(bundle: Bundle) -> Table:
         "items", f"{about['items']:,}, {about['pool']:,} of them in the pool, {about['taken_down']:,} taken down"
     )
     table.add_row("graph", f"{about['nodes']:,} nodes, {about['edges']:,} edges: {', '.join(about['node_types'])}")
-    table.add_row("relations", escape(", ".join(about["relations"])))
+    table.add_row("relations", ", ".join(about["relations"]))
     for name, channel in about["channels"].items():
         audit = f", ANN recall {channel['ann_recall']:.4f}" if "ann_recall" in channel else ""
         table.add_row(f"channel {name}", f"{channel['kind']}, {channel['size_bytes'] / 1e6:.2f} MB{audit}")
-    table.add_row("fusion", escape(str(about["fusion"])))
+    table.add_row("fusion", str(about["fusion"]))
     table.add_row("data", about["data_fingerprint"])
-    table.add_row("libraries", escape(", ".join(f"{name} {version}" for name, version in about["libraries"].items())))
+    table.add_row("libraries", ", ".join(f"{name} {version}" for name, version in about["libraries"].items()))
     return table
 
 

@@ -1,62 +1,60 @@
-"""The ``graphrec`` command: its entry point. Heavy parts are imported inside the commands that use them."""
+"""The entry point of the ``graphrec`` command. It imports little, so that it can be stopped early."""
 
 from __future__ import annotations
 
-import signal
+import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated
 
-import typer
-from rich.markup import escape
-
-from graphrec.errors import GraphRecError
-from graphrec.version import __version__
-
-from ..jobs.stopping import SENTENCE, Terminated, exit_code, stoppable
-
-# Each module brings its commands to the application, in the order in which help lists them.
-# isort: off
-from . import training, look_ups, taken_down, bundles, doctor, operations, data  # noqa: F401
-
-# isort: on
-from .root import app, err_console, out_console
+from ..jobs.stopping import SENTENCE, Stop, exit_code, stoppable
+from . import streams
+from .failures import PIPE_CLOSED, describe, traceback_of
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command. Errors of ours become one sentence and exit code 2, never a traceback."""
+    """Run the command and end with its exit code; whatever goes wrong is one sentence on stderr, never a traceback.
+
+    Without ``arguments`` they are those of the process, which then ends at once: an ordinary exit would wait for
+    threads that still compute, and would not be stoppable itself.
+    """
+    streams.prepare()
+    stop = Stop()
+    with stoppable(stop):
+        code = _run(arguments, stop)
+        if arguments is None:
+            os._exit(code)
+    sys.exit(code)
+
+
+def _run(arguments: Sequence[str] | None, stop: Stop) -> int:
+    """Run the command, say what went wrong, and return the exit code."""
     try:
-        with stoppable():
-            app(args=list(arguments) if arguments is not None else None, prog_name="graphrec")
-    except GraphRecError as error:
-        err_console.print(f"[red]error:[/red] {escape(str(error))}", soft_wrap=True, highlight=False)
-        sys.exit(2)
-    except SystemExit as end:
-        # The framework turns KeyboardInterrupt into an exit code and says nothing.
-        stop = getattr(end.__context__, "__cause__", None)
-        if not isinstance(stop, KeyboardInterrupt):
-            raise
-        err_console.print(SENTENCE)
-        sys.exit(exit_code(signal.SIGTERM if isinstance(stop, Terminated) else signal.SIGINT))
-    except BrokenPipeError:
-        # The reader (head, less) has gone; Python would complain again while closing stdout.
-        sys.stderr.close()
-        sys.exit(141)
+        code, error = _attempt(arguments)
+    except KeyboardInterrupt as late:  # the signal came while another error was on its way
+        code, error = 0, late
+    stop.over.set()
+    if isinstance(error, KeyboardInterrupt):
+        stop.note_interrupt()
+    if stop.number is not None:
+        # Whatever an import or a library made of the signal.
+        code, sentence = exit_code(stop.number), SENTENCE
+    else:
+        sentence, code = ("", code) if error is None else describe(error)
+    streams.say(sentence, traceback=traceback_of(error))
+    if code == PIPE_CLOSED:
+        streams.discard_output()
+    return streams.flushed(code)
 
 
-def _version(requested: bool) -> None:
-    if requested:
-        out_console.print(f"graphrec {__version__}", highlight=False)
-        raise typer.Exit
+def _attempt(arguments: Sequence[str] | None) -> tuple[int, BaseException | None]:
+    try:
+        from .commands import run
 
-
-@app.callback()
-def _options(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
-    ] = False,
-) -> None:
-    pass
+        code = run(arguments)
+        streams.flush()
+    except BaseException as error:
+        return 0, error
+    return code, None
 
 
 if __name__ == "__main__":

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import typer
-from rich.markup import escape
 
-from .root import AsJson, BundleArgument, app, err_console, out_console, print_json
+from ..terminal import note, out_console, print_json, print_lines
+from .root import AsJson, BundleArgument, app
 
 
 @app.command()
@@ -33,11 +33,9 @@ def verify(bundle: BundleArgument, as_json: AsJson = False) -> None:
         print_json({"ok": not bad, "files": [{"file": c.file, "ok": c.ok, "problem": c.problem} for c in checks]})
     else:
         for check in bad:
-            err_console.print(f"[red]✗[/red] {escape(check.problem)}", soft_wrap=True, highlight=False)
+            note(check.problem, mark="✗", style="red")
     if bad:
         raise typer.Exit(2)
     opened = open_bundle(bundle)
     if not as_json:
-        out_console.print(
-            f"[green]✓[/green] {opened.path}: {len(checks)} files are whole and fit together", soft_wrap=True
-        )
+        print_lines(f"✓ {opened.path}: {len(checks)} files are whole and fit together")

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
-from .root import AsJson, data_app, err_console, out_console, print_json, steps
+from ..terminal import note, out_console, print_json, print_lines
+from .root import AsJson, data_app, steps
 
 
 @data_app.command("list")
@@ -23,7 +23,7 @@ def data_list(as_json: AsJson = False) -> None:
         return
     table = Table("name", "what", "licence", "at hand")
     for name, entry in registry.items():
-        table.add_row(name, escape(entry.title), escape(entry.licence), "bundled" if entry.bundled else "fetch")
+        table.add_row(name, entry.title, entry.licence, "bundled" if entry.bundled else "fetch")
     out_console.print(table)
 
 
@@ -41,5 +41,5 @@ def data_fetch(
             name, into=into, source_dir=source, progress=lambda _file, done, total: advance(done, total or done)
         )
     for file, digest in fetched.unverified.items():
-        err_console.print(f"{file}: nobody published a hash; sha256 {digest} is now pinned", soft_wrap=True)
-    out_console.print(str(fetched.directory), soft_wrap=True, highlight=False)
+        note(f"{file}: its publisher states no hash; sha256 {digest} is now pinned")
+    print_lines(str(fetched.directory))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
-from .root import AsJson, app, out_console, print_json
+from ..terminal import out_console, print_json, print_lines
+from .root import AsJson, app
 
 
 @app.command()
@@ -21,15 +22,13 @@ def doctor(as_json: AsJson = False) -> None:
         print_json({**environment(), "parts": described})
         return
     about = environment()
-    out_console.print(
-        f"graphrec {about['graphrec']} · Python {about['python']} · {about['platform']} · {about['threads']} threads",
-        highlight=False,
+    print_lines(
+        f"graphrec {about['graphrec']} · Python {about['python']} · {about['platform']} · {about['threads']} threads"
     )
     table = Table("part", "active", "gives", "packages")
     for part in installed:
-        packages = ", ".join(f"{p.name} {p.version or '[red]missing[/red]'}" for p in part.packages)
-        remedy = "" if part.active else f"\n[yellow]{escape(part.remedy)}[/yellow]"
-        table.add_row(
-            part.name, "[green]yes[/green]" if part.active else "[red]no[/red]", part.gives, packages + remedy
-        )
+        packages = ", ".join(f"{p.name} {p.version or 'missing'}" for p in part.packages)
+        remedy = () if part.active else ("\n", (part.remedy, "yellow"))
+        active = Text("yes", style="green") if part.active else Text("no", style="red")
+        table.add_row(part.name, active, part.gives, Text.assemble(packages, *remedy))
     out_console.print(table)

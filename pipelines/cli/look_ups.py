@@ -9,7 +9,8 @@ import typer
 
 from graphrec.errors import ConfigError
 
-from .root import AsJson, BundleArgument, app, out_console, print_json
+from ..terminal import out_console, print_json
+from .root import AsJson, BundleArgument, app
 
 
 @app.command()

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
-from .root import AsJson, err_console, operations_app, out_console, print_json
+from ..terminal import note, out_console, print_json
+from .root import AsJson, operations_app
 
 
 @operations_app.command("check")
@@ -31,9 +31,9 @@ def operations_check(
         print_json({"ok": not checked.problems, **checked.to_dict()})
     else:
         for problem in checked.problems:
-            err_console.print(f"[red]✗[/red] {escape(problem)}", soft_wrap=True, highlight=False)
-        for note in checked.notes:
-            err_console.print(f"[yellow]note:[/yellow] {escape(note)}", soft_wrap=True, highlight=False)
+            note(problem, mark="✗", style="red")
+        for remark in checked.notes:
+            note(remark, mark="note:", style="yellow")
         out_console.print(calendar_table(checked.calendar, now=now))
     if checked.problems:
         raise typer.Exit(2)

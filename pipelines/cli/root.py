@@ -1,16 +1,13 @@
-"""What the commands share: the application, consoles, options, and how JSON and progress are shown."""
+"""What the commands share: the application, options, and where progress is shown."""
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
-from graphrec.errors import ConfigError
+from ..terminal import err_console
 
 if TYPE_CHECKING:
     from ..progress import Steps
@@ -27,9 +24,6 @@ app.add_typer(data_app, name="data")
 operations_app = typer.Typer(help="The rules that people edit: check, see what is live.", no_args_is_help=True)
 app.add_typer(operations_app, name="operations")
 
-out_console = Console()
-err_console = Console(stderr=True)
-
 NoCache = Annotated[bool, typer.Option("--no-cache", help="Fit every channel anew, and keep no fits.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 OutputArgument = Annotated[Path, typer.Argument(help="The output directory of train, or a bundle in it.")]
@@ -41,12 +35,3 @@ def steps(quiet: bool) -> Steps:
     from ..progress import Shown, Silent
 
     return Silent() if quiet else Shown(err_console)
-
-
-def print_json(value: object) -> None:
-    """Print JSON for programs on stdout."""
-    try:
-        text = json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False)
-    except ValueError as error:
-        raise ConfigError(f"the answer cannot be written as JSON: {error}") from error
-    sys.stdout.write(text + "\n")

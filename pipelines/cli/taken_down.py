@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
-from .root import AsJson, OutputArgument, app, out_console, print_json
+from ..terminal import print_json, print_lines
+from .root import AsJson, OutputArgument, app
 
 if TYPE_CHECKING:
     from graphrec.serve.taken_down import Edited
@@ -50,5 +50,4 @@ def _show_taken_down(edited: Edited, directory: Path, ids: list[str], *, as_json
             {"file": str(edited.file), "taken_down": edited.ids, "changed": edited.changed, "unknown": list(strange)}
         )
         return
-    for line in taken_down_lines(edited, ids, strange):
-        out_console.print(escape(line), highlight=False, soft_wrap=True)
+    print_lines(*taken_down_lines(edited, ids, strange))

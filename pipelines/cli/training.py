@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 
-from .root import AsJson, NoCache, app, err_console, out_console, print_json, steps
+from graphrec.escapes import one_line
+
+from ..terminal import out_console, print_json, print_lines
+from .root import AsJson, NoCache, app, steps
 
 
 @app.command()
@@ -23,12 +25,10 @@ def demo(
     trained = _train(datasets_directory() / "goodbooks" / "demo.toml", out, cached=not no_cache, as_json=as_json)
     if not as_json:
         _show_look_ups(out)
-        out_console.print(
-            f"\nTry: [bold]graphrec recall {out} --user 58 --explain[/bold]   "
-            f"[bold]graphrec neighbours {out} --item 2 --relation isPartOf[/bold]\n"
+        print_lines(
+            "",
+            f"Try: graphrec recall {out} --user 58 --explain   graphrec neighbours {out} --item 2 --relation isPartOf",
             f"Report: {out / 'report.html'}   Bundle: {trained}",
-            highlight=False,
-            soft_wrap=True,
         )
 
 
@@ -42,7 +42,7 @@ def train(
     """Fit every channel, measure it, and publish a bundle."""
     bundle = _train(config, out, cached=not no_cache, as_json=as_json)
     if not as_json:
-        out_console.print(f"Report: {out / 'report.html'}   Bundle: {bundle}", highlight=False, soft_wrap=True)
+        print_lines(f"Report: {out / 'report.html'}   Bundle: {bundle}")
 
 
 @app.command()
@@ -80,7 +80,7 @@ def pool(
     elif pooled.report["removals"]:
         out_console.print(pool_table(pooled.report))
     else:
-        out_console.print(escape("\n".join(pool_lines(pooled.report))), highlight=False, soft_wrap=True)
+        print_lines(*pool_lines(pooled.report))
 
 
 @app.command()
@@ -113,8 +113,7 @@ def tune(
     )
     _print_tuned(tuned.report, tuned.config, as_json=as_json)
     if tuned.stopped:
-        err_console.print("stopped; the same command goes on")
-        raise typer.Exit(130)
+        raise KeyboardInterrupt
 
 
 def _train(config: Path, out: Path, *, cached: bool, as_json: bool) -> Path:
@@ -132,16 +131,13 @@ def _print_report(report: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         print_json(report)
         return
-    for line in inputs_lines(report.get("inputs", {})):
-        out_console.print(escape(line), highlight=False, soft_wrap=True)
+    print_lines(*inputs_lines(report.get("inputs", {})))
     for table in report_tables(report):
         out_console.print(table)
     for line in report_lines(report):
-        out_console.print(escape(line), highlight=False)
+        out_console.print(one_line(line))
     if report[f"fused_vs_best@{report['k'][-1]}"]["difference"][2] < 0:
-        out_console.print(
-            'Hint: fusion.weights = "fit" chooses the weights on a validation part of train.', highlight=False
-        )
+        print_lines('Hint: fusion.weights = "fit" chooses the weights on a validation part of train.')
 
 
 def _print_tuned(report: dict[str, Any], config: Path, *, as_json: bool) -> None:
@@ -153,10 +149,10 @@ def _print_tuned(report: dict[str, Any], config: Path, *, as_json: bool) -> None
     out_console.print(tune_table(report))
     if report["left"]:
         left = ", ".join(f"{name} ({why})" for name, why in report["left"].items())
-        out_console.print(f"Left as they are: {escape(left)}.", highlight=False, soft_wrap=True)
-    out_console.print(report["note"], highlight=False)
+        print_lines(f"Left as they are: {left}.")
+    out_console.print(report["note"])
     page = config.parent / "tune.html"
-    out_console.print(f"Configuration: {config}   Plots: {page}", highlight=False, soft_wrap=True)
+    print_lines(f"Configuration: {config}   Plots: {page}")
 
 
 def _show_look_ups(out: Path) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from rich.markup import escape
 from rich.table import Table
 
 from graphrec.bundle import open_bundle
@@ -112,7 +111,7 @@ def calendar_table(lines: Sequence[CalendarEntry], *, now: float) -> Table:
         table.add_column(name, overflow="fold", no_wrap=name in ("from", "until"))
     for entry in lines:
         since, until = _words(entry.start) or "open", _words(entry.end) or "open"
-        table.add_row("●" if entry.live else "", since, until, *map(escape, (entry.segment, entry.rule, entry.what)))
+        table.add_row("●" if entry.live else "", since, until, entry.segment, entry.rule, entry.what)
     return table
 
 

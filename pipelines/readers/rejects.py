@@ -12,6 +12,7 @@ from typing import IO, Any, Self
 
 from graphrec.checks import as_path
 from graphrec.errors import DataError
+from graphrec.escapes import spreadsheet_cell
 
 
 @dataclass(slots=True)
@@ -26,8 +27,9 @@ class Reason:
 class Rejects:
     """A tally of rejected rows; with a path, each is written there as ``line,reason,row``.
 
-    The file is written under a temporary name and takes its own when the tally is closed, also when the run then
-    stops; without rejects there is none, and an old one is removed.
+    The file is for people and their spreadsheets: a field that would run as a formula has an apostrophe before it.
+    It is written under a temporary name and takes its own when the tally is closed, also when the run then stops;
+    without rejects there is none, and an old one is removed.
     """
 
     def __init__(self, path: str | Path | None, *, name: str, place: str) -> None:
@@ -69,7 +71,7 @@ class Rejects:
                 raise DataError(f"rejects file {path} cannot be written: {error.strerror}") from error
             self._writer = csv.writer(self._file, lineterminator="\n")
             self._writer.writerow((self.place, "reason", "row"))
-        self._writer.writerow(fields)
+        self._writer.writerow([spreadsheet_cell(field) for field in fields])
 
     def close(self) -> None:
         """Put the file in its place."""

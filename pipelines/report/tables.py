@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich import box
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from ..evaluation.accumulator import STRATA
 from .advice import advice
@@ -36,17 +36,17 @@ def pool_table(pool: Mapping[str, Any]) -> Table:
     table = _table(f"What each pool rule removed, of {pool['items']:,} items", ["alone", "only it", "in turn", "left"])
     for one in pool["removals"]:
         counts = [f"{one[name]:,}" for name in ("alone", "only", "in_turn", "left")]
-        table.add_row(escape(one["rule"]), *counts)
+        table.add_row(one["rule"], *counts)
     table.columns[0].header, table.columns[0].max_width = "rule", 44
     table.columns[0].no_wrap = False
-    table.caption = escape("\n".join(pool_lines(pool)))
+    table.caption = "\n".join(pool_lines(pool))
     return table
 
 
 def _table(title: str, names: list[str]) -> Table:
     # Narrow gaps: in a terminal of 80 columns every digit is there.
     table = Table(
-        title=escape(title),
+        title=title,
         title_justify="left",
         caption_justify="left",
         box=box.SIMPLE_HEAD,
@@ -69,15 +69,15 @@ def _quality(report: Mapping[str, Any]) -> Table:
     best = {cutoff: max(row[f"recall@{cutoff}"] for row in rows.values()) for cutoff in cutoffs}
     for name, row in rows.items():
         recalls = [
-            f"[bold]{percent(value)}[/bold]" if value == best[cutoff] else percent(value)
+            Text(percent(value), style="bold") if value == best[cutoff] else percent(value)
             for cutoff, value in ((cutoff, row[f"recall@{cutoff}"]) for cutoff in cutoffs)
         ]
         novelty = row[f"novelty@{k}"]
         others = [percent(row[f"{metric}@{k}"], 1) for metric in ("ndcg", "hit_rate", "coverage")]
-        table.add_row(escape(name), *recalls, *others, DASH if novelty is None else f"{novelty:.1f}")
+        table.add_row(name, *recalls, *others, DASH if novelty is None else f"{novelty:.1f}")
         if name == list(report["channels"])[-1]:
             table.add_section()
-    table.caption = escape(protocol(report))
+    table.caption = protocol(report)
     return table
 
 
@@ -89,10 +89,10 @@ def _contribution(report: Mapping[str, Any]) -> Table:
     )
     for name, row in report["channels"].items():
         told = [f"{row[f'unique_hits@{k}']:,}", points_interval(row[f"marginal_recall@{k}"])]
-        table.add_row(escape(name), *told, *_costs(row))
+        table.add_row(name, *told, *_costs(row))
     table.add_section()
     table.add_row("fused", "", "", *_costs(report["fused"]))
-    table.caption = escape(sentence(report))
+    table.caption = sentence(report)
     return table
 
 
@@ -109,7 +109,7 @@ def _popularity(report: Mapping[str, Any]) -> Table:
         spread = [percent(row[f"coverage@{k}"], 1), f"{row[f'gini@{k}']:.2f}"]
         returned = row.get(f"returned@{k}")
         told = [percent(row[f"popularity_overlap@{k}"], 0), "" if returned is None else f"{returned:,.0f}"]
-        table.add_row(escape(name), *strata, *spread, *told)
+        table.add_row(name, *strata, *spread, *told)
     table.caption = (
         "head: the most popular items with a third of all (user, item) pairs; torso: the "
         f"next third; tail: the rest. popular: share of the list among the top {k} items"

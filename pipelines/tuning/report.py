@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich import box
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from graphrec.contracts.domains import Space
 from graphrec.contracts.recipe import Recipe
@@ -125,13 +125,13 @@ def tune_table(report: Mapping[str, Any]) -> Table:
     table.add_column("changed settings")
     for name, row in report["channels"].items():
         table.add_row(
-            escape(name),
+            name,
             percent(row["present"]["value"]),
-            f"[bold]{percent(row['best']['value'])}[/bold]",
+            Text(percent(row["best"]["value"]), style="bold"),
             points_interval(row["gain"]),
-            escape("\n".join(changed_settings(row)) or DASH),
+            "\n".join(changed_settings(row)) or DASH,
         )
-    table.caption = escape(protocol(report))
+    table.caption = protocol(report)
     return table
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import io
 
-from rich.console import Console
-
 from graphrec.pipelines.progress import Shown, Silent
+from graphrec.pipelines.terminal import Terminal
 
 
 def shown(*, terminal: bool) -> str:
-    console = Console(file=io.StringIO(), force_terminal=terminal, width=80, color_system=None)
+    console = Terminal(file=io.StringIO(), force_terminal=terminal, width=80, color_system=None)
     steps = Shown(console)
     with steps.step("search hot") as advance:
         advance(1, 2, "best 0.1")

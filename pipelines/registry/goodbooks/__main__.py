@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
 from graphrec.errors import GraphRecError
 
+from ...terminal import note, print_json
 from .build import build
 
 
@@ -21,9 +21,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         counts = build(chosen.source, chosen.out)
     except GraphRecError as error:
-        sys.stderr.write(f"{error}\n")
+        note(str(error))
         return 2
-    sys.stdout.write(json.dumps(counts, indent=2) + "\n")
+    print_json(counts)
     return 0
 
 

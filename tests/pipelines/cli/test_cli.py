@@ -13,6 +13,7 @@ import pytest
 
 from graphrec.pipelines.cli.app import main
 from graphrec.pipelines.evaluation.validation import measured
+from graphrec.pipelines.jobs.stopping import SENTENCE
 from graphrec.pipelines.jobs.train import Trained
 from tests.pipelines.shelf import write_shelf
 
@@ -212,7 +213,7 @@ def test_tuning_stopped_by_hand_exits_130(command: Command, tmp_path: Path, monk
     monkeypatch.setattr("graphrec.pipelines.tuning.tune.measured", impatient)
     ran = command("tune", config, "--out", tmp_path / "out", "--channel", "item-cf", "--trials", "5")
     assert ran.code == 130
-    assert ran.err.endswith("stopped; the same command goes on")
+    assert ran.err.endswith(SENTENCE)
     assert (tmp_path / "out" / "tuned.toml").is_file()
 
 

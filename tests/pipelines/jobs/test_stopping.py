@@ -19,7 +19,8 @@ WORK = """
 import sys, time
 import numpy as np
 from graphrec.data.scratch import scratch_directory
-from graphrec.pipelines.cli.app import app, main
+from graphrec.pipelines.cli.app import main
+from graphrec.pipelines.cli.root import app
 
 @app.command()
 def work(blocked: bool = False) -> None:
@@ -31,7 +32,7 @@ def work(blocked: bool = False) -> None:
         else:
             time.sleep(60)
 
-main(sys.argv[1:])
+main()
 """
 
 

@@ -9,10 +9,10 @@ import pytest
 
 from graphrec.data.rules import Arrivals, Boost, Campaign, Deny, Pin
 from graphrec.errors import ConfigError
-from graphrec.pipelines.cli import root as cli
 from graphrec.pipelines.config.load import load_config
 from graphrec.pipelines.jobs.train import train
 from graphrec.pipelines.readers.rules import read_rules
+from graphrec.pipelines.terminal import out_console
 from graphrec.serve.engine import Engine
 from tests.pipelines.cli.test_cli import Command, command
 from tests.pipelines.shelf import write_shelf
@@ -186,7 +186,7 @@ def test_a_trained_bundle_keeps_the_schedule(out: Path) -> None:
 
 
 def test_check_shows_the_calendar(command: Command, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli.out_console, "width", 160)
+    monkeypatch.setattr(out_console, "width", 160)
     ran = command("operations", "check", out.parent / "operations.toml", "--bundle", out, "--at", "2028-01-01")
     assert ran.code == 0
     assert "labels" in ran.err

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from graphrec.data.neighbours import NeighbourTable
 from graphrec.data.splits import split_by_ratio
@@ -15,6 +14,7 @@ from graphrec.pipelines.report.numbers import rounded_values
 from graphrec.pipelines.report.plots import latency_scatter, marginal_bars, popularity_panels, recall_curves
 from graphrec.pipelines.report.report import write_report
 from graphrec.pipelines.report.tables import report_lines, report_tables
+from graphrec.pipelines.terminal import Terminal
 from graphrec.recallers.neighbours import NeighbourRecaller
 from tests.pipelines.evaluation.test_evaluate import run, world
 from tests.worlds import skewed
@@ -27,7 +27,7 @@ def report() -> dict[str, Any]:
 
 
 def printed(report: dict[str, Any], width: int = 100) -> str:
-    console = Console(width=width, file=io.StringIO(), color_system=None)
+    console = Terminal(width=width, file=io.StringIO(), color_system=None)
     for table in report_tables(report):
         console.print(table)
     assert isinstance(console.file, io.StringIO)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import io
 from typing import Any
 
-from rich.console import Console
-
+from graphrec.pipelines.terminal import Terminal
 from graphrec.pipelines.tuning.page import page
 from graphrec.pipelines.tuning.report import plain, said_value, tune_table
 
@@ -42,7 +41,7 @@ def report(**changes: Any) -> dict[str, Any]:
 
 
 def text_of(found: dict[str, Any]) -> str:
-    console = Console(file=io.StringIO(), width=80, color_system=None)
+    console = Terminal(file=io.StringIO(), width=80, color_system=None)
     console.print(tune_table(found))
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert isinstance(text, str)
