@@ -12,6 +12,7 @@ from typing import NamedTuple
 from graphrec.bundle.files import sync
 from graphrec.bundle.manifest import MANIFEST
 from graphrec.data.id_files import id_of_line, line_of_id
+from graphrec.data.scratch import written_whole
 from graphrec.errors import BundleError
 
 FILE = "taken-down.txt"
@@ -92,13 +93,11 @@ def _id(line: bytes) -> str | None:
 
 def _replace(file: Path, data: bytes) -> None:
     """Write the file under a temporary name, force it to disk, and rename it."""
-    part = file.with_name(f".{file.name}.part")
     try:
-        with part.open("wb") as opened:
+        with written_whole(file) as part, part.open("wb") as opened:
             opened.write(data)
             opened.flush()
             os.fsync(opened.fileno())
-        part.replace(file)
         sync(file.parent)
     except OSError as error:
         raise BundleError(f"{file} cannot be written: {error.strerror}") from error

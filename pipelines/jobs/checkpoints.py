@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphrec.contracts.progress import State
+from graphrec.data.scratch import written_whole
 
 
 class FileCheckpoints:
@@ -27,12 +28,10 @@ class FileCheckpoints:
             return {}
 
     def save(self, state: State) -> None:
-        """Write the arrays under a temporary name and rename it."""
+        """Write the arrays, all of them or none."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        part = self._path.with_name(f"{self._path.name}.part")
-        with part.open("wb") as opened:
+        with written_whole(self._path) as part, part.open("wb") as opened:
             np.savez(opened, **state)  # type: ignore[arg-type]
-        part.replace(self._path)
 
     def clear(self) -> None:
         """Remove the file: the fit is over."""

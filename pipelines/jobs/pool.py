@@ -13,6 +13,7 @@ import numpy as np
 
 from graphrec.contracts.recall_data import RecallData
 from graphrec.data.id_files import ids_of_text, text_of_ids
+from graphrec.data.scratch import written_whole
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, nearest_names
 from graphrec.pool.pool import candidate_pool, newest
@@ -79,10 +80,9 @@ def write_pool(data: RecallData, path: Path) -> None:
     ConfigError
         If the file cannot be written.
     """
-    part = path.with_name(path.name + ".part")
     try:
-        part.write_text(text_of_ids(data.items.take(np.flatnonzero(data.pool))), encoding="utf-8")
-        part.replace(path)
+        with written_whole(path) as part:
+            part.write_text(text_of_ids(data.items.take(np.flatnonzero(data.pool))), encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{path} cannot be written: {error.strerror}") from error
 

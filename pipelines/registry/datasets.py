@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from graphrec.data.files import file_sha256
+from graphrec.data.scratch import written_whole
 from graphrec.errors import FetchError
 
 from ..readers.table_source import InteractionsSource
@@ -150,9 +151,8 @@ def _read_record(directory: Path) -> dict[str, str]:
 
 
 def _write_record(directory: Path, hashes: dict[str, str]) -> None:
-    part = directory / (_RECORD + ".part")
-    part.write_text(json.dumps(hashes, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    os.replace(part, directory / _RECORD)  # noqa: PTH105 - atomic
+    with written_whole(directory / _RECORD) as part:
+        part.write_text(json.dumps(hashes, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def _unharmed(entry: Dataset, directory: Path, hashes: dict[str, str]) -> bool:
@@ -217,9 +217,8 @@ def _take(entry: Dataset, directory: Path, source: Path, pinned: dict[str, str])
 
 
 def _copy(source: Path, target: Path) -> None:
-    part = target.with_name(target.name + ".part")
-    shutil.copyfile(source, part)
-    os.replace(part, target)  # noqa: PTH105 - atomic
+    with written_whole(target) as part:
+        shutil.copyfile(source, part)
 
 
 def unzip(archive: Path, members: Iterable[Member], directory: Path) -> dict[str, str]:
@@ -236,12 +235,10 @@ def unzip(archive: Path, members: Iterable[Member], directory: Path) -> dict[str
     try:
         with zipfile.ZipFile(archive) as opened:
             for member in members:
-                target = directory / member.name
-                part = target.with_name(target.name + ".part")
-                with opened.open(member.path) as packed, part.open("wb") as out:
-                    shutil.copyfileobj(packed, out)
-                hashes[member.name] = _check(part, member.sha256)
-                os.replace(part, target)  # noqa: PTH105 - atomic
+                with written_whole(directory / member.name) as part:
+                    with opened.open(member.path) as packed, part.open("wb") as out:
+                        shutil.copyfileobj(packed, out)
+                    hashes[member.name] = _check(part, member.sha256)
     except KeyError as error:
         raise FetchError(f"{archive} has no entry {error.args[0]!r}") from error
     except (zipfile.BadZipFile, NotImplementedError, EOFError) as error:

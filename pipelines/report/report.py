@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from graphrec.data.scratch import written_whole
+from graphrec.escapes import json_text
 
 from .numbers import rounded_values
 
@@ -28,7 +30,7 @@ def write_report(report: Mapping[str, Any], directory: Path) -> None:
     """
     rounded = rounded_values(report)
     directory.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(rounded, ensure_ascii=False, indent=2, allow_nan=False)
+    text = json_text(rounded, indent=2)
     _replace(directory / "report.json", text + "\n")
     from .page import page
 
@@ -36,7 +38,5 @@ def write_report(report: Mapping[str, Any], directory: Path) -> None:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Write a file under a temporary name and rename it."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+    with written_whole(path) as part:
+        part.write_text(text, encoding="utf-8")

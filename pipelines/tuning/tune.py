@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -16,7 +15,9 @@ import numpy.typing as npt
 from graphrec.contracts.choosing import fit_or_choose
 from graphrec.contracts.domains import Space
 from graphrec.contracts.progress import FitContext
+from graphrec.data.scratch import written_whole
 from graphrec.errors import ConfigError, DataError, nearest_names
+from graphrec.escapes import json_text
 from graphrec.evaluation.objective import MeanMetric, Metric
 
 from ..config.build import Config, spaces_of
@@ -348,11 +349,10 @@ def _write(source: Path, config: Config, searches: Mapping[str, Search], report:
     changes = {name: search.changes() for name, search in searches.items()}
     text = tuned_text(source.read_text(encoding="utf-8"), config, changes, directory=root, remark=remark)
     for name, content in (
-        ("tune.json", json.dumps(report, ensure_ascii=False, indent=2, allow_nan=False) + "\n"),
+        ("tune.json", json_text(report, indent=2) + "\n"),
         ("tuned.toml", text),
         ("tune.html", page(report)),
     ):
-        part = root / f"{name}.part"
-        part.write_text(content, encoding="utf-8")
-        part.replace(root / name)
+        with written_whole(root / name) as part:
+            part.write_text(content, encoding="utf-8")
     return root / "tuned.toml"

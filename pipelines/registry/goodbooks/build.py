@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import gzip
-import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from graphrec.data.scratch import written_whole
 from graphrec.errors import DataError
 
 from . import turtle
@@ -151,9 +151,8 @@ def document(rows: list[Row], genres: Genres) -> tuple[str, dict[str, int]]:
 def write_gzip(path: Path, text: str) -> int:
     """Write ``text`` compressed, without name or time in the header, by way of a temporary name; return the bytes."""
     packed = gzip.compress(text.encode("utf-8"), compresslevel=9, mtime=0)
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(packed)
-    os.replace(part, path)  # noqa: PTH105 - atomic on one file system
+    with written_whole(path) as part:
+        part.write_bytes(packed)
     return len(packed)
 
 
