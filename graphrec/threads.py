@@ -9,14 +9,37 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TypeVar
 
 T = TypeVar("T")
 
 
-def default_threads() -> int:
+_LIMIT: ContextVar[int] = ContextVar("threads at most", default=0)
+
+
+def processors() -> int:
     """Return the number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def default_threads() -> int:
+    """Return how many threads work is spread over where nothing else is said: the limit, or every processor."""
+    return _LIMIT.get() or processors()
+
+
+@contextmanager
+def at_most(threads: int) -> Iterator[None]:
+    """Limit :func:`default_threads` within the block, in this thread alone; 0 leaves it as it is.
+
+    A fit is run so: what it calls, such as the search of an index, need not hand the number on.
+    """
+    token = _LIMIT.set(threads or _LIMIT.get())
+    try:
+        yield
+    finally:
+        _LIMIT.reset(token)
 
 
 def map_chunks(work: Callable[[int, int], T], n: int, *, chunk: int, threads: int | None = None) -> Iterator[T]:

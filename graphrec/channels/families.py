@@ -69,8 +69,8 @@ class VectorSettings(HistorySettings):
     Parameters
     ----------
     index : {"quantised", "exact", "hnsw"}
-        Where there are many vectors, those are looked at that a sketch puts first; all of them; or those that an HNSW
-        graph leads to.
+        What is looked at where there are many vectors: the best by a sketch, all of them, or what an HNSW graph leads
+        to.
     m : int, default 16
         Of HNSW: links a node.
     ef_construction, ef_search : int, default 200 and 100
@@ -83,8 +83,17 @@ class VectorSettings(HistorySettings):
     ef_search: int = count(100, least=1, most=1_000_000)
 
     def build_index(
-        self, vectors: npt.ArrayLike, metric: str, seed: int, *, queries: npt.ArrayLike | None = None
+        self,
+        vectors: npt.ArrayLike,
+        metric: str,
+        seed: int,
+        *,
+        queries: npt.ArrayLike | None = None,
+        threads: int = 1,
     ) -> Index:
-        """Return the index over ``vectors`` (n, dim), tuned to ``queries`` (s, dim) of the kind that will be asked."""
+        """Return the index over ``vectors`` (n, dim), tuned to ``queries`` (s, dim) of the kind that will be asked.
+
+        ``threads`` build an HNSW graph; more than one are for recipes that give other bytes on each run anyway.
+        """
         settings = {"m": self.m, "ef_construction": self.ef_construction, "ef_search": self.ef_search}
-        return build_index(vectors, self.index, metric, seed=seed, queries=queries, **settings)
+        return build_index(vectors, self.index, metric, seed=seed, queries=queries, threads=threads, **settings)

@@ -77,7 +77,8 @@ class FitContext:
     device : str, default "cpu"
         Where torch computes: "cpu", "cuda", "cuda:1", …; recipes without torch do not read it.
     workers : int, default 0
-        Threads; 0 takes every processor that the process may use. No answer depends on it.
+        Threads; 0 takes every processor that the process may use. No answer depends on it: what does not come out alike
+        on several threads, such as the links of an HNSW graph, is made by one. BLAS has threads of its own.
     progress : callable
         Called between steps; see :class:`Progress`.
     checkpoints : Checkpoints or None

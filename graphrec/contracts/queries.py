@@ -1,4 +1,4 @@
-"""What channels are asked."""
+"""Recall requests, many at a time."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphrec.checks import as_array, check_length, check_rows
+from graphrec.data.features import Features, take_features
 from graphrec.data.lists import ItemLists, take_lists
 from graphrec.data.sequences import Sequences, take_sequences, without_repeats
 from graphrec.errors import DataError
@@ -17,7 +18,7 @@ from graphrec.errors import DataError
 
 @dataclass(frozen=True, slots=True, init=False, eq=False)
 class Queries:
-    """n recall requests.
+    """A batch of n recall requests.
 
     What a user did is there twice: :attr:`events` as it happened, for models of sequences, and :attr:`history`, each
     item once, for all others. Either is made from the other when it is first looked at, and shared by all channels.
@@ -25,7 +26,7 @@ class Queries:
     Parameters
     ----------
     users : ndarray
-        (n,) int32 user rows; -1 is somebody never seen.
+        (n,) int32 user rows; -1 is a user that training did not see.
     history : Sequences or ItemLists
         n lists of events, or of distinct items with weights as scores, oldest first. It may be live: the newest events
         of a known user, or all that is known of an unknown one. Weights of 0 or below count as "seen" but say nothing
@@ -33,6 +34,9 @@ class Queries:
     context : mapping of str to sequence of (str or None), optional
         What the requests themselves say, by the name of a user label: n texts each, None where a request is silent.
         It goes before what is stored of the user: ``{"country": ["DE"]}`` is somebody who is in Germany now.
+    features : Features, optional
+        What is known of each request besides, n rows: numbers, categories, texts, vectors. For channels that learnt
+        from columns of these names; others do not read it.
     now : float, optional
         The moment of the requests, seconds UTC, for channels that keep a schedule; None is when they are asked.
 
@@ -44,6 +48,7 @@ class Queries:
 
     users: npt.NDArray[np.int32]
     context: Mapping[str, tuple[str | None, ...]]
+    features: Features | None
     now: float | None
     _events: Sequences | None
     _history: ItemLists | None
@@ -54,19 +59,23 @@ class Queries:
         history: Sequences | ItemLists,
         context: Mapping[str, Sequence[str | None]] | None = None,
         *,
+        features: Features | None = None,
         now: float | None = None,
     ) -> None:
         rows = as_array(users, np.int32, name="users")
         check_length(rows, len(history), name="users")
         if len(rows) and int(rows.min()) < -1:
-            raise DataError(f"user row {int(rows.min())} is below -1; -1 stands for a user never seen")
+            raise DataError(f"user row {int(rows.min())} is below -1; -1 stands for an unknown user")
         labels = {name: tuple(texts) for name, texts in (context or {}).items()}
         for name, texts in labels.items():
             if len(texts) != len(rows):
                 raise DataError(f"the context {name!r} has {len(texts)} entries; it must have {len(rows)}")
+        if features is not None and features.n != len(rows):
+            raise DataError(f"the features of the queries have {features.n} rows; they must have {len(rows)}")
         set_field = object.__setattr__
         set_field(self, "users", rows)
         set_field(self, "context", MappingProxyType(labels))
+        set_field(self, "features", features)
         set_field(self, "now", now)
         set_field(self, "_events", history if isinstance(history, Sequences) else None)
         set_field(self, "_history", None if isinstance(history, Sequences) else history)
@@ -90,10 +99,11 @@ class Queries:
 
 
 def take_queries(queries: Queries, positions: npt.ArrayLike) -> Queries:
-    """Return the queries at ``positions`` (n',), in that order, context and moment included."""
+    """Return the queries at ``positions`` (n',), in that order, context, features and moment included."""
     chosen = np.asarray(positions, dtype=np.int64)
     context = {name: [texts[at] for at in chosen.tolist()] for name, texts in queries.context.items()}
-    return Queries(queries.users[chosen], _taken(queries, chosen), context, now=queries.now)
+    features = None if queries.features is None else take_features(queries.features, chosen)
+    return Queries(queries.users[chosen], _taken(queries, chosen), context, features=features, now=queries.now)
 
 
 def _taken(queries: Queries, chosen: npt.NDArray[np.int64]) -> Sequences | ItemLists:

@@ -25,6 +25,7 @@ from graphrec.contracts.domains import Choices, Domain
 from graphrec.contracts.progress import ALONE, FitContext
 from graphrec.contracts.recall_data import RecallData
 from graphrec.errors import ConfigError, nearest_names
+from graphrec.threads import at_most
 
 _KEY = "setting of a recipe"
 _LARGEST = sys.float_info.max
@@ -101,7 +102,7 @@ class Settings:
 
 
 def _on_data(learns: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a method of a recipe that checks the types of its data and context first."""
+    """Return a method of a recipe that checks the types of its data and context first, and takes its threads."""
 
     @functools.wraps(learns)
     def checked(self: object, data: object, context: object = ALONE, **options: Any) -> Any:
@@ -115,7 +116,8 @@ def _on_data(learns: Callable[..., Any]) -> Callable[..., Any]:
             raise ConfigError(
                 f"the context of {recipe} is {_shown(context)}; it must be a FitContext, such as FitContext(seed=1)"
             )
-        return learns(self, data, context, **options)
+        with at_most(context.workers):
+            return learns(self, data, context, **options)
 
     return checked
 

@@ -118,6 +118,25 @@ class Features:
         return self.labels[name]
 
 
+def take_features(features: Features, rows: npt.ArrayLike) -> Features:
+    """Return the columns at ``rows`` (n',), each 0 to n - 1, in that order; rows may repeat."""
+    chosen = np.asarray(rows, dtype=np.int64)
+    tags: Mapping[str, ItemTags] = {}
+    if features.tags:
+        # Loaded already, for there are tags.
+        from graphrec.data.item_tags import take_item_tags
+
+        tags = {name: take_item_tags(column, chosen) for name, column in features.tags.items()}
+    return Features(
+        len(chosen),
+        numbers={name: column[chosen] for name, column in features.numbers.items()},
+        labels={name: Labels(column.names, column.codes[chosen]) for name, column in features.labels.items()},
+        tags=tags,
+        texts={name: column.take(pa.array(chosen)) for name, column in features.texts.items()},
+        vectors={name: column[chosen] for name, column in features.vectors.items()},
+    )
+
+
 def _check_vectors(name: str, vectors: npt.NDArray[np.float32]) -> None:
     """Raise DataError unless each row is finite, or NaN altogether."""
     if vectors.ndim != 2:

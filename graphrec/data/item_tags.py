@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import scipy.sparse as sp
 
+from graphrec.data.lists import lists_of, take_lists
 from graphrec.data.neighbours import NeighbourTable, csr_table
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import DataError
@@ -42,3 +45,10 @@ def tag_weights(item_tags: ItemTags, tags: Vocabulary) -> sp.csr_array:
     columns = tags.rows(item_tags.tags.ids, kind="tag")[item_tags.table.neighbours]
     shape = (len(item_tags.table), len(tags))
     return sp.csr_array((item_tags.table.scores, columns, item_tags.table.indptr), shape=shape)
+
+
+def take_item_tags(item_tags: ItemTags, rows: npt.NDArray[np.integer]) -> ItemTags:
+    """Return the tags at ``rows`` (n',), in that order, over the same tags."""
+    table = item_tags.table
+    taken = take_lists(lists_of(table.indptr, table.neighbours, table.scores), rows)
+    return ItemTags(item_tags.tags, NeighbourTable(taken.indptr, taken.items, taken.scores, n_columns=table.n_columns))

@@ -101,6 +101,8 @@ class LightGCN(VectorSettings):
     -----
     On Gowalla (the given split, seed 0; dim 128, 8,192 negatives, length exponent 0.4, chosen on validation parts of
     train) this reaches Recall@20 .184 and NDCG@20 .154; the paper's loss, at its cost, is published with .183 and .155.
+    On goodbooks (random 80/20, the defaults otherwise) ``steps=400, patience=3`` stops at 220 and lifts Recall@20 from
+    .194 to .198 and Recall@200 from .567 to .573, at twice the time a fit.
 
     References
     ----------

@@ -67,7 +67,8 @@ class Node2Vec(VectorSettings):
     lr : float
         First learning rate; falls linearly.
     workers : int, default 1
-        Training threads. One worker gives the same vectors on every run; more are faster and give that up.
+        Threads of training and of building the index. One gives the same channel on every run; more are faster and give
+        that up.
     relation_weights : mapping of str to float
         Share of steps along each relation (see :func:`graphrec.graph.walks.generate_walks`); empty goes by edges alone.
     weighted : bool, default False
@@ -129,8 +130,8 @@ class Node2Vec(VectorSettings):
     def fit(self, data: RecallData, context: FitContext = ALONE) -> VectorRecaller | VoteRecaller:
         """Return the channel: walks, skip-gram, index. Same data, seed and ``workers=1`` give the same answers.
 
-        Walks take ``context.workers`` threads; skip-gram takes ``workers``, and no more than those. Progress is told
-        after the walks and after each epoch.
+        Walks and votes take ``context.workers`` threads; skip-gram and the index take ``workers``, and no more than
+        those. ``context.progress`` is called after the walks and after each epoch.
 
         Raises
         ------
@@ -146,7 +147,7 @@ class Node2Vec(VectorSettings):
         rows = np.flatnonzero(joined & data.pool).astype(np.int32)
         sources = centres[n_users + rows]
         if self.query == "items":
-            near = self.build_index(sources, "cosine", context.seed)
+            near = self.build_index(sources, "cosine", context.seed, threads=self._threads(context))
             return VoteRecaller(
                 rows, sources, near, len(data.items), self.profile(), self.neighbours, self.power,
                 vote_table(near, sources, self.neighbours, self.power),
@@ -157,7 +158,7 @@ class Node2Vec(VectorSettings):
         return VectorRecaller(
             history if self.query == "history" else UserEncoder(users, history, self.query),
             targets,
-            self.build_index(targets, "ip", context.seed, queries=sources),
+            self.build_index(targets, "ip", context.seed, queries=sources, threads=self._threads(context)),
         )
 
     def embed(self, data: RecallData, context: FitContext = ALONE, *, of: Nodes = "items") -> EmbeddingTable:
@@ -185,6 +186,10 @@ class Node2Vec(VectorSettings):
         start = {"users": 0, "items": len(data.users), "entities": len(data.users) + len(data.items)}[of]
         joined = np.flatnonzero(graph.degrees[start : start + len(ids[of])] > 0)
         return EmbeddingTable(ids[of].take(joined), centres[start + joined])
+
+    def _threads(self, context: FitContext) -> int:
+        """Return the threads of steps whose result depends on their number: skip-gram, and an HNSW graph."""
+        return min(self.workers, context.workers or self.workers)
 
     def _learn(self, data: RecallData, context: FitContext) -> tuple[Adjacency, FloatArray, FloatArray]:
         """Return the graph of users, items and entities, and the in and out vectors (n_nodes, dim) of its nodes."""
@@ -221,7 +226,7 @@ class Node2Vec(VectorSettings):
             alpha=self.lr,
             min_alpha=min(1e-4, self.lr),
             epochs=self.epochs,
-            workers=min(self.workers, context.workers or self.workers),
+            workers=self._threads(context),
             seed=context.seed & 0x7FFFFFFF,
             hashfxn=_stable_hash,
         )
@@ -245,13 +250,13 @@ class Node2Vec(VectorSettings):
 
 
 class _Epochs:
-    """Tells a fit's progress of each epoch that is over; the walks were the first step."""
+    """Moves a fit's progress after each epoch; the walks were the first step."""
 
     def __init__(self, progress: Progress, epochs: int) -> None:
         self._progress, self._epochs, self._done = progress, epochs, 0
 
     def on_epoch_end(self, _model: object) -> None:
-        """Count one more."""
+        """Count the epoch."""
         self._done += 1
         self._progress(1 + self._done, 1 + self._epochs)
 

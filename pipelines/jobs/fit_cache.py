@@ -135,7 +135,7 @@ def _add(digest: Any, value: object) -> None:
         digest.update(pa.record_batch([pa.concat_arrays([value])], names=["values"]).serialize())
     elif isinstance(value, Queries):
         # Histories are held in whichever form they were given in.
-        _add_all(digest, [value.users, value.events, value.context, value.now])
+        _add_all(digest, [value.users, value.events, value.context, value.features, value.now])
     elif dataclasses.is_dataclass(value):
         # A private field holds nothing but what the others say.
         for name in (field.name for field in dataclasses.fields(value) if not field.name.startswith("_")):

@@ -135,8 +135,11 @@ class RecallerContract:
         for left, right in zip(before, (queries.users, queries.history.items, queries.history.scores), strict=True):
             np.testing.assert_array_equal(left, right)
 
-    def test_the_same_seed_gives_the_same_answer(self, data: RecallData, recaller: Recaller, queries: Queries) -> None:
-        again = self.recipe.fit(data, FitContext(seed=3))
+    @pytest.mark.parametrize("workers", [1, 3])
+    def test_the_same_seed_gives_the_same_answer_on_any_number_of_threads(
+        self, data: RecallData, recaller: Recaller, queries: Queries, workers: int
+    ) -> None:
+        again = self.recipe.fit(data, FitContext(seed=3, workers=workers))
         assert_same_lists(again.recall(queries, 10), recaller.recall(queries, 10))
 
     def test_saved_and_loaded_it_answers_the_same(

@@ -7,7 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from graphrec.channels.behaviour.als import Als
+from graphrec.channels.behaviour.bspm import Bspm
+from graphrec.channels.behaviour.cheby_cf import ChebyCf
 from graphrec.channels.behaviour.ease import Ease
+from graphrec.channels.behaviour.gf_cf import GfCf
 from graphrec.channels.behaviour.item_cf import ItemCF
 from graphrec.channels.behaviour.rp3beta import RP3beta
 from graphrec.channels.behaviour.swing import Swing
@@ -15,6 +19,7 @@ from graphrec.channels.behaviour.turbo_cf import TurboCf
 from graphrec.channels.behaviour.user_cf import UserCF
 from graphrec.channels.content.kg_neighbours import KgNeighbours
 from graphrec.channels.content.tag import Tag
+from graphrec.channels.popular.hot import Hot
 from graphrec.contracts.progress import FitContext
 from graphrec.contracts.queries import Queries, known_queries
 from graphrec.contracts.recall_data import RecallData
@@ -22,6 +27,7 @@ from graphrec.data.interactions import Interactions, histories
 from graphrec.data.lists import item_lists
 from graphrec.errors import DataError
 from graphrec.models.lightgcn import LightGCN
+from graphrec.models.node2vec import Node2Vec
 from tests.close import assert_same_lists
 from tests.graphrec.channels.compare import (
     settings_of,
@@ -105,6 +111,12 @@ def test_missing_knowledge_is_said_in_one_sentence() -> None:
         KgNeighbours(),
         Tag(),
         LightGCN(steps=2),
+        Als(dim=4, iterations=1),
+        Node2Vec(dim=4, walks_per_node=1),
+        GfCf(rank=4),
+        Bspm(rank=4),
+        ChebyCf(rank=4),
+        Hot(),
     ],
     ids=repr,
 )
@@ -112,5 +124,5 @@ def test_a_fit_takes_no_more_threads_than_its_context_says(recipe: Any, monkeypa
     def refused() -> int:
         raise AssertionError("as many threads as there are processors")
 
-    monkeypatch.setattr("graphrec.threads.default_threads", refused)
+    monkeypatch.setattr("graphrec.threads.processors", refused)
     recipe.fit(skewed(), FitContext(workers=1))

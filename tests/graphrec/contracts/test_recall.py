@@ -9,6 +9,7 @@ import pytest
 
 from graphrec.channels.popular.hot import Hot
 from graphrec.contracts.queries import Queries, take_queries
+from graphrec.data.features import Features
 from graphrec.data.lists import empty_lists, item_lists
 from graphrec.errors import DataError
 from graphrec.recallers.filtering import recall_allowed
@@ -22,6 +23,21 @@ def test_queries_are_taken_with_their_context_and_moment() -> None:
     assert [items.tolist() for items, _ in part.history] == [[2, 4], []]
     assert part.context == {"country": ("FR", None)}
     assert part.now == 7.0
+
+
+def test_queries_are_taken_with_the_features_of_the_requests() -> None:
+    features = Features(3, numbers={"price": np.array([1.0, np.nan, 3.0])})
+    queries = Queries([3, -1, 5], empty_lists(3), features=features)
+    part = take_queries(queries, [2, 1]).features
+    assert part is not None
+    np.testing.assert_array_equal(part.number("price"), [3.0, np.nan])
+    assert take_queries(Queries([3], empty_lists(1)), [0]).features is None
+
+
+@pytest.mark.parametrize("n", [0, 1, 3])
+def test_features_of_another_length_are_refused(n: int) -> None:
+    with pytest.raises(DataError, match=f"the features of the queries have {n} rows; they must have 2"):
+        Queries([0, 1], empty_lists(2), features=Features(n))
 
 
 def test_a_context_of_another_length_is_refused() -> None:

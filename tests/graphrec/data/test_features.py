@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from graphrec.contracts.recall_data import RecallData
-from graphrec.data.features import Features, Labels
+from graphrec.data.features import Features, Labels, take_features
 from graphrec.data.item_tags import ItemTags
 from graphrec.data.neighbours import NeighbourTable
 from graphrec.data.vocabulary import Vocabulary
@@ -35,6 +35,28 @@ def test_columns_by_name() -> None:
     assert labels.codes.dtype == np.int32
     assert [labels.names[code] if code >= 0 else None for code in labels.codes.tolist()] == ["fr", None, "de"]
     assert Features(5).numbers == {}
+
+
+@pytest.mark.parametrize("rows", [[2, 0], [1, 1, 0, 2], [], [0, 1, 2]])
+def test_rows_are_taken_of_every_kind_of_column(rows: list[int]) -> None:
+    tags = ItemTags(Vocabulary(["a", "b"]), NeighbourTable([0, 2, 2, 3], [0, 1, 1], [1.0, 2.0, 3.0], n_columns=2))
+    whole = Features(
+        3,
+        numbers={"price": np.array([1.5, np.nan, 3.0])},
+        labels={"country": Labels(COUNTRIES, [1, -1, 0])},
+        tags={"genre": tags},
+        texts={"title": pa.array(["x", None, "z"], pa.large_string())},
+        vectors={"image": np.arange(6, dtype=np.float32).reshape(3, 2)},
+    )
+    part = take_features(whole, rows)
+    assert part.n == len(rows)
+    np.testing.assert_array_equal(part.number("price"), whole.number("price")[rows])
+    assert part.label("country").codes.tolist() == [[1, -1, 0][row] for row in rows]
+    table = part.tags["genre"].table
+    assert [table[i][0].tolist() for i in range(len(rows))] == [[[0, 1], [], [1]][row] for row in rows]
+    assert [table[i][1].tolist() for i in range(len(rows))] == [[[1.0, 2.0], [], [3.0]][row] for row in rows]
+    assert part.texts["title"].to_pylist() == [["x", None, "z"][row] for row in rows]
+    assert part.vectors["image"].tolist() == [[[0, 1], [2, 3], [4, 5]][row] for row in rows]
 
 
 @pytest.mark.parametrize(

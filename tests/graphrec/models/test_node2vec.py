@@ -15,8 +15,8 @@ from graphrec.contracts.queries import Queries, known_queries
 from graphrec.data.interactions import histories
 from graphrec.data.lists import item_lists
 from graphrec.errors import ConfigError, DataError, MissingExtraError
-from graphrec.index import ExactIndex, HnswIndex
-from graphrec.models.node2vec import Node2Vec
+from graphrec.index import ExactIndex, HnswIndex, build_hnsw
+from graphrec.models.node2vec import Node2Vec, QueryKind
 from graphrec.recallers.vector import VectorRecaller
 from tests.worlds import checkerboard, library, skewed, without_knowledge
 
@@ -25,7 +25,7 @@ SMALL = Node2Vec(dim=12, walks_per_node=8, length=12, window=3)
 FIT = """
 import sys
 from graphrec.contracts.progress import FitContext
-from graphrec.models.node2vec import Node2Vec
+from graphrec.models.node2vec import Node2Vec, QueryKind
 from tests.worlds import skewed
 sys.stdout.write(Node2Vec(dim=8, walks_per_node=4, length=10).fit(skewed(), FitContext(seed=5)).sources.tobytes().hex())
 """
@@ -148,6 +148,22 @@ def test_progress_hears_of_the_walks_and_of_each_epoch() -> None:
 def test_the_threads_of_the_context_change_nothing() -> None:
     one, two = (SMALL.fit(library(), FitContext(seed=1, workers=workers)).sources for workers in (1, 2))
     assert one.tobytes() == two.tobytes()
+
+
+@pytest.mark.parametrize(("workers", "of_context", "expected"), [(1, 0, 1), (1, 4, 1), (3, 0, 3), (3, 2, 2), (2, 4, 2)])
+@pytest.mark.parametrize("query", ["items", "user"])
+def test_the_index_is_built_by_as_many_threads_as_train(
+    workers: int, of_context: int, expected: int, query: QueryKind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[int] = []
+
+    def counted(*given: Any, threads: int, **settings: Any) -> HnswIndex:
+        taken.append(threads)
+        return build_hnsw(*given, threads=threads, **settings)
+
+    monkeypatch.setattr("graphrec.index.build.build_hnsw", counted)
+    replace(SMALL, workers=workers, query=query).fit(library(), FitContext(seed=1, workers=of_context))
+    assert taken == [expected]
 
 
 def test_without_gensim_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

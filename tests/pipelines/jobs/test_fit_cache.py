@@ -81,6 +81,13 @@ def test_every_change_of_the_data_changes_the_fingerprint() -> None:
     assert len({data_fingerprint(data), *prints.values()}) == len(prints) + 1, prints
 
 
+def test_the_fingerprint_of_a_panel_is_of_its_histories_too() -> None:
+    pool, truth = np.ones(9, dtype=np.bool_), item_lists([[3]])
+    panels = [Panel([2], history, truth, pool) for history in (item_lists([[1]]), item_lists([[4]]), item_lists([[]]))]
+    assert len({data_fingerprint(panel) for panel in panels}) == 3
+    assert data_fingerprint(panels[0]) == data_fingerprint(Panel([2], item_lists([[1]]), truth, pool))
+
+
 def test_a_key_is_of_recipe_settings_data_and_seed(tmp_path: Path) -> None:
     cache = FitCache(tmp_path)
     first = cache.key(ItemCF(), "data", 0)
