@@ -49,6 +49,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "graphrec.kg.interactions": ("InteractionMapping", "interactions_from_rdf"),
     "graphrec.kg.rdflib_bridge": ("from_rdflib", "select", "to_rdflib"),
     # Core types.
+    "graphrec.data.limits": ("Limits",),
     "graphrec.data.vocabulary": ("Vocabulary",),
     "graphrec.data.interactions": ("Interactions", "histories"),
     "graphrec.data.sequences": ("Sequences",),

@@ -35,6 +35,7 @@ from graphrec.data.features import Labels as Labels
 from graphrec.data.interactions import Interactions as Interactions
 from graphrec.data.interactions import histories as histories
 from graphrec.data.item_tags import ItemTags as ItemTags
+from graphrec.data.limits import Limits as Limits
 from graphrec.data.lists import ItemLists as ItemLists
 from graphrec.data.lists import item_lists as item_lists
 from graphrec.data.neighbours import NeighbourTable as NeighbourTable

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import pydantic
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from graphrec.data.limits import Limits
 from graphrec.errors import nearest_names
 
 from ..readers.cells import LATEST_S
@@ -92,7 +93,7 @@ class KnowledgeSource(Section):
 
 
 class DataSection(Section):
-    """All inputs. Relative paths start at the configuration file's directory."""
+    """All inputs. Relative paths start at the configuration file's directory; ``limits`` hold for each file."""
 
     interactions: InteractionsSection
     knowledge: KnowledgeSource | None = None
@@ -100,6 +101,7 @@ class DataSection(Section):
     users: UsersSource | None = None
     exposures: ExposuresSource | None = None
     user_tags: UserTagsSource | None = None
+    limits: Limits = Limits()
 
     @pydantic.model_validator(mode="after")
     def _only_files(self) -> DataSection:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from pydantic import BaseModel, ValidationError
 
 from graphrec.errors import nearest_names
@@ -13,7 +15,7 @@ def sentence(error: ValidationError, model: type[BaseModel]) -> str:
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] == "missing":
         return f"{where} is missing"
-    if first["type"] == "extra_forbidden":
+    if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         known = _fields_at(model, [str(part) for part in first["loc"][:-1]])
         return f"{where} is not a known key{nearest_names(str(first['loc'][-1]), known)}; legal: {', '.join(known)}"
     return complaint(error)
@@ -34,5 +36,8 @@ def _fields_at(model: type[BaseModel], path: list[str]) -> list[str]:
     for part in path:
         annotation = model.model_fields[part].annotation
         options = [annotation, *getattr(annotation, "__args__", ())]
-        model = next(o for o in options if isinstance(o, type) and issubclass(o, BaseModel))
+        section = next(o for o in options if hasattr(o, "model_fields") or dataclasses.is_dataclass(o))
+        if dataclasses.is_dataclass(section):
+            return [field.name for field in dataclasses.fields(section)]
+        model = section
     return list(model.model_fields)
