@@ -22,6 +22,7 @@ from graphrec.pipelines.config.load import check_config, load_config
 from graphrec.pipelines.jobs.evaluate import evaluate
 from graphrec.pipelines.progress import Shown
 from graphrec.pipelines.registry.datasets import datasets_directory
+from graphrec.pipelines.report.report import Report
 from graphrec.pipelines.report.tables import report_tables
 
 CONFIGS = ("demo", "all-channels")
@@ -39,28 +40,28 @@ def with_split(config: Config, split: dict[str, Any], rounds: int) -> Config:
     return check_config(raw, directory=config.directory)
 
 
-def rows(name: str, report: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return one row a channel and one for the fused list."""
-    found = [
+def rows(name: str, report: Report) -> list[dict[str, Any]]:
+    """Return a row for each channel and for the fused list, with the keys of ``report.json``."""
+    values = report.to_dict()
+    channels = [
         {"name": f"{name}/{channel}", "split": name, "channel": channel, **metrics}
-        for channel, metrics in report["channels"].items()
+        for channel, metrics in values["channels"].items()
     ]
-    fused = {"name": f"{name}/fused", "split": name, "channel": "fused", **report["fused"]}
-    return [*found, fused | {key: value for key, value in report.items() if key.startswith("fused_vs_best")}]
+    fused = {"name": f"{name}/fused", "split": name, "channel": "fused", **values["fused"]}
+    return [*channels, fused | {key: value for key, value in values.items() if key.startswith("fused_vs_best")}]
 
 
-def failures(name: str, report: dict[str, Any]) -> list[str]:
+def failures(name: str, report: Report) -> list[str]:
     """Return the claims that do not hold: beating popularity at 50, and the best single channel at 200."""
-    channels = report["channels"]
-    hot = channels["hot"]["recall@50"]
+    hot = report.channels["hot"].recall[50]
     missed = [
-        f"{name}: {channel} has Recall@50 {metrics['recall@50']:.4f}, hot {hot:.4f}"
-        for channel, metrics in channels.items()
-        if channel != "hot" and metrics["recall@50"] <= hot
+        f"{name}: {channel} has Recall@50 {row.recall[50]:.4f}, hot {hot:.4f}"
+        for channel, row in report.channels.items()
+        if channel != "hot" and row.recall[50] <= hot
     ]
-    best = max(metrics["recall@200"] for metrics in channels.values())
-    if report["fused"]["recall@200"] <= best:
-        missed.append(f"{name}: fused has Recall@200 {report['fused']['recall@200']:.4f}, the best channel {best:.4f}")
+    best, fused = max(row.recall[200] for row in report.channels.values()), report.fused.recall[200]
+    if fused <= best:
+        missed.append(f"{name}: fused has Recall@200 {fused:.4f}, the best channel {best:.4f}")
     return missed
 
 
@@ -83,7 +84,7 @@ def main() -> None:
             console.print(table)
         results += rows(name, report)
         missed += failures(name, report)
-        splits[name] = report["split"]
+        splits[name] = report.split
     if arguments.json is not None:
         settings = {"config": config.settings.model_dump(mode="json"), "splits": splits}
         write_json(arguments.json, "goodbooks", settings, results)

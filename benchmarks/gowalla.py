@@ -47,7 +47,7 @@ from graphrec.fusion.rrf import Rrf, merging_depth
 from graphrec.fusion.settings import Fusion
 from graphrec.pipelines.config.build import Config
 from graphrec.pipelines.config.load import check_config
-from graphrec.pipelines.evaluation.evaluate import evaluate
+from graphrec.pipelines.evaluation.evaluate import EvaluationSettings, evaluate
 from graphrec.pipelines.evaluation.panel_lists import ask_all
 from graphrec.pipelines.jobs.fitting import fit_channels
 from graphrec.pipelines.jobs.train import prepare
@@ -76,7 +76,7 @@ CHANNELS: dict[str, dict[str, Any]] = {
     "als": {
         "dim": 1024, "unobserved_weight": 0.02, "regularisation": 0.002, "iterations": 4, "half_life": 0.0,
     },
-    # A second opinion, for the fusion alone: alike in recall, another in what it finds.
+    # A second opinion, for the fusion alone: alike in recall, another in what it returns.
     "als-256": {
         "recipe": "als", "dim": 256, "unobserved_weight": 0.02, "regularisation": 0.003, "iterations": 8,
         "half_life": 0.0,
@@ -99,7 +99,7 @@ PUBLISHED: dict[str, tuple[float | None, float | None]] = {
     "cheby-cf": (0.1941, 0.1616),
     "fused": (0.1941, 0.1616),
 }
-ASKED: dict[str, tuple[float, float]] = {
+REQUIRED: dict[str, tuple[float, float]] = {
     "item-cf": (0.1570, 0.1214),
     "user-cf": (0.184, 0.0),
     "rp3beta": (0.178, 0.0),
@@ -167,8 +167,8 @@ def choose(
 ) -> tuple[Boosted, list[dict[str, Any]]]:
     """Return the boosted fusion whose method and cut-offs do best on the half of the users that it has not seen.
 
-    Best is the greatest sum of the three figures of :func:`quality`, which are told of the calibrated fusion that it
-    starts from, too.
+    Best is the greatest sum of the three figures of :func:`quality`; those of the calibrated fusion that it starts
+    from are kept beside them.
     """
     seen, unseen = np.arange(0, len(truth), 2), np.arange(1, len(truth), 2)
     halves = [({name: take_lists(part, rows) for name, part in lists.items()}, take_lists(truth, rows))
@@ -176,11 +176,11 @@ def choose(
     tried: list[dict[str, Any]] = []
     for method, cutoffs in product(get_args(Method), FUSION_CUTOFFS):
         fusion = fit_boosted(*halves[0], cutoffs=cutoffs, counts=counts, seed=SEED, method=method)
-        found, plain = (quality(one.merge(halves[1][0], CUTOFFS[-1]).lists, halves[1][1])
-                        for one in (fusion, fusion.base))  # fmt: skip
-        tried.append({"method": method, "cutoffs": cutoffs, **found, "calibrated": plain,
+        boosted, calibrated = (quality(merging.merge(halves[1][0], CUTOFFS[-1]).lists, halves[1][1])
+                               for merging in (fusion, fusion.base))  # fmt: skip
+        tried.append({"method": method, "cutoffs": cutoffs, **boosted, "calibrated": calibrated,
                       "weights": fusion.base.weights})  # fmt: skip
-    best = max(tried, key=lambda one: one["recall@20"] + one["ndcg@20"] + one["recall@200"])
+    best = max(tried, key=lambda row: row["recall@20"] + row["ndcg@20"] + row["recall@200"])
     return fit_boosted(lists, truth, cutoffs=best["cutoffs"], counts=counts, seed=SEED, method=best["method"]), tried
 
 
@@ -213,10 +213,10 @@ def table(results: Sequence[Mapping[str, Any]]) -> Table:
         shown.add_column(name, justify="left" if name == "channel" else "right", no_wrap=True)
     for row in results:
         published = row["published_recall@20"], row["published_ndcg@20"]
-        told = " / ".join("-" if one is None else f"{one:.4f}" for one in published)
+        beside = " / ".join("-" if figure is None else f"{figure:.4f}" for figure in published)
         gain = row.get("marginal_recall@20")
         shown.add_row(
-            row["name"], f"{row['recall@20']:.4f}", f"{row['ndcg@20']:.4f}", told, f"{row['recall@200']:.4f}",
+            row["name"], f"{row['recall@20']:.4f}", f"{row['ndcg@20']:.4f}", beside, f"{row['recall@200']:.4f}",
             "" if gain is None else f"{100 * gain[0]:+.2f} [{100 * gain[1]:+.2f}, {100 * gain[2]:+.2f}]",
             f"{row['fit_s']:.1f}", f"{row['query_us']:,.0f}",
         )  # fmt: skip
@@ -224,18 +224,18 @@ def table(results: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def failures(results: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return what is below what was asked."""
+    """Return the figures that are below what they must reach."""
     rows = {row["name"]: row for row in results}
     missed = [
-        f"{name}: {rows[name]['recall@20']:.4f} / {rows[name]['ndcg@20']:.4f}, asked {recall:.4f} / {ndcg:.4f}"
-        for name, (recall, ndcg) in ASKED.items()
+        f"{name}: {rows[name]['recall@20']:.4f} / {rows[name]['ndcg@20']:.4f}, must reach {recall:.4f} / {ndcg:.4f}"
+        for name, (recall, ndcg) in REQUIRED.items()
         if name in rows and (rows[name]["recall@20"] < recall or rows[name]["ndcg@20"] < ndcg)
     ]
     if "fused" not in rows:
         return missed
     best = max(row["recall@200"] for name, row in rows.items() if name != "fused")
     if rows["fused"]["recall@200"] < 1.05 * best:
-        missed.append(f"fused: Recall@200 {rows['fused']['recall@200']:.4f}, asked 1.05 x {best:.4f}")
+        missed.append(f"fused: Recall@200 {rows['fused']['recall@200']:.4f}, must reach 1.05 x {best:.4f}")
     return missed
 
 
@@ -253,22 +253,20 @@ def run(config: Config, steps: Steps, *, alone: bool) -> tuple[list[dict[str, An
     _, split, data = prepare(config, rejects=None, steps=steps)
     fusion: Fusion = Rrf()
     on_validation: dict[str, Any] = {}
-    told: dict[str, Any] = {}
+    fitting: dict[str, Any] = {}
     if not alone:
         boosted, on_validation, tried = fuse(config, data, steps)
-        fusion, told = boosted, {"weights": boosted.base.weights, "tried": tried}
+        fusion, fitting = boosted, {"weights": boosted.base.weights, "tried": tried}
     fitted = fit_channels(config, data, steps)
     with steps.step("measure on test") as advance:
-        report = evaluate(
-            fitted.channels, fusion, data, split.test, k=CUTOFFS, fit_s=fitted.fit_s, seed=SEED, progress=advance,
-            size_bytes=fitted.size_bytes,
-        )  # fmt: skip
+        settings = EvaluationSettings(CUTOFFS, SEED)
+        report = evaluate(fitted, fusion, data, split.test, settings, progress=advance).to_dict()
     rows = [{"name": name, **row} for name, row in (*report["channels"].items(), ("fused", report["fused"]))]
     for row in rows:
         row["published_recall@20"], row["published_ndcg@20"] = PUBLISHED.get(row["name"], (None, None))
         row["validation"] = on_validation.get(row["name"])
     extra = {
-        "fusion": told,
+        "fusion": fitting,
         "fused_vs_best": {str(k): report[f"fused_vs_best@{k}"] for k in CUTOFFS},
         "overlap@200": report["overlap@200"],
         "seconds": time.perf_counter() - started,
@@ -295,7 +293,7 @@ def main() -> None:
         console.print(f"weights of the fusion: {extra['fusion']['weights']}", highlight=False)
     console.print(f"{extra['seconds'] / 60:.1f} minutes, peak {extra['peak_bytes'] / 1e9:.1f} GB", highlight=False)
     missed = failures(results)
-    console.print(*(f"below what was asked: {one}" for one in missed), sep="\n", highlight=False)
+    console.print(*(f"too low: {figure}" for figure in missed), sep="\n", highlight=False)
     if arguments.json is not None:
         settings = {"seed": SEED, "channels": {name: CHANNELS[name] for name in arguments.channels},
                 "validation_share": SHARE, "validation_users": VALIDATION_USERS, **extra, "missed": missed,

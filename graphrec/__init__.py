@@ -37,6 +37,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "graphrec.pipelines.config.load": ("load_config",),
     "graphrec.pipelines.jobs.train": ("Trained", "train"),
     "graphrec.pipelines.jobs.evaluate": ("evaluate",),
+    "graphrec.pipelines.report.report": ("Report",),
     "graphrec.pipelines.registry.datasets": ("datasets_directory",),
     "graphrec.serve.engine": ("Engine",),
     "graphrec.serve.answer": ("Answer", "Neighbour", "Neighbours", "Place", "Recalled", "Shared", "TakeDown"),

@@ -119,6 +119,7 @@ from graphrec.pipelines.readers.sources import InteractionTable as InteractionTa
 from graphrec.pipelines.readers.sources import read_interactions as read_interactions
 from graphrec.pipelines.readers.user_tags import read_user_tags as read_user_tags
 from graphrec.pipelines.registry.datasets import datasets_directory as datasets_directory
+from graphrec.pipelines.report.report import Report as Report
 from graphrec.recallers.by_id import recall as recall
 from graphrec.recallers.embeddings import item_embeddings as item_embeddings
 from graphrec.recallers.embeddings import user_embeddings as user_embeddings

@@ -169,7 +169,7 @@ def test_training_takes_a_path_a_dictionary_or_a_config_and_an_engine_serves_it(
     config = gr.load_config(raw)
     assert gr.load_config(config) is config
     measured = gr.evaluate(config)
-    assert measured["fused"]["recall@10"] == from_dictionary.report["fused"]["recall@10"]
+    assert measured.fused.recall == from_dictionary.report.fused.recall
     assert list(gr.load_config(str(path)).recipes) == list(gr.load_config(path).recipes) != ["hot", "item-cf"]
 
 

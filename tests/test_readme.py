@@ -37,7 +37,7 @@ def test_training_and_serving_run_and_are_short(tmp_path: Path, capsys: pytest.C
     ours = {
         'gr.datasets_directory() / "goodbooks" / "demo.toml"': repr(str(write_shelf(tmp_path))),
         '"demo-out"': repr(str(tmp_path / "out")),
-        "recall@200": "recall@10",
+        "recall[200]": "recall[10]",
         '"58"': '"r0"',
         '"439"': '"r1"',
         '["2", "18"]': '["b0", "b3"]',

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +11,9 @@ from graphrec.escapes import one_line
 
 from ..terminal import out_console, print_json, print_lines
 from .root import AsJson, NoCache, app, steps
+
+if TYPE_CHECKING:
+    from ..report.report import Report
 
 
 @app.command()
@@ -124,19 +127,20 @@ def _train(config: Path, out: Path, *, cached: bool, as_json: bool) -> Path:
     return trained.bundle
 
 
-def _print_report(report: dict[str, Any], *, as_json: bool) -> None:
+def _print_report(report: Report, *, as_json: bool) -> None:
+    from ..report.numbers import verdict
     from ..report.tables import report_lines, report_tables
     from .answers import inputs_lines
 
     if as_json:
-        print_json(report)
+        print_json(report.to_dict())
         return
-    print_lines(*inputs_lines(report.get("inputs", {})))
+    print_lines(*inputs_lines(report.inputs))
     for table in report_tables(report):
         out_console.print(table)
     for line in report_lines(report):
         out_console.print(one_line(line))
-    if report[f"fused_vs_best@{report['k'][-1]}"]["difference"][2] < 0:
+    if verdict(report.fused_vs_best[report.k[-1]].difference) == "worse":
         print_lines('Hint: fusion.weights = "fit" chooses the weights on a validation part of train.')
 
 

@@ -12,7 +12,7 @@ from graphrec.data.interactions import Interactions
 from graphrec.data.lists import ItemLists, truncate
 from graphrec.evaluation import metrics
 
-STRATA = ("head", "torso", "tail")
+from ..report.parts import STRATA, StrataRecall
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,22 +87,26 @@ class Accumulator:
             strata = evaluator.strata[top.items[metrics.hit_mask(top, truth)]]
             self._hits[k] += np.bincount(strata, minlength=len(STRATA))
 
-    def results(self, true_items: npt.NDArray[np.int64]) -> dict[str, Any]:
-        """Return ``{"recall@20": …}``; ``true_items`` (3,) are the true items by stratum."""
-        report: dict[str, Any] = {}
-        for k in self._evaluator.cutoffs:
-            report[f"recall@{k}"] = float(self.recall[k].mean())
-            report[f"ndcg@{k}"] = float(self._ndcg[k].mean())
-            report[f"hit_rate@{k}"] = float(self._hit_rate[k].mean())
-            report[f"coverage@{k}"] = metrics.coverage(self._shown[k], self._evaluator.pool)
-            report[f"novelty@{k}"] = number(metrics.mean(self._novelty[k]))
-            report[f"gini@{k}"] = metrics.gini(self._shown[k], self._evaluator.pool)
-            report[f"popularity_overlap@{k}"] = number(metrics.mean(self._popular[k]))
-            report[f"strata_recall@{k}"] = {
-                name: float(hits / total) if total else None
-                for name, hits, total in zip(STRATA, self._hits[k], true_items, strict=True)
-            }
-        return report
+    def results(self, true_items: npt.NDArray[np.int64]) -> dict[str, dict[int, Any]]:
+        """Return the metrics by name and cut-off, as fields of :class:`~graphrec.pipelines.report.report.ListMetrics`.
+
+        ``true_items`` (3,) are the true items by stratum.
+        """
+        pool = self._evaluator.pool
+        return {
+            "recall": {k: float(values.mean()) for k, values in self.recall.items()},
+            "ndcg": {k: float(values.mean()) for k, values in self._ndcg.items()},
+            "hit_rate": {k: float(values.mean()) for k, values in self._hit_rate.items()},
+            "coverage": {k: metrics.coverage(shown, pool) for k, shown in self._shown.items()},
+            "novelty": {k: number(metrics.mean(bits)) for k, bits in self._novelty.items()},
+            "gini": {k: metrics.gini(shown, pool) for k, shown in self._shown.items()},
+            "popularity_overlap": {k: number(metrics.mean(shares)) for k, shares in self._popular.items()},
+            "strata_recall": {k: _by_stratum(hits, true_items) for k, hits in self._hits.items()},
+        }
+
+
+def _by_stratum(hits: npt.NDArray[np.int64], true_items: npt.NDArray[np.int64]) -> StrataRecall:
+    return StrataRecall(*(float(n / total) if total else None for n, total in zip(hits, true_items, strict=True)))
 
 
 def number(value: float) -> float | None:

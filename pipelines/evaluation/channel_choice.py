@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,11 +14,13 @@ from graphrec.evaluation.bootstrap import paired_bootstrap
 from graphrec.evaluation.selection import Selection, select_channels
 from graphrec.fusion.settings import Fusion
 
+from ..report.parts import ChannelChoice, DroppedChannel, Step
 from .panel_lists import PanelLists, ask_all, merged_recall, of_channels, take_answers
 
 # Users that channels are chosen on: every set that is tried is merged for all of them.
 SELECTING_USERS = 2000
-_KEPT = ""
+# Names of columns beside those of channels, which are never empty and hold no space.
+_KEPT, _ALL = "", "all channels"
 
 Costs = Mapping[str, Mapping[str, float]]
 
@@ -51,38 +52,35 @@ class Trials:
             kept = of_channels(answers, (*self.selection.channels, extra))
             recall[start : start + len(answers.panel)] = merged_recall(kept, fusion, self.k)
 
-    def results(self, full: npt.NDArray[np.float64], *, rounds: int, seed: int) -> dict[str, Any]:
-        """Return the recommendation as JSON values; ``full`` (n,) is the Recall@k of all channels merged."""
-        columns = {"all": full, **self.recall}
+    def choice(self, full: npt.NDArray[np.float64], *, rounds: int, seed: int) -> ChannelChoice:
+        """Return the recommendation; ``full`` (n,) is the Recall@k of all channels merged."""
+        columns = {_ALL: full, **self.recall}
         reported = {name: column[self.reported] for name, column in columns.items()}
         resamples = paired_bootstrap(reported, rounds=rounds, seed=seed)
-
-        def interval(ours: str, theirs: str | None = None) -> list[float]:
-            return resamples.interval(ours, minus=theirs).to_list()
-
         kept = self.selection.channels
-        return {
-            "k": self.k,
-            "budget": dict(self.limits),
-            "chosen_on": self.chosen_on,
-            "users": int(self.reported.sum()),
-            "kept": list(kept),
-            "steps": [{"channel": name, "recall": value} for name, value in self.selection.steps],
-            "recall": interval(_KEPT),
-            "recall_of_all": interval("all"),
-            "against_all": interval(_KEPT, "all"),
-            "costs": self._costs(kept),
-            "costs_of_all": self._costs(self.names),
-            "dropped": {
-                name: {
-                    "adds": interval(name, _KEPT),
-                    "costs": self._costs((name,)),
-                    "fits": all(self._costs((*kept, name))[limit] <= most for limit, most in self.limits.items()),
-                }
+        return ChannelChoice(
+            k=self.k,
+            budget=dict(self.limits),
+            chosen_on=self.chosen_on,
+            users=int(self.reported.sum()),
+            kept=kept,
+            steps=tuple(Step(name, recall) for name, recall in self.selection.steps),
+            recall=resamples.interval(_KEPT),
+            recall_of_all=resamples.interval(_ALL),
+            against_all=resamples.interval(_KEPT, minus=_ALL),
+            costs=self._costs(kept),
+            costs_of_all=self._costs(self.names),
+            dropped={
+                name: DroppedChannel(resamples.interval(name, minus=_KEPT), self._costs((name,)), self._fits(name))
                 for name in self.recall
                 if name != _KEPT
             },
-        }
+        )
+
+    def _fits(self, extra: str) -> bool:
+        """Say whether the budget pays for the kept channels and one more."""
+        together = self._costs((*self.selection.channels, extra))
+        return all(together[limit] <= most for limit, most in self.limits.items())
 
     def _costs(self, names: tuple[str, ...]) -> dict[str, float]:
         return {limit: sum(cost[name] for name in names) for limit, cost in self.costs.items()}

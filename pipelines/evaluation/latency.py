@@ -11,9 +11,9 @@ from graphrec.contracts.panel import Panel, chunks
 from graphrec.contracts.recaller import Recaller
 from graphrec.fusion.settings import Fusion
 
+from ..report.parts import FUSED
 from .panel_lists import ask, ask_channel, merged
 
-FUSED = "fused"
 _WARM_UP = 10
 
 

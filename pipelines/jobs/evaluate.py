@@ -9,7 +9,8 @@ from typing import Any
 from ..config.build import Config
 from ..config.load import load_config
 from ..progress import Silent, Steps
-from ..report.report import write_report
+from ..report.files import write_report
+from ..report.report import Report
 from .choosing import choose
 from .fit_cache import FitCache
 from .fitting import fit_channels
@@ -23,7 +24,7 @@ def evaluate(
     *,
     steps: Steps | None = None,
     cached: bool = True,
-) -> dict[str, Any]:
+) -> Report:
     """Fit every channel on the training part, measure, and return the report.
 
     Parameters

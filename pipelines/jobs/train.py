@@ -19,11 +19,12 @@ from graphrec.recallers.votes import VoteRecaller
 
 from ..config.build import Config
 from ..config.load import load_config
-from ..evaluation.evaluate import evaluate
+from ..evaluation.evaluate import EvaluationSettings, evaluate
 from ..progress import Silent, Steps
 from ..readers.inputs import Inputs, load_inputs
 from ..readers.rules import with_rules
-from ..report.report import write_report
+from ..report.files import write_report
+from ..report.report import Report
 from .choosing import Chosen, choose
 from .fit_cache import FitCache
 from .fitting import Fitted, fit_channels
@@ -34,10 +35,10 @@ from .splitting import make_split, refuse_user_leaks
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Trained:
-    """What a run leaves: the bundle's directory and the report (``report.json`` as a mapping)."""
+    """What a run leaves: the bundle's directory, and the report that ``report.json`` and the page are views of."""
 
     bundle: Path
-    report: dict[str, Any]
+    report: Report
 
 
 def train(
@@ -79,7 +80,7 @@ def train(
     data, published = measured, fitted
     if config.settings.publish.data == "all":
         whole = with_pool(config, inputs.data, events="all")
-        data, report["pool_published"] = whole.data, whole.report
+        data, report = whole.data, dataclasses.replace(report, pool_published=whole.report)
         published = fit_channels(chosen.config, data, shown, note=" on all events", cache=cache)
     bundle = publish_bundle(config, data, inputs, published, chosen.fusion, report, root, shown)
     write_report(report, root)
@@ -115,31 +116,31 @@ def prepare(config: Config, *, rejects: Path | None, steps: Steps) -> tuple[Inpu
 
 def measure(
     config: Config, inputs: Inputs, split: Split, measured: RecallData, fitted: Fitted, chosen: Chosen, steps: Steps
-) -> dict[str, Any]:
+) -> Report:
     """Return the report of the channels fitted on ``measured``, with what was read, linked and left out of the pool."""
     settings = config.settings
+    evaluation = EvaluationSettings(
+        k=settings.evaluate.k,
+        seed=settings.seed,
+        bootstrap_rounds=settings.evaluate.bootstrap_rounds,
+        max_users=settings.evaluate.max_users,
+        limits=settings.evaluate.limits,
+    )
     with steps.step("measure every channel") as advance:
         report = evaluate(
-            fitted.channels,
-            chosen.fusion,
-            measured,
-            split.test,
-            k=settings.evaluate.k,
-            fit_s=fitted.fit_s,
-            size_bytes=fitted.size_bytes,
-            seed=settings.seed,
-            progress=advance,
-            bootstrap_rounds=settings.evaluate.bootstrap_rounds,
-            max_users=settings.evaluate.max_users,
-            limits=settings.evaluate.limits,
-            validation=chosen.validation,
+            fitted, chosen.fusion, measured, split.test, evaluation, validation=chosen.validation, progress=advance
         )
-    if chosen.fusion_fit is not None:
-        report["fusion_fit"] = dict(chosen.fusion_fit)
-    for name, choices in chosen.settings.items():
-        report["channels"][name]["chosen"] = dict(choices)
-    told = {"dataset": settings.name, "split": split.settings, "seed": settings.seed}
-    return {**told, **report, "inputs": inputs.report, "pool": inputs.pool}
+    return dataclasses.replace(
+        report,
+        dataset=settings.name,
+        split=split.settings,
+        channels={
+            name: dataclasses.replace(row, chosen=chosen.settings.get(name)) for name, row in report.channels.items()
+        },
+        fusion_fit=chosen.fusion_fit,
+        inputs=inputs.report,
+        pool=inputs.pool,
+    )
 
 
 def publish_bundle(
@@ -148,7 +149,7 @@ def publish_bundle(
     inputs: Inputs,
     fitted: Fitted,
     fusion: Fusion,
-    report: Mapping[str, Any],
+    report: Report,
     root: Path,
     steps: Steps,
 ) -> Path:
@@ -173,7 +174,7 @@ def publish_bundle(
                 wording=config.settings.wording,
                 config=config.settings.model_dump(mode="json"),
                 data_fingerprint=inputs.fingerprint,
-                report=report,
+                report=report.to_dict(),
                 audits=audits,
                 libraries=[name for recipe in config.recipes.values() for name in libraries_of(type(recipe))],
             ),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
+
+from graphrec.evaluation.bootstrap import Interval
 
 DASH = "\N{EN DASH}"
 _DIGITS = 6
@@ -20,12 +22,11 @@ def points(value: float | None, digits: int = 2) -> str:
     return DASH if value is None else f"{100 * value:+.{digits}f}".replace("-", "\N{MINUS SIGN}")
 
 
-def points_interval(values: Sequence[float] | None) -> str:
-    """Return ``[estimate, low, high]`` as ``+1.20 [+1.01, +1.39]``."""
-    if values is None:
+def points_interval(interval: Interval | None) -> str:
+    """Return a difference with its interval as ``+1.20 [+1.01, +1.39]``."""
+    if interval is None:
         return DASH
-    estimate, low, high = values
-    return f"{points(estimate)} [{points(low)}, {points(high)}]"
+    return f"{points(interval.estimate)} [{points(interval.low)}, {points(interval.high)}]"
 
 
 def seconds(value: float | None) -> str:
@@ -47,12 +48,11 @@ def size(value: float | None) -> str:
     return f"{value / 1e6:,.1f} MB" if value >= 1e6 else f"{value / 1e3:,.0f} kB"
 
 
-def verdict(values: Sequence[float]) -> str:
+def verdict(interval: Interval) -> str:
     """Return what an interval says of a difference: ``better``, ``worse`` or ``no clear difference``."""
-    _, low, high = values
-    if low > 0:
+    if interval.low > 0:
         return "better"
-    return "worse" if high < 0 else "no clear difference"
+    return "worse" if interval.high < 0 else "no clear difference"
 
 
 def rounded_values(value: Any) -> Any:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
 
 from graphrec.errors import MissingExtraError
 
-from ..evaluation.accumulator import STRATA
 from . import numbers
 from .advice import advice, amounts
+from .parts import FUSED, ChannelReport, FusedReport
 from .plots import colour, latency_scatter, marginal_bars, popularity_panels, recall_curves
+from .report import Report
 from .sentences import pool_lines, protocol, sentence
 
 try:
@@ -21,49 +21,31 @@ try:
 except ImportError as error:
     raise MissingExtraError("the HTML report", extra="report") from error
 
-# What a page tells elsewhere; everything else is shown under "Settings".
-_TOLD = (
-    "channels",
-    "fused",
-    "definitions",
-    "k",
-    "dataset",
-    "seed",
-    "users",
-    "pool",
-    "pool_published",
-    "selection",
-    "notices",
-)
+# What the page shows under "Settings": everything that is no measurement and stands nowhere else on it.
+_SETTINGS = ("split", "fusion", "bootstrap", "versions", "machine", "fusion_fit", "inputs")
 
 
-def page(report: Mapping[str, Any]) -> str:
+def page(report: Report) -> str:
     """Return the whole page as text; every string of the report is escaped."""
-    k = report["k"][-1]
-    names = list(report["channels"])
+    k = report.k[-1]
     return render(
         "report.html.j2",
         report=report,
-        title=report.get("dataset") or "evaluation",
+        title=report.dataset or "evaluation",
         k=k,
         rows=_rows(report),
         sentence=sentence(report),
         protocol=protocol(report),
         facts=_facts(report),
-        strata=STRATA,
-        overlap=report[f"overlap@{k}"],
-        names=names,
         # Matplotlib escapes the text that it draws.
         curves=Markup(recall_curves(report)),  # noqa: S704
         marginal=Markup(marginal_bars(report)),  # noqa: S704
         popularity=Markup(popularity_panels(report)),  # noqa: S704
-        notices=report.get("notices", []),
-        advice=advice(report),
-        selection=report.get("selection"),
-        costs_of=lambda name: {key: report["channels"][name][key] for key in ("query_us", "size_bytes")},
         latency=Markup(latency_scatter(report)),  # noqa: S704
-        pools=[report[name] for name in ("pool", "pool_published") if report.get(name, {}).get("removals")],
+        advice=advice(report),
+        pools=[pool for pool in (report.pool, report.pool_published) if pool and pool.get("removals")],
         settings=_settings(report),
+        costs_of=lambda name: _costs(report.channels[name]),
         size=numbers.size,
         microseconds=numbers.microseconds,
         pool_lines=pool_lines,
@@ -71,34 +53,48 @@ def page(report: Mapping[str, Any]) -> str:
     )
 
 
-def _rows(report: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return one mapping a channel, and the merged list last."""
-    k = report["k"][-1]
-    rows = [
-        {"name": name, "colour": colour(position), "fused": False, **row}
-        for position, (name, row) in enumerate(report["channels"].items())
-    ]
-    rows.append({"name": "fused", "colour": "currentColor", "fused": True, **report["fused"]})
-    best = {cutoff: max(row[f"recall@{cutoff}"] for row in rows) for cutoff in report["k"]}
-    for row in rows:
-        row["best"] = {cutoff for cutoff in report["k"] if row[f"recall@{cutoff}"] == best[cutoff]}
-        row["vs_hot"] = row.get(f"vs_hot@{k}")
-    return rows
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A channel or the merged list in the tables; ``best`` are the cut-offs at which nothing has a higher recall."""
+
+    name: str
+    colour: str
+    fused: bool
+    best: frozenset[int]
+    metrics: ChannelReport | FusedReport
 
 
-def _facts(report: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return the numbers that stand at the top of the page."""
-    k, users = report["k"][-1], report["users"]
+def _rows(report: Report) -> list[_Row]:
+    best = {k: max(row.recall[k] for row in report.rows.values()) for k in report.k}
     return [
-        (f"Recall@{k}, fused", f"{numbers.percent(report['fused'][f'recall@{k}'], 1)} %"),
-        ("in any channel", f"{numbers.percent(report['fused'][f'union_recall@{k}'], 1)} %"),
-        ("users measured", f"{users['measured']:,}"),
-        ("items in the pool", f"{users['pool']:,}"),
-        ("one merged query", f"{report['fused']['query_us'] / 1000:.1f} ms"),
+        _Row(
+            name,
+            "currentColor" if name == FUSED else colour(position),
+            name == FUSED,
+            frozenset(k for k in report.k if row.recall[k] == best[k]),
+            row,
+        )
+        for position, (name, row) in enumerate(report.rows.items())
     ]
 
 
-def _settings(report: Mapping[str, Any]) -> str:
+def _costs(row: ChannelReport) -> dict[str, float]:
+    return {"query_us": row.query_us, "size_bytes": row.size_bytes}
+
+
+def _facts(report: Report) -> list[tuple[str, str]]:
+    """Return the numbers that stand at the top of the page."""
+    k, users, fused = report.k[-1], report.users, report.fused
+    return [
+        (f"Recall@{k}, fused", f"{numbers.percent(fused.recall[k], 1)} %"),
+        ("in any channel", f"{numbers.percent(fused.union_recall[k], 1)} %"),
+        ("users measured", f"{users.measured:,}"),
+        ("items in the pool", f"{users.pool:,}"),
+        ("one merged query", f"{fused.query_us / 1000:.1f} ms"),
+    ]
+
+
+def _settings(report: Report) -> str:
     """Return everything that is no measurement, as JSON text."""
-    rest = {key: value for key, value in report.items() if key not in _TOLD and "@" not in key}
-    return json.dumps(rest, ensure_ascii=False, indent=2)
+    values = report.to_dict()
+    return json.dumps({key: values[key] for key in _SETTINGS if key in values}, ensure_ascii=False, indent=2)

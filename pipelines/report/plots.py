@@ -6,12 +6,13 @@ import colorsys
 import io
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from graphrec.errors import MissingExtraError
 
-from ..evaluation.accumulator import STRATA
+from .parts import FUSED, STRATA, ChannelReport, FusedReport
+from .report import Report
 
 try:
     import matplotlib as mpl
@@ -55,15 +56,15 @@ def colour(position: int) -> str:
     return "#" + "".join(f"{round(255 * part):02x}" for part in rgb)
 
 
-def recall_curves(report: Mapping[str, Any]) -> str:
+def recall_curves(report: Report) -> str:
     """Return Recall@K over K, a line a channel and a thick one for the merged list."""
 
     def draw(figure: Figure) -> None:
         axes = figure.add_subplot()
-        cutoffs = report["k"]
-        for position, (name, row) in enumerate(report["channels"].items()):
+        cutoffs = list(report.k)
+        for position, (name, row) in enumerate(report.channels.items()):
             axes.plot(cutoffs, _recalls(row, cutoffs), marker="o", ms=4, lw=1.6, color=colour(position), label=name)
-        axes.plot(cutoffs, _recalls(report["fused"], cutoffs), marker="D", ms=5, lw=2.6, color=INK, label="fused")
+        axes.plot(cutoffs, _recalls(report.fused, cutoffs), marker="D", ms=5, lw=2.6, color=INK, label=FUSED)
         if len(cutoffs) > 1:
             axes.set_xscale("log")
         axes.set_xticks(cutoffs, [str(k) for k in cutoffs])
@@ -73,8 +74,7 @@ def recall_curves(report: Mapping[str, Any]) -> str:
         axes.set_ylabel("Recall@K, %")
         handles, labels = axes.get_legend_handles_labels()
         # The legend stands in the order of the lines' right ends.
-        heights = [*(row[f"recall@{cutoffs[-1]}"] for row in report["channels"].values())]
-        heights.append(report["fused"][f"recall@{cutoffs[-1]}"])
+        heights = [row.recall[cutoffs[-1]] for row in report.rows.values()]
         order = sorted(range(len(labels)), key=lambda i: -heights[i])
         axes.legend(
             [handles[i] for i in order], [labels[i] for i in order], loc="center left", bbox_to_anchor=(1.01, 0.5)
@@ -83,17 +83,17 @@ def recall_curves(report: Mapping[str, Any]) -> str:
     return svg(draw, "curves", (7.6, 4.0))
 
 
-def marginal_bars(report: Mapping[str, Any]) -> str:
+def marginal_bars(report: Report) -> str:
     """Return a bar a channel: what the merged list loses without it, at the largest K."""
-    k, names = report["k"][-1], list(report["channels"])
+    k, names = report.k[-1], list(report.channels)
 
     def draw(figure: Figure) -> None:
         axes = figure.add_subplot()
-        gains = [report["channels"][name][f"marginal_recall@{k}"] for name in names]
-        heights = [100 * estimate for estimate, _, _ in gains]
+        gains = [row.marginal_recall[k] for row in report.channels.values()]
+        heights = [100 * gain.estimate for gain in gains]
         # Rounding may leave an end on the wrong side of its estimate by a hair.
-        below = [max(100 * (estimate - low), 0.0) for estimate, low, _ in gains]
-        above = [max(100 * (high - estimate), 0.0) for estimate, _, high in gains]
+        below = [max(100 * (gain.estimate - gain.low), 0.0) for gain in gains]
+        above = [max(100 * (gain.high - gain.estimate), 0.0) for gain in gains]
         colours = [colour(position) for position in range(len(names))]
         axes.barh(names, heights, xerr=[below, above], color=colours, height=0.6, ecolor=INK, capsize=3)
         axes.axvline(0, color=INK, lw=1)
@@ -104,15 +104,15 @@ def marginal_bars(report: Mapping[str, Any]) -> str:
     return svg(draw, "marginal", (7.6, 1.1 + 0.36 * len(names)))
 
 
-def popularity_panels(report: Mapping[str, Any]) -> str:
+def popularity_panels(report: Report) -> str:
     """Return a panel for head, torso, tail and coverage, a bar a channel in each: who serves the tail."""
-    k, rows = report["k"][-1], {**report["channels"], "fused": report["fused"]}
+    k, rows = report.k[-1], report.rows
     inks = [*(colour(position) for position in range(len(rows) - 1)), INK]
     panels = [
-        (f"{stratum}: recall, %", [row[f"strata_recall@{k}"][stratum] or 0.0 for row in rows.values()])
+        (f"{stratum}: recall, %", [getattr(row.strata_recall[k], stratum) or 0.0 for row in rows.values()])
         for stratum in STRATA
     ]
-    panels.append(("coverage, %", [row[f"coverage@{k}"] for row in rows.values()]))
+    panels.append(("coverage, %", [row.coverage[k] for row in rows.values()]))
 
     def draw(figure: Figure) -> None:
         every = figure.subplots(1, len(panels), sharey=True)
@@ -136,17 +136,16 @@ def popularity_panels(report: Mapping[str, Any]) -> str:
     return svg(draw, "popularity", (7.6, 0.9 + 0.3 * len(rows)))
 
 
-def latency_scatter(report: Mapping[str, Any]) -> str:
+def latency_scatter(report: Report) -> str:
     """Return Recall at the largest K over the time of one query."""
-    k = report["k"][-1]
+    k = report.k[-1]
 
     def draw(figure: Figure) -> None:
         axes = figure.add_subplot()
-        rows = {**report["channels"], "fused": report["fused"]}
-        for position, (name, row) in enumerate(rows.items()):
-            ink = INK if name == "fused" else colour(position)
-            place = (row["query_us"], 100 * row[f"recall@{k}"])
-            axes.plot(*place, marker="D" if name == "fused" else "o", ms=8, color=ink)
+        for position, (name, row) in enumerate(report.rows.items()):
+            ink = INK if name == FUSED else colour(position)
+            place = (row.query_us, 100 * row.recall[k])
+            axes.plot(*place, marker="D" if name == FUSED else "o", ms=8, color=ink)
             axes.annotate(name, place, xytext=(8, -3), textcoords="offset points")
         axes.set_xscale("log")
         # Plain numbers: powers of ten would need mathematical text.
@@ -165,8 +164,8 @@ def _leads(value: float, digits: tuple[int, ...]) -> bool:
     return any(math.isclose(value, digit * 10 ** math.floor(math.log10(value))) for digit in digits)
 
 
-def _recalls(row: Mapping[str, Any], cutoffs: list[int]) -> list[float]:
-    return [100 * row[f"recall@{k}"] for k in cutoffs]
+def _recalls(row: ChannelReport | FusedReport, cutoffs: list[int]) -> list[float]:
+    return [100 * row.recall[k] for k in cutoffs]
 
 
 def svg(draw: Callable[[Figure], None], name: str, inches: tuple[float, float]) -> str:

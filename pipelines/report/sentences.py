@@ -1,4 +1,4 @@
-"""What a report says in sentences: how it was measured, what came of it, what the pool lost."""
+"""A report in sentences: how it was measured, what came of it, what the pool lost."""
 
 from __future__ import annotations
 
@@ -6,41 +6,41 @@ from collections.abc import Mapping
 from typing import Any
 
 from .numbers import percent, points_interval, verdict
+from .report import Report
 
 
-def sentence(report: Mapping[str, Any]) -> str:
+def sentence(report: Report) -> str:
     """Return how the merged list compares with the best single channel, in one sentence."""
-    k = report["k"][-1]
-    against = report[f"fused_vs_best@{k}"]
+    k = report.k[-1]
+    best = report.fused_vs_best[k]
     return (
-        f"Recall@{k}: fused {percent(report['fused'][f'recall@{k}'])} %, best channel {against['channel']} "
-        f"{percent(report['channels'][against['channel']][f'recall@{k}'])} %, difference "
-        f"{points_interval(against['difference'])} points: {verdict(against['difference'])}"
+        f"Recall@{k}: fused {percent(report.fused.recall[k])} %, best channel {best.channel} "
+        f"{percent(report.channels[best.channel].recall[k])} %, difference "
+        f"{points_interval(best.difference)} points: {verdict(best.difference)}"
     )
 
 
-def protocol(report: Mapping[str, Any]) -> str:
+def protocol(report: Report) -> str:
     """Return split, seed and who was measured, in one line."""
-    split = report.get("split", {})
-    told = [f"{key} {split[key]}" for key in ("test_share", "n", "cut") if split.get(key) is not None]
-    users = report["users"]
+    split, users = report.split, report.users
+    settings = [f"{key} {split[key]}" for key in ("test_share", "n", "cut") if split.get(key) is not None]
     return (
-        f"split: {' '.join([str(split.get('kind', 'not stated')), *told])}; seed {report['seed']}; "
-        f"{users['measured']:,} of {users['with_truth']:,} users with truth; pool {users['pool']:,} items; full ranking"
+        f"split: {' '.join([str(split.get('kind', 'not stated')), *settings])}; seed {report.seed}; "
+        f"{users.measured:,} of {users.with_truth:,} users with truth; pool {users.pool:,} items; full ranking"
     )
 
 
 def pool_lines(pool: Mapping[str, Any]) -> list[str]:
-    """Return the rest of what there is to say of a pool, a line each."""
+    """Return how large a pool is and how its lists and rules came out, a line each; ``pool`` as in the report."""
     since = f" as of {pool['now']} ({pool['now_from']})" if pool["now"] else ""
     lines = [f"{pool['left']:,} of {pool['items']:,} items in the pool, judged on {pool['events']} events{since}"]
     for name, verb in (("allow", "brought back"), ("deny", "removed")):
         if (given := pool[name])["given"]:
             count = pool["brought_back" if name == "allow" else "denied"]
-            strange = f"; {given['unknown']:,} are no items: {', '.join(given['unknown_examples'])}"
-            lines.append(f"{name}: {given['given']:,} ids, {count:,} items {verb}{strange if given['unknown'] else ''}")
-    for one in pool["removals"]:
-        said = [f"{one['unknown']:,} with nothing known"] if one["unknown"] else []
-        said += [f"{one['spared']:,} spared as new"] if one["spared"] else []
-        lines += [f"{one['rule']}: {', '.join(said)}"] if said else []
+            unknown = f"; {given['unknown']:,} are no items: {', '.join(given['unknown_examples'])}"
+            lines.append(f"{name}: {given['given']:,} ids, {count:,} items {verb}{unknown if given['unknown'] else ''}")
+    for removal in pool["removals"]:
+        words = [f"{removal['unknown']:,} with nothing known"] if removal["unknown"] else []
+        words += [f"{removal['spared']:,} spared as new"] if removal["spared"] else []
+        lines += [f"{removal['rule']}: {', '.join(words)}"] if words else []
     return lines + list(pool["notes"])

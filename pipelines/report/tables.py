@@ -9,34 +9,35 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from ..evaluation.accumulator import STRATA
 from .advice import advice
-from .numbers import DASH, microseconds, percent, points_interval, rounded_values, seconds, size
+from .numbers import DASH, microseconds, percent, points_interval, seconds, size
+from .parts import FUSED, STRATA, ChannelReport, FusedReport
+from .report import Report
 from .sentences import pool_lines, protocol, sentence
 
 # Cut-offs that fit beside the other columns.
 _SHOWN_CUTOFFS = 5
 
 
-def report_tables(report: Mapping[str, Any]) -> list[Table]:
+def report_tables(report: Report) -> list[Table]:
     """Return the tables for a terminal of 80 columns: how good, for whom, what each brings, what the pool lost."""
     # Rounded like the files, so that a number reads the same everywhere.
-    rounded = rounded_values(report)
-    told = [pool_table(rounded["pool"])] if rounded.get("pool", {}).get("removals") else []
-    return [_quality(rounded), _popularity(rounded), _contribution(rounded), *told]
+    rounded = report.rounded()
+    pools = [pool_table(rounded.pool)] if rounded.pool.get("removals") else []
+    return [_quality(rounded), _popularity(rounded), _contribution(rounded), *pools]
 
 
-def report_lines(report: Mapping[str, Any]) -> list[str]:
+def report_lines(report: Report) -> list[str]:
     """Return what to know before reading the tables, and what to do after: notices and the advice for a budget."""
-    return [*report.get("notices", ()), *advice(rounded_values(report))]
+    return [*report.notices, *advice(report.rounded())]
 
 
 def pool_table(pool: Mapping[str, Any]) -> Table:
     """Return what each rule of the pool removed."""
     table = _table(f"What each pool rule removed, of {pool['items']:,} items", ["alone", "only it", "in turn", "left"])
-    for one in pool["removals"]:
-        counts = [f"{one[name]:,}" for name in ("alone", "only", "in_turn", "left")]
-        table.add_row(one["rule"], *counts)
+    for removal in pool["removals"]:
+        counts = [f"{removal[name]:,}" for name in ("alone", "only", "in_turn", "left")]
+        table.add_row(removal["rule"], *counts)
     table.columns[0].header, table.columns[0].max_width = "rule", 44
     table.columns[0].no_wrap = False
     table.caption = "\n".join(pool_lines(pool))
@@ -59,57 +60,59 @@ def _table(title: str, names: list[str]) -> Table:
     return table
 
 
-def _quality(report: Mapping[str, Any]) -> Table:
-    cutoffs, k = report["k"][-_SHOWN_CUTOFFS:], report["k"][-1]
+def _quality(report: Report) -> Table:
+    """How good the lists are."""
+    cutoffs, k = report.k[-_SHOWN_CUTOFFS:], report.k[-1]
     table = _table(
-        f"{report.get('dataset') or 'evaluation'}: shares in %",
+        f"{report.dataset or 'evaluation'}: shares in %",
         [*(f"R@{cutoff}" for cutoff in cutoffs), f"NDCG@{k}", f"hit@{k}", f"cover@{k}", "bits"],
     )
-    rows = {**report["channels"], "fused": report["fused"]}
-    best = {cutoff: max(row[f"recall@{cutoff}"] for row in rows.values()) for cutoff in cutoffs}
-    for name, row in rows.items():
-        recalls = [
-            Text(percent(value), style="bold") if value == best[cutoff] else percent(value)
-            for cutoff, value in ((cutoff, row[f"recall@{cutoff}"]) for cutoff in cutoffs)
-        ]
-        novelty = row[f"novelty@{k}"]
-        others = [percent(row[f"{metric}@{k}"], 1) for metric in ("ndcg", "hit_rate", "coverage")]
-        table.add_row(name, *recalls, *others, DASH if novelty is None else f"{novelty:.1f}")
-        if name == list(report["channels"])[-1]:
+    best = {cutoff: max(row.recall[cutoff] for row in report.rows.values()) for cutoff in cutoffs}
+    for name, row in report.rows.items():
+        if name == FUSED:
             table.add_section()
+        recalls = [
+            Text(percent(row.recall[cutoff]), style="bold")
+            if row.recall[cutoff] == best[cutoff]
+            else percent(row.recall[cutoff])
+            for cutoff in cutoffs
+        ]
+        others = [percent(metric[k], 1) for metric in (row.ndcg, row.hit_rate, row.coverage)]
+        novelty = row.novelty[k]
+        table.add_row(name, *recalls, *others, DASH if novelty is None else f"{novelty:.1f}")
     table.caption = protocol(report)
     return table
 
 
-def _contribution(report: Mapping[str, Any]) -> Table:
-    k = report["k"][-1]
+def _contribution(report: Report) -> Table:
+    """What each channel adds, and what it costs."""
+    k = report.k[-1]
     table = _table(
         f"What each channel brings at {k}, in points of Recall@{k} [95 %]",
         ["only here", "marginal", "fit s", "size", "µs/query"],
     )
-    for name, row in report["channels"].items():
-        told = [f"{row[f'unique_hits@{k}']:,}", points_interval(row[f"marginal_recall@{k}"])]
-        table.add_row(name, *told, *_costs(row))
+    for name, row in report.channels.items():
+        gains = [f"{row.unique_hits[k]:,}", points_interval(row.marginal_recall[k])]
+        table.add_row(name, *gains, *_costs(row))
     table.add_section()
-    table.add_row("fused", "", "", *_costs(report["fused"]))
+    table.add_row(FUSED, "", "", *_costs(report.fused))
     table.caption = sentence(report)
     return table
 
 
-def _popularity(report: Mapping[str, Any]) -> Table:
+def _popularity(report: Report) -> Table:
     """Who serves the tail."""
-    k = report["k"][-1]
+    k = report.k[-1]
     table = _table(
         f"Recall@{k} by popularity of the true item, in %", [*STRATA, "cover", "Gini", "popular", "returned"]
     )
-    for name, row in {**report["channels"], "fused": report["fused"]}.items():
-        if name == "fused":
+    for name, row in report.rows.items():
+        if name == FUSED:
             table.add_section()
-        strata = [percent(row[f"strata_recall@{k}"][stratum], 1) for stratum in STRATA]
-        spread = [percent(row[f"coverage@{k}"], 1), f"{row[f'gini@{k}']:.2f}"]
-        returned = row.get(f"returned@{k}")
-        told = [percent(row[f"popularity_overlap@{k}"], 0), "" if returned is None else f"{returned:,.0f}"]
-        table.add_row(name, *strata, *spread, *told)
+        strata = [percent(getattr(row.strata_recall[k], stratum), 1) for stratum in STRATA]
+        spread = [percent(row.coverage[k], 1), f"{row.gini[k]:.2f}", percent(row.popularity_overlap[k], 0)]
+        returned = f"{row.returned[k]:,.0f}" if isinstance(row, ChannelReport) else ""
+        table.add_row(name, *strata, *spread, returned)
     table.caption = (
         "head: the most popular items with a third of all (user, item) pairs; torso: the "
         f"next third; tail: the rest. popular: share of the list among the top {k} items"
@@ -117,5 +120,5 @@ def _popularity(report: Mapping[str, Any]) -> Table:
     return table
 
 
-def _costs(row: Mapping[str, Any]) -> tuple[str, str, str]:
-    return seconds(row["fit_s"]), size(row["size_bytes"]), microseconds(row["query_us"])
+def _costs(row: ChannelReport | FusedReport) -> tuple[str, str, str]:
+    return seconds(row.fit_s), size(row.size_bytes), microseconds(row.query_us)

@@ -8,7 +8,7 @@ from typing import Any
 
 from graphrec.errors import MissingExtraError
 
-from .report import changed_settings, protocol, said_value
+from .report import changed_settings, gain, protocol, said_value
 
 try:
     from markupsafe import Markup
@@ -30,6 +30,7 @@ def page(report: Mapping[str, Any]) -> str:
         protocol=protocol(report),
         plots={name: _plots(row, report["metric"], name) for name, row in report["channels"].items()},
         settings=_settings(report),
+        gain=gain,
         changed_settings=changed_settings,
         said_value=said_value,
     )

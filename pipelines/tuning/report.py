@@ -13,7 +13,7 @@ from rich.text import Text
 
 from graphrec.contracts.domains import Space
 from graphrec.contracts.recipe import Recipe
-from graphrec.evaluation.bootstrap import difference_interval
+from graphrec.evaluation.bootstrap import Interval, difference_interval
 
 from ..environment import package_versions
 from ..report.numbers import DASH, percent, points_interval
@@ -61,16 +61,16 @@ def channel_report(search: Search, *, rounds: int, seed: int) -> dict[str, Any]:
     log, best, present = search.log, search.log.best, search.log.present
     if best is None or present is None:
         raise ValueError(f"channel {search.channel!r} has no trial that worked")
-    gain = None
+    better = None
     if present.value is not None:
         ours, theirs = log.values(best), log.values(present)
-        gain = difference_interval(ours, theirs, rounds=rounds, seed=seed).to_list()
+        better = difference_interval(ours, theirs, rounds=rounds, seed=seed).to_list()
     found = {
         "recipe": search.kind,
         "space": {field: domain.to_dict() for field, domain in search.space.items()},
         "present": {"value": present.value, "message": present.message, "settings": search.settings(None)},
         "best": {"trial": best.number, "value": best.value, "settings": search.tried(best)},
-        "gain": gain,
+        "gain": better,
         "changed": {field: list(pair) for field, pair in search.changes().items()},
         "importances": importances(search.space, log.trials),
         "seconds": round(sum(trial.fit_s + trial.measure_s for trial in log.trials), 3),
@@ -128,11 +128,16 @@ def tune_table(report: Mapping[str, Any]) -> Table:
             name,
             percent(row["present"]["value"]),
             Text(percent(row["best"]["value"]), style="bold"),
-            points_interval(row["gain"]),
+            points_interval(gain(row)),
             "\n".join(changed_settings(row)) or DASH,
         )
     table.caption = protocol(report)
     return table
+
+
+def gain(row: Mapping[str, Any]) -> Interval | None:
+    """Return how much better the best trial is than the present settings; None where these failed."""
+    return None if row["gain"] is None else Interval(*row["gain"])
 
 
 def changed_settings(row: Mapping[str, Any]) -> list[str]:

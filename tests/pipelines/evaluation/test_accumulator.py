@@ -4,6 +4,7 @@ import pytest
 from graphrec.data.interactions import Interactions
 from graphrec.data.lists import item_lists
 from graphrec.pipelines.evaluation.accumulator import Accumulator, evaluator, popularity_strata
+from graphrec.pipelines.report.parts import StrataRecall
 
 
 def test_each_stratum_holds_about_a_third_of_the_pairs() -> None:
@@ -31,15 +32,15 @@ def test_results_by_hand() -> None:
     accumulator.add(0, item_lists([[3, 2]]), item_lists([[2]]))
     accumulator.add(1, item_lists([[]]), item_lists([[3]]))
     row = accumulator.results(np.array([1, 0, 1]))
-    assert (row["recall@1"], row["recall@2"], row["hit_rate@2"]) == (0.0, 0.5, 0.5)
-    assert row["coverage@2"] == pytest.approx(2 / 5)
-    assert row["novelty@2"] == pytest.approx((-np.log2(3 / 4) - np.log2(1 / 4)) / 2)
-    assert row["popularity_overlap@1"] == 1.0
-    assert row["strata_recall@2"] == {"head": 0.0, "torso": None, "tail": 1.0}
+    assert (row["recall"][1], row["recall"][2], row["hit_rate"][2]) == (0.0, 0.5, 0.5)
+    assert row["coverage"][2] == pytest.approx(2 / 5)
+    assert row["novelty"][2] == pytest.approx((-np.log2(3 / 4) - np.log2(1 / 4)) / 2)
+    assert row["popularity_overlap"][1] == 1.0
+    assert row["strata_recall"][2] == StrataRecall(head=0.0, torso=None, tail=1.0)
 
 
 def test_a_channel_that_never_answers_has_no_novelty() -> None:
     against = evaluator(Interactions([0], [0], n_users=1, n_items=2), np.ones(2, dtype=np.bool_), [1])
     accumulator = Accumulator(against, 1)
     accumulator.add(0, item_lists([[]]), item_lists([[1]]))
-    assert accumulator.results(np.array([0, 0, 1]))["novelty@1"] is None
+    assert accumulator.results(np.array([0, 0, 1]))["novelty"][1] is None

@@ -1,6 +1,5 @@
 import dataclasses
 import importlib.metadata
-import json
 import math
 from importlib.metadata import PackageNotFoundError
 from typing import Any
@@ -21,6 +20,7 @@ from graphrec.data.lists import ItemLists, item_lists, take_lists
 from graphrec.data.neighbours import NeighbourTable
 from graphrec.data.splits import Split, held_out, split_by_ratio, split_by_time
 from graphrec.errors import ConfigError, DataError
+from graphrec.evaluation.bootstrap import Interval
 from graphrec.evaluation.held_out import held_out_panel
 from graphrec.evaluation.metrics import rank_metrics
 from graphrec.fusion.priority import Priority
@@ -29,15 +29,19 @@ from graphrec.fusion.snake import Snake
 from graphrec.operations.recipe import Operations
 from graphrec.pipelines.evaluation import panel_lists
 from graphrec.pipelines.evaluation.accumulator import evaluator
-from graphrec.pipelines.evaluation.evaluate import evaluate
+from graphrec.pipelines.evaluation.evaluate import EvaluationSettings, evaluate
 from graphrec.pipelines.evaluation.panel_lists import PanelLists, ask_all
 from graphrec.pipelines.evaluation.validation import measured
+from graphrec.pipelines.jobs.fitting import Fitted
+from graphrec.pipelines.report.parts import Comparison
+from graphrec.pipelines.report.report import Report
 from graphrec.recallers.neighbours import NeighbourRecaller
 from graphrec.recallers.ranked import RankedRecaller
 from graphrec.version import __version__
 from tests.worlds import checkerboard, ruled, skewed
 
 K = [3, 8]
+NOTHING = Interval(0.0, 0.0, 0.0)
 
 
 def world(split: Split | None = None) -> tuple[RecallData, Split, dict[str, Recaller]]:
@@ -48,17 +52,15 @@ def world(split: Split | None = None) -> tuple[RecallData, Split, dict[str, Reca
     return data, held, {name: recipe.fit(data) for name, recipe in recipes.items()}
 
 
-def run(data: RecallData, held: Split, channels: dict[str, Recaller], **options: Any) -> dict[str, Any]:
-    chosen = {
-        "k": K,
-        "fit_s": dict.fromkeys(channels, 0.5),
-        "size_bytes": dict.fromkeys(channels, 1000),
-        "seed": 3,
-        "bootstrap_rounds": 100,
-        **options,
-    }
-    fusion = chosen.pop("fusion", Rrf())
-    return evaluate(channels, fusion, data, held.test, **chosen)
+def fitted(channels: dict[str, Recaller]) -> Fitted:
+    return Fitted(channels, dict.fromkeys(channels, 0.5), dict.fromkeys(channels, 1000), {})
+
+
+def run(data: RecallData, held: Split, channels: dict[str, Recaller], **options: Any) -> Report:
+    others = {name: options.pop(name) for name in ("validation", "progress") if name in options}
+    fusion = options.pop("fusion", Rrf())
+    settings = EvaluationSettings(**{"k": K, "seed": 3, "bootstrap_rounds": 100, **options})
+    return evaluate(fitted(channels), fusion, data, held.test, settings, **others)
 
 
 def slow_lists(data: RecallData, channel: Recaller, users: list[int], k: int) -> list[list[int]]:
@@ -92,48 +94,45 @@ def test_every_number_against_the_slow_way() -> None:
     lists["fused"] = [
         items.tolist() for items, _ in Rrf().merge({n: item_lists(part) for n, part in lists.items()}, K[-1]).lists
     ]
-    rows = {**report["channels"], "fused": report["fused"]}
-    for name, row in rows.items():
+    for name, row in report.rows.items():
         for k in K:
             tops = [answer[:k] for answer in lists[name]]
             hits = [len(set(top) & true) for top, true in zip(tops, truth.values(), strict=True)]
             recall = np.mean([h / len(true) for h, true in zip(hits, truth.values(), strict=True)])
-            assert row[f"recall@{k}"] == pytest.approx(recall)
-            assert row[f"hit_rate@{k}"] == pytest.approx(np.mean([h > 0 for h in hits]))
-            assert row[f"coverage@{k}"] == pytest.approx(len({i for top in tops for i in top}) / data.pool.sum())
+            assert row.recall[k] == pytest.approx(recall)
+            assert row.hit_rate[k] == pytest.approx(np.mean([h > 0 for h in hits]))
+            assert row.coverage[k] == pytest.approx(len({i for top in tops for i in top}) / data.pool.sum())
             ideals = [sum(1 / math.log2(p + 2) for p in range(min(k, len(true)))) for true in truth.values()]
             gains = [ndcg(top, true) / best for top, true, best in zip(tops, truth.values(), ideals, strict=True)]
-            assert row[f"ndcg@{k}"] == pytest.approx(np.mean(gains))
-            strata = row[f"strata_recall@{k}"]
-            assert set(strata) == {"head", "torso", "tail"}
+            assert row.ndcg[k] == pytest.approx(np.mean(gains))
     for k in K:
         for a in channels:
             others = [set().union(*(lists[b][i][:k] for b in channels if b != a)) for i in range(len(truth))]
             alone = [(set(lists[a][i][:k]) & true) - others[i] for i, true in enumerate(truth.values())]
-            assert rows[a][f"unique_hits@{k}"] == sum(map(len, alone))
+            assert report.channels[a].unique_hits[k] == sum(map(len, alone))
             for b in channels:
                 both = sum(len(set(x[:k]) & set(y[:k])) for x, y in zip(lists[a], lists[b], strict=True))
-                assert report[f"overlap@{k}"][a][b] == pytest.approx(both / sum(len(x[:k]) for x in lists[a]))
+                assert report.overlap[k][a][b] == pytest.approx(both / sum(len(x[:k]) for x in lists[a]))
 
 
 def test_marginal_recall_and_comparisons() -> None:
     data, split, channels = world()
     report = run(data, split, channels)
     for k in K:
-        for name, row in report["channels"].items():
+        for name, row in report.channels.items():
             others = {other: channel for other, channel in channels.items() if other != name}
-            without = run(data, split, others, k=K)["fused"][f"recall@{k}"]
-            estimate, low, high = row[f"marginal_recall@{k}"]
-            assert estimate == pytest.approx(report["fused"][f"recall@{k}"] - without)
-            assert low <= estimate <= high
+            without = run(data, split, others, k=K).fused.recall[k]
+            gain = row.marginal_recall[k]
+            assert gain.estimate == pytest.approx(report.fused.recall[k] - without)
+            assert gain.low <= gain.estimate <= gain.high
             if name != "hot":
-                against = row[f"recall@{k}"] - report["channels"]["hot"][f"recall@{k}"]
-                assert row[f"vs_hot@{k}"][0] == pytest.approx(against)
-        best = max(report["channels"], key=lambda name: report["channels"][name][f"recall@{k}"])
-        against = report[f"fused_vs_best@{k}"]
-        assert against["channel"] == best
-        difference = report["fused"][f"recall@{k}"] - report["channels"][best][f"recall@{k}"]
-        assert against["difference"][0] == pytest.approx(difference)
+                against = row.recall[k] - report.channels["hot"].recall[k]
+                assert row.vs_hot is not None
+                assert row.vs_hot[k].estimate == pytest.approx(against)
+        best = max(report.channels, key=lambda name: report.channels[name].recall[k])
+        assert report.fused_vs_best[k].channel == best
+        difference = report.fused.recall[k] - report.channels[best].recall[k]
+        assert report.fused_vs_best[k].difference.estimate == pytest.approx(difference)
 
 
 def test_the_strata_add_up_to_the_hits() -> None:
@@ -143,30 +142,23 @@ def test_the_strata_add_up_to_the_hits() -> None:
     found = sum(len(set(answer) & true) for answer, true in zip(answers, truth.values(), strict=True))
     measure = evaluator(data.interactions, data.pool, K)
     sizes = np.bincount([measure.strata[i] for true in truth.values() for i in true], minlength=3)
-    shares = report["channels"]["hot"]["strata_recall@8"]
-    assert sum(share * size for share, size in zip(shares.values(), sizes, strict=True)) == pytest.approx(found)
+    shares = report.channels["hot"].strata_recall[8]
+    hits = sum(share * size for share, size in zip(dataclasses.astuple(shares), sizes, strict=True))
+    assert hits == pytest.approx(found)
 
 
-def test_the_report_has_the_promised_keys() -> None:
+def test_rows_are_in_order_and_say_what_channels_cost() -> None:
     data, split, channels = world()
     report = run(data, split, channels)
-    assert (report["seed"], report["k"], list(report["channels"])) == (3, K, ["hot", "item-cf", "tag"])
-    shared = {f"{metric}@{k}" for metric in ("recall", "ndcg", "hit_rate", "coverage", "novelty") for k in K}
-    costs = {"fit_s", "size_bytes", "query_us"}
-    for row in report["channels"].values():
-        own = {f"{metric}@{k}" for metric in ("unique_hits", "marginal_recall") for k in K}
-        assert shared | own | costs <= set(row)
-        assert row["query_us"] > 0
-    assert shared | costs <= set(report["fused"])
-    assert report["fused"]["fit_s"] == 1.5
-    assert report["fused"]["size_bytes"] == 3000
-    json.dumps(report, allow_nan=False)
+    assert (report.seed, report.k, list(report.channels)) == (3, (3, 8), ["hot", "item-cf", "tag"])
+    assert all(row.query_us > 0 for row in report.rows.values())
+    assert (report.channels["tag"].fit_s, report.channels["tag"].size_bytes) == (0.5, 1000)
+    assert (report.fused.fit_s, report.fused.size_bytes) == (1.5, 3000)
 
 
-def without_seconds(report: dict[str, Any]) -> dict[str, Any]:
-    for row in (*report["channels"].values(), report["fused"]):
-        row.pop("query_us")
-    return report
+def without_seconds(report: Report) -> Report:
+    channels = {name: dataclasses.replace(row, query_us=0.0) for name, row in report.channels.items()}
+    return dataclasses.replace(report, channels=channels, fused=dataclasses.replace(report.fused, query_us=0.0))
 
 
 def test_chunks_do_not_change_anything(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,7 +168,7 @@ def test_chunks_do_not_change_anything(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(panel_lists, "CHUNK", 7)
     parts = without_seconds(run(data, split, channels, progress=lambda done, total: calls.append((done, total))))
     assert parts == whole
-    n = whole["users"]["measured"]
+    n = whole.users.measured
     assert calls[0] == (7, n)
     assert calls[-1] == (n, n)
 
@@ -184,7 +176,7 @@ def test_chunks_do_not_change_anything(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_sample_of_users_is_that_of_the_seed() -> None:
     data, split, channels = world()
     first = without_seconds(run(data, split, channels, max_users=10))
-    assert first["users"]["measured"] == 10
+    assert first.users.measured == 10
     assert first == without_seconds(run(data, split, channels, max_users=10))
     assert first != without_seconds(run(data, split, channels, max_users=10, seed=4))
 
@@ -195,10 +187,10 @@ def test_users_without_history_are_measured_and_counted() -> None:
     report = run(data, split, channels)
     truth = truth_sets(data, split)
     history = histories(split.train)
-    assert report["users"]["measured"] == len(truth)
-    assert report["users"]["measured_without_history"] == sum(history.lengths[user] == 0 for user in truth) > 0
+    assert report.users.measured == len(truth)
+    assert report.users.measured_without_history == sum(history.lengths[user] == 0 for user in truth) > 0
     outside = sum(not data.pool[i] for items, _ in held_out(split.train, split.test) for i in items)
-    assert report["users"]["true_items_outside_pool"] == outside > 0
+    assert report.users.true_items_outside_pool == outside > 0
 
 
 def test_a_personal_channel_beats_popularity_on_the_checkerboard() -> None:
@@ -207,18 +199,20 @@ def test_a_personal_channel_beats_popularity_on_the_checkerboard() -> None:
     data = dataclasses.replace(whole, interactions=split.train)
     channels: dict[str, Recaller] = {"hot": Hot().fit(data), "item-cf": ItemCF().fit(data)}
     report = run(data, split, channels, k=[5])
-    assert report["channels"]["item-cf"]["recall@5"] == 1.0
-    assert report["channels"]["item-cf"]["vs_hot@5"][1] > 0
+    assert report.channels["item-cf"].recall[5] == 1.0
+    gain = report.channels["item-cf"].vs_hot
+    assert gain is not None
+    assert gain[5].low > 0
 
 
 def test_one_channel_and_quota() -> None:
     data, split, channels = world()
     alone = run(data, split, {"tag": channels["tag"]})
-    assert alone["fused"]["recall@8"] == alone["channels"]["tag"]["recall@8"]
-    assert alone["channels"]["tag"]["marginal_recall@8"][0] == pytest.approx(alone["fused"]["recall@8"])
-    assert "vs_hot@8" not in alone["channels"]["tag"]
+    assert alone.fused.recall[8] == alone.channels["tag"].recall[8]
+    assert alone.channels["tag"].marginal_recall[8].estimate == pytest.approx(alone.fused.recall[8])
+    assert alone.channels["tag"].vs_hot is None
     quota = run(data, split, channels, fusion=Quota({"hot": 4, "tag": 4}))
-    assert quota["fusion"] == {"kind": "quota", "quotas": {"hot": 4, "tag": 4}}
+    assert quota.fusion == {"kind": "quota", "quotas": {"hot": 4, "tag": 4}}
 
 
 FUSIONS: list[Fusion] = [Rrf(), Quota({"hot": 4, "none": 4}), Snake(), Priority(["none"], {"none": 3})]
@@ -230,19 +224,21 @@ def test_a_channel_that_returns_nothing_is_named_and_breaks_nothing(fusion: Fusi
     n = len(data.items)
     nothing: dict[str, Recaller] = {"none": NeighbourRecaller([NeighbourTable([0] * (n + 1), [], [], n_columns=n)])}
     report = run(data, split, {**channels, **nothing}, fusion=fusion, limits={"channels": 2})
-    (notice,) = report["notices"]
+    (notice,) = report.notices
     assert notice.startswith("Channel 'none' returned nothing for any of the 57 users measured")
-    row = report["channels"]["none"]
-    assert row["returned@8"] == row["recall@8"] == row["coverage@8"] == 0
-    assert row["novelty@8"] is None
-    assert row["marginal_recall@8"] == [0.0, 0.0, 0.0]
-    assert set(report["overlap@8"]["none"].values()) == {0.0}
-    assert "none" not in report["selection"]["kept"]
-    json.dumps(report, allow_nan=False)
-    assert report["channels"]["hot"]["returned@8"] == 8
+    row = report.channels["none"]
+    assert row.returned[8] == row.recall[8] == row.coverage[8] == 0
+    assert row.novelty[8] is None
+    assert row.marginal_recall[8] == NOTHING
+    assert set(report.overlap[8]["none"].values()) == {0.0}
+    assert report.selection is not None
+    assert "none" not in report.selection.kept
+    assert Report.from_json(report.to_json()) == report
+    assert report.channels["hot"].returned[8] == 8
     alone = run(data, split, nothing, limits={"query_us": 1e9})
-    assert alone["fused"]["recall@8"] == 0
-    assert alone["selection"]["kept"] == []
+    assert alone.fused.recall[8] == 0
+    assert alone.selection is not None
+    assert alone.selection.kept == ()
 
 
 def merged_recall(data: RecallData, split: Split, channels: dict[str, Recaller], users: list[int], k: int) -> float:
@@ -257,42 +253,45 @@ def merged_recall(data: RecallData, split: Split, channels: dict[str, Recaller],
 def test_channels_chosen_on_validation_are_measured_on_everybody() -> None:
     data, split, channels = world()
     history, truth = histories(data.interactions), truth_sets(data, split)
-    lists = {name: item_lists(slow_lists(data, one, list(truth), 200)) for name, one in channels.items()}
+    lists = {name: item_lists(slow_lists(data, channel, list(truth), 200)) for name, channel in channels.items()}
     # "Validation" where only the channel tag finds anything.
     liked = item_lists([items[:2] for items, _ in lists["tag"]])
     panel = Panel(list(truth), take_lists(history, list(truth)), liked, data.pool)
     validation = PanelLists(panel, channels, lists)
-    report = run(data, split, channels, limits={"channels": 1}, validation=validation)["selection"]
-    assert report["kept"] == ["tag"]
-    assert report["budget"] == {"channels": 1}
-    assert report["chosen_on"] == f"{len(history.lengths[list(truth)])} users of the validation part"
-    assert report["users"] == len(truth)
+    choice = run(data, split, channels, limits={"channels": 1}, validation=validation).selection
+    assert choice is not None
+    assert choice.kept == ("tag",)
+    assert choice.budget == {"channels": 1}
+    assert choice.chosen_on == f"{len(history.lengths[list(truth)])} users of the validation part"
+    assert choice.users == len(truth)
     users = list(truth)
     kept = merged_recall(data, split, {"tag": channels["tag"]}, users, 8)
     whole = merged_recall(data, split, channels, users, 8)
-    assert report["recall"][0] == pytest.approx(kept)
-    assert report["recall_of_all"][0] == pytest.approx(whole)
-    assert report["against_all"][0] == pytest.approx(kept - whole)
-    for name, row in report["dropped"].items():
+    assert choice.recall.estimate == pytest.approx(kept)
+    assert choice.recall_of_all.estimate == pytest.approx(whole)
+    assert choice.against_all.estimate == pytest.approx(kept - whole)
+    for name, row in choice.dropped.items():
         both = {key: channels[key] for key in channels if key in ("tag", name)}
-        assert row["adds"][0] == pytest.approx(merged_recall(data, split, both, users, 8) - kept)
-        assert not row["fits"]
-    assert report["costs"]["size_bytes"] == 1000
-    assert report["costs_of_all"]["size_bytes"] == 3000
-    assert report["costs_of_all"]["channels"] == 3
+        assert row.adds.estimate == pytest.approx(merged_recall(data, split, both, users, 8) - kept)
+        assert not row.fits
+    assert choice.costs["size_bytes"] == 1000
+    assert choice.costs_of_all["size_bytes"] == 3000
+    assert choice.costs_of_all["channels"] == 3
 
 
-def test_without_validation_those_of_whom_one_chose_are_not_reported() -> None:
+def test_without_validation_users_of_the_choice_are_not_reported() -> None:
     data, split, channels = world()
     report = run(data, split, channels, limits={"size_bytes": 2000})
-    chosen, n = report["selection"], report["users"]["measured"]
-    assert chosen["users"] == n // 2
-    assert chosen["chosen_on"].startswith(f"{n - n // 2} of the measured users")
-    assert 1 <= len(chosen["kept"]) <= 2
-    assert chosen["steps"][-1]["recall"] > 0
-    assert "selection" not in run(data, split, channels)
-    one = run(data, split, channels, limits={"size_bytes": 2000}, max_users=1)["selection"]
-    assert one["users"] == 1
+    choice, n = report.selection, report.users.measured
+    assert choice is not None
+    assert choice.users == n // 2
+    assert choice.chosen_on.startswith(f"{n - n // 2} of the measured users")
+    assert 1 <= len(choice.kept) <= 2
+    assert choice.steps[-1].recall > 0
+    assert run(data, split, channels).selection is None
+    single = run(data, split, channels, limits={"size_bytes": 2000}, max_users=1).selection
+    assert single is not None
+    assert single.users == 1
 
 
 def test_channels_are_chosen_and_reported_by_the_lists_that_would_be_served() -> None:
@@ -306,17 +305,18 @@ def test_channels_are_chosen_and_reported_by_the_lists_that_would_be_served() ->
     answers = ask_all(channels, panel, Rrf().channel_depth(8))
     for limit in (1, 2, 3):
         report = run(data, split, channels, limits={"channels": limit}, validation=answers)
-        choice = report["selection"]
-        alone = run(data, split, {name: channels[name] for name in choice["kept"]})
-        assert choice["recall"][0] == pytest.approx(alone["fused"]["recall@8"])
-        assert choice["steps"][-1]["recall"] == pytest.approx(alone["fused"]["recall@8"])
-        assert choice["recall_of_all"][0] == pytest.approx(report["fused"]["recall@8"])
-        for name, row in choice["dropped"].items():
-            more = run(data, split, {key: channels[key] for key in channels if key in (*choice["kept"], name)})
-            assert row["adds"][0] == pytest.approx(more["fused"]["recall@8"] - alone["fused"]["recall@8"])
+        choice = report.selection
+        assert choice is not None
+        alone = run(data, split, {name: channels[name] for name in choice.kept})
+        assert choice.recall.estimate == pytest.approx(alone.fused.recall[8])
+        assert choice.steps[-1].recall == pytest.approx(alone.fused.recall[8])
+        assert choice.recall_of_all.estimate == pytest.approx(report.fused.recall[8])
+        for name, row in choice.dropped.items():
+            more = run(data, split, {key: channels[key] for key in channels if key in (*choice.kept, name)})
+            assert row.adds.estimate == pytest.approx(more.fused.recall[8] - alone.fused.recall[8])
     # The pins count: without them the merged list is another.
     plain = Rrf().merge(answers.lists, 8).lists
-    assert rank_metrics(plain, panel.truth, 8).recall.mean() != pytest.approx(report["fused"]["recall@8"])
+    assert rank_metrics(plain, panel.truth, 8).recall.mean() != pytest.approx(report.fused.recall[8])
 
 
 def test_every_measurement_asks_at_the_moment_of_the_panel() -> None:
@@ -343,9 +343,9 @@ def test_a_difference_of_equal_lists_is_exactly_nothing() -> None:
     data, split, channels = world()
     twins = {"hot": channels["hot"], "twin": channels["hot"]}
     report = run(data, split, twins, fusion=Quota({"hot": 8, "twin": 0}))
-    assert report["channels"]["twin"]["vs_hot@8"] == [0.0, 0.0, 0.0]
-    assert report["channels"]["twin"]["marginal_recall@8"] == [0.0, 0.0, 0.0]
-    assert report["fused_vs_best@8"] == {"channel": "hot", "difference": [0.0, 0.0, 0.0]}
+    assert report.channels["twin"].vs_hot == {3: NOTHING, 8: NOTHING}
+    assert report.channels["twin"].marginal_recall[8] == NOTHING
+    assert report.fused_vs_best[8] == Comparison("hot", NOTHING)
 
 
 def test_it_runs_from_a_source_tree_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -354,7 +354,7 @@ def test_it_runs_from_a_source_tree_that_is_not_installed(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(importlib.metadata, "version", missing)
     data, split, channels = world()
-    assert run(data, split, channels)["versions"] == {"graphrec": __version__}
+    assert run(data, split, channels).versions == {"graphrec": __version__}
 
 
 def test_bad_arguments() -> None:
@@ -367,6 +367,6 @@ def test_bad_arguments() -> None:
         run(data, split, {"fused": channels["hot"]})
     other = Interactions([0], [0], n_users=1, n_items=2)
     with pytest.raises(DataError, match="same vocabularies"):
-        evaluate(channels, Rrf(), data, other, k=K, fit_s={}, size_bytes={}, seed=0)
+        evaluate(fitted(channels), Rrf(), data, other, EvaluationSettings(K, seed=0))
     with pytest.raises(DataError, match="nobody has a held-out item"):
-        evaluate(channels, Rrf(), data, split.train, k=K, fit_s={}, size_bytes={}, seed=0)
+        evaluate(fitted(channels), Rrf(), data, split.train, EvaluationSettings(K, seed=0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
@@ -59,10 +60,11 @@ def work(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_a_choice_is_reported_published_and_kept(tmp_path: Path, config: Config, work: list[str]) -> None:
     trained = train(config, tmp_path / "out")
     assert work == ["choose", "fit", "fit"]
-    chosen = trained.report["channels"]["lightgcn"]["chosen"]
+    chosen = trained.report.channels["lightgcn"].chosen
+    assert chosen is not None
     assert set(chosen) == {"stop_at"}
     assert 1 <= chosen["stop_at"] < 40
-    assert "chosen" not in trained.report["channels"]["hot"]
+    assert trained.report.channels["hot"].chosen is None
     # The bundle holds what the chosen recipe makes of all events.
     whole = load_inputs(config, rejects=None, steps=Silent()).data
     recipe: Any = dataclasses.replace(config.recipes["lightgcn"], **chosen)  # type: ignore[type-var]
@@ -73,7 +75,7 @@ def test_a_choice_is_reported_published_and_kept(tmp_path: Path, config: Config,
     work.clear()
     again = train(config, tmp_path / "out")
     assert work == []
-    assert again.report["channels"]["lightgcn"]["chosen"] == chosen
+    assert again.report.channels["lightgcn"].chosen == chosen
 
 
 def test_the_choice_is_that_of_a_validation_part_of_train(config: Config) -> None:
@@ -99,7 +101,7 @@ def test_nothing_is_held_out_where_nothing_is_chosen(
     report = evaluate(shelf(tmp_path, EARLY.replace("patience = 2\n", "")))
     report_of_choice = evaluate(shelf(tmp_path, EARLY.replace("patience = 2", "patience = 2\nstop_at = 9")))
     assert work == ["fit", "fit"]
-    assert all("chosen" not in rows["channels"]["lightgcn"] for rows in (report, report_of_choice))
+    assert report.channels["lightgcn"].chosen is report_of_choice.channels["lightgcn"].chosen is None
 
 
 def test_a_fitted_fusion_takes_the_channels_of_the_choice(
@@ -117,5 +119,10 @@ def test_a_fitted_fusion_takes_the_channels_of_the_choice(
     assert len(parts) == 1
     # Chosen and asked for the fusion at once; then fitted on the whole training part.
     assert work == ["choose", "fit"]
-    assert report["fusion_fit"]["users"] == len(parts[0].panel)
-    assert report["channels"]["lightgcn"]["chosen"]["stop_at"] < 40
+    fit, chosen = report.fusion_fit, report.channels["lightgcn"].chosen
+    assert fit is not None
+    assert chosen is not None
+    assert fit["users"] == len(parts[0].panel)
+    assert chosen["stop_at"] < 40
+    written = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
+    assert written["channels"]["lightgcn"]["chosen"] == chosen

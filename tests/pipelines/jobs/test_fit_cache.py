@@ -148,8 +148,8 @@ def test_what_did_not_change_is_not_fitted_again(tmp_path: Path, config: Config,
     assert fits == ["ItemCF", "ItemCF"]
     again = train(config, out)
     assert fits == ["ItemCF", "ItemCF"]
-    assert again.report["channels"]["item-cf"]["fit_s"] == first.report["channels"]["item-cf"]["fit_s"]
-    assert again.report["fused"]["recall@5"] == pytest.approx(first.report["fused"]["recall@5"], abs=1e-9)
+    assert again.report.channels["item-cf"].fit_s == first.report.channels["item-cf"].fit_s
+    assert again.report.fused.recall[5] == pytest.approx(first.report.fused.recall[5], abs=1e-9)
     train(config, out, cached=False)
     assert len(fits) == 4
 

@@ -151,8 +151,9 @@ def test_a_bundle_has_the_pool_of_all_events_and_the_report_tells_both(tmp_path:
     report = train(config, tmp_path / "out").report
     bundle = open_bundle(tmp_path / "out")
     assert set(bundle.items.take(np.flatnonzero(bundle.pool))) == ids_of(pool_only(config))
-    assert report["pool"]["left"] == report["users"]["pool"] == len(ids_of(pool_only(config, events="train")))
-    assert report["pool_published"]["left"] == bundle.pool.sum()
+    assert report.pool["left"] == report.users.pool == len(ids_of(pool_only(config, events="train")))
+    assert report.pool_published is not None
+    assert report.pool_published["left"] == bundle.pool.sum()
     written = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
     assert written["pool"]["removals"][0]["rule"] == "price: at least 5"
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
@@ -163,8 +164,8 @@ def test_a_bundle_has_the_pool_of_all_events_and_the_report_tells_both(tmp_path:
 def test_fusion_weights_are_fitted_inside_the_pool(tmp_path: Path) -> None:
     fit = '[fusion]\nweights = "fit"\n'
     report = evaluate(load_config(configured(tmp_path, RULES + fit)))
-    assert report["pool"]["left"] == 21
-    assert set(report["fusion"]["weights"]) == {"hot", "item-cf"}
+    assert report.pool["left"] == 21
+    assert set(report.fusion["weights"]) == {"hot", "item-cf"}
 
 
 def test_the_command(tmp_path: Path, command: Command) -> None:

@@ -23,6 +23,7 @@ from graphrec.pipelines.jobs.evaluate import evaluate
 from graphrec.pipelines.jobs.splitting import inner_section, make_split
 from graphrec.pipelines.jobs.train import Trained, prepare, train
 from graphrec.pipelines.progress import Silent
+from graphrec.pipelines.report.report import Report
 from graphrec.serve.answer import Recalled
 from graphrec.serve.engine import Engine
 from tests.oracles.fusion import calibrated_rate
@@ -31,31 +32,50 @@ from tests.pipelines.shelf import CONFIG, N_BOOKS, N_READERS, write_shelf
 CHANNELS = ["hot", "user-cf", "item-cf", "tag", "kg-neighbours", "node2vec"]
 
 
+METRICS = {"recall", "ndcg", "hit_rate", "coverage", "novelty", "gini", "popularity_overlap", "strata_recall"}
+ROW = {"fit_s", "size_bytes", "query_us"} | {f"{name}@{k}" for name in (*METRICS, "recall_interval") for k in (5, 10)}
+CHANNEL = ROW | {f"{name}@{k}" for name in ("unique_hits", "returned", "marginal_recall", "vs_hot") for k in (5, 10)}
+
+
 def test_report_has_the_published_format(trained: Trained) -> None:
+    """Key for key as programs have read it from the first version on."""
     report = json.loads((trained.bundle.parent / "report.json").read_text(encoding="utf-8"))
-    assert report["dataset"] == "shelf"
-    assert report["seed"] == 7
-    assert report["split"]["kind"] == "ratio"
+    assert set(report) == {
+        *("dataset", "split", "seed", "k", "users", "fusion", "channels", "fused", "fused_vs_best@5", "overlap@5"),
+        *("fused_vs_best@10", "overlap@10", "bootstrap", "definitions", "versions", "machine", "notices", "inputs"),
+        *("pool", "pool_published"),
+    }
+    assert (report["dataset"], report["seed"], report["k"], report["split"]["kind"]) == ("shelf", 7, [5, 10], "ratio")
     assert list(report["channels"]) == CHANNELS
-    for metrics in report["channels"].values():
-        for key in ("recall", "ndcg", "hit_rate", "coverage", "unique_hits"):
-            assert f"{key}@10" in metrics
-        estimate, low, high = metrics["marginal_recall@10"]
+    for name, row in report["channels"].items():
+        assert set(row) == (CHANNEL - {"vs_hot@5", "vs_hot@10"} if name == "hot" else CHANNEL)
+        estimate, low, high = row["marginal_recall@10"]
         assert low <= estimate <= high
-        assert metrics["fit_s"] > 0
-        assert metrics["size_bytes"] > 0
-        assert metrics["query_us"] > 0
-    assert report["overlap@10"]["hot"]["hot"] == pytest.approx(1.0)
+        assert set(row["strata_recall@5"]) == {"head", "torso", "tail"}
+        assert all(row[cost] > 0 for cost in ("fit_s", "size_bytes", "query_us"))
+    assert set(report["fused"]) == ROW | {"union_recall@5", "union_recall@10"}
     assert 0 < report["fused"]["recall@10"] <= 1
+    assert set(report["fused_vs_best@10"]) == {"channel", "difference"}
+    assert report["overlap@10"]["hot"]["hot"] == pytest.approx(1.0)
+    assert set(report["users"]) == {
+        *("all", "with_truth", "measured", "measured_without_history", "pool", "true_items", "true_items_outside_pool"),
+    }
+    assert report["bootstrap"] == {"rounds": 100, "level": 0.95, "seed": 7}
+    assert set(report["machine"]) == {"system", "processor", "cpus", "python"}
+
+
+def test_what_was_written_is_read_back(trained: Trained) -> None:
+    assert Report.read(trained.bundle.parent) == trained.report.rounded()
+    assert open_bundle(trained.bundle).report == trained.report.to_dict()
 
 
 def test_personal_channels_beat_popularity_where_readers_keep_to_a_genre(trained: Trained) -> None:
-    recall = {name: metrics["recall@5"] for name, metrics in trained.report["channels"].items()}
+    recall = {name: metrics.recall[5] for name, metrics in trained.report.channels.items()}
     assert all(recall[name] > recall["hot"] for name in CHANNELS if name != "hot"), recall
 
 
 def test_inputs_are_reported(trained: Trained) -> None:
-    inputs = trained.report["inputs"]
+    inputs = trained.report.inputs
     assert inputs["knowledge"]["linking"]["matched"] == N_BOOKS + 1
     assert inputs["knowledge"]["linking"]["missing"] == 0
 
@@ -79,8 +99,8 @@ def test_a_book_without_readers_is_found_through_the_graph(trained: Trained) -> 
     engine = Engine.open(trained.bundle)
     answer = engine.recall(history=["b0", "b24"], k=N_BOOKS + 1, explain=True)
     assert f"b{N_BOOKS}" in answer.ids
-    found = next(one for one in answer.items if one.item == f"b{N_BOOKS}")
-    assert "kg-neighbours" in found.channels
+    book = next(item for item in answer.items if item.item == f"b{N_BOOKS}")
+    assert "kg-neighbours" in book.channels
 
 
 def test_same_seed_same_bundle(shelf: Path, trained: Trained, tmp_path: Path) -> None:
@@ -113,7 +133,7 @@ def test_fitted_fusion_weights_and_leave_last(tmp_path: Path) -> None:
     trained = train(config, tmp_path / "out")
     weights = open_bundle(trained.bundle).fusion["weights"]
     assert set(weights) == set(CHANNELS) - {"node2vec"}
-    assert trained.report["split"]["kind"] == "leave-last"
+    assert trained.report.split["kind"] == "leave-last"
 
 
 def test_coverage_is_fitted_on_validation_served_as_quotas_and_channels_are_recommended(tmp_path: Path) -> None:
@@ -123,12 +143,22 @@ def test_coverage_is_fitted_on_validation_served_as_quotas_and_channels_are_reco
         ("[channels.node2vec]\ndim = 16\nwalks_per_node = 4\nlength = 10\nepochs = 1\n", ""),
     )
     trained = train(config, tmp_path / "out")
-    fusion, found = open_bundle(trained.bundle).fusion, trained.report["fusion_fit"]
-    assert fusion == {"kind": "quota", "quotas": found["quotas"]}
-    assert 0 < sum(found["quotas"].values()) <= found["budget"] == found["k"] == 10
-    assert found["prefixes_cover"] <= found["best_prefixes_at_most"] <= found["held_out"]
-    assert trained.report["selection"]["chosen_on"] == f"{found['users']} users of the validation part"
-    assert 1 <= len(trained.report["selection"]["kept"]) <= 2
+    fusion, fit, choice = open_bundle(trained.bundle).fusion, trained.report.fusion_fit, trained.report.selection
+    assert fit is not None
+    assert choice is not None
+    assert fusion == {"kind": "quota", "quotas": fit["quotas"]}
+    assert 0 < sum(fit["quotas"].values()) <= fit["budget"] == fit["k"] == 10
+    assert fit["prefixes_cover"] <= fit["best_prefixes_at_most"] <= fit["held_out"]
+    assert choice.chosen_on == f"{fit['users']} users of the validation part"
+    assert 1 <= len(choice.kept) <= 2
+    written = json.loads((trained.bundle.parent / "report.json").read_text(encoding="utf-8"))
+    assert set(written["selection"]) == {
+        *("k", "budget", "chosen_on", "users", "kept", "steps", "recall", "recall_of_all", "against_all"),
+        *("costs", "costs_of_all", "dropped"),
+    }
+    assert set(written["selection"]["steps"][0]) == {"channel", "recall"}
+    dropped = next(iter(written["selection"]["dropped"].values()))
+    assert (set(dropped), list(dropped["costs"])) == ({"adds", "costs", "fits"}, ["query_us", "size_bytes", "channels"])
     assert len(Engine.open(trained.bundle).recall(user="r1", k=10).ids) == 10
 
 
@@ -148,16 +178,17 @@ def test_calibrated_fusion_is_fitted_on_validation_reported_and_served(
     )
     trained = train(config, tmp_path / "out")
     channels = ["hot", "user-cf", "item-cf", "gf-cf"]
-    fusion, found = open_bundle(trained.bundle).fusion, trained.report["fusion_fit"]
-    assert (found["method"], found["cutoffs"], found["k"]) == (method, cutoffs, 10)
-    assert found["users"] == N_READERS
+    fusion, fit = open_bundle(trained.bundle).fusion, trained.report.fusion_fit
+    assert fit is not None
+    assert (fit["method"], fit["cutoffs"], fit["k"]) == (method, cutoffs, 10)
+    assert fit["users"] == N_READERS
     assert fusion["kind"] == "calibrated"
     assert list(fusion["curves"]) == channels
-    assert fusion["weights"] == found["weights"]
-    assert max(found["weights"].values()) == 1
+    assert fusion["weights"] == fit["weights"]
+    assert max(fit["weights"].values()) == 1
     keys = {"isotonic": {"shares", "rates"}, "logistic": {"intercept", "share_slope", "rank_slope"}}
     assert all(set(curve) == keys[method] for curve in fusion["curves"].values())
-    assert 0 < trained.report["fused"]["recall@10"] <= 1
+    assert 0 < trained.report.fused.recall[10] <= 1
     engine = Engine.open(trained.bundle)
     answer = engine.recall(user="r1", k=10)
     assert len(answer.ids) == 10
@@ -175,9 +206,10 @@ def test_boosted_fusion_is_fitted_on_validation_and_served(tmp_path: Path) -> No
         ("[channels.node2vec]\ndim = 16\nwalks_per_node = 4\nlength = 10\nepochs = 1\n", ""),
     )
     trained = train(config, tmp_path / "out")
-    bundle, found = open_bundle(trained.bundle), trained.report["fusion_fit"]
-    assert (found["cutoffs"], found["users"]) == ([10], N_READERS)
-    assert 1 <= found["trees"] == len(bundle.fusion["trees"]["roots"]) <= 5
+    bundle, fit = open_bundle(trained.bundle), trained.report.fusion_fit
+    assert fit is not None
+    assert (fit["cutoffs"], fit["users"]) == ([10], N_READERS)
+    assert 1 <= fit["trees"] == len(bundle.fusion["trees"]["roots"]) <= 5
     assert len(bundle.fusion["popularity"]) == len(bundle.items)
     answer = Engine.open(trained.bundle).recall(user="r1", k=10)
     assert len(answer.ids) == 10
@@ -216,7 +248,7 @@ def test_without_knowledge_the_rest_still_works(tmp_path: Path) -> None:
     knowledge = CONFIG[CONFIG.index("[data.knowledge]") : CONFIG.index("[split]")]
     light = CONFIG[CONFIG.index("[channels.tag]") : CONFIG.index("[evaluate]")]
     report = evaluate(variant(tmp_path, (knowledge, ""), (light, "")))
-    assert list(report["channels"]) == ["hot", "user-cf", "item-cf"]
+    assert list(report.channels) == ["hot", "user-cf", "item-cf"]
 
 
 RDF = """
@@ -250,7 +282,7 @@ def test_interactions_from_rdf_that_the_graph_holds_too_are_a_leak(tmp_path: Pat
     with pytest.raises(LeakError, match="gives away held-out interactions through"):
         evaluate(variant(tmp_path, *changes, (knowledge, shared + template)))
     report = evaluate(variant(tmp_path, *changes, (knowledge, shared + template + 'exclude = ["read"]\n')))
-    assert list(report["channels"]) == ["hot", "kg-neighbours"]
+    assert list(report.channels) == ["hot", "kg-neighbours"]
 
 
 def test_a_broken_input_leaves_no_bundle(tmp_path: Path) -> None:

@@ -131,7 +131,7 @@ def test_a_run_reads_them_and_leaves_out_what_is_held_out(tmp_path: Path) -> Non
     assert len(inputs.data.exposures) == len(ratings) + 1
     assert len(measured.exposures) == len(split.train) + 1
     report = evaluate(config)
-    assert "high-efficiency" in report["channels"]
-    line = next(one for one in inputs_lines(report["inputs"]) if one.startswith("shown.csv"))
+    assert "high-efficiency" in report.channels
+    line = next(text for text in inputs_lines(report.inputs) if text.startswith("shown.csv"))
     assert "241 of 242 exposures" in line
     assert "1 item is not among the given ones" in line

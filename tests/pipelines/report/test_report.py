@@ -1,32 +1,37 @@
-import copy
+import dataclasses
 import io
 import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from graphrec.data.neighbours import NeighbourTable
 from graphrec.data.splits import split_by_ratio
-from graphrec.pipelines.report.numbers import rounded_values
+from graphrec.evaluation.bootstrap import Interval
+from graphrec.pipelines.report.files import write_report
+from graphrec.pipelines.report.numbers import points_interval, rounded_values
 from graphrec.pipelines.report.plots import latency_scatter, marginal_bars, popularity_panels, recall_curves
-from graphrec.pipelines.report.report import write_report
+from graphrec.pipelines.report.report import Report
 from graphrec.pipelines.report.tables import report_lines, report_tables
 from graphrec.pipelines.terminal import Terminal
 from graphrec.recallers.neighbours import NeighbourRecaller
 from tests.pipelines.evaluation.test_evaluate import run, world
+from tests.pipelines.report.reports import channel, fused
+from tests.pipelines.report.reports import report as made
 from tests.worlds import skewed
 
 
 @pytest.fixture(scope="module")
-def report() -> dict[str, Any]:
+def measured() -> Report:
+    """Return the report of a world."""
     data, split, channels = world(split_by_ratio(skewed().interactions, test_share=0.3, seed=1))
-    return {**run(data, split, channels, k=[1, 2, 3, 5, 8]), "dataset": "skewed world", "split": split.settings}
+    report = run(data, split, channels, k=[1, 2, 3, 5, 8])
+    return dataclasses.replace(report, dataset="skewed world", split=split.settings)
 
 
-def printed(report: dict[str, Any], width: int = 100) -> str:
+def printed(report: Report, width: int = 100) -> str:
     console = Terminal(width=width, file=io.StringIO(), color_system=None)
     for table in report_tables(report):
         console.print(table)
@@ -34,31 +39,29 @@ def printed(report: dict[str, Any], width: int = 100) -> str:
     return console.file.getvalue()
 
 
-def test_tables_fit_80_columns_with_every_digit(report: dict[str, Any]) -> None:
-    wide = renamed(report, "hot", "kg-neighbours")
+def test_tables_fit_80_columns_with_every_digit() -> None:
     # The widest cut-offs and shares that a report of everyday size holds.
-    wide["k"] = [20, 50, 100, 200]
-    rows = [wide["fused"], *wide["channels"].values()]
-    for row in rows:
-        row.update({f"{name.removesuffix('8')}{k}": row[name] for k in wide["k"] for name in list(row) if "@8" in name})
-        row.update({f"{metric}@{k}": 1.0 for k in wide["k"] for metric in ("hit_rate", "coverage", "gini")})
-    wide["fused_vs_best@200"] = wide["fused_vs_best@8"]
-    text = printed(wide, width=80)
+    cutoffs = [20, 50, 100, 200]
+    wide = {"hit_rate": 1.0, "coverage": 1.0, "gini": 1.0, "unique_hits": 12_345, "novelty": 12.5}
+    merged = fused(cutoffs, hit_rate=1.0, coverage=1.0)
+    names = ["kg-neighbours", "item-cf"]
+    text = printed(made(names, cutoffs, each=lambda _name: channel(cutoffs, **wide), fused=merged), width=80)
     assert "…" not in text
     assert max(map(len, text.splitlines())) <= 80
 
 
-def renamed(report: dict[str, Any], old: str, new: str) -> dict[str, Any]:
-    """Return the report with one channel called otherwise, wherever it is named."""
-    changed = copy.deepcopy(report)
-    changed["channels"] = {new if name == old else name: row for name, row in changed["channels"].items()}
-    for k in changed["k"]:
-        shares = changed[f"overlap@{k}"]
-        for row in (shares, *shares.values()):
-            row[new] = row.pop(old)
-        if changed[f"fused_vs_best@{k}"]["channel"] == old:
-            changed[f"fused_vs_best@{k}"]["channel"] = new
-    return changed
+def renamed(report: Report, old: str, new: str) -> Report:
+    """Return the report with a channel called otherwise, wherever it is named."""
+    values = json.loads(report.to_json())
+    for key, part in values.items():
+        if key == "channels":
+            values[key] = {new if name == old else name: row for name, row in part.items()}
+        elif key.startswith("overlap@"):
+            for shares in (part, *part.values()):
+                shares[new] = shares.pop(old)
+        elif key.startswith("fused_vs_best@") and part["channel"] == old:
+            part["channel"] = new
+    return Report.from_dict(values)
 
 
 class Page(HTMLParser):
@@ -93,19 +96,57 @@ def read(path: Path) -> Page:
     return page
 
 
-def test_the_json_is_the_rounded_report(report: dict[str, Any], tmp_path: Path) -> None:
-    write_report(report, tmp_path / "new" / "place")
+def test_the_json_is_the_rounded_report(measured: Report, tmp_path: Path) -> None:
+    write_report(measured, tmp_path / "new" / "place")
     written = json.loads((tmp_path / "new" / "place" / "report.json").read_text(encoding="utf-8"))
-    assert written == rounded_values(report)
+    assert written == rounded_values(measured.to_dict())
     assert list(written["channels"]) == ["hot", "item-cf", "tag"]
     assert sorted(path.name for path in (tmp_path / "new" / "place").iterdir()) == ["report.html", "report.json"]
 
 
-def test_a_written_report_can_be_written_again(report: dict[str, Any], tmp_path: Path) -> None:
-    write_report(report, tmp_path / "a")
-    write_report(json.loads((tmp_path / "a" / "report.json").read_text(encoding="utf-8")), tmp_path / "b")
+def test_a_written_report_can_be_written_again(measured: Report, tmp_path: Path) -> None:
+    write_report(measured, tmp_path / "a")
+    write_report(Report.read(tmp_path / "a"), tmp_path / "b")
     for name in ("report.json", "report.html"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_a_report_prints_itself_in_a_line_or_as_a_table(measured: Report) -> None:
+    recall = f"{100 * measured.fused.recall[8]:.2f}"
+    assert repr(measured) == f"<Report: 'skewed world', 3 channels, Recall@8 fused {recall} %>"
+    lines = str(measured).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert [line.split()[0] for line in lines] == ["skewed", "hot", "item-cf", "tag", "fused"]
+    assert lines[0].split() == [
+        "skewed",
+        "world,",
+        "in",
+        "%",
+        "R@2",
+        "R@3",
+        "R@5",
+        "R@8",
+        "NDCG@8",
+        "marginal",
+        "[95",
+        "%]",
+    ]
+    assert recall in lines[-1]
+    assert points_interval(measured.channels["tag"].marginal_recall[8]) in lines[3]
+
+
+def test_an_arrow_table_has_a_row_for_each_channel_and_cutoff(measured: Report) -> None:
+    table = measured.to_arrow()
+    assert table["channel"].to_pylist() == [name for name in ("hot", "item-cf", "tag", "fused") for _ in measured.k]
+    assert table["k"].to_pylist() == list(measured.k) * 4
+    row = table.to_pylist()[9]  # item-cf at 8
+    own = measured.channels["item-cf"]
+    assert (row["recall"], row["unique_hits"], row["query_us"]) == (own.recall[8], own.unique_hits[8], own.query_us)
+    assert row["marginal_recall_low"] == own.marginal_recall[8].low
+    assert row["tail_recall"] == own.strata_recall[8].tail
+    fused_row, hot_row = table.to_pylist()[-1], table.to_pylist()[0]
+    assert fused_row["union_recall"] == measured.fused.union_recall[8]
+    assert fused_row["marginal_recall"] is fused_row["vs_hot"] is hot_row["vs_hot_low"] is None
 
 
 def test_rounding_leaves_no_nan() -> None:
@@ -114,8 +155,8 @@ def test_rounding_leaves_no_nan() -> None:
     assert rounded_values(value) == {"a": [0.123457, None, [1, "x"]], "b": {"c": None, "d": True}}
 
 
-def test_the_page_is_whole_and_needs_nothing_else(report: dict[str, Any], tmp_path: Path) -> None:
-    write_report(report, tmp_path)
+def test_the_page_is_whole_and_needs_nothing_else(measured: Report, tmp_path: Path) -> None:
+    write_report(measured, tmp_path)
     page = read(tmp_path / "report.html")
     assert [tag for tag, _ in page.tags].count("svg") == 4
     assert not {"script", "link", "img", "iframe"} & {tag for tag, _ in page.tags}
@@ -130,19 +171,18 @@ def test_the_page_is_whole_and_needs_nothing_else(report: dict[str, Any], tmp_pa
         assert expected in words
 
 
-def test_strings_of_the_report_are_escaped(report: dict[str, Any], tmp_path: Path) -> None:
+def test_strings_of_the_report_are_escaped(measured: Report, tmp_path: Path) -> None:
     nasty = "<script>alert(1)</script> & $x^2$"
-    hostile = renamed(report, "tag", nasty)
-    hostile["dataset"] = nasty
-    hostile["split"]["note"] = nasty
-    write_report(hostile, tmp_path)
+    hostile = renamed(measured, "tag", nasty)
+    write_report(dataclasses.replace(hostile, dataset=nasty, split={"note": nasty}), tmp_path)
     page = read(tmp_path / "report.html")
     assert "script" not in {tag for tag, _ in page.tags}
     assert nasty in page.words
 
 
-def test_drawings_take_their_ink_from_the_page(report: dict[str, Any]) -> None:
-    for drawing in (recall_curves(report), marginal_bars(report), popularity_panels(report), latency_scatter(report)):
+def test_drawings_take_their_ink_from_the_page(measured: Report) -> None:
+    for draw in (recall_curves, marginal_bars, popularity_panels, latency_scatter):
+        drawing = draw(measured)
         assert "currentColor" in drawing
         assert "#010203" not in drawing
         assert "<metadata" not in drawing
@@ -150,8 +190,8 @@ def test_drawings_take_their_ink_from_the_page(report: dict[str, Any]) -> None:
         assert "mathdefault" not in drawing
 
 
-def test_drawings_are_the_same_every_time(report: dict[str, Any]) -> None:
-    assert recall_curves(report) == recall_curves(report)
+def test_drawings_are_the_same_every_time(measured: Report) -> None:
+    assert recall_curves(measured) == recall_curves(measured)
 
 
 def test_one_channel_and_one_cutoff_can_be_shown(tmp_path: Path) -> None:
@@ -162,12 +202,13 @@ def test_one_channel_and_one_cutoff_can_be_shown(tmp_path: Path) -> None:
     assert "tag" in printed(alone)
 
 
-def test_the_tables_fit_a_hundred_columns(report: dict[str, Any]) -> None:
-    wide = renamed(report, "tag", "a-channel-of-long-name")
-    for row in (*wide["channels"].values(), wide["fused"]):
-        row |= {"fit_s": 123456.7, "size_bytes": 9_876_543_210, "query_us": 123456.7}
-        row |= {"unique_hits@8": 1234567, "marginal_recall@8": [-0.1234, -0.2345, -0.1012]}
-    text = printed(wide)
+def test_the_tables_fit_a_hundred_columns() -> None:
+    costs = {"fit_s": 123456.7, "size_bytes": 9_876_543_210, "query_us": 123456.7}
+    own = {**costs, "unique_hits": 1234567, "marginal_recall": Interval(-0.1234, -0.2345, -0.1012)}
+    cutoffs = [1, 2, 3, 5, 8]
+    rows = {name: channel(cutoffs, **own) for name in ("hot", "a-channel-of-long-name")}
+    merged = fused(cutoffs, **costs)
+    text = printed(made(list(rows), cutoffs, each=rows.__getitem__, fused=merged, split={"kind": "ratio"}))
     assert max(len(line) for line in text.splitlines()) <= 100
     assert "…" not in text
     for expected in (
@@ -192,27 +233,28 @@ def test_a_report_with_a_silent_channel_and_a_budget(tmp_path: Path) -> None:
     words = " ".join(read(tmp_path / "report.html").words)
     assert "Channel 'silent' returned nothing for any of the" in words
     assert "Which channels to keep" in words
-    assert report_lines(report)[0] == report["notices"][0]
+    assert report_lines(report)[0] == report.notices[0]
     assert len(report_lines(report)) == 2 + 3
     assert "silent" in printed(report)
 
 
-def test_the_popularity_table_says_who_serves_the_tail(report: dict[str, Any]) -> None:
-    text = printed(report)
-    tail = report["channels"]["tag"]["strata_recall@8"]["tail"]
+def test_the_popularity_table_says_who_serves_the_tail(measured: Report) -> None:
+    text = printed(measured)
+    tail = measured.channels["tag"].strata_recall[8].tail
+    assert tail is not None
     row = next(line for line in text.split("by popularity")[1].splitlines() if line.strip().startswith("tag"))
     assert f"{100 * tail:.1f}" in row
 
 
-def test_names_are_no_markup(report: dict[str, Any]) -> None:
-    text = printed(renamed({**report, "dataset": "[red]books[/red]"}, "tag", "[bold]tag[/]"))
+def test_names_are_no_markup(measured: Report) -> None:
+    text = printed(renamed(dataclasses.replace(measured, dataset="[red]books[/red]"), "tag", "[bold]tag[/]"))
     assert "[red]books[/red]" in text
     assert "[bold]tag[/]" in text
 
 
-def test_the_tables_say_the_numbers(report: dict[str, Any]) -> None:
-    text = printed(report)
-    row = report["channels"]["item-cf"]
-    assert f"{100 * row['recall@8']:.2f}" in text
-    assert f"{row['unique_hits@8']:,}" in text
-    assert report["fused_vs_best@8"]["channel"] in text.splitlines()[-2] + text.splitlines()[-1]
+def test_the_tables_say_the_numbers(measured: Report) -> None:
+    text = printed(measured)
+    row = measured.channels["item-cf"]
+    assert f"{100 * row.recall[8]:.2f}" in text
+    assert f"{row.unique_hits[8]:,}" in text
+    assert measured.fused_vs_best[8].channel in text.splitlines()[-2] + text.splitlines()[-1]

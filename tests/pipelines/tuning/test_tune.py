@@ -107,7 +107,7 @@ def test_the_tuned_configuration_is_ready_to_use(whole: Tuned) -> None:
     config = load_config(whole.config)
     best = whole.report["channels"]["item-cf"]["best"]["settings"]
     assert {field: getattr(config.recipes["item-cf"], field) for field in best} == best
-    assert list(evaluate(config)["channels"]) == ["hot", "item-cf"]
+    assert list(evaluate(config).channels) == ["hot", "item-cf"]
 
 
 def test_files_of_a_search(whole: Tuned) -> None:
@@ -234,7 +234,7 @@ def test_the_test_part_is_never_seen(tmp_path: Path) -> None:
     assert other.report["validation"] == clean.report["validation"]
     # The poison works: what is measured on the test part differs.
     reports = [evaluate(load_config(tmp_path / name / "config.toml")) for name in ("clean", "poisoned")]
-    assert reports[0]["channels"]["item-cf"]["recall@5"] != reports[1]["channels"]["item-cf"]["recall@5"]
+    assert reports[0].channels["item-cf"].recall[5] != reports[1].channels["item-cf"].recall[5]
 
 
 def test_a_given_test_file_is_never_seen(tmp_path: Path) -> None:
