@@ -22,6 +22,7 @@ from graphrec.operations.conflicts import find_problems
 from graphrec.pipelines.config.build import make_fusion, spaces_of
 from graphrec.pipelines.config.load import check_config
 from graphrec.pipelines.config.sections import TrainConfig
+from graphrec.pipelines.config.settings_page import settings_page
 from graphrec.pipelines.readers.rules import read_rules
 from graphrec.pool.rules import RULES
 from tests.pipelines.shelf import write_shelf
@@ -67,6 +68,12 @@ def test_runs_page_chooses_where_to_stop() -> None:
     exec(compile(code.group(1), "runs.md", "exec"), names)
     assert 0 < names["chosen"].recipe.stop_at <= 400
     assert not chooses(names["chosen"].recipe)
+
+
+def test_the_page_of_settings_is_what_the_code_declares() -> None:
+    page = (DOCS / "settings.md").read_text(encoding="utf-8")
+    again = "python -m graphrec.pipelines.config.settings_page docs/settings.md"
+    assert page == settings_page(), f"write it again: {again}"
 
 
 def test_operations_page_shows_one_file_in_both_formats(tmp_path: Path) -> None:

@@ -36,8 +36,13 @@ class Section(BaseModel):
 class InteractionsSection(InteractionsSource):
     """Where the events come from: a table, or RDF.
 
-    ``rdf`` maps the terms of an RDF file (the fields of ``graphrec.kg.interactions.InteractionMapping``); without it
-    they are those of ``docs/rdf-interactions.md``. ``test_path`` is a second file, read alike.
+    Parameters
+    ----------
+    rdf : table
+        Terms of an RDF file: the fields of ``graphrec.kg.interactions.InteractionMapping``; without it they are those
+        of ``docs/rdf-interactions.md``.
+    test_path : path
+        A second file, read alike: the held-out events of ``split.kind = "given"``.
     """
 
     rdf: dict[str, Any] = Field(default_factory=dict)
@@ -47,8 +52,24 @@ class InteractionsSection(InteractionsSource):
 class Link(Section):
     """How items find their entities: by IRI template, by a table of item id and IRI, or by a literal.
 
-    A literal (``predicate``) is compared with the item id, or with the titles of the table ``values``, whose
-    ``columns`` are named as in ``data.items``.
+    Exactly one of ``template``, ``table`` and ``predicate`` is given.
+
+    Parameters
+    ----------
+    template : str
+        IRI of an item, with ``{id}`` in place of its id. Items that only the graph knows are appended.
+    table : path
+        A table of item ids and IRIs.
+    item_column, iri_column : str
+        Its columns.
+    predicate : str
+        A predicate whose literal is compared with the item id, or with the title in ``values``.
+    normalise : {"exact", "label", "isbn"}
+        What is compared: the text; the text with case, width and spacing levelled; a book number in either form.
+    values : path
+        A table of items with titles.
+    columns : mapping
+        Its columns, named as in ``data.items``.
     """
 
     template: str | None = None
@@ -77,8 +98,27 @@ class Link(Section):
 class KnowledgeSource(Section):
     """The knowledge graph: RDF files, how items are linked, which predicates become relations and tags.
 
-    Predicates are whole IRIs or their last part; empty ``relations`` keeps all but ``exclude``. Where the files hold
-    users (``user_template``, or ids that are IRIs), no edge may lead from a user to what is held out for him.
+    Predicates are whole IRIs or their last part. Where the files hold users (``user_template``, or ids that are IRIs),
+    no edge may lead from a user to what is held out for him.
+
+    Parameters
+    ----------
+    paths : list of path
+        RDF files.
+    relations : list of str
+        Predicates that become relations; empty keeps all but ``exclude``.
+    exclude : list of str
+        Predicates that do not; those of the events belong here where the files hold them.
+    user_template : str
+        IRI of a user, with ``{id}`` in place of the id, where the files hold users.
+    literal_nodes : list of str
+        Predicates whose literals become nodes (year, language).
+    tags : list of str
+        Predicates whose values are tags of items.
+    languages : list of str
+        Languages of labels, the preferred first; the empty text is a label without a language.
+    max_reject_share : float
+        Share of bad lines that N-Triples and N-Quads may have.
     """
 
     paths: list[Path]
@@ -113,7 +153,20 @@ class DataSection(Section):
 
 
 class SplitSection(Section):
-    """How events are held out; ``graphrec.data.splits`` explains each kind."""
+    """How events are held out; ``graphrec.data.splits`` explains each kind.
+
+    Parameters
+    ----------
+    kind : {"time", "leave-last", "ratio", "given"}
+        Everything after a moment; the last events of each user; a random share of each user's items; the events of
+        ``data.interactions.test_path``.
+    test_share : float
+        Of ``"time"`` and ``"ratio"``: the share that is held out.
+    cut : str
+        Of ``"time"``: the moment, an ISO date, in place of a share.
+    n : int
+        Of ``"leave-last"``: events held out of each user.
+    """
 
     kind: Literal["time", "leave-last", "ratio", "given"] = "time"
     test_share: Share = 0.2
@@ -124,7 +177,11 @@ class SplitSection(Section):
 class FusionSection(Section):
     """How the channels' lists become one: a ``kind``, and the settings of that kind (``graphrec.fusion.settings``).
 
-    ``weights = "fit"`` (rrf) stands for the kind fitted-rrf: weights chosen on a validation part of train.
+    Parameters
+    ----------
+    kind : str
+        A kind below. ``kind = "rrf"`` with ``weights = "fit"`` stands for ``"fitted-rrf"``, ``"calibrated"`` and
+        ``"boosted"`` for those with "fitted-" before them.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -140,8 +197,16 @@ def _seconds(value: object) -> object:
 class PoolSection(Section):
     """Which items may be recalled: rules (``graphrec.pool.rules``), and ids that they cannot touch or that never pass.
 
-    Each table of ``rules`` has a ``kind`` and the fields of that rule. Files hold one id a line. ``now`` is the moment
-    that days are counted back from; without it the time of the newest event.
+    Parameters
+    ----------
+    rules : list of tables
+        Each has a ``kind`` and the settings of that rule; an item must pass all of them.
+    allow, allow_file : list of str, path
+        Ids that need not pass the rules: here, or in a file with one id a line.
+    deny, deny_file : list of str, path
+        Ids that are never in the pool: here, or in a file with one id a line. Deny beats allow.
+    now : date or seconds UTC
+        The moment that days are counted back from; without it that of the newest event.
     """
 
     rules: list[dict[str, Any]] = []
@@ -153,7 +218,19 @@ class PoolSection(Section):
 
 
 class EvaluateSection(Section):
-    """Cut-offs, how sure the intervals are, and the budget for which the report recommends channels."""
+    """Cut-offs, how sure the intervals are, and the budget for which the report recommends channels.
+
+    Parameters
+    ----------
+    k : list of int
+        Cut-offs of every metric. Fusions and settings are chosen by the largest.
+    bootstrap_rounds : int
+        Resamples of the users behind every interval.
+    max_users : int
+        Measure a random sample of so many users; without it all.
+    budget_us, budget_bytes, max_channels : float, float, int
+        What the recommended channels may take together: microseconds a query, bytes on disk, their number.
+    """
 
     k: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)] = [20, 50, 100, 200]
     bootstrap_rounds: Annotated[int, Field(ge=100)] = 1000
@@ -170,7 +247,15 @@ class EvaluateSection(Section):
 
 
 class PublishSection(Section):
-    """What goes into the bundle: channels fitted on ``all`` events, or on the ``train`` part that was measured."""
+    """What goes into the bundle.
+
+    Parameters
+    ----------
+    data : {"all", "train"}
+        Channels fitted on all events, or on the training part that was measured.
+    keep : int
+        Versions of the bundle that stay on disk.
+    """
 
     data: Literal["all", "train"] = "all"
     keep: Annotated[int, Field(ge=1)] = 3
@@ -179,8 +264,20 @@ class PublishSection(Section):
 class TuneSection(Section):
     """How ``graphrec tune`` searches: by which metric, how long, on which validation part of train.
 
-    ``channels`` holds a table a channel: its keys are fields of the recipe, its values what they may be
-    (``graphrec.pipelines.tuning.domains``). ``trials`` are counted by channel; ``timeout_s`` is for the whole run.
+    Parameters
+    ----------
+    metric : str
+        ``recall@K``, ``ndcg@K`` or ``hit_rate@K``, of each channel by itself.
+    trials : int
+        Settings tried of each channel, the present ones included.
+    timeout_s : float
+        Seconds after which no trial begins, over all channels.
+    seed : int
+        Of the settings drawn; without it that of the file.
+    max_users : int
+        Validation users that trials are measured on, a random sample.
+    channels : table of tables
+        By channel: fields of the recipe, and what they may be (``graphrec.pipelines.tuning.domains``).
     """
 
     metric: str = "recall@50"
@@ -210,7 +307,20 @@ class TuneSection(Section):
 
 
 class TrainConfig(Section):
-    """The whole file. ``channels`` holds a table a channel; its keys are the fields of the channel's recipe."""
+    """The configuration of a run.
+
+    Parameters
+    ----------
+    name : str
+        Name of the data in reports.
+    seed : int
+        Of splits, fits and intervals.
+    wording : mapping
+        Words for explanations: ``verb`` ("read", "bought") and a word for a relation (``isPartOf = "series"``).
+    channels : table of tables
+        By channel: the settings of its recipe, below. ``recipe`` names the recipe where the channel has a name of its
+        own.
+    """
 
     name: str
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0

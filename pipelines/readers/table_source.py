@@ -179,7 +179,13 @@ class AttributesSource(TableSource):
 
 
 class ItemsSource(AttributesSource):
-    """A table of items: titles, tags divided by ``tag_separator``, and attributes."""
+    """A table of items: titles, tags, and attributes.
+
+    Parameters
+    ----------
+    tag_separator : str
+        What stands between the tags of an item.
+    """
 
     ROWS = "items"
     COLUMNS = ("item_id", "label", "tags")
