@@ -64,7 +64,7 @@ class SpectralSettings(HistorySettings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VectorSettings(HistorySettings):
-    """What every channel that searches vectors has besides: how the nearest are found.
+    """What every channel that searches vectors has besides: how the nearest are searched.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ class VectorSettings(HistorySettings):
         queries: npt.ArrayLike | None = None,
         threads: int = 1,
     ) -> Index:
-        """Return the index over ``vectors`` (n, dim), tuned to ``queries`` (s, dim) of the kind that will be asked.
+        """Return the index over ``vectors`` (n, dim), tuned to ``queries`` (s, dim) like those to come.
 
         ``threads`` build an HNSW graph; more than one are for recipes that give other bytes on each run anyway.
         """

@@ -10,7 +10,7 @@ from typing import Any
 from graphrec.contracts import extensions
 from graphrec.errors import ConfigError, nearest_names
 
-# Name -> "module:Class"; imported when it is needed, so that nobody pays for a channel he does not use.
+# Name -> "module:Class"; imported when it is needed, so that unused channels cost nothing.
 RECIPES: Mapping[str, str] = MappingProxyType(
     {
         "hot": "graphrec.channels.popular.hot:Hot",

@@ -1,4 +1,4 @@
-"""The table of channels for people, out of what recipes say of themselves.
+"""The table of channels for people, out of what recipes declare.
 
 ``python -m graphrec.channels.table README.md`` writes the table of a page again.
 """
@@ -12,7 +12,7 @@ from graphrec.channels.registry import RECIPES, recipe_class
 from graphrec.contracts.recipe import About
 
 _HEAD = (
-    "| name | recalls | ends in | somebody new | an item without events |",
+    "| name | recalls | ends in | an unknown user | an item without events |",
     "|---|---|---|---|---|",
 )
 

@@ -1,1 +1,1 @@
-"""What channels are asked, what they answer, what they learn from."""
+"""Queries, answers, and what recipes learn from and with."""

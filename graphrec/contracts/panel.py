@@ -1,4 +1,4 @@
-"""Whom a measurement asks for, at which moment, and what is held out for them."""
+"""The users of a measurement, its moment, and what is held out for them."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from graphrec.errors import ConfigError, DataError
 
 @dataclass(frozen=True, slots=True, init=False, eq=False)
 class Panel:
-    """n users with held-out items: what evaluation, validation, latency and early stopping ask with.
+    """n users with held-out items: what evaluation, validation, latency and early stopping measure on.
 
-    Its ``queries`` are made once, and are those that every channel is asked with.
+    Its ``queries`` are made once, and every channel answers them.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class Panel:
     pool : ndarray
         (n_items,) bool: the items that may be recalled. They are ranked in full.
     moment : float or None
-        Seconds UTC at which every query is asked, for channels that keep a schedule; None where events have no times.
+        Seconds UTC of every query, for channels that keep a schedule; None where events have no times.
 
     Raises
     ------
@@ -76,7 +76,7 @@ class Panel:
 
     @property
     def moment(self) -> float | None:
-        """Seconds UTC at which every query is asked."""
+        """Seconds UTC of every query."""
         return self.queries.now
 
     def __len__(self) -> int:

@@ -22,10 +22,10 @@ Objective = Callable[[Recaller, Panel], float]
 
 
 class Progress(Protocol):
-    """Told how far a fit has come."""
+    """Shows how far a fit has come."""
 
     def __call__(self, done: int, total: int, /, **values: float) -> None:
-        """Say that ``done`` of ``total`` steps are over; ``values`` are what there is to see, such as ``loss``."""
+        """Show that ``done`` of ``total`` steps are over; ``values`` are figures to show, such as ``loss``."""
         ...
 
 
@@ -54,7 +54,7 @@ class SharedResults:
         self._results: dict[tuple[int, Hashable], tuple[object, object]] = {}
 
     def once(self, owner: object, key: Hashable, make: Callable[[], T]) -> T:
-        """Return what ``make`` returned when ``key`` was first asked for with this ``owner``."""
+        """Return what ``make`` returned for the first call with ``key`` and this ``owner``."""
         with self._lock:
             place = (id(owner), key)
             if place not in self._results:

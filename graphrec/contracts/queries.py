@@ -29,16 +29,16 @@ class Queries:
         (n,) int32 user rows; -1 is a user that training did not see.
     history : Sequences or ItemLists
         n lists of events, or of distinct items with weights as scores, oldest first. It may be live: the newest events
-        of a known user, or all that is known of an unknown one. Weights of 0 or below count as "seen" but say nothing
-        of taste.
+        of a known user, or all that is known of an unknown one. Weights of 0 or below count as "seen" but not as
+        taste.
     context : mapping of str to sequence of (str or None), optional
-        What the requests themselves say, by the name of a user label: n texts each, None where a request is silent.
-        It goes before what is stored of the user: ``{"country": ["DE"]}`` is somebody who is in Germany now.
+        Labels of the requests themselves, by the name of a user label: n texts each, None where a request has none.
+        It goes before what is stored of the user: ``{"country": ["DE"]}`` is a user who is in Germany now.
     features : Features, optional
         What is known of each request besides, n rows: numbers, categories, texts, vectors. For channels that learnt
         from columns of these names; others do not read it.
     now : float, optional
-        The moment of the requests, seconds UTC, for channels that keep a schedule; None is when they are asked.
+        The moment of the requests, seconds UTC, for channels that keep a schedule; None is the present.
 
     Raises
     ------

@@ -65,7 +65,7 @@ class RecallData:
         n = len(self.items)
         if self.pool.size == 0:
             object.__setattr__(self, "pool", np.ones(n, dtype=np.bool_))
-        for name, found in (
+        for name, size in (
             ("the table of interactions", self.interactions.n_items),
             ("the catalogue graph", self.catalogue.n_items),
             ("the pool", len(self.pool)),
@@ -74,14 +74,14 @@ class RecallData:
             ("the table of exposures", n if self.exposures is None else self.exposures.n_items),
             ("the table of user tags", n if self.user_tags is None else self.user_tags.n_items),
         ):
-            if found != n:
-                raise DataError(f"{name} speaks of {found} items, the vocabulary has {n}")
+            if size != n:
+                raise DataError(f"{name} has {size} items, the vocabulary {n}")
         n = len(self.users)
-        for name, found in (
+        for name, size in (
             ("the table of interactions", self.interactions.n_users),
             ("the table of user attributes", n if self.user_features is None else self.user_features.n),
             ("the table of exposures", n if self.exposures is None else self.exposures.n_users),
             ("the table of user tags", n if self.user_tags is None else self.user_tags.n_users),
         ):
-            if found != n:
-                raise DataError(f"{name} speaks of {found} users, the vocabulary has {n}")
+            if size != n:
+                raise DataError(f"{name} has {size} users, the vocabulary {n}")

@@ -17,7 +17,7 @@ from graphrec.graph.catalogue import CatalogueGraph
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Paths:
-    """m paths through the catalogue graph, from a history item to the item that it speaks for; some may be empty.
+    """m paths through the catalogue graph, from a history item to the item that it leads to; some may be empty.
 
     ``indptr`` (m + 1,) int64: path ``i`` has the nodes ``nodes[indptr[i]:indptr[i + 1]]``. ``nodes`` (p,) int32 are
     rows of the graph. ``relations`` (p,) int16: the relation that leads to each node from the one before; -1 at the
@@ -77,7 +77,7 @@ def evidence_of(
 
 
 def no_evidence(n: int) -> Evidence:
-    """Return the evidence of ``n`` items that nothing speaks for."""
+    """Return the evidence of ``n`` items for which there is no source."""
     return evidence_of(np.full(n, -1, dtype=np.int32))
 
 
@@ -118,7 +118,7 @@ class Recaller(Protocol):
         ...
 
     def evidence(self, query: Queries, items: npt.NDArray[np.int32]) -> Evidence:
-        """Return why each of ``items`` (m,) fits the one query."""
+        """Return why each of ``items`` (m,) fits a single query."""
         ...
 
     def save(self, directory: Path) -> None:

@@ -29,7 +29,7 @@ class About:
     recalls: str
     artefact: str
     unknown_users: str = "from a live history"
-    cold_items: str = "not found"
+    cold_items: str = "not recalled"
     libraries: tuple[str, ...] = ()
 
 

@@ -261,6 +261,6 @@ def _shown(value: Any) -> str:
     """Return a value for an error's sentence, by its type where it is long."""
     try:
         written = repr(value)
-    except Exception:  # a number of more digits than Python writes, or a repr of somebody else's
+    except Exception:  # a number of more digits than Python writes, or a repr of another package
         written = ""
     return written if 0 < len(written) <= _SHOWN and "\n" not in written else f"a {type(value).__name__}"

@@ -1,4 +1,4 @@
-"""What recipes may learn from while something is held out: events, and what else does not tell of it."""
+"""What recipes may learn from while events are held out: nothing that gives those away."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from graphrec.errors import ConfigError
 
 
 def training_part(data: RecallData, split: Split) -> RecallData:
-    """Return ``data`` with the training events of ``split``, and nothing else that tells of what is held out.
+    """Return ``data`` with the training events of ``split``, and nothing that gives away what is held out.
 
     Under a split by time the exposures before the cut are left. Under any other, those of the (user, item) pairs that
-    are held out go; exposures of nobody known stay, for they cannot be told to belong to such a pair. Tags that users
+    are held out go; exposures of unknown users stay, for no such pair is known to be theirs. Tags that users
     gave go with held-out pairs under every split, and from the cut on under one by time; the tags of items are made
     anew of the rest.
 

@@ -47,14 +47,12 @@ def to_hetero(
     Raises
     ------
     DataError
-        If the interactions or attributes speak of another number of items.
+        If the interactions or attributes are of another number of items.
     """
     data = HeteroData()
     if interactions is not None:
         if interactions.n_items != catalogue.n_items:
-            raise DataError(
-                f"interactions speak of {interactions.n_items} items, the catalogue has {catalogue.n_items}"
-            )
+            raise DataError(f"the interactions have {interactions.n_items} items, the catalogue {catalogue.n_items}")
         data[USER].num_nodes = interactions.n_users
     adjacency = catalogue.adjacency
     for node_type, size in zip(adjacency.node_types, np.diff(adjacency.type_offsets).tolist(), strict=True):
@@ -117,7 +115,7 @@ def adjacency_from_hetero(data: HeteroData) -> Adjacency:
     """Return the typed CSR view of ``data``: node types and relations in the order they were added.
 
     The inverse of :func:`to_hetero`: with interactions it equals :func:`graphrec.graph.catalogue.with_users` of the
-    same parts. Edge weights are kept where any edge type has them (1 where one has none).
+    same parts. Edge weights are kept where any edge type has them (1 for a type without).
 
     Raises
     ------
@@ -145,8 +143,8 @@ def adjacency_from_hetero(data: HeteroData) -> Adjacency:
         destinations.append((edge_index[1] + place[tail]).astype(np.int32))
         relations.append(np.full(edge_index.shape[1], names.index(relation), dtype=np.int16))
         if weighted:
-            found = data[key].edge_weight.numpy() if "edge_weight" in data[key] else np.ones(edge_index.shape[1])
-            weights.append(found.astype(np.float32))
+            values = data[key].edge_weight.numpy() if "edge_weight" in data[key] else np.ones(edge_index.shape[1])
+            weights.append(values.astype(np.float32))
     none = np.empty(0, dtype=np.int32)
     return adjacency_from_edges(
         np.concatenate([*sources, none]),

@@ -90,7 +90,7 @@ class LightGCN(VectorSettings):
     last, half_life, weight_exponent :
         See :class:`graphrec.channels.families.HistorySettings`.
     index, m, ef_construction, ef_search :
-        How the greatest products are found: see :class:`graphrec.channels.families.VectorSettings`.
+        How the greatest products are searched: see :class:`graphrec.channels.families.VectorSettings`.
 
     Raises
     ------
@@ -360,7 +360,7 @@ def _lengths(vectors: FloatArray) -> FloatArray:
 
 
 def _off_the_sphere(gradient: FloatArray, unit: FloatArray, lengths: FloatArray) -> FloatArray:
-    """Return the gradient by vectors from the one by their ``unit`` vectors, in place."""
+    """Turn the gradient by ``unit`` vectors into that by the vectors themselves, in place."""
     gradient -= np.einsum("nd,nd->n", gradient, unit)[:, None] * unit
     gradient /= lengths
     return gradient

@@ -82,7 +82,7 @@ class Node2Vec(VectorSettings):
     last, half_life, weight_exponent :
         See :class:`graphrec.channels.families.HistorySettings`.
     index, m, ef_construction, ef_search :
-        How the nearest vectors are found: see :class:`graphrec.channels.families.VectorSettings`.
+        How the nearest vectors are searched: see :class:`graphrec.channels.families.VectorSettings`.
 
     Raises
     ------
@@ -103,7 +103,7 @@ class Node2Vec(VectorSettings):
     about: ClassVar[About] = About(
         recalls="near vectors, learnt by walks over users, items and entities",
         artefact="vectors and HNSW",
-        cold_items="found by its entities",
+        cold_items="recalled by its entities",
         libraries=("gensim",),
     )
 

@@ -25,21 +25,21 @@ def find_problems(
 ) -> list[str]:
     """Return a sentence, with place and name, for every fault of the rules; none where they may be used.
 
-    Found are: campaigns that are not there or stand twice; two pins (or new arrivals) on one position, or one item on
+    Problems: campaigns that are not there or stand twice; two pins (or new arrivals) on one position, or one item on
     two, at overlapping times for the same segment; items that are pinned or campaigned for and also denied.
 
     Parameters
     ----------
     items : Vocabulary or None
-        Unknown ids are found where it is given, with the nearest known ones.
+        Where it is given, unknown ids are named with the nearest known ones.
     pool : ndarray or None
-        (n_items,) bool before the deny list; pinned items outside of it are found where it is given.
+        (n_items,) bool before the deny list; where it is given, pinned items outside of it are named.
     item_features : Features or None
-        Unknown labels, values and numbers are found where it is given.
+        Where it is given, unknown labels, values and numbers are named.
 
     Notes
     -----
-    Two segments are the same where they speak of the same labels and share a value of each. A rule for everybody and
+    Two segments are the same where they name the same labels and share a value of each. A rule for everybody and
     one for a segment may stand on one position: the narrower one has it (:mod:`graphrec.operations.schedule`).
     """
     problems = [*_campaigns(rules), *_clashes(rules), *_denied(rules)]
@@ -99,18 +99,17 @@ def _clashes(rules: Rules) -> Iterator[str]:
     for position, group in by_position.items():
         yield from _overlaps(group, lambda: f"both stand on position {position}")  # noqa: B023 - used at once
     for item, group in by_item.items():
-        apart = [one for one in group if isinstance(one[0].rule, Pin)]
-        if len({one[0].rule.position for one in apart if isinstance(one[0].rule, Pin)}) > 1:
-            yield from _overlaps(apart, lambda: f"both pin the item {item!r}")  # noqa: B023 - used at once
+        if len({entry.rule.position for entry, *_ in group if isinstance(entry.rule, Pin)}) > 1:
+            yield from _overlaps(group, lambda: f"both pin the item {item!r}")  # noqa: B023 - used at once
 
 
 def _overlaps(group: list[Placed], what: Callable[[], str]) -> Iterator[str]:
-    for (one, start, end, segment), (other, other_start, other_end, other_segment) in combinations(group, 2):
+    for (entry, start, end, segment), (other, other_start, other_end, other_segment) in combinations(group, 2):
         if start < other_end and other_start < end and _same(segment, other_segment):
             begin = max(start, other_start)
             since = f" from {iso(begin)} on" if np.isfinite(begin) else ""
             yield (
-                f"{other.where}: {other.title} and {one.title} ({one.where}) {what()} for the same segment{since}; "
+                f"{other.where}: {other.title} and {entry.title} ({entry.where}) {what()} for the same segment{since}; "
                 "change a position, a window or a segment"
             )
 

@@ -111,7 +111,7 @@ class OperationsRecaller:
     rulings : sequence of Ruling
         In the order of the file.
     segments : sequence of Segments
-        The labels that rulings speak of, with all values that they name, and who has which.
+        The labels that rulings name, with all values that they name, and who has which.
     n_items : int
         Size of the item vocabulary.
     reason : str
@@ -120,7 +120,7 @@ class OperationsRecaller:
     Raises
     ------
     DataError
-        If a row is out of range or a ruling speaks of a label or value that ``segments`` do not hold.
+        If a row is out of range or a ruling names a label or value that ``segments`` do not hold.
     """
 
     kind: ClassVar[str] = "operations"
@@ -141,16 +141,16 @@ class OperationsRecaller:
         n_items: int,
         reason: str = "chosen by the editors",
     ) -> None:
-        for one in rulings:
-            check_rows(one.items, n_items, name=f"items of {one.kind} {one.name!r}")
+        for ruling in rulings:
+            check_rows(ruling.items, n_items, name=f"items of {ruling.kind} {ruling.name!r}")
         set_field = object.__setattr__
         set_field(self, "rulings", tuple(rulings))
         set_field(self, "segments", tuple(segments))
         set_field(self, "n_items", int(n_items))
         set_field(self, "reason", reason)
-        set_field(self, "_starts", np.array([one.start for one in rulings], dtype=np.float64))
-        set_field(self, "_ends", np.array([one.end for one in rulings], dtype=np.float64))
-        set_field(self, "_admits", tuple(_admits(one, self.segments) for one in rulings))
+        set_field(self, "_starts", np.array([ruling.start for ruling in rulings], dtype=np.float64))
+        set_field(self, "_ends", np.array([ruling.end for ruling in rulings], dtype=np.float64))
+        set_field(self, "_admits", tuple(_admits(ruling, self.segments) for ruling in rulings))
 
     @property
     def users(self) -> Rows | None:
@@ -172,7 +172,7 @@ class OperationsRecaller:
             placed, loose = _arrivals(live, user, now)
             items = [row for _, row in sorted(_distinct(live.pins + placed))]
             lists.append(list(dict.fromkeys([*items, *loose, *live.offered]))[:k])
-        return item_lists(lists, [1.0 / np.arange(1, len(one) + 1) for one in lists])
+        return item_lists(lists, [1.0 / np.arange(1, len(rows) + 1) for rows in lists])
 
     def pins(self, queries: Queries) -> list[Pins]:
         """Return, for each query, the (position, item row) pairs that are to hold now, by position."""
@@ -193,20 +193,20 @@ class OperationsRecaller:
     def _live(self, queries: Queries, now: float) -> list[_Live]:
         """Return what is live for each query; queries of one segment share it."""
         current = np.flatnonzero((self._starts <= now) & (now < self._ends)).tolist()
-        codes = [one.of(queries).tolist() for one in self.segments]
-        found: dict[tuple[int, ...], _Live] = {}
+        codes = [segment.of(queries).tolist() for segment in self.segments]
+        by_key: dict[tuple[int, ...], _Live] = {}
         result = []
         for position in range(len(queries)):
             key = tuple(column[position] for column in codes)
-            if key not in found:
-                found[key] = _sorted_out(
+            if key not in by_key:
+                by_key[key] = _sorted_out(
                     [
                         self.rulings[at]
                         for at in current
                         if all(key[column] in allowed for column, allowed in self._admits[at])
                     ]
                 )
-            result.append(found[key])
+            result.append(by_key[key])
         return result
 
     def save(self, directory: Path) -> None:
@@ -214,17 +214,17 @@ class OperationsRecaller:
         settings = {
             "reason": self.reason,
             "n_items": self.n_items,
-            "rulings": [_described(one) for one in self.rulings],
-            "segments": [one.settings() for one in self.segments],
+            "rulings": [_described(ruling) for ruling in self.rulings],
+            "segments": [segment.settings() for segment in self.segments],
         }
         write_settings(directory, self.kind, settings)
-        lengths = [len(one.items) for one in self.rulings]
+        lengths = [len(ruling.items) for ruling in self.rulings]
         write_array(directory, "indptr", indptr_of(lengths))
-        write_array(directory, "items", np.concatenate([_NO_ROWS, *(one.items for one in self.rulings)]))
-        write_array(directory, "releases", np.concatenate([_NO_TIMES, *(one.releases for one in self.rulings)]))
-        write_array(directory, "needs", np.concatenate([_NO_COUNTS, *(one.needs for one in self.rulings)]))
-        for number, one in enumerate(self.segments):
-            one.save(directory, f"users-{number}")
+        write_array(directory, "items", np.concatenate([_NO_ROWS, *(ruling.items for ruling in self.rulings)]))
+        write_array(directory, "releases", np.concatenate([_NO_TIMES, *(ruling.releases for ruling in self.rulings)]))
+        write_array(directory, "needs", np.concatenate([_NO_COUNTS, *(ruling.needs for ruling in self.rulings)]))
+        for number, segment in enumerate(self.segments):
+            segment.save(directory, f"users-{number}")
 
     @classmethod
     def load(cls, directory: Path, parts: BundleParts) -> Self:
@@ -233,15 +233,15 @@ class OperationsRecaller:
         Raises
         ------
         BundleError
-            If a file is missing or damaged, or the rules speak of another number of items.
+            If a file is missing or damaged, or the rules are of another number of items.
         """
         settings = read_settings(directory, kind=cls.kind)
         n_items = setting(settings, "n_items", int, directory=directory)
         check_items(directory, n_items, parts.items)
         try:
             segments = [
-                Segments.load(directory, f"users-{number}", one)
-                for number, one in enumerate(setting(settings, "segments", list, directory=directory))
+                Segments.load(directory, f"users-{number}", segment)
+                for number, segment in enumerate(setting(settings, "segments", list, directory=directory))
             ]
             rulings = _read_rulings(directory, setting(settings, "rulings", list, directory=directory))
             reason = setting(settings, "reason", str, directory=directory)
@@ -265,8 +265,8 @@ def _moment(queries: Queries) -> float:
 
 def _admits(ruling: Ruling, segments: Sequence[Segments]) -> tuple[tuple[int, frozenset[int]], ...]:
     """Return, for each label of the ruling's segment, its column and the codes that it admits."""
-    columns = {one.label: column for column, one in enumerate(segments)}
-    found = []
+    columns = {segment.label: column for column, segment in enumerate(segments)}
+    admitted = []
     for label, values in ruling.segment.items():
         if label not in columns:
             raise DataError(f"{ruling.kind} {ruling.name!r} is for a label {label!r} that is not kept")
@@ -274,24 +274,24 @@ def _admits(ruling: Ruling, segments: Sequence[Segments]) -> tuple[tuple[int, fr
         codes = frozenset(names.get(value) for value in values)
         if -1 in codes or not codes:
             raise DataError(f"{ruling.kind} {ruling.name!r} is for values of {label!r} that are not kept")
-        found.append((columns[label], codes))
-    return tuple(found)
+        admitted.append((columns[label], codes))
+    return tuple(admitted)
 
 
 def _sorted_out(rulings: list[Ruling]) -> _Live:
     """Return what the live rulings of one segment come to."""
-    narrow_first = sorted(rulings, key=lambda one: -len(one.segment))
+    narrow_first = sorted(rulings, key=lambda ruling: -len(ruling.segment))
     pins: Pins = []
-    for one in narrow_first:
-        if one.kind == "pin":
-            pins.append((one.positions[0], int(one.items[0])))
-    offered = [row for one in narrow_first if one.kind == "campaign" for row in one.items.tolist()]
-    boosts = [one for one in rulings if one.kind == "boost"]
-    boosted = np.unique(np.concatenate([_NO_ROWS, *(one.items for one in boosts)]))
+    for ruling in narrow_first:
+        if ruling.kind == "pin":
+            pins.append((ruling.positions[0], int(ruling.items[0])))
+    offered = [row for ruling in narrow_first if ruling.kind == "campaign" for row in ruling.items.tolist()]
+    boosts = [ruling for ruling in rulings if ruling.kind == "boost"]
+    boosted = np.unique(np.concatenate([_NO_ROWS, *(ruling.items for ruling in boosts)]))
     factors = np.ones(len(boosted), dtype=np.float64)
-    for one in boosts:
-        factors[np.searchsorted(boosted, one.items)] *= one.factor
-    arrivals = [one for one in narrow_first if one.kind == "arrivals"]
+    for ruling in boosts:
+        factors[np.searchsorted(boosted, ruling.items)] *= ruling.factor
+    arrivals = [ruling for ruling in narrow_first if ruling.kind == "arrivals"]
     return _Live(_distinct(pins), arrivals, offered, boosted.astype(np.int32), factors)
 
 
@@ -313,10 +313,10 @@ def _arrivals(live: _Live, user: int, now: float) -> tuple[Pins, list[int]]:
     """Return the new items whose turn it is: those with a position, and those without."""
     placed: Pins = []
     loose: list[int] = []
-    for one in live.arrivals:
-        chosen = turn(one, user, now)
-        if one.positions:
-            placed += list(zip(one.positions, chosen, strict=False))
+    for ruling in live.arrivals:
+        chosen = turn(ruling, user, now)
+        if ruling.positions:
+            placed += list(zip(ruling.positions, chosen, strict=False))
         else:
             loose += chosen
     return placed, loose
@@ -377,8 +377,8 @@ def _read_rulings(directory: Path, described: list[dict[str, Any]]) -> list[Ruli
     if len(indptr) != len(described) + 1 or indptr[0] != 0 or indptr[-1] != len(items) or (np.diff(indptr) < 0).any():
         raise DataError(f"indptr.npy and items.npy do not fit {len(described)} rules")
     rulings, used = [], 0
-    for number, one in enumerate(described):
-        values = dict(one)
+    for number, fields in enumerate(described):
+        values = dict(fields)
         start, end = values.pop("start"), values.pop("end")
         rows = items[indptr[number] : indptr[number + 1]]
         here = slice(used, used + len(rows)) if values["kind"] == "arrivals" else slice(0, 0)

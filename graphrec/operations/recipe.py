@@ -44,7 +44,7 @@ class Operations(Settings):
         recalls="what people decree: pins, boosts, campaigns, new arrivals, by schedule and segment",
         artefact="schedule",
         unknown_users="served",
-        cold_items="found where named",
+        cold_items="recalled where named",
     )
 
     rules: str = text("operations.toml", legal="the name of the file of the rules, TOML or CSV", empty=False)
@@ -80,7 +80,7 @@ class Operations(Settings):
 
 
 def _nothing(data: RecallData) -> Features:
-    """Return attributes that say nothing, so that a rule which asks for some is found out."""
+    """Return attributes without a column, so that a rule that needs one is refused."""
     return Features(len(data.items))
 
 

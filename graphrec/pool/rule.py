@@ -1,4 +1,4 @@
-"""What a rule of the pool is and says, and what several rules need."""
+"""Rules of the pool: their protocol and verdicts, and what several need."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Verdict:
-    """What one rule says of n items, (n,) bool each.
+    """The verdict of a rule on n items, (n,) bool each.
 
     ``passes``: may stay. ``unknown``: not enough is known of it; whether it passes is the rule's ``keep_unknown``.
     ``spared``: passes only because it is new.

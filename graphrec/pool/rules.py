@@ -1,4 +1,4 @@
-"""Rules of the candidate pool: each says which items may be recalled, and of which it does not know enough to tell."""
+"""Rules of the candidate pool: each decides which items may be recalled, and of which too little is known."""
 
 from collections.abc import Mapping
 

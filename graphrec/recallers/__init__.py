@@ -26,7 +26,7 @@ KINDS = {
 
 
 def check_kind(kind: str) -> None:
-    """Raise ConfigError where nobody could load a recaller of ``kind`` again."""
+    """Raise ConfigError where a recaller of ``kind`` could not be loaded again."""
     if kind not in KINDS and kind not in extensions.declared(extensions.RECALLERS):
         raise ConfigError(
             f"a recaller of kind {kind!r} could not be loaded again: no installed distribution declares it; give it an "

@@ -1,4 +1,4 @@
-"""Recall from one channel by external ids, for whoever fits a recipe by himself."""
+"""Recall from one channel by external ids, for a recipe fitted by itself."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def recall(channel: Recaller, data: RecallData, users: Iterable[str] | None = No
     Returns
     -------
     Arrow table
-        ``user``, ``rank`` (int32, from 1), ``item`` and ``score`` (float32), by user in the order asked
+        ``user``, ``rank`` (int32, from 1), ``item`` and ``score`` (float32), by user in the order given
         for, best first.
 
     Raises

@@ -40,7 +40,7 @@ def read_settings(directory: Path, *, kind: str | None = None) -> dict[str, Any]
     Raises
     ------
     BundleError
-        If it is missing, unreadable, no JSON object, or not of ``kind`` where one is asked for.
+        If it is missing, unreadable, no JSON object, or not of ``kind`` where a kind is given.
     """
     path = directory / SETTINGS
     try:
@@ -60,13 +60,12 @@ def setting(settings: Mapping[str, Any], name: str, kind: type | tuple[type, ...
     """Return one setting; raise BundleError where it is missing or of another type."""
     if name not in settings:
         raise BundleError(
-            f"{directory / SETTINGS} says nothing of {name!r}: another version of graphrec wrote it; "
-            "train the channel again"
+            f"{directory / SETTINGS} has no {name!r}: another version of graphrec wrote it; train the channel again"
         )
     value = settings[name]
     legal = kind if isinstance(kind, tuple) else (kind,)
     if not isinstance(value, legal) or (isinstance(value, bool) and bool not in legal):
-        wanted = " or ".join(one.__name__ for one in legal)
+        wanted = " or ".join(kind.__name__ for kind in legal)
         raise BundleError(f"{directory / SETTINGS} holds {value!r} for {name!r}; expected {wanted}")
     return value
 
@@ -134,9 +133,9 @@ def read_table(directory: Path, form: str, *, n_columns: int) -> NeighbourTable:
 
 
 def check_items(directory: Path, n_items: int, items: Vocabulary) -> None:
-    """Raise BundleError unless what is saved speaks of as many items as there are."""
+    """Raise BundleError unless what is saved has as many items as there are."""
     if n_items != len(items):
-        raise BundleError(f"{directory} speaks of {n_items} items; the bundle has {len(items)}")
+        raise BundleError(f"{directory} is of {n_items} items; the bundle has {len(items)}")
 
 
 def load_saved(directory: Path, kind: str, items: Vocabulary, make: Callable[[dict[str, Any]], Made]) -> Made:
@@ -145,7 +144,7 @@ def load_saved(directory: Path, kind: str, items: Vocabulary, make: Callable[[di
     Raises
     ------
     BundleError
-        If it cannot be made of what is there, or speaks of another number of items.
+        If it cannot be made of what is there, or is of another number of items.
     """
     settings = read_settings(directory, kind=kind)
     try:

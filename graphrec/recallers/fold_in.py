@@ -91,9 +91,9 @@ class FoldIn:
         Time O(s h dim + s^3) with s = min(h, dim); a history's vector does not depend on what stands beside it, nor on
         the number of threads.
         """
-        found = np.zeros((len(indptr) - 1, len(self.gram)), dtype=np.float32)
-        self.improve(found, indptr, positions, weights, items, steps=0)
-        return found
+        solutions = np.zeros((len(indptr) - 1, len(self.gram)), dtype=np.float32)
+        self.improve(solutions, indptr, positions, weights, items, steps=0)
+        return solutions
 
     def improve(
         self,
@@ -249,11 +249,11 @@ def _solve_short(
             scaled[p, d] = root * item[d] * diagonal[d]
         right[p] = root
     for i in range(h):
-        one = scaled[i]
+        row = scaled[i]
         for j in range(i + 1):
             other, product = scaled[j], np.float32(0)
             for d in range(dim):
-                product += one[d] * other[d]
+                product += row[d] * other[d]
             matrix[i, j] = product
         matrix[i, i] += np.float32(1)
     _solve(matrix, right, h)

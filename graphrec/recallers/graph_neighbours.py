@@ -25,7 +25,7 @@ _TABLE = "neighbours"
 class GraphNeighbourRecaller:
     """A neighbour table made by walks over the catalogue graph, with the graph and the weights that it was made by.
 
-    It answers as its table does. Of a history item and an item that it brought it can say which walk gave most, by the
+    It answers as its table does. For a history item and an item that it leads to, it knows which walk gave most, by the
     formula of the table itself: nothing about paths is stored but the weights, the graph is the bundle's.
 
     Parameters
@@ -40,7 +40,7 @@ class GraphNeighbourRecaller:
     Raises
     ------
     DataError
-        If the graph speaks of another number of items, or lacks a relation of ``weights``.
+        If the graph has another number of items, or lacks a relation of ``weights``.
     """
 
     kind: ClassVar[str] = "graph-neighbours"
@@ -52,9 +52,7 @@ class GraphNeighbourRecaller:
 
     def __init__(self, neighbours: NeighbourRecaller, catalogue: CatalogueGraph, weights: WalkWeights) -> None:
         if catalogue.n_items != neighbours.n_items:
-            raise DataError(
-                f"the catalogue graph speaks of {catalogue.n_items} items, the neighbours of {neighbours.n_items}"
-            )
+            raise DataError(f"the catalogue graph has {catalogue.n_items} items, the neighbours {neighbours.n_items}")
         set_field = object.__setattr__
         set_field(self, "neighbours", neighbours)
         set_field(self, "catalogue", catalogue)

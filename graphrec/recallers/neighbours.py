@@ -231,7 +231,7 @@ class NeighbourRecaller:
         Raises
         ------
         BundleError
-            If a file is missing or damaged, or the tables speak of another number of items.
+            If a file is missing or damaged, or the tables are of another number of items.
         """
         return load_saved(directory, cls.kind, parts.items, lambda settings: cls(**_read(directory, settings)))
 

@@ -1,4 +1,4 @@
-"""How much each item of a history says of a user's taste."""
+"""How much each item of a history counts as a user's taste."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from graphrec.errors import ConfigError
 class Profile:
     r"""Weights of history items: :math:`w_p^{\gamma}\, 2^{-a_p / h}`, with age :math:`a_p` counted from the newest.
 
-    Entries whose weight is 0 or below say nothing of taste and get 0, unless ``dislike`` is set.
+    Entries whose weight is 0 or below are no taste and get 0, unless ``dislike`` is set.
 
     Parameters
     ----------

@@ -86,7 +86,7 @@ class RankedRecaller:
         Raises
         ------
         BundleError
-            If a file is damaged, or the list speaks of rows that ``items`` does not have.
+            If a file is damaged, or the list has rows that ``items`` does not have.
         """
         settings = read_settings(directory, kind=cls.kind)
         rows = read_array(directory, "items", np.int32)

@@ -51,7 +51,7 @@ class SegmentedRecaller:
     Raises
     ------
     DataError
-        If the parts speak of different numbers of segments or items, or a factor is not above 0.
+        If the parts have different numbers of segments or items, or a factor is not above 0.
     """
 
     kind: ClassVar[str] = "segmented"
@@ -148,7 +148,7 @@ class SegmentedRecaller:
         Raises
         ------
         BundleError
-            If a file is missing or damaged, or the lists speak of another number of items.
+            If a file is missing or damaged, or the lists are of another number of items.
         """
         settings = read_settings(directory, kind=cls.kind)
         n_items = setting(settings, "n_items", int, directory=directory)

@@ -24,7 +24,7 @@ class Segments:
     Parameters
     ----------
     label : str
-        Name of the label, by which a request's context speaks of it.
+        Name of the label, of the label in a request's context.
     labels : Labels
         The values, and the (n_users,) code of each user; -1 where it is not known.
     """
@@ -37,15 +37,15 @@ class Segments:
         return len(self.labels.names)
 
     def of(self, queries: Queries) -> npt.NDArray[np.int32]:
-        """Return (n,) int32 segments; -1 where none is known, or a request names one that nobody belongs to."""
+        """Return (n,) int32 segments; -1 where none is known, or a request names one without users."""
         codes = self.labels.codes
         known = (queries.users >= 0) & (queries.users < len(codes))
-        found = np.full(len(queries), -1, dtype=np.int32)
-        found[known] = codes[queries.users[known]]
+        segments = np.full(len(queries), -1, dtype=np.int32)
+        segments[known] = codes[queries.users[known]]
         for position, text in enumerate(queries.context.get(self.label, ())):
             if text is not None:
-                found[position] = self.labels.names.get(text)
-        return found
+                segments[position] = self.labels.names.get(text)
+        return segments
 
     def settings(self) -> dict[str, object]:
         """Return the label and its values, as JSON values."""
@@ -67,7 +67,7 @@ class Segments:
             If codes and values do not fit each other.
         """
         names = setting(settings, "segments", list, directory=directory)
-        if not all(isinstance(one, str) for one in names):
+        if not all(isinstance(name, str) for name in names):
             raise DataError(f"the segments are {names!r}; each must be a text")
         label = setting(settings, "label", str, directory=directory)
         return cls(label, Labels(Vocabulary(names), read_array(directory, name, np.int32)))

@@ -243,7 +243,7 @@ class SpectralRecaller:
         Raises
         ------
         BundleError
-            If a file is missing or damaged, or the recaller speaks of another number of items.
+            If a file is missing or damaged, or the recaller is of another number of items.
         """
         return load_saved(directory, cls.kind, parts.items, lambda settings: cls(**_read(directory, settings)))
 

@@ -40,7 +40,7 @@ _VECTORS = 8192
 class VectorRecaller:
     """Items whose vectors are nearest to a query's.
 
-    Which items count and how a query's vector is made is the encoder's affair, how the nearest are found the index's;
+    The encoder decides which items count and how a query's vector is made, the index how the nearest are searched;
     a query without a vector gets an empty list.
 
     Parameters
@@ -49,7 +49,7 @@ class VectorRecaller:
         Makes vectors of the width of ``targets``; ``encoder.history.rows`` (t,) are the items that have a vector, and
         no other item is ever returned.
     targets : ndarray
-        (t, dim) float32: what an item is found by; may be the encoder's ``sources``.
+        (t, dim) float32: what an item is searched by; may be the encoder's ``sources``.
     near : Index
         Over ``targets``.
     reason : str

@@ -207,10 +207,10 @@ def vote_table(
     near: Index, vectors: FloatArray, neighbours: int, power: float, rows: npt.NDArray[np.integer] | None = None
 ) -> NeighbourTable:
     """Return the ``neighbours`` rows nearest to each of ``rows`` (None: all), but itself; scores to ``power``."""
-    asked = np.arange(len(vectors)) if rows is None else rows
-    itself = ItemLists(np.arange(len(asked) + 1), asked)
-    nearest = near.search(vectors[asked], neighbours, skip=itself)
+    voters = np.arange(len(vectors)) if rows is None else rows
+    itself = ItemLists(np.arange(len(voters) + 1), voters)
+    nearest = near.search(vectors[voters], neighbours, skip=itself)
     votes = np.maximum(nearest.scores, np.float32(0)) ** np.float32(power)
-    lists = np.repeat(np.arange(len(asked)), nearest.lengths)
-    kept = ordered_lists(lists, nearest.items, votes, n=len(asked), k=neighbours)
+    lists = np.repeat(np.arange(len(voters)), nearest.lengths)
+    kept = ordered_lists(lists, nearest.items, votes, n=len(voters), k=neighbours)
     return NeighbourTable(kept.indptr, kept.items, kept.scores, n_columns=len(vectors))

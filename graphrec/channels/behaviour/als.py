@@ -35,7 +35,7 @@ class Als(VectorSettings):
 
     Users are served by folding in: the least squares of the history at hand, known or live, give the user's vector, as
     they do in training. A user without history gets an empty list. An item without events has no vector and is
-    nobody's. Items off the pool keep their say in a history; that they do not come back is the engine's care.
+    never returned. Items off the pool count in a history; the engine leaves them out of the answer.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class Als(VectorSettings):
         Width of the vectors, >= 1. Wider is better for longer than one expects: on a validation part of Gowalla
         (Recall@20, 4 to 6 iterations) 64, 128, 256, 512 and 1024 give .170, .189, .209, .217 and .230.
     unobserved_weight : float, default 0.01
-        alpha_0, > 0: weight of a pair nobody took, beside 1 for one that was. The more items there are, the smaller.
+        alpha_0, > 0: weight of a pair that was not taken, beside 1 for a pair that was. The more items, the smaller.
     regularisation : float, default 0.003
         lambda, > 0.
     frequency_exponent : float, default 1.0
@@ -59,7 +59,7 @@ class Als(VectorSettings):
     last, half_life, weight_exponent :
         See :class:`graphrec.channels.families.HistorySettings`.
     index, m, ef_construction, ef_search :
-        How the greatest products are found: see :class:`graphrec.channels.families.VectorSettings`.
+        How the greatest products are searched: see :class:`graphrec.channels.families.VectorSettings`.
 
     Raises
     ------

@@ -30,7 +30,7 @@ class Bspm(SpectralSettings):
 
     with s the history, V the leading right singular vectors of :math:`N = D_u^{-1/2} R D_i^{-1/2}`, and p one step of
     the fourth-order Runge-Kutta method over the time T of :math:`r' = -rG`. A user is served by his history, known or
-    live; one without history gets an empty list. An item without events cannot come back.
+    live; without history the list is empty. An item without events cannot come back.
 
     Parameters
     ----------

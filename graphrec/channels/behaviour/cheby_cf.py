@@ -31,7 +31,7 @@ class ChebyCf(SpectralSettings):
 
     .. math:: y(x) = \tfrac12 - \tfrac12\, \mathrm{sgn}(x)\, |x|^{\phi}, \qquad -1 \le x \le 1.
 
-    A user is served by his history, known or live; one without history gets an empty list. An item without events
+    A user is served by his history, known or live; without history the list is empty. An item without events
     cannot come back.
 
     Parameters
@@ -108,5 +108,7 @@ def plateau_response(eigenvalues: npt.NDArray[np.float64], plateau: float, order
         return bent
 
     coefficients = chebyshev.chebinterpolate(target, order)  # type: ignore[type-var]
-    found: npt.NDArray[np.float64] = np.asarray(chebyshev.chebval(1 - 2 * eigenvalues, coefficients), dtype=np.float64)
-    return found
+    response: npt.NDArray[np.float64] = np.asarray(
+        chebyshev.chebval(1 - 2 * eigenvalues, coefficients), dtype=np.float64
+    )
+    return response

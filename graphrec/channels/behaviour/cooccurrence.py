@@ -49,7 +49,7 @@ def similar_items(
     pairs : Interactions
         One event a (user, item) pair, by user, oldest first. Its weights are not read.
     left, right : ndarray
-        (m,) float64 > 0: what each pair counts as the item asked about, and as its neighbour.
+        (m,) float64 > 0: what each pair counts as the item, and as its neighbour.
     norms : ndarray
         (n_items,) float64: n above; not read for ``COSINE``.
     pool : ndarray

@@ -38,7 +38,7 @@ _BLOCK = 512
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ease(HistorySettings):
-    r"""The k items that each item speaks for most, all other items of the history being known.
+    r"""The k items that each item predicts best, all other items of the history being known.
 
     .. math:: P = (R^\top R + \lambda I)^{-1}, \qquad B_{ij} = -P_{ij} / P_{jj}, \quad B_{ii} = 0
 
@@ -56,8 +56,8 @@ class Ease(HistorySettings):
     most popular items of Gowalla (validation, lambda 15.9, k 400) Recall@20 is .290 with n = 100 and .285 exact, in a
     sixth of the time.
 
-    A user is served by his history, known or live; one without history gets an empty list. An item without events has
-    no neighbours, is nobody's, and takes no part in the inversion.
+    A user is served by his history, known or live; without history the list is empty. An item without events has
+    no neighbours, is never returned, and takes no part in the inversion.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ class Ease(HistorySettings):
     last, half_life, weight_exponent :
         See :class:`graphrec.channels.families.HistorySettings`.
     neighbourhood : int, default 0
-        n, items that predict one; 0 is the exact solution, all items.
+        n, items that predict an item; 0 is the exact solution, all items.
     max_items_per_user : int, default 2000
         Newest items of a user that count, for co-occurrences are quadratic in a history; 0 takes all.
 
@@ -91,7 +91,7 @@ class Ease(HistorySettings):
     """
 
     about: ClassVar[About] = About(
-        recalls="what a history speaks for, all its items weighed together; exact to 45,000 items, beyond that from "
+        recalls="what a history predicts, all its items weighed together; exact to 45,000 items, beyond that from "
         "each item's 100 nearest",
         artefact="neighbour table",
     )
@@ -148,10 +148,10 @@ class Ease(HistorySettings):
     ) -> tuple[NeighbourTable, Scale]:
         """Return T, and (n_items,) the mean of what it leaves out of B, from one small system an item."""
         counts = degrees(taste, 0)
-        found = restricted_weights(
+        weights = restricted_weights(
             taste, n, float(self.regularisation), n_counts=_COUNTS_PER_NEIGHBOUR * n, threads=threads
         )
-        by_target = sp.csr_array((found.scores, found.neighbours, found.indptr), shape=(len(counts), len(counts)))
+        by_target = sp.csr_array((weights.scores, weights.neighbours, weights.indptr), shape=(len(counts), len(counts)))
         whole = by_target @ counts
         table = csr_table(sp.csr_array(scaled(by_target, rows=pool.astype(np.float64)).T.tocsr()), k=self.k)
         return table, (whole - _kept(table, counts)) / max(float(counts.sum()), 1.0)

@@ -35,7 +35,7 @@ def restricted_weights(
     taste : scipy.sparse.csr_array
         (n_users, n_items) float32 >= 0.
     n : int
-        Items that predict one, >= 1.
+        Items that predict an item, >= 1.
     regularisation : float
         lambda, > 0.
     n_counts : int

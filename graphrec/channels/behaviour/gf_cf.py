@@ -25,7 +25,7 @@ class GfCf(SpectralSettings):
     .. math:: score = s \,(N^\top N + \alpha\, D_i^{-1/2} V V^\top D_i^{1/2}), \qquad N = D_u^{-1/2} R D_i^{-1/2}
 
     with s the history, V the leading right singular vectors of N, and D the sums of R's rows and columns. A user is
-    served by his history, known or live; one without history gets an empty list. An item without events cannot come
+    served by his history, known or live; without history the list is empty. An item without events cannot come
     back.
 
     Parameters

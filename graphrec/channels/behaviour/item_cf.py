@@ -62,8 +62,8 @@ class ItemCF(HistorySettings):
     ``dice``   :math:`(o_i + o_j + h) / 2`
     ========== ==========================================================================================
 
-    A user is served by his history, known or live: a user never seen is as good as any, one without history gets an
-    empty list. An item without events has no neighbours and is nobody's: it is left to other channels.
+    A user is served by his history, known or live: unknown users are served as well, without history the list is
+    empty. An item without events has no neighbours and is never returned: it is left to other channels.
 
     Parameters
     ----------

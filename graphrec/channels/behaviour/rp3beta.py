@@ -31,7 +31,7 @@ class RP3beta(HistorySettings):
     .. math:: S_{ij} = d_j^{-\beta} \sum_u \Big(\frac{R_{ui}}{d_i}\Big)^{\alpha} \Big(\frac{R_{uj}}{d_u}\Big)^{\alpha}
 
     with d the number of entries of a row or column of R. A user is served by his history, known or live; one without
-    history gets an empty list. An item without events has no neighbours and is nobody's.
+    history gets an empty list. An item without events has no neighbours and is never returned.
 
     Parameters
     ----------

@@ -46,8 +46,8 @@ class Swing(HistorySettings):
     The score is then divided by a power of the number of users of j.
 
     Two people who agree on i and j and on nothing else say more of i and j than two who have read everything. A user is
-    served by his history, known or live; one without history gets an empty list. An item without events has no
-    neighbours and is nobody's.
+    served by his history, known or live; without history the list is empty. An item without events has no
+    neighbours and is never returned.
 
     Parameters
     ----------

@@ -27,8 +27,8 @@ class TurboCf(HistorySettings):
 
     .. math:: N = D_u^{-a} R D_i^{a - 1}, \qquad S = (N^\top N)^{\circ\, s}, \qquad score = r S
 
-    A user is served by his history, known or live; one without history gets an empty list. An item without events has
-    no neighbours and is nobody's.
+    A user is served by his history, known or live; without history the list is empty. An item without events has
+    no neighbours and is never returned.
 
     Parameters
     ----------
@@ -70,10 +70,10 @@ class TurboCf(HistorySettings):
         left = scaled(taste, rows=by_user, columns=by_item)
         right = scaled(taste, rows=by_user, columns=by_item * data.pool)
         # Powers keep the order, so the k best of the product are the k best of its power.
-        found = top_products(sp.csr_array(left.T), right, self.k, drop_self=True, threads=context.threads)
-        sharpened = (found.scores.astype(np.float64) ** self.power).astype(np.float32)
+        products = top_products(sp.csr_array(left.T), right, self.k, drop_self=True, threads=context.threads)
+        sharpened = (products.scores.astype(np.float64) ** self.power).astype(np.float32)
         return NeighbourRecaller(
-            [NeighbourTable(found.indptr, found.neighbours, sharpened, n_columns=found.n_columns)],
+            [NeighbourTable(products.indptr, products.neighbours, sharpened, n_columns=products.n_columns)],
             profile=self.profile(),
             reason="because you {verb} {source}: the graph of what people {verb} together leads here",
         )

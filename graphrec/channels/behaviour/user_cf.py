@@ -26,12 +26,12 @@ from graphrec.sparse.taste import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserCF(HistorySettings):
-    r"""Items of the users nearest to the one who asks.
+    r"""Items of the users nearest to the one in the query.
 
     .. math:: S = (D_u^{-a} R)\, D_i^{-b}\, (D_u^{-a} R)^\top, \qquad score(u, j) = \sum_{v \in N(u)} S_{uv} R_{vj}
 
-    with N(u) the best ``neighbours`` users, u himself left out. Similarities are made when they are asked for, out of
-    the history at hand: a user never seen is served by his live history as well as a known one, and nothing of the
+    with N(u) the best ``neighbours`` users, u himself left out. Similarities are computed for each query, out of
+    the history at hand: an unknown user is served by his live history as a known user is, and nothing of the
     size users x users exists. One without history gets an empty list. An item without events cannot come back.
 
     Parameters

@@ -39,7 +39,7 @@ class KgNeighbours(HistorySettings):
     with :math:`d_{re}` the items that relation r joins to entity e, and :math:`n_i` the links of item i. Walks run
     item -r-> entity <-r- item, and item -r-> item.
 
-    A user is served by his history, known or live; one without history gets an empty list. Cold items need no events:
+    A user is served by his history, known or live; without history the list is empty. Cold items need no events:
     whatever has links to entities can be reached, and reach others.
 
     Parameters
@@ -71,7 +71,7 @@ class KgNeighbours(HistorySettings):
     about: ClassVar[About] = About(
         recalls="items that share entities, rare ones first",
         artefact="neighbour table",
-        cold_items="found by its entities",
+        cold_items="recalled by its entities",
     )
 
     k: int = count(200, least=1, unit="neighbours", search=ints(50, 1000, log=True))

@@ -38,7 +38,7 @@ class Tag(HistorySettings):
     weight has; the ``tags`` strongest are looked up in an inverted index, where each tag's list is ordered by
     :math:`x_{it} (1 + pop_i)^{q}` and cut.
 
-    A user is served by his history, known or live; one without history gets an empty list. A cold item comes back as
+    A user is served by his history, known or live; without history the list is empty. A cold item comes back as
     soon as it has tags, behind equally fitting items that many people took.
 
     Parameters
@@ -74,7 +74,7 @@ class Tag(HistorySettings):
     about: ClassVar[About] = About(
         recalls="items of the tags that a user favours",
         artefact="two neighbour tables",
-        cold_items="found by its tags",
+        cold_items="recalled by its tags",
     )
 
     tags: int = count(100, unit="tags", search=ints(10, 500, log=True))

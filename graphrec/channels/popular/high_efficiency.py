@@ -45,15 +45,15 @@ class HighEfficiency(Settings):
     mean value of a conversion, :math:`(V_i + v\,\bar V) / (x_i + v)`, shrunk to the mean :math:`\bar V` of all.
 
     **By segment of users** (``by_user``) an item's score is multiplied by its lift in the segment,
-    :math:`(x_{gi} + prior) / (e_{gi} + prior)`: conversions found to conversions expected, where
+    :math:`(x_{gi} + prior) / (e_{gi} + prior)`: observed conversions to expected ones, where
     :math:`e_{gi} = \rho_g n_{gi} \hat p_i` with the smoothed rate of everybody and :math:`\rho_g` such that a segment's
-    expected conversions sum to those found. Items not shown in a segment keep the score of everybody, and so do
+    expected conversions sum to those observed. Items not shown in a segment keep the score of everybody, and so do
     all items for who belongs to no known segment. A request's context goes before what is stored of a user.
 
     **By category of items** (``by_item``): the categories of a history's items, each with its items by score.
 
     Everybody (of a segment) gets the same list, so cold users are served like others; by category they get an empty
-    one. A cold item is found once it was shown ``min_exposures`` times: ``operations`` can see to that.
+    one. A cold item is recalled once it was shown ``min_exposures`` times: ``operations`` can see to that.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ class HighEfficiency(Settings):
     .. [1] B. Efron, C. Morris, "Data analysis using Stein's estimator and its generalizations", JASA 70 (1975), for
        shrinking many rates at once.
     .. [2] W. DuMouchel, "Bayesian data mining in large frequency tables", The American Statistician 53 (1999), for
-       the ratio of found to expected. Differs: one prior weight instead of a fitted mixture of two.
+       the ratio of observed to expected. Differs: one prior weight instead of a fitted mixture of two.
     """
 
     about: ClassVar[About] = About(
@@ -211,8 +211,8 @@ class HighEfficiency(Settings):
         converted = sums_by_segment(codes, shown.items, counted * shown.converted, **size)
         rows = np.repeat(np.arange(len(segments)), np.diff(exposed.indptr))
         expected = exposed.data * rates[exposed.indices]
-        found = sums_by_row(rows, converted.data, len(segments))
-        ratio = found / np.maximum(sums_by_row(rows, expected, len(segments)), 1e-300)
+        observed = sums_by_row(rows, converted.data, len(segments))
+        ratio = observed / np.maximum(sums_by_row(rows, expected, len(segments)), 1e-300)
         lift = (converted.data + self.prior) / (ratio[rows] * expected + self.prior)
         kept = scores[exposed.indices] >= 0
         indptr = indptr_of(kept)[exposed.indptr]

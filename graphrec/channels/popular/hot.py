@@ -46,7 +46,7 @@ class Hot(Settings):
     request's context goes before what is stored of a user.
 
     **By category of items** (``by_item``): the categories of a history's items, each with its items by their share in
-    the category, :math:`s(i) / \sum_{j \in c} s(j)`. A cold user gets an empty list, a cold item is not found.
+    the category, :math:`s(i) / \sum_{j \in c} s(j)`. A cold user gets an empty list, a cold item is not recalled.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ class Hot(Settings):
         Raises
         ------
         ConfigError
-            If a label is asked for that the data does not have.
+            If the data does not have the label.
         """
         sums = np.zeros(len(data.items))
         for pairs, counted in counted_parts(data.interactions, self.half_life_days):

@@ -58,7 +58,7 @@ def category_recaller(
     """Return a history -> its categories -> the best items of each, by ``scores`` (n_items,) float64 >= 0.
 
     Each item of the history gives its category one vote, and a category hands its votes to its items in proportion
-    to their scores. An item without a category has no vote and is not found; one whose score is 0 is not either.
+    to their scores. An item without a category, or with a score of 0, has no vote and is not recalled.
 
     Raises
     ------

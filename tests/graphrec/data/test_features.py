@@ -128,11 +128,7 @@ def test_recall_data_wants_a_row_for_everybody() -> None:
     n_users, n_items = len(data.users), len(data.items)
     whole = RecallData(*parts, item_features=Features(n_items), user_features=Features(n_users))
     assert whole.item_features is not None
-    with pytest.raises(
-        DataError, match=f"the table of item attributes speaks of 3 items, the vocabulary has {n_items}"
-    ):
+    with pytest.raises(DataError, match=f"the table of item attributes has 3 items, the vocabulary {n_items}"):
         RecallData(*parts, item_features=Features(3))
-    with pytest.raises(
-        DataError, match=f"the table of user attributes speaks of 3 users, the vocabulary has {n_users}"
-    ):
+    with pytest.raises(DataError, match=f"the table of user attributes has 3 users, the vocabulary {n_users}"):
         RecallData(*parts, user_features=Features(3))

@@ -101,7 +101,7 @@ def test_faults_are_named(fields: dict[str, object], words: str) -> None:
 
 
 def test_sizes_must_agree() -> None:
-    with pytest.raises(DataError, match="the table of user tags speaks of 5 items, the vocabulary has 45"):
+    with pytest.raises(DataError, match="the table of user tags has 5 items, the vocabulary 45"):
         replace(skewed(), user_tags=tagged([(0, 0, "dark")]))
 
 

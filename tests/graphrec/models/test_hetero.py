@@ -73,7 +73,7 @@ def test_hetero_of_bare_items() -> None:
 
 
 def test_hetero_errors(graph: CatalogueGraph) -> None:
-    with pytest.raises(DataError, match="interactions speak of 9 items"):
+    with pytest.raises(DataError, match="the interactions have 9 items"):
         to_hetero(graph, Interactions([0], [0], n_users=1, n_items=9))
     with pytest.raises(DataError, match="attribute 'x' has 1 entries"):
         to_hetero(graph, attributes={"x": np.zeros(1)})

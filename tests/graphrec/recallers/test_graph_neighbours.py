@@ -154,5 +154,5 @@ def test_another_graph_is_refused(tmp_path: Path) -> None:
     recaller.save(tmp_path)
     with pytest.raises(BundleError, match=r"'author' is not among .*; train the channel again"):
         load_recaller(tmp_path, parts_of(data.items, data.users, items_only(data.items)))
-    with pytest.raises(DataError, match="speaks of 3 items, the neighbours of 12"):
+    with pytest.raises(DataError, match="has 3 items, the neighbours 12"):
         GraphNeighbourRecaller(recaller.neighbours, items_only(vocabulary("i", 3)), WalkWeights())

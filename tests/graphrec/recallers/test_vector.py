@@ -179,7 +179,7 @@ def test_what_an_earlier_version_wrote_is_refused_with_a_remedy(tmp_path: Path) 
     settings = json.loads(path.read_text())
     del settings["encoder"]
     path.write_text(json.dumps(settings | {"query": "history"}))
-    with pytest.raises(BundleError, match="says nothing of 'encoder': another version of graphrec wrote it; train"):
+    with pytest.raises(BundleError, match="has no 'encoder': another version of graphrec wrote it; train"):
         load_recaller(tmp_path, parts_of(vocabulary("i", 9)))
 
 
