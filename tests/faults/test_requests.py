@@ -19,9 +19,13 @@ from tests.worlds import skewed
 
 LONGEST = 300
 STRANGE: tuple[Any, ...] = (
-    None, True, 0, -1, 2, 2.5, 1e300, math.nan, math.inf, 10**30, "", "r0", "[/]", "\x1b[1m\n", "\ud800", "x" * 10_000,
-    b"r0", [], [[]], (), {}, {"country": "DE"}, {"country": 3}, {3: "DE"}, [None], ["i0", None], [("i0", math.nan)],
-    [("i0", 1e39)], [("i0", -1.0)], [("i0",)], [("i0", "5")], object(), np.int64(3), np.float32(2.5), np.array(["i0"]),
+    None, True, 0, -1, 2, 2.5, 1e300, math.nan, math.inf, 10**30, 10**400, "", "r0", "[/]", "\x1b[1m\n", "\ud800",
+    "x" * 10_000, b"r0", 1j, np.complex64(1j), np.datetime64("now"), [],
+    [[]], (), {}, {"country": "DE"}, {"country": 3},
+    {3: "DE"}, [None], ["i0", None], [("i0", math.nan)],
+    [("i0", 1e39)],
+    [("i0", 10**400)], [("i0", -1.0)], [("i0",)], [("i0", "5")], object(), np.int64(3), np.float32(2.5),
+    np.array(["i0"]),
     np.str_("u0"), range(3), iter(["i0"]), {"i0"}, lambda: None,
 )  # fmt: skip
 
@@ -36,7 +40,10 @@ def legal(engine: Engine, draw: random.Random) -> dict[str, Any]:
     """Return the arguments of a request of which most are legal."""
     items = [*engine.bundle.items, "nothing", "i\u202e"]
     users = [*engine.bundle.users, "somebody new", None]
-    some = lambda most: [draw.choice(items) for _ in range(draw.randint(0, most))]  # noqa: E731
+
+    def some(most: int) -> list[str]:
+        return [draw.choice(items) for _ in range(draw.randint(0, most))]
+
     optional: Mapping[str, Callable[[], object]] = {
         "user": lambda: draw.choice(users),
         "history": lambda: draw.choice([some(5), [(item, draw.uniform(0.1, 5)) for item in some(5)]]),
