@@ -152,17 +152,20 @@ def measure_all(path: Path, n: int, rounds: int) -> list[dict[str, Any]]:
 @contextmanager
 def plain_file(source: Path) -> Iterator[Path]:
     """Yield ``source`` as a plain N-Triples file, decompressed into a temporary one where it is not."""
-    from graphrec.kg.reading.formats import GuardedBytes, rdf_file
+    from graphrec.data.limits import Limits
+    from graphrec.kg.reading.archives import COMPRESSIONS
+    from graphrec.kg.reading.formats import rdf_file
+    from graphrec.kg.reading.guarded_bytes import GuardedBytes
 
     file = rdf_file(source)
     if file.format != "n-triples":
         raise SystemExit(f"{source} is {file.format}; this benchmark reads N-Triples, plain or compressed")
-    if not file.compression:
+    if source.suffix not in COMPRESSIONS:
         yield source
         return
     with TemporaryDirectory() as directory:
         target = Path(directory) / "graph.nt"
-        with GuardedBytes(file) as packed, target.open("wb") as stream:
+        with GuardedBytes(file, Limits()) as packed, target.open("wb") as stream:
             shutil.copyfileobj(packed, stream, 1 << 20)
         yield target
 

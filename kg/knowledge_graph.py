@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from urllib.parse import unquote
 
 import numpy as np
@@ -20,23 +20,42 @@ from .literals import Literals, no_literals
 
 @dataclass(frozen=True, slots=True)
 class ReadReport:
-    """What reading left out: ``n_statements`` read (repeated ones included), lines rejected, RDF 1.2 triple terms."""
+    """What was read, and what was left out.
+
+    In N-Triples and N-Quads each line is one statement, so
+    ``n_lines == n_blank + n_rejected + n_triple_terms + n_other_graphs + n_statements``.
+
+    Parameters
+    ----------
+    files : tuple of str
+        In the order in which they were read.
+    n_statements : int
+        Statements of the graph, repeated ones included.
+    n_rejected, first_reject : int, str
+        Bad lines (in JSON-LD: statements without an absolute IRI), and what is wrong with the first.
+    n_triple_terms : int
+        Statements left out because their object is a triple term (RDF 1.2).
+    n_other_graphs : int
+        Statements of named graphs that were not chosen.
+    n_unmapped : int
+        Statements of JSON-LD whose key no context gives an IRI: by the standard they say nothing.
+    n_lines, n_blank : int
+        Lines of N-Triples and N-Quads files, and those that are blank or a comment alone.
+    """
 
     files: tuple[str, ...] = ()
     n_statements: int = 0
     n_rejected: int = 0
     n_triple_terms: int = 0
     first_reject: str = ""
+    n_other_graphs: int = 0
+    n_unmapped: int = 0
+    n_lines: int = 0
+    n_blank: int = 0
 
     def to_dict(self) -> dict[str, object]:
         """Return the counts as JSON can hold them."""
-        return {
-            "files": list(self.files),
-            "n_statements": self.n_statements,
-            "n_rejected": self.n_rejected,
-            "n_triple_terms": self.n_triple_terms,
-            "first_reject": self.first_reject,
-        }
+        return {**asdict(self), "files": list(self.files)}
 
 
 @dataclass(frozen=True, slots=True, init=False, eq=False)

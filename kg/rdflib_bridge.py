@@ -104,7 +104,7 @@ def from_rdflib(graph: rdflib.Graph) -> KnowledgeGraph:
     """
     encoder = Encoder()
     with no_network():
-        encoder.add(RdfFile(Path("<rdflib graph>"), "n-triples", ""), _chunks(graph))
+        encoder.add(RdfFile(Path("<rdflib graph>"), "n-triples"), _chunks(graph))
     return encoder.finish(files=("<rdflib graph>",))
 
 

@@ -1,8 +1,9 @@
-"""Counting, keeping and limiting the lines of an RDF file that cannot be used."""
+"""Counting, keeping and limiting what cannot be used of an RDF file: lines, or statements of a JSON-LD document."""
 
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Literal
@@ -12,7 +13,7 @@ from graphrec.errors import DataError
 OnError = Literal["reject", "raise"]
 # The share is judged on the way only once this many lines have been seen.
 _EARLY = 10_000
-_SHOWN = 200
+_SHOWN = 100
 
 
 @dataclass(slots=True)
@@ -24,11 +25,16 @@ class BadLines:
     on_error : {"reject", "raise"}
         Count and keep, or raise on the first.
     path : Path or None
-        JSON Lines file, one object a bad line: file, line, reason, text. Written only if there is one.
+        JSON Lines file, one object a bad line: file, line (or statement), reason, text. It takes its place when it is
+        closed, also where the run stops; without bad lines there is none, and that of an earlier run is removed.
     max_share : float
         Largest share of rejected lines that a file may have.
     n_rejected, first : int, str
         Bad lines of all files, and what is wrong with the first of them.
+    n_lines, n_blank : int
+        Lines of the files of a line format, and those among them that are blank or a comment alone.
+    n_unmapped : int
+        Statements of JSON-LD documents whose key no context gives an IRI: by the standard they say nothing.
     """
 
     on_error: OnError = "reject"
@@ -36,29 +42,40 @@ class BadLines:
     max_share: float = 0.05
     n_rejected: int = 0
     first: str = ""
+    n_lines: int = 0
+    n_blank: int = 0
+    n_unmapped: int = 0
     _first_in_file: str = ""
     _stream: IO[str] | None = field(default=None, repr=False)
     _in_file: int = 0
+    _unit: str = "line"
 
     def begin_file(self) -> None:
         """Start counting the share of the next file."""
         self._in_file, self._first_in_file = 0, ""
 
-    def add(self, file: Path, line: int, reason: str, text: bytes) -> None:
-        """Take one bad line; raise DataError with ``on_error="raise"``."""
+    def add(self, file: Path, place: int, reason: str, text: bytes, *, unit: str = "line") -> None:
+        """Take one bad line (or ``unit``), number ``place``; raise DataError with ``on_error="raise"``."""
         shown = text.decode("utf-8", "backslashreplace")
-        sentence = f"{file}, line {line}: {reason.rstrip('.')}, in {shown[:_SHOWN]!r}"
+        sentence = f"{file}, {unit} {place}: {reason.rstrip('.')}, in {shown[:_SHOWN]!r}"
         if self.on_error == "raise":
-            raise DataError(f"{sentence}; correct the line, or read with on_error='reject'")
+            raise DataError(f"{sentence}; correct the {unit}, or read with on_error='reject'")
+        self._unit = unit
         self.first = self.first or sentence
         self._first_in_file = self._first_in_file or sentence
         self.n_rejected += 1
         self._in_file += 1
         if self.path is not None:
+            self._write(self.path, {"file": str(file), unit: place, "reason": reason, "text": shown})
+
+    def _write(self, path: Path, row: dict[str, object]) -> None:
+        try:
             if self._stream is None:
-                self._stream = _opened(self.path)
-            row = {"file": str(file), "line": line, "reason": reason, "text": shown}
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self._stream = _part(path).open("w", encoding="utf-8")
             self._stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+        except OSError as error:
+            raise _not_written(path, error) from error
 
     def check(self, file: Path, n_lines: int, *, at_end: bool) -> None:
         """Raise DataError where too many of a file's ``n_lines`` lines were bad."""
@@ -66,20 +83,30 @@ class BadLines:
             return
         if self._in_file > self.max_share * n_lines:
             raise DataError(
-                f"{self._first_in_file}; {self._in_file:,} of {n_lines:,} lines of {file} cannot be used, "
+                f"{self._first_in_file}; {self._in_file:,} of {n_lines:,} {self._unit}s of {file} cannot be used, "
                 f"more than the limit of {self.max_share:.0%}"
             )
 
     def close(self) -> None:
-        """Close the rejects file."""
-        if self._stream is not None:
+        """Put the rejects file in its place."""
+        if self.path is None:
+            return
+        try:
+            if self._stream is None:
+                self.path.unlink(missing_ok=True)
+                return
             self._stream.close()
             self._stream = None
+            os.replace(_part(self.path), self.path)  # noqa: PTH105 - atomic
+        except NotADirectoryError:
+            return  # there is none to remove
+        except OSError as error:
+            raise _not_written(self.path, error) from error
 
 
-def _opened(path: Path) -> IO[str]:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path.open("w", encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"the rejects file {path} cannot be written: {error.strerror or error}") from error
+def _part(path: Path) -> Path:
+    return path.with_name(path.name + ".part")
+
+
+def _not_written(path: Path, error: OSError) -> DataError:
+    return DataError(f"the rejects file {path} cannot be written: {error.strerror or error}")

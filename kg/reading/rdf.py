@@ -9,7 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pyoxigraph as ox
 
+from graphrec.data.limits import Limits
 from graphrec.errors import ConfigError, DataError
 
 from ..knowledge_graph import KnowledgeGraph, ReadReport
@@ -18,6 +20,7 @@ from .assemble import knowledge_graph
 from .bad_lines import BadLines, OnError
 from .encode import TermTable
 from .formats import LINE_FORMATS, RdfFile, rdf_file
+from .lines import count_byte
 from .statements import statements
 
 Progress = Callable[[str, int], None]
@@ -35,6 +38,7 @@ def read_rdf(
     graphs: Sequence[str] | None = None,
     languages: Sequence[str] = ("en",),
     base: str | None = None,
+    limits: Limits | None = None,
     progress: Progress | None = None,
 ) -> KnowledgeGraph:
     """Return the knowledge graph of one or more RDF files, merged.
@@ -42,22 +46,25 @@ def read_rdf(
     Parameters
     ----------
     paths : path or sequence of paths
-        Turtle, N-Triples, N-Quads, TriG, RDF/XML or JSON-LD, by extension; plain, .gz, .xz or .zst.
+        Turtle, N-Triples, N-Quads, TriG, RDF/XML or JSON-LD, by extension; plain, gzip, xz or zstd, by content. Each
+        is opened once and read once: a pipe will do, with ``format``.
     format : str, optional
         Syntax of all files where the extension does not tell: a key of ``graphrec.kg.reading.formats.FORMATS``.
     on_error : {"reject", "raise"}
-        In N-Triples and N-Quads a bad line is left out and counted, or raises. In the other syntaxes a fault
-        always raises: nothing after it can be trusted.
+        In N-Triples and N-Quads a bad line is left out and counted, or raises; in JSON-LD so is a statement without an
+        absolute IRI (``x`` where there is no base). Other faults always raise: nothing after them can be trusted.
     rejects : Path, optional
-        JSON Lines file for the lines left out; written only where there are some.
+        JSON Lines file for the lines left out; where there are none, there is no such file afterwards.
     max_reject_share : float, default 0.05
-        Largest share of a file's lines that may be bad.
+        Largest share of a file's lines (in JSON-LD: statements) that may be bad.
     graphs : sequence of str, optional
         Keep only these named graphs ("" is the default graph). By default the triples of all graphs are merged.
     languages : sequence of str, default ("en",)
         Languages of labels, the preferred one first.
     base : str, optional
-        IRI that relative IRIs are resolved against (never a place to read from).
+        Absolute IRI that relative IRIs are resolved against (never a place to read from).
+    limits : Limits, optional
+        What a file may cost: depth, length of a value, names in scope, expansion.
     progress : callable, optional
         Called with (file name, statements read so far) every few tens of thousands.
 
@@ -70,7 +77,8 @@ def read_rdf(
     ------
     DataError
         One sentence with file and place: a missing or empty file, a directory, an unknown extension, another
-        encoding than UTF-8, a damaged archive, a syntax error, too many bad lines, a DOCTYPE, a remote context.
+        encoding than UTF-8, a damaged archive, a syntax error, too many bad lines, a DOCTYPE, a remote context, more
+        of anything than ``limits`` allow.
     ConfigError
         On an illegal setting.
 
@@ -88,20 +96,31 @@ def read_rdf(
             raise ConfigError(f"{name} is {names!r}; it must be a list of texts, such as ['en']")
     if on_error not in ("reject", "raise"):
         raise ConfigError(f"on_error is {on_error!r}; legal: 'reject', 'raise'")
+    if not isinstance(limits, Limits | None):
+        raise ConfigError(f"limits is {limits!r}; it must be a graphrec.Limits, such as Limits(depth=500)")
+    _check_base(base)
     files = [rdf_file(path, format) for path in ([paths] if isinstance(paths, str | Path) else _listed(paths))]
     bad_lines = BadLines(on_error, None if rejects is None else Path(rejects), max_reject_share)
     reader = Encoder(graphs=graphs)
     try:
         for file in files:
-            reader.add(file, statements(file, bad_lines, base=base), strict=on_error == "raise", progress=progress)
+            chunks = statements(file, bad_lines, base=base, limits=limits)
+            reader.add(file, chunks, strict=on_error == "raise", progress=progress)
     finally:
         bad_lines.close()
-    return reader.finish(
-        languages=languages,
-        files=tuple(str(file.path) for file in files),
-        n_rejected=bad_lines.n_rejected,
-        first_reject=bad_lines.first,
-    )
+    return reader.finish(languages=languages, files=tuple(str(file.path) for file in files), bad_lines=bad_lines)
+
+
+def _check_base(base: object) -> None:
+    """Raise ConfigError unless ``base`` is None or an absolute IRI."""
+    if base is None:
+        return
+    try:
+        if isinstance(base, str) and ox.NamedNode(base):
+            return
+    except ValueError:
+        pass
+    raise ConfigError(f"base is {base!r}; it must be an absolute IRI, such as 'http://example.org/'")
 
 
 def _listed(paths: object) -> Sequence[str | Path]:
@@ -127,7 +146,7 @@ class Encoder:
         self._table = TermTable()
         self._parts: list[npt.NDArray[np.int32]] = []
         self._blank: dict[int, str] = {}
-        self._n = 0
+        self._n = self._n_other = 0
 
     def add(
         self, file: RdfFile, chunks: Iterator[bytes], *, strict: bool = False, progress: Progress | None = None
@@ -135,7 +154,7 @@ class Encoder:
         """Encode ``chunks`` of canonical N-Quads on a second thread while the next one is parsed."""
         table, before, nested = self._table, len(self._table), self._table.n_nested
         table.begin_file()
-        n_before = self._n
+        n_before = self._n + self._n_other
         for part in _pipelined(self._encode, chunks):
             self._n += len(part)
             self._parts.append(part)
@@ -145,16 +164,18 @@ class Encoder:
                 )
             if progress is not None:
                 progress(file.path.name, self._n)
-        if self._n == n_before and table.n_nested == nested:
+        if self._n + self._n_other == n_before and table.n_nested == nested:
             raise DataError(f"{file.path} holds no triples; give a {file.format} file that does")
         self._blank.update(_skolem(table, before, keep_labels=file.format in LINE_FORMATS))
 
     def _encode(self, chunk: bytes) -> npt.NDArray[np.int32]:
-        encoded = self._table.encode(chunk, chunk.count(b"\n"), graphs=self._graphs is not None)
+        encoded = self._table.encode(chunk, count_byte(chunk, "\n"), graphs=self._graphs is not None)
         if self._graphs is not None:
             numbers, inverse = np.unique(encoded[:, 3], return_inverse=True)
             kept = np.asarray([self._graph(int(g)) in self._graphs for g in numbers], dtype=np.bool_)
+            self._n_other += len(encoded)
             encoded = encoded[kept[inverse]]
+            self._n_other -= len(encoded)
         return np.ascontiguousarray(encoded[:, :3])
 
     def _graph(self, term: int) -> str:
@@ -168,15 +189,25 @@ class Encoder:
         *,
         languages: Sequence[str] = ("en",),
         files: tuple[str, ...] = (),
-        n_rejected: int = 0,
-        first_reject: str = "",
+        bad_lines: BadLines | None = None,
     ) -> KnowledgeGraph:
         """Return the graph of everything added; the encoder is spent."""
         rows = np.concatenate([*self._parts, np.empty((0, 3), np.int32)])
         self._parts.clear()
-        report = ReadReport(files, self._n, n_rejected, self._table.n_nested, first_reject)
+        bad = bad_lines or BadLines()
+        report = ReadReport(
+            files,
+            n_statements=self._n,
+            n_rejected=bad.n_rejected,
+            n_triple_terms=self._table.n_nested,
+            first_reject=bad.first,
+            n_other_graphs=self._n_other,
+            n_unmapped=bad.n_unmapped,
+            n_lines=bad.n_lines,
+            n_blank=bad.n_blank,
+        )
         if not len(rows):
-            raise DataError(f"{', '.join(files) or 'the input'} holds no usable triples in the graphs asked for")
+            raise DataError(f"{', '.join(files) or 'the input'} holds no triples that can be used in the chosen graphs")
         return knowledge_graph(self._table, rows, self._blank, languages=languages, report=report)
 
 

@@ -1,7 +1,8 @@
 """RDF files -> chunks of canonical N-Quads bytes, parsed and written by oxigraph.
 
-The line formats are cut into blocks of whole lines, so that one bad line costs that line alone; in the other syntaxes
-a fault ends the document.
+The line formats are read line by line (``lines``), so that one bad line costs that line alone; in the other syntaxes a
+fault of syntax ends the document. JSON-LD is the exception: its standard lets a processor drop what has no absolute
+IRI, and oxigraph does. So it is parsed leniently, which drops nothing, and each statement is judged by itself.
 """
 
 from __future__ import annotations
@@ -13,131 +14,130 @@ from typing import IO, cast
 
 import pyoxigraph as ox
 
+from graphrec.data.limits import FREE_BYTES, Limits
 from graphrec.errors import DataError
 
 from .bad_lines import BadLines
-from .formats import FORMATS, LINE_FORMATS, GuardedBytes, RdfFile
+from .faults import PARSER_FAULTS, reason_of, translated
+from .formats import FORMATS, LINE_FORMATS, RdfFile
+from .guarded_bytes import GuardedBytes
+from .lines import line_chunks
 
-BLOCK_BYTES = 1 << 23
-_LONGEST_LINE = 1 << 28
 CHUNK_TRIPLES = 1 << 16
-_PLACE = re.compile(
-    r"^Parser error (?:at line \d+ (?:column \d+|between columns \d+ and \d+)"
-    r"|between line \d+ column \d+ and line \d+ column \d+): ?"
-)
-_TAIL = re.compile(r" \(line \d+\)$")
+# The predicate of a statement that JSON-LD makes of a key for which no context has an IRI.
+_UNMAPPED = re.compile(rb"^(?:<[^>]*>|_:\S+) <(?![A-Za-z][A-Za-z0-9+.-]*:)[^>]*> ")
 
 
-def statements(file: RdfFile, bad_lines: BadLines, *, base: str | None = None) -> Iterator[bytes]:
+def statements(
+    file: RdfFile, bad_lines: BadLines, *, base: str | None = None, limits: Limits | None = None
+) -> Iterator[bytes]:
     """Yield canonical N-Quads, some tens of thousands of lines at a time; blank lines and comments are gone.
 
     Raises
     ------
     DataError
-        With file, line and what is legal: on a syntax error that cannot be skipped, a stream that is damaged, or more
-        bad lines than ``bad_lines`` allows.
+        With file, line and what is legal: on a syntax error that cannot be skipped, a stream that is damaged, more
+        than ``limits`` allow, or more bad lines than ``bad_lines`` allows.
     """
     bad_lines.begin_file()
-    with GuardedBytes(file) as source:
+    with GuardedBytes(file, limits or Limits()) as source:
         if file.format in LINE_FORMATS:
-            yield from _line_chunks(file, source, bad_lines)
+            yield from line_chunks(source, bad_lines)
+        elif file.format == "json-ld":
+            yield from _judged_chunks(source, base, bad_lines)
         else:
-            yield from _document_chunks(file, source, base)
+            yield from _document_chunks(source, base)
 
 
-def quads(file: RdfFile, *, base: str | None = None) -> Iterator[ox.Quad]:
+def quads(file: RdfFile, *, base: str | None = None, limits: Limits | None = None) -> Iterator[ox.Quad]:
     """Yield the quads of ``file`` as objects; the first fault raises DataError."""
-    with GuardedBytes(file) as source:
-        try:
-            yield from ox.parse(cast("IO[bytes]", source), FORMATS[file.format], base_iri=base)
-        except (SyntaxError, ValueError, OSError) as error:
-            raise _translated(file, error) from error
+    for chunk in statements(file, BadLines("raise"), base=base, limits=limits):
+        yield from ox.parse(chunk, ox.RdfFormat.N_QUADS)
 
 
-def _document_chunks(file: RdfFile, source: GuardedBytes, base: str | None) -> Iterator[bytes]:
+class _Output:
+    """Takes what the serialiser writes; stops where a small file becomes much by prefixes or a base."""
+
+    def __init__(self, source: GuardedBytes) -> None:
+        self._source = source
+        self._parts: list[bytes] = []
+        self._n_bytes = 0
+
+    def write(self, data: bytes) -> int:
+        """Take some bytes."""
+        self._parts.append(bytes(data))
+        self._n_bytes += len(data)
+        limits = self._source.limits
+        if self._n_bytes > max(FREE_BYTES, limits.expansion * self._source.n_bytes):
+            raise DataError(
+                f"{self._source.file.path} says more than {self._n_bytes:,} bytes in {self._source.n_bytes:,}, by "
+                f"prefixes or a base; {limits.expansion:,} for each are legal: if that is meant, raise limits.expansion"
+            )
+        return len(data)
+
+    def flush(self) -> None:
+        """Do nothing: all is taken already."""
+
+    def taken(self) -> bytes:
+        """Return what was written since the last call."""
+        data = b"".join(self._parts)
+        self._parts.clear()
+        return data
+
+
+def _document_chunks(source: GuardedBytes, base: str | None) -> Iterator[bytes]:
+    output = _Output(source)
     try:
-        parsed = ox.parse(cast("IO[bytes]", source), FORMATS[file.format], base_iri=base)
-        while chunk := ox.serialize(itertools.islice(parsed, CHUNK_TRIPLES), format=ox.RdfFormat.N_QUADS):
+        parsed = ox.parse(cast("IO[bytes]", source), FORMATS[source.file.format], base_iri=base)
+        while chunk := _serialised(itertools.islice(parsed, CHUNK_TRIPLES), output):
             yield chunk
-    except (SyntaxError, ValueError, OSError) as error:
-        raise _translated(file, error) from error
+    except PARSER_FAULTS as error:
+        raise translated(source.file, error) from error
 
 
-def _translated(file: RdfFile, error: Exception) -> DataError:
-    """Return the fault of a document as one sentence with its place."""
-    if isinstance(error, DataError):
-        return error
-    reason = _reason(error)
-    if "LoadDocumentCallback" in reason:
-        return DataError(
-            f"{file.path} names a remote JSON-LD @context or @import, which is never fetched; "
-            "write the context out inside the document"
-        )
-    line, column = getattr(error, "lineno", None), getattr(error, "offset", None)
-    place = f", line {line}, column {column}" if line else ""
-    return DataError(f"{file.path}{place}: {reason}; it is not legal {file.format} ({_remedy(reason)})")
+def _serialised(part: Iterator[ox.Quad], output: _Output) -> bytes:
+    ox.serialize(part, output=cast("IO[bytes]", output), format=ox.RdfFormat.N_QUADS)
+    return output.taken()
 
 
-def _reason(error: Exception) -> str:
-    return _TAIL.sub("", _PLACE.sub("", str(error))).replace("\n", " ").rstrip(". ")
-
-
-def _remedy(reason: str) -> str:
-    lower = reason.lower()
-    if "utf-8" in lower:
-        return "RDF is read as UTF-8: convert the file first"
-    if "scheme" in lower:
-        return "every IRI must be absolute: add @base, or pass base="
-    if "end of file" in lower:
-        return "the file is truncated"
-    return "correct that place, or name the syntax with format="
-
-
-def _line_chunks(file: RdfFile, source: GuardedBytes, bad_lines: BadLines) -> Iterator[bytes]:
-    line, rest = 1, b""
-    while True:
-        block = source.read(BLOCK_BYTES)
-        data = rest + block
-        # A lone carriage return ends a line too, but one at the very end may be half of a pair.
-        cut = max(data.rfind(b"\n"), data.rfind(b"\r", 0, len(data) - 1)) + 1 if block else len(data)
-        whole, rest = data[:cut], data[cut:]
-        yield from _canonical(file, whole, line, bad_lines)
-        line += _n_lines(whole)
-        if len(rest) > _LONGEST_LINE:
-            raise DataError(f"{file.path}, line {line}: the line is longer than {_LONGEST_LINE >> 20} MB; is it text?")
-        bad_lines.check(file.path, line, at_end=False)
-        if not block:
-            break
-    bad_lines.check(file.path, line - 1, at_end=True)
-
-
-def _n_lines(data: bytes) -> int:
-    ends = data.count(b"\n")
-    if b"\r" in data:
-        ends += data.count(b"\r") - data.count(b"\r\n")
-    return ends + (not data.endswith((b"\n", b"\r")) if data else 0)
-
-
-def _canonical(file: RdfFile, block: bytes, line: int, bad_lines: BadLines) -> Iterator[bytes]:
-    """Yield the good lines of ``block``, whose first line is number ``line``; halve it where it holds a bad one."""
+def _judged_chunks(source: GuardedBytes, base: str | None, bad_lines: BadLines) -> Iterator[bytes]:
+    """Yield the good statements of a JSON-LD document; count those without an absolute IRI as bad lines."""
+    output, n = _Output(source), 0
     try:
-        parsed = ox.parse(block, FORMATS[file.format])
-        chunks = []
-        while chunk := ox.serialize(itertools.islice(parsed, CHUNK_TRIPLES), format=ox.RdfFormat.N_QUADS):
-            chunks.append(chunk)
-    except (SyntaxError, ValueError) as error:
-        lines = block.splitlines(keepends=True)
-        if len(lines) == 1:
-            bad_lines.add(file.path, line, _line_reason(error), block.rstrip(b"\r\n"))
-            return
-        middle = len(lines) // 2
-        yield from _canonical(file, b"".join(lines[:middle]), line, bad_lines)
-        yield from _canonical(file, b"".join(lines[middle:]), line + middle, bad_lines)
-        return
-    yield from chunks
+        parsed = ox.parse(cast("IO[bytes]", source), FORMATS["json-ld"], base_iri=base, lenient=True)
+        while part := list(itertools.islice(parsed, CHUNK_TRIPLES)):
+            text = _serialised(iter(part), output)
+            yield text if _is_legal(text, len(part)) else _judged(part, n, source.file, bad_lines)
+            n += len(part)
+            bad_lines.check(source.file.path, n, at_end=False)
+    except PARSER_FAULTS as error:
+        raise translated(source.file, error) from error
+    bad_lines.check(source.file.path, n, at_end=True)
 
 
-def _line_reason(error: Exception) -> str:
-    column = getattr(error, "offset", None)
-    reason = _reason(error)
-    return f"column {column}: {reason}" if column else reason
+def _is_legal(text: bytes, n: int) -> bool:
+    """Return whether ``text`` is ``n`` statements of N-Quads as the standard has them."""
+    try:
+        return sum(1 for _ in ox.parse(text, ox.RdfFormat.N_QUADS)) == n == text.count(b"\n")
+    except PARSER_FAULTS:
+        return False
+
+
+def _judged(part: list[ox.Quad], n: int, file: RdfFile, bad_lines: BadLines) -> bytes:
+    """Return the legal statements among ``part``, which follow ``n`` others."""
+    good = []
+    for position, quad in enumerate(part, n + 1):
+        line = ox.serialize([quad], format=ox.RdfFormat.N_QUADS) or b""
+        try:
+            legal = len(list(ox.parse(line, ox.RdfFormat.N_QUADS))) == 1 == line.count(b"\n")
+            reason = "it is more than one statement"
+        except PARSER_FAULTS as error:
+            legal, reason = False, reason_of(error)
+        if legal:
+            good.append(line)
+        elif _UNMAPPED.match(line):
+            bad_lines.n_unmapped += 1
+        else:
+            remedy = "; give the document a @base, or pass base=" if "scheme" in reason else ""
+            bad_lines.add(file.path, position, f"{reason}{remedy}", line.rstrip(b"\n"), unit="statement")
+    return b"".join(good)

@@ -196,6 +196,7 @@ def _read_knowledge(
             rejects=None if rejects is None else rejects / "knowledge.jsonl",
             max_reject_share=section.max_reject_share,
             languages=section.languages,
+            limits=config.settings.data.limits,
         )
     with steps.step("link items to entities"):
         items, linking = _link(config, section.link, items, graph)
