@@ -35,10 +35,11 @@ test-kernels: setup  ## run the tests that compute once more, with older kernels
 	if [ -z "$$kernels" ]; then echo "this processor has no other kernels to test with"; exit 0; fi; \
 	echo "$$kernels"; env $$kernels $(BIN)/pytest -n auto $(COMPUTING)
 
-lint: setup  ## style and import arrows
+lint: setup  ## style, import arrows, and known weaknesses
 	$(BIN)/ruff check . graphrec/kg graphrec/pipelines graphrec/serve
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive graphrec kg pipelines serve
 
 type: setup  ## mypy --strict on packages, tests and benchmarks
 	$(BIN)/mypy

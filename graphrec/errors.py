@@ -16,7 +16,16 @@ A message is one sentence: what is wrong, what was found (file, line, value), an
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+
+# Sentences of less than this are left as they are.
+LONGEST = 300
+# Above this a sentence is cut even where no value in it is too long: it lists many names or paths.
+_LIST = 1000
+_SHOWN = 48
+# Quoted texts, runs without a space (paths may be longer), and lists and mappings as Python prints them.
+_values = re.compile(r"""'[^'/]{96,}'|"[^"/]{96,}"|[^\s'"/]{96,}|[^\s'"]{400,}|\[.{200,}\]|\{.{200,}\}""")
 
 
 class GraphRecError(Exception):
@@ -24,7 +33,7 @@ class GraphRecError(Exception):
 
     def __str__(self) -> str:
         # KeyError would print the repr of its argument.
-        return str(self.args[0]) if self.args else self.__class__.__name__
+        return shortened(str(self.args[0])) if self.args else self.__class__.__name__
 
 
 class DataError(GraphRecError, ValueError):
@@ -56,6 +65,26 @@ class MissingExtraError(GraphRecError, ImportError):
 
     def __init__(self, what: str, *, extra: str) -> None:
         super().__init__(f"{what} needs an optional part: pip install 'graphrec[{extra}]'")
+
+
+def shortened(sentence: str) -> str:
+    """Return a sentence on one line in which long values, and at worst its middle, give way to ``…``.
+
+    What is wrong stands at its beginning and what is legal at its end. Paths and lists of names are left whole up to
+    1,000 characters; everything else is below 300.
+    """
+    lines = "\n" in sentence
+    if lines:  # a table or an array, as Python prints it
+        sentence = " ".join(sentence.split())
+    if len(sentence) < LONGEST:
+        return sentence
+    if len(sentence) > 3 * _LIST:  # before patterns look at it
+        sentence = f"{sentence[: 2 * _LIST]}{sentence[-_LIST:]}"
+    sentence = _values.sub(lambda found: f"{found[0][:_SHOWN]}…{found[0][-_SHOWN // 2 :]}", sentence)
+    longest = LONGEST if lines else _LIST
+    if len(sentence) < longest:
+        return sentence
+    return f"{sentence[: longest // 2]} … {sentence[-longest // 3 :]}"
 
 
 def nearest_names(name: str, known: Iterable[str], *, n: int = 3) -> str:

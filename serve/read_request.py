@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +26,8 @@ Rows = npt.NDArray[np.int32]
 Weights = npt.NDArray[np.float32]
 
 _NO_ROWS: Rows = np.empty(0, dtype=np.int32)
+_LARGEST_WEIGHT = float(np.finfo(np.float32).max)
+_LONGEST_DEADLINE_MS = 86_400_000.0
 
 
 def read_request(
@@ -50,8 +52,10 @@ def read_request(
     """
     bundle = state.bundle
     count = read_count("k", k)
-    if deadline_ms is not None and not (_is_number(deadline_ms) and deadline_ms > 0):
-        raise ConfigError(f"deadline_ms is {deadline_ms!r}; it must be above 0, or None for no deadline")
+    if deadline_ms is not None and not (_is_number(deadline_ms, most=_LONGEST_DEADLINE_MS) and deadline_ms > 0):
+        raise ConfigError(
+            f"deadline_ms is {deadline_ms!r}; it must be above 0, or None for no deadline, and a day at most"
+        )
     row = -1 if user is None else bundle.users.get(read_id("user", user))
     live, weights, unknown = _live(bundle.items, history)
     banned, missing = _rows(bundle.items, exclude, "exclude")
@@ -200,15 +204,21 @@ def read_flag(name: str, value: object) -> bool:
     return bool(value)
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
+def _is_number(value: Any, *, most: float = sys.float_info.max) -> bool:
+    """Return whether a value is a number of at most that size; NaN and infinity are none."""
+    if not isinstance(value, int | float | np.integer | np.floating) or isinstance(value, bool):
+        return False
+    try:
+        return abs(float(value)) <= most
+    except OverflowError:  # an integer of more digits than a float holds
+        return False
 
 
 def _moment(now: float | None) -> float:
     """Return the moment of a request, settled once: all that looks at a schedule looks at the same one."""
     if now is None:
         return time.time()
-    if not (_is_number(now) and math.isfinite(now)):
+    if not _is_number(now):
         raise ConfigError(f"now is {now!r}; it must be a moment in seconds UTC, or None for this one")
     return float(now)
 
@@ -262,8 +272,10 @@ def _live(items: Vocabulary, history: object) -> tuple[Rows, Weights, int]:
     for entry in _sequence(history, "history"):
         external, weight = entry if isinstance(entry, tuple) and len(entry) == 2 else (entry, 1.0)
         row = items.get(_entry("history", external))
-        if not _is_number(weight) or not math.isfinite(weight):
-            raise ConfigError(f"history gives {external!r} the weight {weight!r}; it must be a finite number")
+        if not _is_number(weight, most=_LARGEST_WEIGHT):
+            raise ConfigError(
+                f"history gives {external!r} the weight {weight!r}; it must be a finite number of 32 bits"
+            )
         if row < 0:
             unknown += 1
             continue

@@ -136,7 +136,7 @@ class _LineReader:
 
 
 def count_byte(data: bytes, letter: str) -> int:
-        """Yield the good ones of ``n_lines`` lines from number ``line`` on; halve them where one is bad."""
+    """Return how often an ASCII letter stands in ``data``; faster than ``bytes.count`` where it is frequent."""
     return int(np.count_nonzero(np.frombuffer(data, dtype=np.uint8) == ord(letter)))
 
 
