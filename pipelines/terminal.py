@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import sys
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
@@ -76,6 +78,30 @@ def note(line: str, *, mark: str = "", style: str = "") -> None:
     """Print one line for people on stderr, with a mark such as ``note:`` in a style before it."""
     text = Text(one_line(line))
     err_console.print(Text.assemble((mark, style), " ", text) if mark else text, soft_wrap=True)
+
+
+class TerminalLog(logging.Handler):
+    """Log records as one line each on stderr; without the traceback that a record may carry."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print the message of a record."""
+        note(record.getMessage(), mark=f"{record.levelname.lower()}:", style="yellow")
+
+
+@contextmanager
+def remarks_of_libraries() -> Iterator[None]:
+    """Print what libraries warn of and log, by the same way out as everything else."""
+    last_resort, logging.lastResort = logging.lastResort, TerminalLog(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            yield
+    finally:
+        logging.lastResort = last_resort
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *_place: object, **_more: object) -> None:
+    note(f"{category.__name__}: {message}", mark="warning:", style="yellow")
 
 
 def print_json(value: object) -> None:

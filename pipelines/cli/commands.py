@@ -9,7 +9,7 @@ import typer
 
 from graphrec.version import __version__
 
-from ..terminal import print_lines
+from ..terminal import print_lines, remarks_of_libraries
 
 # Each module brings its commands to the application, in the order in which help lists them.
 # isort: off
@@ -34,7 +34,8 @@ def run(arguments: Sequence[str] | None) -> int:
     """
     try:
         given = list(arguments) if arguments is not None else None
-        result = app(args=given, prog_name="graphrec", standalone_mode=False)
+        with remarks_of_libraries():
+            result = app(args=given, prog_name="graphrec", standalone_mode=False)
     except _ClickError as error:
         return _refuse(error)
     except SystemExit as end:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
 from graphrec.errors import MissingExtraError
+from graphrec.escapes import json_text
 
 from . import numbers
 from .advice import advice, amounts
@@ -15,9 +15,7 @@ from .report import Report
 from .sentences import pool_lines, protocol, sentence
 
 try:
-    from markupsafe import Markup
-
-    from .html import render
+    from .html import drawing, render
 except ImportError as error:
     raise MissingExtraError("the HTML report", extra="report") from error
 
@@ -37,11 +35,10 @@ def page(report: Report) -> str:
         sentence=sentence(report),
         protocol=protocol(report),
         facts=_facts(report),
-        # Matplotlib escapes the text that it draws.
-        curves=Markup(recall_curves(report)),  # noqa: S704
-        marginal=Markup(marginal_bars(report)),  # noqa: S704
-        popularity=Markup(popularity_panels(report)),  # noqa: S704
-        latency=Markup(latency_scatter(report)),  # noqa: S704
+        curves=drawing(recall_curves(report)),
+        marginal=drawing(marginal_bars(report)),
+        popularity=drawing(popularity_panels(report)),
+        latency=drawing(latency_scatter(report)),
         advice=advice(report),
         pools=[pool for pool in (report.pool, report.pool_published) if pool and pool.get("removals")],
         settings=_settings(report),
@@ -97,4 +94,4 @@ def _facts(report: Report) -> list[tuple[str, str]]:
 def _settings(report: Report) -> str:
     """Return everything that is no measurement, as JSON text."""
     values = report.to_dict()
-    return json.dumps({key: values[key] for key in _SETTINGS if key in values}, ensure_ascii=False, indent=2)
+    return json_text({key: values[key] for key in _SETTINGS if key in values}, indent=2)

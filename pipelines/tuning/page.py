@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from graphrec.errors import MissingExtraError
+from graphrec.escapes import json_text
 
 from .report import changed_settings, gain, protocol, said_value
 
 try:
-    from markupsafe import Markup
-
-    from ..report.html import render
+    from ..report.html import drawing, render
     from .plots import history_plot, importance_bars, slice_plots
 except ImportError as error:
     raise MissingExtraError("the HTML page of a search", extra="report") from error
@@ -36,19 +34,18 @@ def page(report: Mapping[str, Any]) -> str:
     )
 
 
-def _plots(row: Mapping[str, Any], metric: str, name: str) -> dict[str, Markup]:
+def _plots(row: Mapping[str, Any], metric: str, name: str) -> dict[str, Any]:
     """Return the drawings of one channel; importances only where there are enough trials."""
     drawn = {
         "history": history_plot(row, metric, name),
         "slices": slice_plots(row, metric, name),
         "importances": importance_bars(row, name) if row["importances"] else "",
     }
-    # Matplotlib escapes the text that it draws.
-    return {plot: Markup(text) for plot, text in drawn.items()}  # noqa: S704
+    return {plot: drawing(text) for plot, text in drawn.items()}
 
 
 def _settings(report: Mapping[str, Any]) -> str:
     """Return everything that is no result, as JSON text."""
     rest = {key: value for key, value in report.items() if key not in _TOLD}
     spaces = {name: row["space"] for name, row in report["channels"].items()}
-    return json.dumps({**rest, "spaces": spaces}, ensure_ascii=False, indent=2)
+    return json_text({**rest, "spaces": spaces}, indent=2)

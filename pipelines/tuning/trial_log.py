@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from graphrec.data.files import read_array, write_array
 from graphrec.errors import ConfigError, DataError
+from graphrec.escapes import json_text
 
 _FORMAT = 1
 
@@ -83,12 +84,12 @@ class TrialLog:
         better = trial.value is not None and (before is None or trial.value > (before.value or 0.0))
         if not self.trials:
             self._directory.mkdir(parents=True, exist_ok=True)
-            self._file.write_text(json.dumps(self._head, ensure_ascii=False) + "\n", encoding="utf-8")
+            self._file.write_text(json_text(self._head) + "\n", encoding="utf-8")
         # The values first: a trial that stands in the log has its values, wherever the run was killed.
         if better and values is not None:
             write_array(self._values_file(trial), values)
         with self._file.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(dataclasses.asdict(trial), ensure_ascii=False, allow_nan=False) + "\n")
+            file.write(json_text(dataclasses.asdict(trial)) + "\n")
         self.trials.append(trial)
         if better and before is not None and before.number > 0:
             self._values_file(before).unlink(missing_ok=True)
@@ -160,5 +161,5 @@ def difference(then: Any, now: Any, place: str = "") -> str | None:
 
 
 def _short(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
+    text = json_text(value)
     return text if len(text) <= 60 else text[:57] + "..."
