@@ -77,8 +77,9 @@ class FitContext:
     device : str, default "cpu"
         Where torch computes: "cpu", "cuda", "cuda:1", …; recipes without torch do not read it.
     workers : int, default 0
-        Threads; 0 takes every processor that the process may use. No answer depends on it: what does not come out alike
-        on several threads, such as the links of an HNSW graph, is made by one. BLAS has threads of its own.
+        Threads of a fit and of all that it calls (:func:`graphrec.threads.at_most`); 0 takes every processor that the
+        process may use. No answer depends on it: what does not come out alike on several threads, such as the links of
+        an HNSW graph, is made by one. BLAS has threads of its own.
     progress : callable
         Called between steps; see :class:`Progress`.
     checkpoints : Checkpoints or None
@@ -113,11 +114,6 @@ class FitContext:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
                 raise ConfigError(f"{name} of a fit is {value!r}; it must be a whole number of 0 or more")
-
-    @property
-    def threads(self) -> int | None:
-        """Threads for ``map_chunks``: None for every processor."""
-        return self.workers or None
 
     def score(self, channel: Recaller) -> float:
         """Return how well a channel serves the users of ``validation``; higher is better.

@@ -10,7 +10,6 @@ import numba as nb
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
-from threadpoolctl import threadpool_limits
 
 from graphrec.channels.families import VectorSettings, history_half_life
 from graphrec.channels.shared import shared_taste
@@ -22,11 +21,12 @@ from graphrec.contracts.recipe import About
 from graphrec.contracts.settings import count, number
 from graphrec.errors import ConfigError
 from graphrec.index.sketch import AUDITED
+from graphrec.models.cosine_softmax import cosine_softmax, lengths_of
 from graphrec.models.early_stopping import EarlyStopping
-from graphrec.models.propagation import Bipartite, Pair, bipartite, in_rows, map_rows, propagate
+from graphrec.models.propagation import Bipartite, Pair, bipartite, in_rows, propagate
 from graphrec.recallers.query_encoder import HistoryEncoder, UserEncoder
 from graphrec.recallers.vector import VectorRecaller
-from graphrec.sparse.taste import Scale, inverse_power
+from graphrec.sparse.taste import inverse_power
 from graphrec.sparse.topk import FloatArray
 
 _FIRST_DECAY, _SECOND_DECAY, _TINY = 0.9, 0.999, 1e-8
@@ -196,10 +196,10 @@ class LightGCN(VectorSettings):
         """Return the channel of learnt vectors of users (n_users, dim) and of the items ``rows`` (t, dim)."""
         users, items = vectors
         depth = np.float32(self.layers + 1)
-        final_users, targets = propagate(graph, users, items, self.layers, threads=context.threads)
+        final_users, targets = propagate(graph, users, items, self.layers)
         targets = self._served(targets)
         # What an item hands to a user: the layers below the last, over the root of the item's degree.
-        lower = propagate(graph, users, items, self.layers - 1, threads=context.threads)[1]
+        lower = propagate(graph, users, items, self.layers - 1)[1]
         below = lower * np.float32(self.layers) / depth
         sources = below * inverse_power(graph.item_degrees, 0.5)[:, None].astype(np.float32)
         drawn = np.random.default_rng(context.seed).permutation(np.flatnonzero(graph.user_degrees))[:AUDITED]
@@ -223,7 +223,7 @@ class LightGCN(VectorSettings):
                 continue
             if stopping is not None and stopping.over:
                 break
-            seen = {"loss": self._step(graph, state, negatives, step, context.threads)}
+            seen = {"loss": self._step(graph, state, negatives, step)}
             if stopping is not None:
                 seen |= stopping.after(step, learnt, last=step == last)
             context.progress(step, last, **seen)
@@ -234,19 +234,16 @@ class LightGCN(VectorSettings):
         return state["users"], state["items"]
 
     def _step(
-        self,
-        graph: Bipartite,
-        state: dict[str, FloatArray],
-        negatives: npt.NDArray[np.integer],
-        step: int,
-        threads: int | None,
+        self, graph: Bipartite, state: dict[str, FloatArray], negatives: npt.NDArray[np.integer], step: int
     ) -> float:
         """Take one step down the gradient, in place; return the loss before it."""
-        loss, gradients = self.loss(graph, state["users"], state["items"], negatives, threads=threads)
+        loss, gradients = cosine_softmax(
+            graph, state["users"], state["items"], negatives, layers=self.layers, temperature=self.temperature
+        )
         if not np.isfinite(loss):
             raise ConfigError(f"the loss of lightgcn is {loss} at step {step}; lower lr, which is {self.lr}")
         for name, gradient in zip(("users", "items"), gradients, strict=True):
-            self._descend(state, name, gradient, step, threads)
+            self._descend(state, name, gradient, step)
         return loss
 
     def _first(self, graph: Bipartite, rng: np.random.Generator) -> dict[str, FloatArray]:
@@ -259,9 +256,7 @@ class LightGCN(VectorSettings):
             state |= {f"{name}-{moment}": np.zeros_like(state[name]) for moment in ("mean", "square")}
         return state
 
-    def _descend(
-        self, state: dict[str, FloatArray], name: str, gradient: FloatArray, step: int, threads: int | None
-    ) -> None:
+    def _descend(self, state: dict[str, FloatArray], name: str, gradient: FloatArray, step: int) -> None:
         """Take one step of Adam with the vectors called ``name``, in place."""
         vectors, mean, square = state[name], state[f"{name}-mean"], state[f"{name}-square"]
         share = _LAST_RATE + (1 - _LAST_RATE) * (1 + np.cos(np.pi * step / self.steps)) / 2
@@ -270,73 +265,11 @@ class LightGCN(VectorSettings):
         in_rows(
             lambda start, stop: _adam(vectors, gradient, mean, square, rate, levelled, start, stop),
             len(vectors),
-            threads,
         )
-
-    def loss(
-        self,
-        graph: Bipartite,
-        users: FloatArray,
-        items: FloatArray,
-        negatives: npt.NDArray[np.integer],
-        *,
-        threads: int | None = None,
-    ) -> tuple[float, Pair]:
-        """Return the loss at E0 = (users, items) with these items for N, distinct, and its gradient by both."""
-        whole = propagate(graph, users, items, self.layers, threads=threads)
-        lengths = [_lengths(vectors) for vectors in whole]
-        mine, theirs = (vectors / length for vectors, length in zip(whole, lengths, strict=True))
-        uniformity, by_users, by_negatives = self._push(mine, theirs[negatives], graph.user_degrees, threads)
-        by_items = np.zeros_like(theirs)
-        by_items[negatives] = by_negatives
-        alignment = self._pull(graph.taste, mine, theirs, by_users, threads)
-        self._pull(graph.turned, theirs, mine, by_items, threads)
-        by_users, by_items = _off_the_sphere(by_users, mine, lengths[0]), _off_the_sphere(by_items, theirs, lengths[1])
-        return uniformity - alignment, propagate(graph, by_users, by_items, self.layers, threads=threads)
-
-    def _push(
-        self, users: FloatArray, negatives: FloatArray, mass: Scale, threads: int | None
-    ) -> tuple[float, FloatArray, FloatArray]:
-        """Return sum_u mass_u log sum_j exp(u . j / tau), and its gradient by the users and by the negatives."""
-        scale, by_users, by_negatives = np.float32(1 / self.temperature), np.empty_like(users), np.zeros_like(negatives)
-
-        def work(start: int, stop: int) -> tuple[float, FloatArray]:
-            own, weights = users[start:stop], mass[start:stop]
-            near: FloatArray = np.multiply(own, scale, dtype=np.float32) @ negatives.T
-            highest = near.max(axis=1, keepdims=True)
-            near -= highest
-            np.exp(near, out=near)
-            totals = near.sum(axis=1)
-            near *= (weights * scale / totals).astype(np.float32)[:, None]
-            np.matmul(near, negatives, out=by_users[start:stop])
-            part: FloatArray = near.T @ own
-            return float(weights @ (np.log(totals) + highest[:, 0])), part
-
-        loss = 0.0
-        # The bits of a product depend on the threads that BLAS takes, so it takes one.
-        with threadpool_limits(limits=1, user_api="blas"):
-            for share, part in map_rows(work, len(users), threads):
-                loss += share
-                by_negatives += part
-        return loss, by_users, by_negatives
-
-    def _pull(
-        self, taste: sp.csr_array, own: FloatArray, others: FloatArray, gradient: FloatArray, threads: int | None
-    ) -> float:
-        """Return the sum of w (own . other) / tau over the pairs in ``taste``; take its gradient from ``gradient``."""
-        scale, near = np.float32(1 / self.temperature), np.zeros(len(own))
-        in_rows(
-            lambda start, stop: _take_neighbours(
-                taste.indptr, taste.indices, taste.data, own, others, scale, gradient, near, start, stop
-            ),
-            len(own),
-            threads,
-        )
-        return float(near.sum())
 
     def _served(self, items: FloatArray) -> FloatArray:
         """Return the items' vectors with their lengths to the power ``length_exponent``."""
-        served: FloatArray = items * _lengths(items) ** np.float32(self.length_exponent - 1)
+        served: FloatArray = items * lengths_of(items) ** np.float32(self.length_exponent - 1)
         return served
 
 
@@ -350,44 +283,6 @@ def _resumed(state: dict[str, FloatArray], stopping: EarlyStopping | None, check
     for name, array in state.items():
         array[:] = saved[name]
     return int(saved["step"])
-
-
-def _lengths(vectors: FloatArray) -> FloatArray:
-    """Return (n, 1) float32: the vectors' lengths; 1 for a vector of zeros."""
-    lengths: FloatArray = np.sqrt(np.einsum("nd,nd->n", vectors, vectors, dtype=np.float32))[:, None]
-    lengths[lengths == 0] = 1
-    return lengths
-
-
-def _off_the_sphere(gradient: FloatArray, unit: FloatArray, lengths: FloatArray) -> FloatArray:
-    """Turn the gradient by ``unit`` vectors into that by the vectors themselves, in place."""
-    gradient -= np.einsum("nd,nd->n", gradient, unit)[:, None] * unit
-    gradient /= lengths
-    return gradient
-
-
-@nb.njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
-def _take_neighbours(
-    indptr: npt.NDArray[np.integer],
-    columns: npt.NDArray[np.integer],
-    weights: FloatArray,
-    own: FloatArray,
-    others: FloatArray,
-    scale: np.float32,
-    gradient: FloatArray,
-    near: npt.NDArray[np.float64],
-    start: int,
-    stop: int,
-) -> None:  # pragma: no cover - compiled
-    """Add each row's weighted, scaled products to ``near``, and take the weighted, scaled others from ``gradient``."""
-    for row in range(start, stop):
-        mine, line = own[row], gradient[row]
-        for p in range(indptr[row], indptr[row + 1]):
-            other, weight, product = others[columns[p]], weights[p] * scale, np.float32(0)
-            for d in range(mine.size):
-                product += mine[d] * other[d]
-                line[d] -= weight * other[d]
-            near[row] += weight * product
 
 
 @nb.njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})

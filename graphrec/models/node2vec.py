@@ -206,7 +206,6 @@ class Node2Vec(VectorSettings):
                 q=self.q,
                 seed=context.seed,
                 relation_weights=self.relation_weights,
-                threads=context.threads,
             )
             context.progress(1, 1 + self.epochs)
             centres, contexts = self._train(model, path, corpus, context)

@@ -47,40 +47,37 @@ def bipartite(taste: sp.csr_array) -> Bipartite:
     return Bipartite(taste, turned[0], normal, turned[1], by_user, by_item)
 
 
-def propagate(
-    graph: Bipartite, users: FloatArray, items: FloatArray, layers: int, *, threads: int | None = None
-) -> Pair:
+def propagate(graph: Bipartite, users: FloatArray, items: FloatArray, layers: int) -> Pair:
     """Return the mean over 0 to ``layers`` steps of propagation of users (n_users, dim) and items (n_items, dim).
 
     By Horner's rule, E0 + A (E0 + A (E0 + ...)): two sparse products a layer, and nothing kept between them.
     """
     up, down = users.copy(), items.copy()
     for _ in range(layers):
-        up, down = _spread(graph.to_users, down, users, threads), _spread(graph.to_items, up, items, threads)
+        up, down = _spread(graph.to_users, down, users), _spread(graph.to_items, up, items)
     share = np.float32(1 / (layers + 1))
     return up * share, down * share
 
 
-def _spread(matrix: sp.csr_array, vectors: FloatArray, start_from: FloatArray, threads: int | None) -> FloatArray:
+def _spread(matrix: sp.csr_array, vectors: FloatArray, start_from: FloatArray) -> FloatArray:
     """Return ``start_from + matrix @ vectors``."""
     result = start_from.copy()
     in_rows(
         lambda start, stop: _add_neighbours(matrix.indptr, matrix.indices, matrix.data, vectors, result, start, stop),
         len(result),
-        threads,
     )
     return result
 
 
-def in_rows(work: Callable[[int, int], None], n: int, threads: int | None) -> None:
+def in_rows(work: Callable[[int, int], None], n: int) -> None:
     """Do ``work`` on all chunks of n rows."""
-    for _ in map_rows(work, n, threads):
+    for _ in map_rows(work, n):
         pass
 
 
-def map_rows(work: Callable[[int, int], T], n: int, threads: int | None) -> Iterator[T]:
+def map_rows(work: Callable[[int, int], T], n: int) -> Iterator[T]:
     """Yield what ``work`` returns for each chunk of n rows, in order."""
-    yield from map_chunks(work, n, chunk=_ROWS, threads=threads)
+    yield from map_chunks(work, n, chunk=_ROWS)
 
 
 @nb.njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})

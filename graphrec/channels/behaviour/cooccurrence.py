@@ -35,7 +35,6 @@ def similar_items(
     similarity: int = COSINE,
     shrinkage: float = 0.0,
     half_life_s: float = 0.0,
-    threads: int | None = None,
 ) -> NeighbourTable:
     r"""Return each item's k most similar items, by the users who took both.
 
@@ -71,7 +70,7 @@ def similar_items(
     Notes
     -----
     Time O(sum over users of deg(u)^2), less where time decay ends the walk along a history early; memory O(n_items * k)
-    and one accumulator of n_items a thread. The result does not depend on ``threads``.
+    and one accumulator of n_items a thread. The result does not depend on the number of threads.
     """
     n, width = pairs.n_items, min(k, pairs.n_items)
     bounds = np.searchsorted(pairs.users, np.arange(pairs.n_users + 1)).astype(np.int64)
@@ -88,7 +87,7 @@ def similar_items(
         )  # fmt: skip
         return indptr_of(counts), rows[:total].copy(), scores[:total].copy()
 
-    return NeighbourTable(*join(list(map_chunks(work, n, chunk=chunk_rows(width), threads=threads))), n_columns=n)
+    return NeighbourTable(*join(list(map_chunks(work, n, chunk=chunk_rows(width)))), n_columns=n)
 
 
 def _steps(pairs: Interactions, half_life_s: float) -> Scale:

@@ -120,37 +120,27 @@ class Ease(HistorySettings):
         n = self.neighbourhood
         if not n and int((degrees(taste, 0) > 0).sum()) > self.max_items:
             n = _NEIGHBOURHOOD
-        table, left_out = (
-            self._restricted(taste, data.pool, n, context.threads)
-            if n
-            else self._exact(taste, data.pool, context.threads)
-        )
+        table, left_out = self._restricted(taste, data.pool, n) if n else self._exact(taste, data.pool)
         profile = self.profile()
         reason = "because you {verb} {source}: of all you {verb}, it speaks for this most"
         background = (-self.remainder * left_out).astype(np.float32)
         return NeighbourRecaller([table], profile=profile, reason=reason, background=background)
 
-    def _exact(
-        self, taste: sp.csr_array, pool: npt.NDArray[np.bool_], threads: int | None
-    ) -> tuple[NeighbourTable, Scale]:
+    def _exact(self, taste: sp.csr_array, pool: npt.NDArray[np.bool_]) -> tuple[NeighbourTable, Scale]:
         """Return T, and (n_items,) the mean of what it leaves out of B, from one inversion."""
         counts = degrees(taste, 0)
         active = np.flatnonzero(counts > 0)
         gram = _gram(sp.csr_array(taste[:, active]), self.regularisation)
         invert(gram)
-        table = _best(gram, active.astype(np.int32), np.asarray(pool, dtype=np.bool_), self.k, threads)
+        table = _best(gram, active.astype(np.int32), np.asarray(pool, dtype=np.bool_), self.k)
         left_out = np.zeros(len(counts))
         left_out[active] = _mean_left_out(gram, table, active, counts)
         return table, left_out
 
-    def _restricted(
-        self, taste: sp.csr_array, pool: npt.NDArray[np.bool_], n: int, threads: int | None
-    ) -> tuple[NeighbourTable, Scale]:
+    def _restricted(self, taste: sp.csr_array, pool: npt.NDArray[np.bool_], n: int) -> tuple[NeighbourTable, Scale]:
         """Return T, and (n_items,) the mean of what it leaves out of B, from one small system an item."""
         counts = degrees(taste, 0)
-        weights = restricted_weights(
-            taste, n, float(self.regularisation), n_counts=_COUNTS_PER_NEIGHBOUR * n, threads=threads
-        )
+        weights = restricted_weights(taste, n, float(self.regularisation), n_counts=_COUNTS_PER_NEIGHBOUR * n)
         by_target = sp.csr_array((weights.scores, weights.neighbours, weights.indptr), shape=(len(counts), len(counts)))
         whole = by_target @ counts
         table = csr_table(sp.csr_array(scaled(by_target, rows=pool.astype(np.float64)).T.tocsr()), k=self.k)
@@ -224,9 +214,7 @@ def _small_inverse(lower: FloatArray) -> FloatArray:
     return np.asarray((inverse + inverse.T) / 2, dtype=np.float32)
 
 
-def _best(
-    inverse: FloatArray, active: RowArray, pool: npt.NDArray[np.bool_], k: int, threads: int | None
-) -> NeighbourTable:
+def _best(inverse: FloatArray, active: RowArray, pool: npt.NDArray[np.bool_], k: int) -> NeighbourTable:
     """Return the k largest positive ``-P_ij / P_jj`` of each row, as a table over all items; the others have none."""
     n, width = len(pool), min(k, len(active))
     # Columns outside the pool get 0, and 0 is not kept.
@@ -239,7 +227,7 @@ def _best(
         total = _best_of_rows(inverse, start, scale, active, counts, rows, scores, width)
         return indptr_of(counts), rows[:total].copy(), scores[:total].copy()
 
-    bounds, rows, scores = join(list(map_chunks(work, len(active), chunk=chunk_rows(width), threads=threads)))
+    bounds, rows, scores = join(list(map_chunks(work, len(active), chunk=chunk_rows(width))))
     lengths = np.zeros(n, dtype=np.int64)
     lengths[active] = np.diff(bounds)
     return NeighbourTable(indptr_of(lengths), rows, scores, n_columns=n)

@@ -18,9 +18,7 @@ Bounds = npt.NDArray[np.int64]
 _CHUNK = 64
 
 
-def restricted_weights(
-    taste: sp.csr_array, n: int, regularisation: float, *, n_counts: int, threads: int | None = None
-) -> NeighbourTable:
+def restricted_weights(taste: sp.csr_array, n: int, regularisation: float, *, n_counts: int) -> NeighbourTable:
     r"""Return the weights that predict each item from the n items nearest to it.
 
     With N the n items whose users are most alike to those of j (cosine), and G the co-occurrences
@@ -41,8 +39,6 @@ def restricted_weights(
     n_counts : int
         Co-occurrences kept an item, its largest; those of a pair count where either item keeps them, others are 0.
         Where that leaves no positive definite system, its entries off the diagonal are halved until it is one.
-    threads : int or None
-        Threads; the result does not depend on it.
 
     Returns
     -------
@@ -61,8 +57,8 @@ def restricted_weights(
     """
     near = inverse_power(degrees(taste, 0), 0.5)
     by_item = sp.csr_array(taste.T.tocsr())
-    sources = top_products(scaled(by_item, rows=near), scaled(taste, columns=near), n, drop_self=True, threads=threads)
-    counts = top_products(by_item, taste, n_counts, drop_self=True, threads=threads)
+    sources = top_products(scaled(by_item, rows=near), scaled(taste, columns=near), n, drop_self=True)
+    counts = top_products(by_item, taste, n_counts, drop_self=True)
     own = np.asarray(taste.multiply(taste).sum(axis=0), dtype=np.float64).ravel()
     widest = int(np.diff(sources.indptr).max(initial=0))
 
@@ -75,7 +71,7 @@ def restricted_weights(
         )  # fmt: skip
         return weights
 
-    parts = list(map_chunks(work, taste.shape[1], chunk=_CHUNK, threads=threads))
+    parts = list(map_chunks(work, taste.shape[1], chunk=_CHUNK))
     weights = np.concatenate([np.empty(0, np.float32), *parts])
     return NeighbourTable(sources.indptr, sources.neighbours, weights, n_columns=taste.shape[1])
 

@@ -145,7 +145,7 @@ class ItemCF(HistorySettings):
         if self.similarity == "cosine" and not self.pair_half_life_days:
             table = self._by_product(data, context)
         else:
-            table = self._by_walks(liked_pairs(data.interactions, self.max_items_per_user), data, context.threads)
+            table = self._by_walks(liked_pairs(data.interactions, self.max_items_per_user), data)
         profile = self.profile()
         reason = "because you {verb} {source}: often {verb} by the same people"
         return NeighbourRecaller([rows_sum_to_one(table) if self.normalise else table], profile=profile, reason=reason)
@@ -168,19 +168,19 @@ class ItemCF(HistorySettings):
             left[places] = by_user[pairs.users] * weights * of_items
             right[places] = weights * of_items * data.pool[pairs.items]
         by_users = sp.csr_array(with_values(taste, left).T)
-        return top_products(by_users, with_values(taste, right), self.k, drop_self=True, threads=context.threads)
+        return top_products(by_users, with_values(taste, right), self.k, drop_self=True)
 
-    def _by_walks(self, pairs: Interactions, data: RecallData, threads: int | None) -> NeighbourTable:
+    def _by_walks(self, pairs: Interactions, data: RecallData) -> NeighbourTable:
         """Return each item's k most similar items, where a score depends on both: by the time between, or as a set."""
         activity = np.bincount(pairs.users, minlength=pairs.n_users).astype(np.float64)
         by_user = inverse_power(activity, self.user_exponent)[pairs.users]
         weights = self._weights(pairs, activity, self._lengths([pairs], pairs.n_items))
         if self.similarity != "cosine":
             norms = sums_by_row(pairs.items, by_user * weights**2, pairs.n_items)
-            return self._similar(pairs, by_user * weights, weights, norms, data, threads)
+            return self._similar(pairs, by_user * weights, weights, norms, data)
         squares = sums_by_row(pairs.items, weights**2, pairs.n_items)
         by_item = self._divisors(squares)[pairs.items]
-        return self._similar(pairs, by_user * weights * by_item, weights * by_item, squares, data, threads)
+        return self._similar(pairs, by_user * weights * by_item, weights * by_item, squares, data)
 
     def _divisors(self, squares: Scale) -> Scale:
         """Return (n_items,) float64: what each item is multiplied with, on either side of cosine."""
@@ -193,7 +193,6 @@ class ItemCF(HistorySettings):
         right: Scale,
         norms: Scale,
         data: RecallData,
-        threads: int | None,
     ) -> NeighbourTable:
         return similar_items(
             pairs,
@@ -205,7 +204,6 @@ class ItemCF(HistorySettings):
             similarity=_SIMILARITIES[self.similarity],
             shrinkage=self.shrinkage,
             half_life_s=self.pair_half_life_days * _DAY_S,
-            threads=threads,
         )
 
     def _weights(self, pairs: Interactions, activity: Scale, lengths: Scale) -> Scale:

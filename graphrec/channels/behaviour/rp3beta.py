@@ -85,7 +85,7 @@ class RP3beta(HistorySettings):
         left = scaled(stepped, columns=inverse_power(counts, self.alpha))
         ends = inverse_power(counts, self.beta) * data.pool
         right = scaled(stepped, rows=inverse_power(degrees(taste, 1), self.alpha), columns=ends)
-        table = top_products(sp.csr_array(left.T), right, self.k, drop_self=True, threads=context.threads)
+        table = top_products(sp.csr_array(left.T), right, self.k, drop_self=True)
         profile = self.profile()
         reason = "because you {verb} {source}: paths through others who {verb} it lead here"
         return NeighbourRecaller([rows_sum_to_one(table) if self.normalise else table], profile=profile, reason=reason)

@@ -137,9 +137,7 @@ class Swing(HistorySettings):
             )  # fmt: skip
             return indptr_of(counts), rows[:total].copy(), scores[:total].copy()
 
-        return NeighbourTable(
-            *join(list(map_chunks(work, n, chunk=chunk_rows(k), threads=context.threads))), n_columns=n
-        )
+        return NeighbourTable(*join(list(map_chunks(work, n, chunk=chunk_rows(k)))), n_columns=n)
 
 
 def _capped_users(taste: sp.csr_array, sizes: Scale, cap: int) -> tuple[Bounds, RowArray]:

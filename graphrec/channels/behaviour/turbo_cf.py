@@ -70,7 +70,7 @@ class TurboCf(HistorySettings):
         left = scaled(taste, rows=by_user, columns=by_item)
         right = scaled(taste, rows=by_user, columns=by_item * data.pool)
         # Powers keep the order, so the k best of the product are the k best of its power.
-        products = top_products(sp.csr_array(left.T), right, self.k, drop_self=True, threads=context.threads)
+        products = top_products(sp.csr_array(left.T), right, self.k, drop_self=True)
         sharpened = (products.scores.astype(np.float64) ** self.power).astype(np.float32)
         return NeighbourRecaller(
             [NeighbourTable(products.indptr, products.neighbours, sharpened, n_columns=products.n_columns)],

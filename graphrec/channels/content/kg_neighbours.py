@@ -83,7 +83,7 @@ class KgNeighbours(HistorySettings):
     normalise: bool = flag(True, searched=True)
     weight_exponent: float = history_weight_exponent(searched=False)
 
-    def fit(self, data: RecallData, context: FitContext = ALONE) -> GraphNeighbourRecaller:
+    def fit(self, data: RecallData, context: FitContext = ALONE) -> GraphNeighbourRecaller:  # noqa: ARG002 - nothing is drawn
         """Return the channel, which can say of every item which walk brought it.
 
         Time O(sum over entities of deg(e)^2), which ``hub_cap`` bounds; memory O(n_items * k).
@@ -109,9 +109,7 @@ class KgNeighbours(HistorySettings):
         ones = shared.copy()
         ones.data = np.ones_like(ones.data)
         back = sp.csr_array(sp.vstack([ones.T, sp.eye_array(data.catalogue.n_items, dtype=np.float32)]))
-        table = top_products(
-            scaled(walked, rows=by_links), scaled(back, columns=ends), self.k, drop_self=True, threads=context.threads
-        )
+        table = top_products(scaled(walked, rows=by_links), scaled(back, columns=ends), self.k, drop_self=True)
         neighbours = NeighbourRecaller(
             [rows_sum_to_one(table) if self.normalise else table],
             profile=self.profile(),

@@ -18,11 +18,11 @@ from graphrec.data.interactions import histories
 from graphrec.data.lists import item_lists
 from graphrec.errors import ConfigError
 from graphrec.models import lightgcn, propagation
+from graphrec.models.cosine_softmax import cosine_softmax
 from graphrec.models.lightgcn import LightGCN
-from graphrec.models.propagation import Bipartite, bipartite, propagate
+from graphrec.models.propagation import Bipartite, Pair, bipartite, propagate
 from graphrec.pipelines.jobs.checkpoints import FileCheckpoints
 from graphrec.sparse.taste import taste_matrix
-from graphrec.threads import map_chunks
 from tests.oracles.models import propagated, softmax_loss
 from tests.worlds import checkerboard, library, skewed, without_knowledge
 
@@ -35,6 +35,10 @@ def _drawn(data: RecallData, dim: int) -> tuple[Bipartite, npt.NDArray[np.float3
     rng = np.random.default_rng(0)
     users, items = (rng.normal(size=(n, dim)).astype(np.float32) for n in graph.shape)
     return graph, users, items
+
+
+def _loss(recipe: LightGCN, *parts: Any) -> tuple[float, Pair]:
+    return cosine_softmax(*parts, layers=recipe.layers, temperature=recipe.temperature)
 
 
 @WORLDS
@@ -51,7 +55,7 @@ def test_the_loss_is_a_softmax_over_cosines(world: Callable[[], RecallData], eve
     graph, users, items = _drawn(world(), 4)
     recipe, negatives = replace(SMALL, layers=3, temperature=0.3), np.arange(0, len(items), every)
     expected = softmax_loss(graph.taste.toarray().astype(np.float64), users, items, 3, negatives, 0.3)
-    assert recipe.loss(graph, users, items, negatives)[0] == pytest.approx(expected, rel=1e-4)
+    assert _loss(recipe, graph, users, items, negatives)[0] == pytest.approx(expected, rel=1e-4)
 
 
 @WORLDS
@@ -60,7 +64,7 @@ def test_the_gradient_is_that_of_finite_differences(world: Callable[[], RecallDa
     graph, users, items = _drawn(world(), 4)
     users[graph.user_degrees == 0] = 0
     recipe, negatives = replace(SMALL, temperature=0.3), np.arange(0, len(items), every)
-    gradients = recipe.loss(graph, users, items, negatives)[1]
+    gradients = _loss(recipe, graph, users, items, negatives)[1]
     taste, rng, step = graph.taste.toarray().astype(np.float64), np.random.default_rng(1), 1e-5
 
     def loss_at(place: float) -> float:
@@ -187,18 +191,12 @@ def test_a_checkpoint_of_other_data_is_not_taken_up(tmp_path: Path, monkeypatch:
     np.testing.assert_array_equal(mended.sources, SMALL.fit(skewed(), FitContext(seed=3)).sources)
 
 
-def test_it_takes_as_many_threads_as_the_context_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    taken: set[int | None] = set()
-
-    def counted(*args: Any, threads: int | None = None, **settings: Any) -> Any:
-        taken.add(threads)
-        return map_chunks(*args, threads=threads, **settings)
-
-    monkeypatch.setattr(propagation, "map_chunks", counted)
+def test_the_threads_of_the_context_do_not_change_a_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(propagation, "_ROWS", 7)
     data = skewed()
-    fitted = [SMALL.fit(data, FitContext(seed=3, workers=workers)) for workers in (2, 1)]
-    assert taken == {1, 2}
-    np.testing.assert_array_equal(fitted[0].sources, fitted[1].sources)
+    alone, many = (SMALL.fit(data, FitContext(seed=3, workers=workers)) for workers in (1, 3))
+    np.testing.assert_array_equal(alone.sources, many.sources)
+    np.testing.assert_array_equal(alone.targets, many.targets)
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")

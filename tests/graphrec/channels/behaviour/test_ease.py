@@ -107,7 +107,7 @@ def test_restricted_weights_solve_one_small_system_an_item(
 ) -> None:
     data = world()
     taste = dense_taste(data, exponent)
-    found = restricted_weights(sp.csr_array(taste.astype(np.float32)), n, 2.0, n_counts=1000, threads=3)
+    found = restricted_weights(sp.csr_array(taste.astype(np.float32)), n, 2.0, n_counts=1000)
     gram = taste.T @ taste
     likeness = item_cf_table(
         data, k=0, user_exponent=0.0, item_exponent=0.5, normalise=False, shrinkage=0.0, weight_exponent=exponent

@@ -99,11 +99,11 @@ def test_an_item_shared_by_no_two_users_has_no_neighbours() -> None:
 def test_threads_do_not_change_a_bit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("graphrec.channels.behaviour.swing.chunk_rows", lambda width: 7)
     data = skewed()
-    one, many = (Swing()._table(data, FitContext(workers=threads)) for threads in (1, 4))
+    alone, many = (Swing().fit(data, FitContext(workers=workers)).tables[0] for workers in (1, 4))
     for name in ("indptr", "neighbours", "scores"):
-        np.testing.assert_array_equal(getattr(one, name), getattr(many, name))
+        np.testing.assert_array_equal(getattr(alone, name), getattr(many, name))
     monkeypatch.undo()
-    np.testing.assert_array_equal(Swing()._table(data).scores, one.scores)
+    np.testing.assert_array_equal(Swing().fit(data).tables[0].scores, alone.scores)
 
 
 def test_a_cap_that_memory_does_not_hold_is_refused() -> None:
