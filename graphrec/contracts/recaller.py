@@ -94,6 +94,15 @@ class BundleParts:
 
 
 @runtime_checkable
+class Audited(Protocol):
+    """A channel that searches an index: what the index misses is measured when a bundle is published."""
+
+    def audit(self, *, k: int = 100, seed: int = 0, n_queries: int = 200) -> float:
+        """Return the share of the exact ``k`` best that the index returns, over ``n_queries`` drawn with ``seed``."""
+        ...
+
+
+@runtime_checkable
 class Recaller(Protocol):
     """One channel, ready to answer. Implementations are immutable and safe to call from several threads.
 

@@ -16,7 +16,8 @@ from graphrec.contracts.queries import Queries, take_queries
 from graphrec.contracts.recaller import BundleParts, Evidence, evidence_of, no_evidence
 from graphrec.data.lists import ItemLists, lists_of, places_among, take_lists
 from graphrec.errors import DataError
-from graphrec.index import Index, audit, load_index
+from graphrec.index import Index, load_index
+from graphrec.recallers.auditing import audit_on_items
 from graphrec.recallers.files import (
     load_saved,
     read_array,
@@ -131,11 +132,8 @@ class VectorRecaller:
         return no_evidence(len(items)) if chosen is None else evidence_of(chosen)
 
     def audit(self, *, k: int = 100, seed: int = 0, n_queries: int = 200) -> float:
-        """Return the share of the exact ``k`` best that the index finds, on queries drawn from the items."""
-        if len(self.rows) == 0:
-            return 1.0
-        drawn = np.random.default_rng(seed).choice(len(self.rows), size=min(n_queries, len(self.rows)), replace=False)
-        return audit(self.near, self.sources[np.sort(drawn)], k, matrix=self.targets)
+        """Return the share of the exact ``k`` best that the index returns, on queries drawn from the items."""
+        return audit_on_items(self.near, self.sources, self.targets, k=k, seed=seed, n_queries=n_queries)
 
     def save(self, directory: Path) -> None:
         """Write ``recaller.json``, the matrices as ``.npy``, and the index in ``index/``."""

@@ -15,8 +15,9 @@ from graphrec.contracts.recaller import BundleParts, Evidence, evidence_of, no_e
 from graphrec.data.lists import ItemLists, concatenate, empty_lists, indptr_of
 from graphrec.data.neighbours import NeighbourTable
 from graphrec.errors import ConfigError, DataError
-from graphrec.index import Index, audit, load_index
+from graphrec.index import Index, load_index
 from graphrec.index.order import ordered_lists
+from graphrec.recallers.auditing import audit_on_items
 from graphrec.recallers.files import (
     load_saved,
     read_array,
@@ -149,11 +150,8 @@ class VoteRecaller:
         return no_evidence(len(items)) if chosen is None else evidence_of(chosen)
 
     def audit(self, *, k: int = 100, seed: int = 0, n_queries: int = 200) -> float:
-        """Return the share of the exact ``k`` nearest that the index finds, on queries drawn from the items."""
-        if len(self.rows) == 0:
-            return 1.0
-        drawn = np.random.default_rng(seed).choice(len(self.rows), size=min(n_queries, len(self.rows)), replace=False)
-        return audit(self.near, self.sources[np.sort(drawn)], k, matrix=self.sources)
+        """Return the share of the exact ``k`` best that the index returns, on queries drawn from the items."""
+        return audit_on_items(self.near, self.sources, self.sources, k=k, seed=seed, n_queries=n_queries)
 
     def save(self, directory: Path) -> None:
         """Write ``recaller.json``, the arrays as ``.npy``, and the index in ``index/``."""

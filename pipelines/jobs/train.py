@@ -9,13 +9,12 @@ from typing import Any, Literal
 
 from graphrec.bundle import publish, write_bundle
 from graphrec.contracts.recall_data import RecallData
+from graphrec.contracts.recaller import Audited
 from graphrec.contracts.recipe import libraries_of
 from graphrec.contracts.training_part import training_part
 from graphrec.data.sequences import sequences
 from graphrec.data.splits import Split
 from graphrec.fusion.settings import Fusion
-from graphrec.recallers.vector import VectorRecaller
-from graphrec.recallers.votes import VoteRecaller
 
 from ..config.build import Config
 from ..config.load import load_config
@@ -158,7 +157,7 @@ def publish_bundle(
         audits = {
             name: channel.audit(seed=config.settings.seed)
             for name, channel in fitted.channels.items()
-            if isinstance(channel, VectorRecaller | VoteRecaller)
+            if isinstance(channel, Audited)
         }
         return publish(
             root,

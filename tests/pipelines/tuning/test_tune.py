@@ -22,7 +22,7 @@ from graphrec.data.leave_out import leave_out
 from graphrec.data.splits import held_out, split_by_ratio
 from graphrec.errors import ConfigError, DataError, LeakError
 from graphrec.evaluation.metrics import rank_metrics
-from graphrec.evaluation.objective import Metric
+from graphrec.evaluation.objective import MeanMetric, Metric
 from graphrec.pipelines.config.load import load_config
 from graphrec.pipelines.evaluation.validation import hold_out, measured
 from graphrec.pipelines.jobs.evaluate import evaluate
@@ -343,6 +343,22 @@ def test_validation_users_are_sampled_and_have_truth_in_the_pool(tmp_path: Path)
     nothing = dataclasses.replace(train, pool=np.zeros(len(train.items), dtype=np.bool_))
     with pytest.raises(DataError, match="nobody has a held-out item inside the pool"):
         hold_out(config, nothing, section, max_users=9, seed=7)
+
+
+def test_a_recipe_that_chooses_does_so_on_the_panel_that_it_is_measured_on(tmp_path: Path) -> None:
+    channels = "[channels.lightgcn]\ndim = 4\nsteps = 30\npatience = 2\ncheck_every = 3\n"
+    spaces = SEARCH[SEARCH.index("[tune.channels.hot]") :]
+    path = shelf(tmp_path, (spaces, "[tune.channels.lightgcn]\nlayers = [1, 2]\n"), channels=channels)
+    tuned = tune(path, tmp_path / "out", trials=2)
+    config = load_config(path)
+    _, _, train = prepare(config, rejects=None, steps=Silent())
+    part = hold_out(config, train, inner_section(config.settings.split), max_users=None, seed=config.settings.seed)
+    context = FitContext(seed=config.settings.seed, validation=part.panel, objective=MeanMetric("recall", 3))
+    recipe: Any = config.recipes["lightgcn"]
+    chosen = recipe.choose(part.data, context)
+    assert 0 < chosen.recipe.stop_at < 30
+    first = tuned.report["channels"]["lightgcn"]["trials"][0]
+    assert first["value"] == pytest.approx(measured(chosen.channel, part.panel, "recall", 3).mean())
 
 
 def test_metrics_of_a_part_are_those_of_the_lists(tmp_path: Path) -> None:
