@@ -93,3 +93,16 @@ def nearest_names(name: str, known: Iterable[str], *, n: int = 3) -> str:
 
     close = difflib.get_close_matches(name, list(known), n=n, cutoff=0.6)
     return "; nearest: " + ", ".join(repr(c) for c in close) if close else ""
+
+
+def shortened(value: object, most: int = 60) -> str:
+    """Return the repr of a value, cut in the middle where it is longer than ``most``.
+
+    >>> shortened("a" * 1000, 12)
+    "'aaaa'…'aaaa'"
+    """
+    if isinstance(value, str | bytes) and len(value) > most:
+        half = most // 2 - 2
+        return f"{value[:half]!r}…{value[-half:]!r}"
+    shown = repr(value)
+    return shown if len(shown) <= most else f"{shown[: most - 1]}…"

@@ -41,8 +41,8 @@ class Config:
         return path if path.is_absolute() else self.directory / path
 
     def source(self, section: Table) -> Table:
-        """Return the table that a section of ``data`` names, its path seen from the configuration file."""
-        return section.model_copy(update={"path": self.resolve(section.path)})
+        """Return the table that a section of ``data`` names: its path seen from here, and the limits of all inputs."""
+        return section.model_copy(update={"path": self.resolve(section.path), "limits": self.settings.data.limits})
 
 
 def make_fusion(section: FusionSection, channels: Sequence[str], *, name: str = "config") -> Fusion | FusionRecipe:

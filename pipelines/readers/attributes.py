@@ -21,10 +21,11 @@ from graphrec.data.neighbours import NeighbourTable
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import DataError
 
-from .cells import id_cells
+from .batches import Batch, Table
+from .cells import id_cells, text_cells
 from .columns import Gathered
 from .rejects import Rejects
-from .rows import reject_ragged
+from .rows import Counted, joined_cells, reject_rows, reject_unfit
 from .table_source import AttributesSource, ItemsSource, UsersSource
 from .tables import named_columns, open_table
 
@@ -38,9 +39,11 @@ class ItemTable:
 
     ``labels`` is (n_items,) Arrow text, null where an item has none; ``item_tags`` is None where the table has no tags;
     ``attributes`` has the columns that the source names, and the titles as the text "title".
-    ``report`` has ``rows``, ``matched``, ``unknown`` (ids that the vocabulary does not hold), ``repeated`` (further
-    rows of an item: the first counts), ``empty_ids``, ``without_row`` (items of the vocabulary), ``tags``; and where
-    the source names attributes ``known`` (rows by attribute), ``unreadable`` (cells) and ``rejects`` (reason -> count).
+    ``report`` has ``rows``, which are ``kept``, ``rejected`` (too many or too few fields, no id) or ``unknown`` (of ids
+    that the vocabulary does not hold); ``blank`` and ``joined`` lines as in every table; of the rows kept those
+    ``matched`` (the first of an item) and ``repeated`` (further ones: they do not count); ``empty_ids``,
+    ``without_row`` (items of the vocabulary), ``tags``; and where the source names attributes ``known`` (rows by
+    attribute), ``unreadable`` (cells) and ``rejects`` (reason -> count, those of cells among them).
     """
 
     items: Vocabulary
@@ -125,7 +128,10 @@ def read_users(source: object, *, users: Vocabulary, rejects: str | Path | None 
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """The rows of a table: ids, its other columns as text, the columns of attributes, and a report."""
+    """The rows of a table: ids, its other columns as text, the columns of attributes, and a report.
+
+    A row without an id, or whose id holds a line end, has the id "".
+    """
 
     ids: list[str]
     cells: dict[str, list[str | None]]
@@ -137,20 +143,46 @@ def _read(source: AttributesSource, rejects: str | Path | None) -> _Read:
     """Return all rows of a table; the first of its columns is that of the id."""
     table = open_table(source)
     names, id_column = named_columns(table, source), source.COLUMNS[0]
-    cells: dict[str, list[str | None]] = {name: [] for name in names}
+    cells: dict[str, list[Any]] = {name: [] for name in names}
+    counted = Counted()
     with Rejects(rejects, name=table.name, place=table.place) as bad:
         gathered = Gathered(source, table, bad)
         # A column that is named twice (an id that is its own label) is read once.
         for batch in table.read(list(dict.fromkeys([*names.values(), *source.attributes]))):
+            counted.add(batch)
+            reject_unfit(batch, bad)
             gathered.add(batch)
             for name, column_name in names.items():
-                column = batch.rows.column(column_name)
-                is_id = name == id_column
-                text = id_cells(column, column_name, table.name).values if is_id else column.cast(pa.large_string())
-                cells[name] += text.to_pylist()
-        reject_ragged(table, bad)
-    ids = [text or "" for text in cells.pop(id_column)]
-    return _Read(ids, cells, gathered, {"name": table.name, "rows": len(ids), "ragged": len(table.ragged)})
+                if name == id_column:
+                    cells[name] += _ids(batch, column_name, table, bad, counted)
+                else:
+                    cells[name] += text_cells(batch.rows.column(column_name), column_name, table.name).to_pylist()
+    rejected = bad.n - gathered.n_unreadable
+    # A row that names nothing describes nothing: it is counted, and no reason to stop.
+    bad.check(counted.rows, source.max_reject_share, forgiven=[*gathered.reasons, f"{names[id_column]} is empty"])
+    ids = cells.pop(id_column)
+    report = {
+        "name": table.name,
+        "rows": counted.rows,
+        "rejected": rejected,
+        "blank": counted.blank,
+        "joined": counted.joined,
+        "rejects": {reason: case.count for reason, case in bad.reasons.items()},
+    }
+    return _Read([text or "" for text in ids], cells, gathered, report)
+
+
+def _ids(batch: Batch, name: str, table: Table, bad: Rejects, counted: Counted) -> list[str]:
+    """Return the ids of a batch, "" where there is none; such rows are rejected."""
+    ids = id_cells(batch.rows.column(name), name, table.name)
+    texts: list[str] = ids.values.to_pylist()
+    rejected = np.zeros(len(texts), dtype=np.bool_)
+    for reason, mask in [*joined_cells(batch, [ids.values]), *ids.faults]:
+        reject_rows(batch, np.flatnonzero(mask & ~rejected), reason, bad, counted)
+        rejected |= mask
+    for at in np.flatnonzero(rejected).tolist():
+        texts[at] = ""
+    return texts
 
 
 def _places(read: _Read, first: list[int], vocabulary: Vocabulary, kind: str) -> npt.NDArray[np.int64]:
@@ -159,7 +191,11 @@ def _places(read: _Read, first: list[int], vocabulary: Vocabulary, kind: str) ->
     rows = vocabulary.rows([ids[row] for row in first], missing="mark")
     known = rows >= 0
     matched = int(known.sum())
-    read.report.update(matched=matched, unknown=int((~known).sum()), without_row=len(vocabulary) - matched)
+    strangers = {ids[first[at]] for at in np.flatnonzero(~known).tolist()}
+    unknown = sum(name in strangers for name in ids) if strangers else 0
+    read.report.update(matched=matched, unknown=unknown, without_row=len(vocabulary) - matched)
+    read.report["kept"] = read.report["rows"] - read.report["rejected"] - unknown
+    read.report["repeated"] = read.report["kept"] - matched
     if not matched:
         example = f"{ids[first[0]]!r} is not among {vocabulary!r}" if first else "it has no rows"
         raise DataError(
@@ -179,13 +215,12 @@ def _described(read: _Read, places: npt.NDArray[np.int64]) -> Features:
 
 
 def _first_rows(ids: list[str], report: dict[str, Any]) -> list[int]:
-    """Return the places of the first row of each id, and count empty and repeated ones."""
+    """Return the places of the first row of each id, and count the empty ones."""
     first: dict[str, int] = {}
     for place, name in enumerate(ids):
         if name:
             first.setdefault(name, place)
     report["empty_ids"] = sum(not name for name in ids)
-    report["repeated"] = len(ids) - report["empty_ids"] - len(first)
     return list(first.values())
 
 

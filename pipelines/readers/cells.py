@@ -22,15 +22,20 @@ _EARLY_S = 631_152_000  # 1990-01-01
 _YEARS = (1000, 2200)
 UNITS: Mapping[str, int] = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 _WRITTEN = {"ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds", "s": "seconds"}
+# ISO 8601 as people and databases write it: PostgreSQL leaves the minutes of a zone away, BigQuery writes " UTC".
 _ISO = (
-    "%Y-%m-%dT%H:%M:%S%.f%:z",
-    "%Y-%m-%d %H:%M:%S%.f%:z",
-    "%Y-%m-%dT%H:%M:%S%.fZ",
-    "%Y-%m-%dT%H:%M:%S%.f",
-    "%Y-%m-%d %H:%M:%S%.f",
-    "%Y-%m-%dT%H:%M",
-    "%Y-%m-%d %H:%M",
+    r"^(?<date>\d{4}-\d{2}-\d{2})(?:[Tt ](?<hour>\d{2})(?::?(?<minute>\d{2})(?::?(?<second>\d{2})(?:[.,]\d+)?)?)?"
+    r" ?(?:[Zz]|UTC|(?<sign>[+-])(?<zone_hour>\d{2})(?::?(?<zone_minute>\d{2})(?::?(?<zone_second>\d{2}))?)?)?)?$"
 )
+_MOST: Mapping[str, int] = {
+    "hour": 24,
+    "minute": 59,
+    "second": 60,
+    "zone_hour": 23,
+    "zone_minute": 59,
+    "zone_second": 59,
+}
+_WEIGHT: Mapping[str, int] = {"hour": 3600, "minute": 60, "second": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,20 @@ def id_cells(column: pa.Array, name: str, where: str) -> Cells:
     return Cells(
         text, ((f"{name} is empty", empty), (f"{name} is a number with a fraction, or beyond 2^53", broken & ~empty))
     )
+
+
+def text_cells(column: pa.Array, name: str, where: str) -> pa.Array:
+    """Return titles and tags as an Arrow array of (n,) text, null where a cell is.
+
+    Raises
+    ------
+    DataError
+        If the column holds something that has no text (lists, structures, bytes that are none).
+    """
+    try:
+        return _plain(column).cast(pa.large_string())
+    except (pa.ArrowException, pa.ArrowNotImplementedError) as error:
+        raise DataError(f"{where}: column {name!r} holds {column.type}; titles and tags are text") from error
 
 
 def check_type(column: pa.Array, name: str, where: str, *, what: str, times: bool = False) -> None:
@@ -276,12 +295,19 @@ def _whole(column: pa.Array, numbers: npt.NDArray[np.float64], skip: npt.NDArray
 
 
 def _iso_seconds(text: pl.Series) -> pl.Series:
-    moments = text.str.to_date("%Y-%m-%d", strict=False).cast(pl.Datetime("us"))
-    for form in _ISO:
-        zoned = "%:z" in form
-        parsed = text.str.to_datetime(form, strict=False, time_unit="us", time_zone="UTC" if zoned else None)
-        moments = pl.select(pl.coalesce(moments, parsed.dt.replace_time_zone(None) if zoned else parsed)).to_series()
-    return moments.dt.epoch("s")
+    """Return (n,) int64 seconds UTC of ISO 8601 texts, null where a text is none; fractions are cut."""
+    parts = (
+        pl.DataFrame({"text": text.str.strip_chars()}).select(pl.col("text").str.extract_groups(_ISO)).unnest("text")
+    )
+    days = pl.col("date").str.to_date("%Y-%m-%d", strict=False).dt.epoch("d").cast(pl.Int64)
+    number = {name: pl.col(name).cast(pl.Int64).fill_null(0) for name in _MOST}
+    clock, zone = (
+        pl.sum_horizontal(number[start + unit] * seconds for unit, seconds in _WEIGHT.items())
+        for start in ("", "zone_")
+    )
+    legal = pl.all_horizontal(number[name] <= most for name, most in _MOST.items()) & (clock <= 86_400)
+    east = pl.when(pl.col("sign") == "-").then(-1).otherwise(1)
+    return parts.select(pl.when(legal).then(days * 86_400 + clock - east * zone)).to_series()
 
 
 def _in_range(

@@ -22,7 +22,10 @@ from .table_source import AttributesSource
 
 @dataclass(slots=True)
 class Gathered:
-    """The attributes that a table gives, gathered batch by batch; ``bad`` takes the cells that cannot be read."""
+    """The attributes that a table gives, gathered batch by batch; ``bad`` takes the cells that cannot be read.
+
+    ``reasons`` are those of the cells.
+    """
 
     source: AttributesSource
     table: Table
@@ -30,6 +33,7 @@ class Gathered:
     n_rows: int = 0
     _parts: dict[str, list[Any]] = field(default_factory=dict)
     _faults: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
+    reasons: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         for name in self.source.attributes:
@@ -63,11 +67,15 @@ class Gathered:
         return Features(len(places), numbers, labels)
 
     def report(self, attributes: Features) -> dict[str, Any]:
-        """Return how many rows have each attribute, how many cells could not be read, and why."""
+        """Return how many rows have each attribute, and how many cells could not be read."""
         known = {name: int((~np.isnan(column)).sum()) for name, column in attributes.numbers.items()}
         known |= {name: int((column.codes >= 0).sum()) for name, column in attributes.labels.items()}
-        reasons = {reason: case.count for reason, case in self.bad.reasons.items()}
-        return {"known": known, "unreadable": sum(map(len, self._faults.values())), "rejects": reasons}
+        return {"known": known, "unreadable": self.n_unreadable}
+
+    @property
+    def n_unreadable(self) -> int:
+        """Cells that could not be read."""
+        return sum(map(len, self._faults.values()))
 
     def _read(self, batch: Batch, name: str) -> Cells:
         column, where = batch.rows.column(name), self.table.name
@@ -82,6 +90,8 @@ class Gathered:
         cell = str(batch.rows.column(name)[at].as_py())
         self.bad.add(reason, int(batch.places[at]), (",".join(row),), value=cell)
         self._faults.setdefault(name, []).append((int(batch.places[at]), cell))
+        if reason not in self.reasons:
+            self.reasons.append(reason)
 
     def _check(self) -> None:
         for name, faults in self._faults.items():

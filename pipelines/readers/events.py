@@ -36,8 +36,8 @@ def encode(
 
 def read_batch(
     batch: Batch, reading: Reading, *, rows_of: tuple[Rows, Rows], event_weights: Mapping[str, float]
-) -> tuple[int, Events]:
-    """Return how many rows a batch has (blank lines left out), and (users, items, weights, times) of the good ones."""
+) -> Events:
+    """Return (users, items, weights, times) of the good rows of a batch."""
     users, items = (reading.cells(batch, name, id_cells) for name in ("user_id", "item_id"))
     checked = [users, items]
     weights = np.ones(batch.rows.num_rows, dtype=np.float32)
@@ -49,14 +49,14 @@ def read_batch(
     if event_weights:
         checked.append(_event_cells(batch, reading, event_weights))
         weights = weights * checked[-1].values
-    n, good = reading.sound_rows(batch, checked)
+    good = reading.sound_rows(batch, checked)
     chosen = pa.array(good)
     user_rows, item_rows = encode(rows_of, users.values.take(chosen), items.values.take(chosen))
     reading.reject(batch, good[user_rows < 0], UNKNOWN_USER)
     reading.reject(batch, good[(user_rows >= 0) & (item_rows < 0)], UNKNOWN_ITEM)
     known = (user_rows >= 0) & (item_rows >= 0)
     kept = good[known]
-    return n, Events(user_rows[known], item_rows[known], weights[kept], times.values[kept])
+    return Events(user_rows[known], item_rows[known], weights[kept], times.values[kept])
 
 
 def _event_cells(batch: Batch, reading: Reading, event_weights: Mapping[str, float]) -> Cells:

@@ -67,10 +67,12 @@ def read_exposures(
     """
     table = ExposuresSource.of(source, settings)
     batch_reader = partial(_read_batch, users=Rows(users), known=Rows(items))
-    parts, n_rows, reading = read_rows(table, batch_reader, rejects=rejects)
+    parts, reading = read_rows(table, batch_reader, rejects=rejects)
     names, bad = reading.names, reading.bad
     if not sum(len(part.items) for part in parts):
-        raise DataError(f"{bad.name}: none of its {n_rows:,} rows can be used as an exposure of a known item")
+        raise DataError(
+            f"{bad.name}: none of its {reading.counted.rows:,} rows can be used as an exposure of a known item"
+        )
     joined = _Part(*map(np.concatenate, zip(*parts, strict=True)))
     exposures = Exposures(
         joined.users,
@@ -81,20 +83,20 @@ def read_exposures(
         n_users=len(users),
         n_items=len(items),
     )
-    report = counts(bad, n_rows, len(exposures), exposures.times)
+    report = counts(bad, reading.counted, len(exposures), exposures.times)
     anonymous, converted = int((exposures.users < 0).sum()), int(exposures.converted.sum())
     return exposures, {**report, "anonymous": anonymous, "converted": converted}
 
 
-def _read_batch(batch: Batch, reading: Reading, *, users: Rows, known: Rows) -> tuple[int, _Part]:
-    """Return how many rows a batch has (blank lines left out), and the good ones."""
+def _read_batch(batch: Batch, reading: Reading, *, users: Rows, known: Rows) -> _Part:
+    """Return the good rows of a batch."""
     items, converted = reading.cells(batch, "item_id", id_cells), reading.cells(batch, "converted", flag_cells)
     values = Cells(np.zeros(batch.rows.num_rows, dtype=np.float32), ())
     if "value" in reading.names:
         values = reading.cells(batch, "value", value_cells)
     times = reading.times(batch)
-    n, kept, rows = reading.known_rows(batch, (items, converted, values, times), items, known)
+    kept, rows = reading.known_rows(batch, (items, converted, values, times), items, known)
     who = np.full(len(kept), -1, dtype=np.int32)
     if "user_id" in reading.names:
         who = users.of(reading.cells(batch, "user_id", id_cells).values.take(pa.array(kept)))
-    return n, _Part(who, rows, converted.values[kept], values.values[kept], times.values[kept])
+    return _Part(who, rows, converted.values[kept], values.values[kept], times.values[kept])

@@ -61,7 +61,7 @@ def load_inputs(config: Config, *, rejects: Path | None, steps: Steps) -> Inputs
     config : Config
         What to read.
     rejects : Path or None
-        Directory for rows that cannot be used; made when there are some.
+        Directory for rows that cannot be used, a file an input, named after its section; made when there are some.
     steps : Steps
         Where progress is shown.
 
@@ -72,7 +72,7 @@ def load_inputs(config: Config, *, rejects: Path | None, steps: Steps) -> Inputs
     """
     sections = config.settings.data
     with steps.step("read interactions"):
-        source = _read_events(config, sections.interactions.path, None, rejects)
+        source = _read_events(config, sections.interactions.path, None, rejects and rejects / "interactions.csv")
     # Named as in the configuration: a report speaks of data, not of the machine that read it.
     report: dict[str, Any] = {"interactions": {**source.report, "name": str(sections.interactions.path)}}
     items, catalogue, tags, described = source.items, None, None, None
@@ -83,7 +83,7 @@ def load_inputs(config: Config, *, rejects: Path | None, steps: Steps) -> Inputs
         attributes = read_attributes(
             config.source(sections.items),
             items=items,
-            rejects=None if rejects is None else rejects / "items.csv",
+            rejects=rejects and rejects / "items.csv",
         )
         # What the table says goes before what the graph says; tags are those of both.
         catalogue = with_titles(catalogue or items_only(items), attributes.labels)
@@ -94,7 +94,8 @@ def load_inputs(config: Config, *, rejects: Path | None, steps: Steps) -> Inputs
     test = None
     if sections.interactions.test_path is not None:
         with steps.step("read test interactions"):
-            given = _read_events(config, sections.interactions.test_path, (source.users, items), rejects)
+            known = (source.users, items)
+            given = _read_events(config, sections.interactions.test_path, known, rejects and rejects / "test.csv")
         test = given.interactions
         report["test"] = {**given.report, "name": str(sections.interactions.test_path)}
     people = None
@@ -128,7 +129,7 @@ def _with_exposures(
         source,
         users=data.users,
         items=data.items,
-        rejects=None if rejects is None else rejects / f"{source.path.name}.csv",
+        rejects=rejects and rejects / "exposures.csv",
     )
     return replace(data, exposures=exposures), {**report, "name": str(section.path)}
 
@@ -143,7 +144,7 @@ def _with_user_tags(
         users=data.users,
         items=data.items,
         given=data.item_tags,
-        rejects=None if rejects is None else rejects / f"{source.path.name}.csv",
+        rejects=rejects and rejects / "user_tags.csv",
     )
     return replace(data, user_tags=tagged, item_tags=tags_of_items(tagged)), {**report, "name": str(section.path)}
 
@@ -156,8 +157,8 @@ def _read_events(
     file = config.resolve(path)
     users, items = known or (None, None)
     return read_interactions(
-        section.model_copy(update={"path": _rdf_events(file, section.rdf) if _is_rdf(file) else file}),
-        rejects=None if rejects is None else rejects / f"{file.name}.csv",
+        config.source(section).model_copy(update={"path": _rdf_events(file, section.rdf) if _is_rdf(file) else file}),
+        rejects=rejects,
         users=users,
         items=items,
     )
@@ -165,7 +166,7 @@ def _read_events(
 
 def _read_users(config: Config, section: UsersSource, users: Vocabulary, rejects: Path | None) -> UserTable:
     """Read the attributes of users."""
-    return read_users(config.source(section), users=users, rejects=None if rejects is None else rejects / "users.csv")
+    return read_users(config.source(section), users=users, rejects=rejects and rejects / "users.csv")
 
 
 def _rdf_events(file: Path, mapping: dict[str, Any]) -> pl.DataFrame:

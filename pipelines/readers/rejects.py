@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
 from graphrec.checks import as_path
+from graphrec.data.scratch import written_whole
 from graphrec.errors import DataError
 from graphrec.escapes import spreadsheet_cell
 
@@ -38,6 +39,7 @@ class Rejects:
         self.path = None if path is None else as_path(path, name="rejects")
         self._file: IO[str] | None = None
         self._writer: Any = None
+        self._whole = ExitStack()
 
     def __enter__(self) -> Self:
         return self
@@ -52,36 +54,41 @@ class Rejects:
         """Rejected rows in all."""
         return sum(reason.count for reason in self.reasons.values())
 
-    def add(self, reason: str, place: int, row: Sequence[object], *, value: object) -> None:
-        """Count one row, and write it where there is a file."""
+    def add(self, reason: str, place: int, row: Sequence[object], *, value: object, count: int = 1) -> None:
+        """Count one row (as ``count`` of them, where it takes several lines), and write it where there is a file."""
         known = self.reasons.get(reason)
         if known is None:
-            self.reasons[reason] = Reason(1, place, str(value))
+            self.reasons[reason] = Reason(count, place, str(value))
         else:
-            known.count += 1
+            known.count += count
         if self.path is not None:
             self._write(self.path, (place, reason, *row))
 
     def _write(self, path: Path, fields: Sequence[object]) -> None:
-        if self._writer is None:
-            try:
+        try:
+            if self._writer is None:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                self._file = path.with_name(path.name + ".part").open("w", encoding="utf-8", newline="")
-            except OSError as error:
-                raise DataError(f"rejects file {path} cannot be written: {error.strerror}") from error
-            self._writer = csv.writer(self._file, lineterminator="\n")
-            self._writer.writerow((self.place, "reason", "row"))
-        self._writer.writerow([spreadsheet_cell(field) for field in fields])
+                part = self._whole.enter_context(written_whole(path))
+                self._file = self._whole.enter_context(part.open("w", encoding="utf-8", newline=""))
+                self._writer = csv.writer(self._file, lineterminator="\n")
+                self._writer.writerow((self.place, "reason", "row"))
+            self._writer.writerow([spreadsheet_cell(field) for field in fields])
+        except OSError as error:
+            raise self._unwritten(path, error) from error
 
     def close(self) -> None:
         """Put the file in its place."""
         if self.path is None:
             return
-        if self._file is None:
-            self.path.unlink(missing_ok=True)
-        elif not self._file.closed:
-            self._file.close()
-            os.replace(self._file.name, self.path)  # noqa: PTH105 - atomic
+        try:
+            if self._file is None and self.path.is_file():
+                self.path.unlink(missing_ok=True)
+            self._whole.close()
+        except OSError as error:
+            raise self._unwritten(self.path, error) from error
+
+    def _unwritten(self, path: Path, error: OSError) -> DataError:
+        return DataError(f"rejects file {path} cannot be written: {error.strerror or error}")
 
     def check(self, n_rows: int, max_share: float, *, forgiven: Sequence[str] = ()) -> None:
         """Raise DataError when more than ``max_share`` of ``n_rows`` were rejected for reasons not ``forgiven``."""

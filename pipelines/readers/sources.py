@@ -20,9 +20,9 @@ from graphrec.errors import DataError
 
 from .batches import check_file
 from .events import Events, encode, read_batch
-from .list_files import list_pairs
+from .list_files import Pairs, list_pairs
 from .rejects import Rejects
-from .rows import UNKNOWN_ITEM, UNKNOWN_USER, Rows, counts, read_rows
+from .rows import UNKNOWN_ITEM, UNKNOWN_USER, Counted, Rows, counts, read_rows
 from .table_source import InteractionsSource
 
 
@@ -32,7 +32,9 @@ class InteractionTable:
 
     ``report`` has ``rows``, ``kept``, ``rejected``, ``rejects`` (reason -> count), ``duplicates`` (rows that repeat
     another in all parts), ``repeats`` (further rows of a (user, item) pair), ``unknown`` (rows left out because a given
-    vocabulary does not hold their id), ``time_range`` ([first, last] in seconds, or None), ``users`` and ``items``.
+    vocabulary does not hold their id), ``blank`` (lines of a file), ``joined`` (further lines of rows whose quotes join
+    them), ``time_range`` ([first, last] in seconds, or None), ``users`` and ``items``; of lists also
+    ``users_without_items``. Always ``rows = kept + rejected + unknown``, where a rejected row counts once a line.
     """
 
     users: Vocabulary
@@ -89,19 +91,19 @@ def read_interactions(
     table = InteractionsSource.of(source, settings)
     rows_of = (Rows(users), Rows(items))
     if table.format == "lists":
-        return _read_lists(table.path, rows_of)
-    parts, n_rows, reading = read_rows(
+        return _read_lists(table, rows_of, rejects)
+    parts, reading = read_rows(
         table, partial(read_batch, rows_of=rows_of, event_weights=table.event_weights), rejects=rejects
     )
-    if n_rows == 0:
+    if reading.counted.rows == 0:
         raise DataError(f"{reading.table.name} has columns but no rows; it needs at least one interaction")
-    return _joined(parts, rows_of, n_rows, reading.bad, timed="timestamp" in reading.names)
+    return _joined(parts, rows_of, reading.counted, reading.bad, timed="timestamp" in reading.names)
 
 
 def _joined(
     parts: Sequence[Events],
     rows_of: tuple[Rows, Rows],
-    n_rows: int,
+    counted: Counted,
     bad: Rejects,
     *,
     timed: bool,
@@ -113,14 +115,22 @@ def _joined(
         joined.users, joined.items, joined.weights, times, n_users=len(users), n_items=len(items)
     )
     if len(interactions) == 0 and rows_of[0].given is None:
-        raise DataError(f"{bad.name}: none of its {n_rows:,} rows can be used; see the rejects")
-    return InteractionTable(users, items, interactions, _report(interactions, n_rows, bad))
+        raise DataError(f"{bad.name}: none of its {counted.rows:,} rows can be used{_most_often(bad)}")
+    return InteractionTable(users, items, interactions, _report(interactions, counted, bad))
 
 
-def _report(interactions: Interactions, n_rows: int, bad: Rejects) -> dict[str, Any]:
+def _most_often(bad: Rejects) -> str:
+    """Return the commonest reason as the end of a sentence."""
+    if not bad.reasons:
+        return ""
+    reason, case = max(bad.reasons.items(), key=lambda pair: pair[1].count)
+    return f"; most often: {reason} (first in {bad.place} {case.place})"
+
+
+def _report(interactions: Interactions, counted: Counted, bad: Rejects) -> dict[str, Any]:
     duplicates, repeats = _count_repeats(interactions)
     return {
-        **counts(bad, n_rows, len(interactions), interactions.times),
+        **counts(bad, counted, len(interactions), interactions.times),
         "duplicates": duplicates,
         "repeats": repeats,
         "users": interactions.n_users,
@@ -143,24 +153,36 @@ def _count_repeats(interactions: Interactions) -> tuple[int, int]:
     return len(frame) - frame.n_unique(), int(same.sum())
 
 
-def _read_lists(path: Path, rows_of: tuple[Rows, Rows]) -> InteractionTable:
-    """Read ``user item item …``, one user a line (plain, .gz or .zst), as the Gowalla split of LightGCN has it."""
-    check_file(path)
+def _read_lists(source: InteractionsSource, rows_of: tuple[Rows, Rows], rejects: str | Path | None) -> InteractionTable:
+    """Read ``user item item …``, one user a line (plain, .gz or .zst), as the Gowalla split of LightGCN has it.
+
+    A row is a pair; lines of a user without items are counted apart.
+    """
     parts: list[Events] = []
-    bad = Rejects(None, name=str(path), place="line")
-    n_rows = 0
-    for lines, owners, taken in list_pairs(path):
-        user_rows, item_rows = encode(rows_of, owners, taken)
-        known = (user_rows >= 0) & (item_rows >= 0)
-        for at in np.flatnonzero(~known):
-            reason = UNKNOWN_USER if user_rows[at] < 0 else UNKNOWN_ITEM
-            bad.add(reason, int(lines[at]), (), value=taken[int(at)].as_py())
-        kept = int(known.sum())
-        parts.append(Events(user_rows[known], item_rows[known], np.ones(kept, np.float32), np.zeros(kept, np.int64)))
-        n_rows += len(known)
-    if n_rows == 0:
-        raise DataError(f"{path} holds no pairs; each line is a user and the items of that user")
-    return _joined(parts, rows_of, n_rows, bad, timed=False)
+    counted, n_alone = Counted(), 0
+    with Rejects(rejects, name=str(source.path), place="line") as bad:
+        for pairs in list_pairs(source):
+            parts.append(_known_pairs(pairs, rows_of, bad))
+            counted.rows += len(pairs.lines)
+            counted.blank += pairs.n_blank
+            n_alone += pairs.n_alone
+    if counted.rows == 0:
+        raise DataError(f"{source.path} holds no pairs; each line is a user and the items of that user")
+    read = _joined(parts, rows_of, counted, bad, timed=False)
+    read.report["users_without_items"] = n_alone
+    return read
+
+
+def _known_pairs(pairs: Pairs, rows_of: tuple[Rows, Rows], bad: Rejects) -> Events:
+    """Return the pairs of known users and items; count the others."""
+    user_rows, item_rows = encode(rows_of, pairs.users, pairs.items)
+    known = (user_rows >= 0) & (item_rows >= 0)
+    for at in np.flatnonzero(~known).tolist():
+        reason = UNKNOWN_USER if user_rows[at] < 0 else UNKNOWN_ITEM
+        row = f"{pairs.users[at]} {pairs.items[at]}"
+        bad.add(reason, int(pairs.lines[at]), (row,), value=row)
+    n = int(known.sum())
+    return Events(user_rows[known], item_rows[known], np.ones(n, np.float32), np.zeros(n, np.int64))
 
 
 def data_fingerprint(paths: Iterable[Path]) -> str:

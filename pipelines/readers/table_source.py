@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from graphrec.data.limits import Limits
 from graphrec.errors import ConfigError, nearest_names
 
 from ..config.sentences import sentence
@@ -49,12 +50,15 @@ class TableSource(BaseModel):
     columns : mapping
         graphrec's column names to the table's. Those not named are looked for under graphrec's names.
     separator, encoding : str
-        Of text files. Without a separator it is the tab in .tsv and .tab, the comma elsewhere.
+        Of text files. Without a separator it is the tab in .tsv and .tab, the comma elsewhere. A cell may stand in
+        quotes, and a quote within it is then doubled; where the separator is the tab, a quote is a letter.
     header : sequence of str
         Column names of a text file that has no header line.
     time_unit : {"s", "ms", "us", "ns"}
         Unit of numeric times. ISO 8601 text and date and time columns are read in any case; without a zone they are
         UTC.
+    limits : Limits
+        What the file may cost; a configuration has them once, in ``data.limits``.
     max_reject_share : float, default 0.05
         The run stops when a larger share of the rows (in a table of attributes: of the cells of one column) cannot be
         used.
@@ -75,6 +79,7 @@ class TableSource(BaseModel):
     encoding: str = "utf-8"
     header: tuple[str, ...] = ()
     time_unit: TimeUnit = "s"
+    limits: Limits = Limits()
     max_reject_share: Annotated[float, Field(ge=0.0, le=1.0)] = 0.05
 
     @classmethod
@@ -96,6 +101,13 @@ class TableSource(BaseModel):
             return cls.model_validate({"path": source, **settings})
         except ValidationError as error:
             raise ConfigError(sentence(error, cls)) from error
+
+    @field_validator("separator")
+    @classmethod
+    def _legal_separator(cls, separator: str | None) -> str | None:
+        if separator is not None and not set('"\r\n').isdisjoint(separator):
+            raise ValueError(f"{separator!r} divides no cells; it must hold neither a quote nor a line end")
+        return separator
 
     @field_validator("columns")
     @classmethod

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import polars as pl
-import pyarrow as pa
-import pyarrow.parquet as pq
+from graphrec.data.limits import beyond_limit
+from graphrec.errors import DataError, nearest_names, shortened
 
-from graphrec.errors import DataError, nearest_names
-
-from .batches import Batch, Table, check_file, first_line
+from .arrow_files import arrow_table, parquet_table
+from .batches import Table, check_file
+from .frames import frame_table
+from .lines import TextForm
+from .packing import COMPRESSIONS
 from .table_source import TableSource
 from .text_files import text_table
+
+# Names of columns that a sentence shows.
+_SHOWN = 6
 
 CSV, TSV, PARQUET, ARROW = "csv", "tsv", "parquet", "arrow"
 FORMATS: Mapping[str, str] = {
@@ -29,11 +32,10 @@ FORMATS: Mapping[str, str] = {
     ".feather": ARROW,
     ".ipc": ARROW,
 }
-COMPRESSIONS: Mapping[str, str] = {".gz": "gzip", ".zst": "zstd"}
 
 
-def kind_of(path: Path, *, legal: Sequence[str] = ()) -> tuple[str, str | None]:
-    """Return (format, compression) by the extension of ``path``.
+def kind_of(path: Path, *, legal: Sequence[str] = ()) -> str:
+    """Return the format of a file by its extension.
 
     Raises
     ------
@@ -42,13 +44,14 @@ def kind_of(path: Path, *, legal: Sequence[str] = ()) -> tuple[str, str | None]:
     """
     check_file(path)
     suffixes = [suffix.lower() for suffix in path.suffixes]
-    compression = COMPRESSIONS.get(suffixes[-1]) if suffixes else None
-    ending = suffixes[-2 if compression else -1] if len(suffixes) > bool(compression) else ""
+    if suffixes and suffixes[-1] in COMPRESSIONS:
+        suffixes.pop()
+    ending = suffixes[-1] if suffixes else ""
     if ending not in FORMATS:
         known = ", ".join(dict.fromkeys([*legal, *FORMATS]))
         packed = " or ".join(COMPRESSIONS)
         raise DataError(f"{path} has the extension {ending!r}; legal are {known}, the text ones also with {packed}")
-    return FORMATS[ending], compression
+    return FORMATS[ending]
 
 
 def open_table(source: TableSource) -> Table:
@@ -57,28 +60,30 @@ def open_table(source: TableSource) -> Table:
     Raises
     ------
     DataError
-        If the file is missing, empty, broken, or of an unknown kind, or a column name stands twice.
+        If the file is missing, empty, broken, of an unknown kind or beyond the limits, or a column name stands twice.
     ConfigError
         If the encoding is unknown.
     """
-    table = _opened_file(source) if isinstance(source.path, Path) else _frame(_as_arrow(source.path), "the frame")
-    for name in table.columns:
-        if table.columns.count(name) > 1:
-            raise DataError(
-                f"{table.name} has the column {name!r} {table.columns.count(name)} times; names must differ"
-            )
+    table = _opened_file(source) if isinstance(source.path, Path) else frame_table(source.path, "the frame")
+    if len(table.columns) > source.limits.columns:
+        raise beyond_limit(table.name, f"there are {len(table.columns):,} columns", source.limits, "columns")
+    name, n = Counter(table.columns).most_common(1)[0] if table.columns else ("", 0)
+    if n > 1:
+        raise DataError(f"{table.name} has the column {shortened(name)} {n} times; names must differ")
     return table
 
 
 def _opened_file(source: TableSource) -> Table:
     path: Path = source.path
-    kind, compression = kind_of(path)
+    kind = kind_of(path)
     if kind == PARQUET:
-        return _parquet(path)
+        return parquet_table(path, source.limits)
     if kind == ARROW:
-        return _frame(_read_arrow(path), str(path))
+        return arrow_table(path)
     separator = source.separator or ("\t" if kind == TSV else ",")
-    return text_table(path, compression, separator=separator, encoding=source.encoding, header=source.header)
+    # In TSV a quote is a letter.
+    form = TextForm(separator, "" if separator == "\t" else '"', source.encoding)
+    return text_table(path, form, source.limits, header=source.header)
 
 
 def named_columns(table: Table, source: TableSource) -> dict[str, str]:
@@ -104,70 +109,10 @@ def named_columns(table: Table, source: TableSource) -> dict[str, str]:
 
 
 def _list(names: Sequence[str]) -> str:
-    return ", ".join(map(repr, names))
+    few = ", ".join(shortened(name, 30) for name in names[:_SHOWN])
+    return few if len(names) <= _SHOWN else f"{few} and {len(names) - _SHOWN:,} more"
 
 
 def _other_separator(table: Table) -> str | None:
     """Return what the one column of a table seems to be divided by, if anything."""
     return next((mark for mark in ";\t|" if len(table.columns) == 1 and mark in table.columns[0]), None)
-
-
-def _as_arrow(frame: Any) -> pa.Table | pl.LazyFrame:
-    if isinstance(frame, pl.DataFrame):
-        return frame.lazy()
-    if isinstance(frame, pa.RecordBatch):
-        return pa.Table.from_batches([frame])
-    if isinstance(frame, pa.Table | pl.LazyFrame):
-        return frame
-    return pa.Table.from_pandas(frame, preserve_index=False)
-
-
-def _frame(data: pa.Table | pl.LazyFrame, name: str) -> Table:
-    try:
-        columns = data.collect_schema().names() if isinstance(data, pl.LazyFrame) else data.column_names
-    except pl.exceptions.PolarsError as error:
-        raise DataError(f"{name} cannot be computed ({first_line(error)})") from error
-
-    def read(wanted: Sequence[str]) -> Iterator[Batch]:
-        # Only the columns that are needed are ever computed or copied.
-        if isinstance(data, pl.LazyFrame):
-            try:
-                chosen = data.select(wanted).collect(engine="streaming").to_arrow()
-            except pl.exceptions.PolarsError as error:
-                raise DataError(f"{name} cannot be computed ({first_line(error)})") from error
-        else:
-            chosen = data.select(list(wanted))
-        yield from _numbered(chosen.to_batches(max_chunksize=1 << 20))
-
-    return Table(name, tuple(columns), "row", read)
-
-
-def _numbered(batches: Iterator[pa.RecordBatch] | list[pa.RecordBatch]) -> Iterator[Batch]:
-    start = 1
-    for rows in batches:
-        yield Batch(rows, np.arange(start, start + rows.num_rows, dtype=np.int64))
-        start += rows.num_rows
-
-
-def _read_arrow(path: Path) -> pa.Table:
-    try:
-        with pa.memory_map(str(path)) as mapped:
-            return pa.ipc.open_file(mapped).read_all()
-    except (pa.ArrowInvalid, OSError) as error:
-        raise DataError(f"{path} is not a sound Arrow file ({first_line(error)})") from error
-
-
-def _parquet(path: Path) -> Table:
-    try:
-        columns = pq.read_schema(path).names
-    except (pa.ArrowInvalid, OSError) as error:
-        raise DataError(f"{path} is not a sound Parquet file ({first_line(error)})") from error
-
-    def read(wanted: Sequence[str]) -> Iterator[Batch]:
-        try:
-            with pq.ParquetFile(path) as opened:
-                yield from _numbered(opened.iter_batches(batch_size=1 << 20, columns=list(wanted)))
-        except (pa.ArrowInvalid, OSError) as error:
-            raise DataError(f"{path} is not a sound Parquet file ({first_line(error)})") from error
-
-    return Table(str(path), tuple(columns), "row", read)

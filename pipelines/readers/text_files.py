@@ -1,146 +1,144 @@
-"""CSV and its kin, streamed: the line of every row is known, and lines that do not fit are set aside."""
+"""CSV and its kin: records to Arrow batches, the line of every row known, records that do not fit set aside."""
 
 from __future__ import annotations
 
+import csv
 import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-from graphrec.errors import ConfigError, DataError
+from graphrec.data.limits import Limits, beyond_limit
+from graphrec.errors import DataError
 
-from .batches import Batch, Ragged, Table, first_line
+from .batches import Batch, Table, Unfit, first_line
+from .lines import PIECE_BYTES, Piece, TextForm, pieces
 
-_BLOCK_BYTES = 8 << 20
-# A separator of several letters is replaced by a character that no text holds.
-_UNIT_SEPARATOR = "\x1f"
+OPEN_QUOTE = "a quote is neither closed nor doubled"
+TOO_MANY, TOO_FEW = "too many fields", "too few fields"
+_REMEDY = ", or name its encoding, such as encoding = 'latin-1'"
+
+_BLOCK_BYTES = PIECE_BYTES
+# Columns of divide's records.
+_START, _END, _LINE, _LINES, _CELLS = range(5)
 
 
-def text_table(path: Path, compression: str | None, *, separator: str, encoding: str, header: Sequence[str]) -> Table:
+def text_table(path: Path, form: TextForm, limits: Limits, *, header: Sequence[str]) -> Table:
     """Open a text file as a :class:`Table`; ``header`` names the columns of a file without a header line.
 
     Raises
     ------
     DataError
-        If the file holds no text, is in another encoding, or is broken.
+        If the file holds no text, is in another encoding, is broken, or is beyond the limits.
     ConfigError
         If the encoding is unknown.
     """
-    ragged: list[Ragged] = []
-
-    def skip(row: Any) -> str:
-        ragged.append(Ragged(int(row.number), int(row.actual_columns), int(row.expected_columns), str(row.text)))
-        return "skip"
-
-    def reader(wanted: Sequence[str] | None) -> Any:
-        raw = pa.input_stream(str(path), compression=compression)
-        single = len(separator) == 1
-        source = raw if single else pa.PythonFile(_Separated(raw, separator.encode(encoding)), "r")
-        # The decoder of Python stops at a bad byte, wherever it stands; Arrow's own would let it into ragged lines.
-        strict = "utf-8-sig" if encoding.lower().replace("_", "-") in {"utf-8", "utf8"} else encoding
-        types = {} if wanted is None else {name: pa.large_string() for name in wanted}
-        return pa_csv.open_csv(
-            source,
-            # One thread, or the numbers of bad lines are not known.
-            read_options=pa_csv.ReadOptions(
-                use_threads=False, block_size=_BLOCK_BYTES, encoding=strict, column_names=list(header) or None
-            ),
-            parse_options=pa_csv.ParseOptions(
-                delimiter=separator if single else _UNIT_SEPARATOR, invalid_row_handler=skip, ignore_empty_lines=False
-            ),
-            convert_options=pa_csv.ConvertOptions(
-                column_types=types, include_columns=None if wanted is None else list(wanted),
-                strings_can_be_null=False, check_utf8=wanted is not None,
-            ),
-        )  # fmt: skip
+    columns = tuple(header) or _header(path, form, limits)
 
     def read(wanted: Sequence[str]) -> Iterator[Batch]:
-        first = 1 if header else 2
-        seen = 0
-        ragged.clear()
-        try:
-            for rows in reader(wanted):
-                order = np.arange(seen, seen + rows.num_rows, dtype=np.int64)
-                seen += rows.num_rows
-                # The n-th good row stands as many lines further down as bad ones were skipped before it.
-                skipped = np.array([row.line for row in ragged], dtype=np.int64) - first - np.arange(len(ragged))
-                yield Batch(rows, order + first + np.searchsorted(skipped, order, side="right"))
-        except (pa.ArrowInvalid, OSError, UnicodeError) as error:
-            raise _text_error(path, compression, encoding, error) from error
+        headed = not header
+        for piece in pieces(path, form, limits, remedy=_REMEDY, size=_BLOCK_BYTES):
+            records = piece.records
+            if headed and len(records):
+                records, headed = records[1:], False
+            yield _batch(path, piece, records, columns, wanted, form)
 
+    return Table(str(path), columns, "line", read)
+
+
+def _header(path: Path, form: TextForm, limits: Limits) -> tuple[str, ...]:
+    """Return the cells of the first record, once it is known that they are not too many."""
+    first = next((p for p in pieces(path, form, limits, remedy=_REMEDY, size=_BLOCK_BYTES) if len(p.records)), None)
+    if first is None:
+        raise DataError(f"{path} holds no rows; it needs a header line and rows")
+    start, end, line, _, n_cells = first.records[0].tolist()
+    if n_cells == 0:
+        raise DataError(f"{path}, line {line}: {OPEN_QUOTE}, and the line names the columns; correct it")
+    if n_cells > limits.columns:
+        raise beyond_limit(f"{path}, line {line}", f"there are {n_cells:,} columns", limits, "columns")
+    text = io.StringIO(first.text[start:end].decode(), newline="")
     try:
-        columns = tuple(reader(None).schema.names)
-    except (pa.ArrowInvalid, OSError, UnicodeError) as error:
-        raise _text_error(path, compression, encoding, error) from error
-    except LookupError as error:
-        raise ConfigError(f"{encoding!r} is not a known encoding, such as 'utf-8' or 'latin-1'") from error
-    ragged.clear()
-    return Table(str(path), columns, "line", read, ragged)
+        separator = form.byte.decode()
+        if form.quote:
+            return tuple(next(csv.reader(text, delimiter=separator)))
+        return tuple(next(csv.reader(text, delimiter=separator, quoting=csv.QUOTE_NONE)))
+    except (csv.Error, StopIteration) as error:
+        raise DataError(f"{path}, line {line}: cannot be read as names of columns ({first_line(error)})") from error
 
 
-class _Separated(io.RawIOBase):
-    """A binary stream whose long separator is replaced by one character, whole lines at a time."""
-
-    def __init__(self, raw: Any, separator: bytes) -> None:
-        self._raw, self._separator, self._rest = raw, separator, b""
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        """Return at least one whole line (or the end); pieces are cut behind a line's end."""
-        piece: bytes = self._raw.read(size if size > 0 else _BLOCK_BYTES)
-        text = self._rest + piece
-        cut = text.rfind(b"\n") + 1 if piece else len(text)
-        self._rest = text[cut:]
-        if piece and not cut:
-            return self.read(size)
-        return text[:cut].replace(self._separator, _UNIT_SEPARATOR.encode())
-
-
-def _text_error(path: Path, compression: str | None, encoding: str, error: Exception) -> DataError:
-    """Return the sentence for what the text reader could not read."""
-    message = first_line(error)
-    if "Empty CSV" in message:
-        return DataError(f"{path} holds no rows; it needs a header line and rows")
-    if "straddling" in message:
-        return DataError(f"{path} has a line of more than {_BLOCK_BYTES:,} bytes; perhaps a quote is not closed")
-    if "UTF8" in message or "utf-8" in message.lower() or isinstance(error, UnicodeError):
-        line, byte = _undecodable(path, compression, encoding)
-        return DataError(
-            f"{path} line {line}: {byte} is not {encoding}; save the file as UTF-8, or name its encoding, "
-            "such as encoding = 'latin-1'"
+def _batch(
+    path: Path,
+    piece: Piece,
+    records: npt.NDArray[np.int64],
+    columns: Sequence[str],
+    wanted: Sequence[str],
+    form: TextForm,
+) -> Batch:
+    """Return the rows of a piece: its records with as many cells as there are columns."""
+    fits = records[:, _CELLS] == len(columns)
+    good = records[fits]
+    rows = _parsed(path, _text_of(piece, good, whole=bool(fits.all())), columns, wanted, form)
+    if rows.num_rows != len(good):
+        raise DataError(f"{path}: {len(good):,} lines near line {good[0, _LINE]} give {rows.num_rows:,} rows")
+    unfit = [
+        Unfit(
+            int(record[_LINE]),
+            int(record[_LINES]),
+            _fault(int(record[_CELLS]), len(columns)),
+            piece.text[record[_START] : record[_END]]
+            .decode(errors="replace")
+            .strip("\r\n")
+            .replace(form.byte.decode(), form.separator),
         )
-    if compression:
-        return DataError(f"{path} is not a sound {compression} file ({message})")
-    return DataError(f"{path} cannot be read as a table ({message})")
+        for record in records[~fits]
+    ]
+    return Batch(rows, good[:, _LINE], good[:, _LINES], unfit, piece.n_blank)
 
 
-def _undecodable(path: Path, compression: str | None, encoding: str) -> tuple[int, str]:
-    """Return the number of the first line that is not in ``encoding``, and its bytes there."""
-    with pa.input_stream(str(path), compression=compression) as raw:
-        for number, line in enumerate(io.BufferedReader(_Plain(raw)), start=1):
-            try:
-                line.decode(encoding)
-            except UnicodeDecodeError as error:
-                return number, f"byte 0x{line[error.start]:02x}"
-    return 1, "the text"
+def _fault(n_cells: int, n_columns: int) -> str:
+    if n_cells == 0:
+        return OPEN_QUOTE
+    return TOO_MANY if n_cells > n_columns else TOO_FEW
 
 
-class _Plain(io.RawIOBase):
-    """An Arrow stream as Python's buffered reader wants it."""
+def _text_of(piece: Piece, records: npt.NDArray[np.int64], *, whole: bool) -> bytes:
+    """Return the text of some records of a piece, in its order."""
+    if not len(records):
+        return b""
+    start, end = records[:, _START], records[:, _END]
+    if whole and not piece.n_blank:
+        return piece.text[start[0] : end[-1]]
+    # Records that follow each other are copied together.
+    breaks = np.flatnonzero(start[1:] != end[:-1]) + 1
+    starts, ends = start[np.append(0, breaks)], end[np.append(breaks - 1, len(end) - 1)]
+    return b"".join(piece.text[a:b] for a, b in zip(starts.tolist(), ends.tolist(), strict=True))
 
-    def __init__(self, raw: Any) -> None:
-        self._raw = raw
 
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        piece = self._raw.read(len(buffer))
-        buffer[: len(piece)] = piece
-        return len(piece)
+def _parsed(path: Path, text: bytes, columns: Sequence[str], wanted: Sequence[str], form: TextForm) -> pa.RecordBatch:
+    """Return the ``wanted`` columns of whole records, as text."""
+    schema = pa.schema([(name, pa.large_string()) for name in wanted])
+    if not text:
+        return pa.RecordBatch.from_pylist([], schema=schema)
+    try:
+        table = pa_csv.read_csv(
+            pa.BufferReader(text),
+            read_options=pa_csv.ReadOptions(
+                use_threads=False, block_size=len(text) + 1, column_names=[str(at) for at in range(len(columns))]
+            ),
+            parse_options=pa_csv.ParseOptions(
+                delimiter=form.byte.decode(), quote_char=form.quote or False, newlines_in_values=True,
+                ignore_empty_lines=False,
+            ),
+            convert_options=pa_csv.ConvertOptions(
+                column_types={str(columns.index(name)): pa.large_string() for name in wanted},
+                include_columns=[str(columns.index(name)) for name in wanted],
+                strings_can_be_null=False, check_utf8=False,
+            ),
+        )  # fmt: skip
+    except (pa.ArrowException, OSError, MemoryError, OverflowError) as error:
+        raise DataError(f"{path} cannot be read as a table ({first_line(error)})") from error
+    return table.rename_columns(list(wanted)).combine_chunks().to_batches()[0]

@@ -20,7 +20,7 @@ from graphrec.errors import DataError
 from .batches import Batch
 from .cells import Cells, id_cells, label_cells
 from .rejects import Rejects
-from .rows import Reading, Rows, counts, read_rows
+from .rows import Counted, Reading, Rows, counts, read_rows
 from .table_source import UserTagsSource
 
 
@@ -77,10 +77,10 @@ def read_user_tags(
     people, tags = Rows(None), Rows(None)
     people.of(users.ids)
     batch_reader = partial(_read_batch, people=people, tags=tags, known=Rows(items))
-    parts, n_rows, reading = read_rows(table, batch_reader, rejects=rejects)
+    parts, reading = read_rows(table, batch_reader, rejects=rejects)
     names, bad = reading.names, reading.bad
     if not sum(len(part.items) for part in parts):
-        raise DataError(f"{bad.name}: none of its {n_rows:,} rows can be used as a tag of a known item")
+        raise DataError(f"{bad.name}: none of its {reading.counted.rows:,} rows can be used as a tag of a known item")
     joined = _Part(*map(np.concatenate, zip(*parts, strict=True)))
     vocabulary, rows = _spelled(tags.vocabulary(), given)
     read = UserTags(
@@ -99,11 +99,11 @@ def read_user_tags(
         raise DataError(
             f"{bad.name}: no tag was given to one item by min_users = {table.min_users} users or more; lower min_users"
         )
-    return tagged, _report(read, tagged, n_rows, bad)
+    return tagged, _report(read, tagged, reading.counted, bad)
 
 
-def _read_batch(batch: Batch, reading: Reading, *, people: Rows, tags: Rows, known: Rows) -> tuple[int, _Part]:
-    """Return how many rows a batch has (blank lines left out), and the good ones."""
+def _read_batch(batch: Batch, reading: Reading, *, people: Rows, tags: Rows, known: Rows) -> _Part:
+    """Return the good rows of a batch."""
     items, given = reading.cells(batch, "item_id", id_cells), reading.cells(batch, "tag", tag_cells)
     who = Cells(pa.array([""] * batch.rows.num_rows, pa.large_string()), ())
     if "user_id" in reading.names:
@@ -111,10 +111,10 @@ def _read_batch(batch: Batch, reading: Reading, *, people: Rows, tags: Rows, kno
         # An empty cell is no fault: it does not say who.
         who = Cells(cells.values, cells.faults[1:])
     times = reading.times(batch)
-    n, kept, rows = reading.known_rows(batch, (items, given, who, times), items, known)
+    kept, rows = reading.known_rows(batch, (items, given, who, times), items, known)
     chosen = pa.array(kept)
     tagged = tags.of(given.values.take(chosen))
-    return n, _Part(_people(who.values.take(chosen), people), rows, tagged, times.values[kept])
+    return _Part(_people(who.values.take(chosen), people), rows, tagged, times.values[kept])
 
 
 def tag_cells(column: pa.Array, name: str, where: str) -> Cells:
@@ -157,9 +157,9 @@ def _spelled(plain: Vocabulary, given: ItemTags | None) -> tuple[Vocabulary, npt
     return vocabulary, vocabulary.rows(names)
 
 
-def _report(read: UserTags, tagged: UserTags, n_rows: int, bad: Rejects) -> dict[str, Any]:
+def _report(read: UserTags, tagged: UserTags, counted: Counted, bad: Rejects) -> dict[str, Any]:
     return {
-        **counts(bad, n_rows, len(read), read.times),
+        **counts(bad, counted, len(read), read.times),
         "anonymous": int((read.users >= read.n_users).sum()),
         "rare": len(read) - len(tagged),
         "min_users": read.min_users,

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from graphrec.data.limits import Limits
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, DataError
 from graphrec.pipelines.readers import text_files as textfiles
@@ -274,9 +275,9 @@ class TestFaults:
         assert found.report["rejects"] == {"weight is no number": 1, "too few fields": 1, "too many fields": 1}
         assert rejects.read_text(encoding="utf-8") == (
             "line,reason,row\n"
-            '42,weight is no number,"u42,i42,bad,42"\n'
             '12,too few fields,"u12,i12"\n'
             '32,too many fields,"u32,i32,1,32,9"\n'
+            '42,weight is no number,"u42,i42,bad,42"\n'
         )
         assert found.report["rows"] == 58
         assert sorted(p.name for p in rejects.parent.iterdir()) == ["rejects.csv"]
@@ -290,7 +291,7 @@ class TestFaults:
             path = write(tmp_path, text)
             read_interactions(path, rejects=rejects, max_reject_share=1, header=() if header else names)
             places = [line.split(",")[0] for line in rejects.read_text(encoding="utf-8").splitlines()[1:]]
-            assert [int(place) - first for place in places] == [1, 5, 7, 0, 3, 4, 6]
+            assert [int(place) - first for place in places] == [0, 3, 4, 6, 1, 5, 7]
 
     def test_blank_lines_are_no_fault(self, tmp_path: Path) -> None:
         found = read_interactions(write(tmp_path, "user_id,item_id\na,b\n\nc,d\n\n\n"))
@@ -347,7 +348,11 @@ class TestFaults:
     def test_a_line_without_end(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(textfiles, "_BLOCK_BYTES", 64)
         path = write(tmp_path, "user_id,item_id\na,b\n" + "x" * 500 + ",c\n")
-        assert sentence(path) == f"{path} has a line of more than 64 bytes; perhaps a quote is not closed"
+        assert sentence(path, limits=Limits(text_bytes=300)) == (
+            f"{path}, line 3: the line has more than 300 bytes, and at most 300 are read; correct the file, or raise "
+            "limits.text_bytes"
+        )
+        assert read_interactions(path, limits=Limits(text_bytes=600)).report["kept"] == 2
 
     @pytest.mark.parametrize(
         ("name", "value"), [("weight", [1]), ("weight", True), ("timestamp", True), ("event", [1])]
@@ -436,7 +441,8 @@ class TestLists:
         expected = f"{path} holds no pairs; each line is a user and the items of that user"
         assert sentence(path, format="lists") == expected
         write(tmp_path, b"1 2\n3 \xe9\n", "train.txt")
-        assert "is not UTF-8" in sentence(path, format="lists")
+        assert "line 2: byte 0xe9 is not utf-8" in sentence(path, format="lists")
+        assert read_interactions(path, format="lists", encoding="latin-1").items[1] == "é"
         assert "does not exist" in sentence(tmp_path / "no.txt", format="lists")
 
     @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])

@@ -176,7 +176,7 @@ def test_a_run_reads_them_and_leaves_out_what_is_held_out(tmp_path: Path) -> Non
     assert not held & left
     assert 0 < len(measured.user_tags) < len(inputs.data.user_tags)
     assert measured.item_tags.table.scores.sum() < inputs.data.item_tags.table.scores.sum()
-    assert "r1,nothing,gem,1" in (tmp_path / "rejects" / "tags.csv.csv").read_text(encoding="utf-8")
+    assert "r1,nothing,gem,1" in (tmp_path / "rejects" / "user_tags.csv").read_text(encoding="utf-8")
     line = next(one for one in inputs_lines(inputs.report) if one.startswith("tags.csv"))
     assert "320 of 321 user tags" in line
     assert "1 item is not among the given ones" in line
