@@ -95,10 +95,10 @@ def nearest_names(name: str, known: Iterable[str], *, n: int = 3) -> str:
     return "; nearest: " + ", ".join(repr(c) for c in close) if close else ""
 
 
-def shortened(value: object, most: int = 60) -> str:
+def brief(value: object, most: int = 60) -> str:
     """Return the repr of a value, cut in the middle where it is longer than ``most``.
 
-    >>> shortened("a" * 1000, 12)
+    >>> brief("a" * 1000, 12)
     "'aaaa'…'aaaa'"
     """
     if isinstance(value, str | bytes) and len(value) > most:

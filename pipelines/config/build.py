@@ -41,8 +41,9 @@ class Config:
         return path if path.is_absolute() else self.directory / path
 
     def source(self, section: Table) -> Table:
-        """Return the table that a section of ``data`` names: its path seen from here, and the limits of all inputs."""
-        return section.model_copy(update={"path": self.resolve(section.path), "limits": self.settings.data.limits})
+        """Return the table of a section of ``data``: its path seen from the file; ``data.limits`` hold unless it has own."""
+        limits = section.limits if "limits" in section.model_fields_set else self.settings.data.limits
+        return section.model_copy(update={"path": self.resolve(section.path), "limits": limits})
 
 
 def make_fusion(section: FusionSection, channels: Sequence[str], *, name: str = "config") -> Fusion | FusionRecipe:

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from graphrec.errors import DataError, shortened
+from graphrec.errors import DataError, brief
 
 from .batches import Batch, Table, first_line
 
@@ -52,7 +52,7 @@ def _polars(frame: pl.LazyFrame, name: str) -> Table:
     def read(wanted: Sequence[str]) -> Iterator[Batch]:
         for column in wanted:
             if schema[column] == pl.Object:
-                raise DataError(f"{name}: column {shortened(column)} holds Python objects; cast it to text or numbers")
+                raise DataError(f"{name}: column {brief(column)} holds Python objects; cast it to text or numbers")
         try:
             chosen = frame.select(wanted).collect(engine="streaming").to_arrow()
         except _FAULTS as error:
@@ -95,14 +95,12 @@ def _column(series: Any, name: str, where: str) -> pa.Array | pa.ChunkedArray:
         text = _text(cell)
         if text is None and cell is not None:
             kind = type(cell).__name__
-            raise DataError(
-                f"{where}: column {shortened(name)} holds a {kind} in row {row}; legal are text and numbers"
-            )
+            raise DataError(f"{where}: column {brief(name)} holds a {kind} in row {row}; legal are text and numbers")
         texts.append(text)
     try:
         return pa.array(texts, pa.large_string())
     except _FAULTS as error:  # lone surrogates
-        raise DataError(f"{where}: column {shortened(name)} holds text that is no Unicode") from error
+        raise DataError(f"{where}: column {brief(name)} holds text that is no Unicode") from error
 
 
 def _text(cell: object) -> str | None:

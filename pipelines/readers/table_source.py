@@ -58,7 +58,7 @@ class TableSource(BaseModel):
         Unit of numeric times. ISO 8601 text and date and time columns are read in any case; without a zone they are
         UTC.
     limits : Limits
-        What the file may cost; a configuration has them once, in ``data.limits``.
+        What the file may cost; in a configuration those of ``data.limits`` hold for tables without their own.
     max_reject_share : float, default 0.05
         The run stops when a larger share of the rows (in a table of attributes: of the cells of one column) cannot be
         used.

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from graphrec.data.limits import beyond_limit
-from graphrec.errors import DataError, nearest_names, shortened
+from graphrec.errors import DataError, brief, nearest_names
 
 from .arrow_files import arrow_table, parquet_table
 from .batches import Table, check_file
@@ -69,7 +69,7 @@ def open_table(source: TableSource) -> Table:
         raise beyond_limit(table.name, f"there are {len(table.columns):,} columns", source.limits, "columns")
     name, n = Counter(table.columns).most_common(1)[0] if table.columns else ("", 0)
     if n > 1:
-        raise DataError(f"{table.name} has the column {shortened(name)} {n} times; names must differ")
+        raise DataError(f"{table.name} has the column {brief(name)} {n} times; names must differ")
     return table
 
 
@@ -109,7 +109,7 @@ def named_columns(table: Table, source: TableSource) -> dict[str, str]:
 
 
 def _list(names: Sequence[str]) -> str:
-    few = ", ".join(shortened(name, 30) for name in names[:_SHOWN])
+    few = ", ".join(brief(name, 30) for name in names[:_SHOWN])
     return few if len(names) <= _SHOWN else f"{few} and {len(names) - _SHOWN:,} more"
 
 
