@@ -41,7 +41,7 @@ class Config:
         return path if path.is_absolute() else self.directory / path
 
     def source(self, section: Table) -> Table:
-        """Return the table of a section of ``data``: its path seen from the file; ``data.limits`` hold unless it has own."""
+        """Return the table of a section: its path seen from the file; ``data.limits`` hold unless it has own."""
         limits = section.limits if "limits" in section.model_fields_set else self.settings.data.limits
         return section.model_copy(update={"path": self.resolve(section.path), "limits": limits})
 
