@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, wraps
 from numbers import Integral, Real
@@ -19,6 +20,8 @@ from graphrec.errors import ConfigError, DataError, nearest_names
 P = ParamSpec("P")
 T = TypeVar("T")
 
+# What stands in a path for a byte that is no UTF-8.
+_surrogate = re.compile("[\ud800-\udfff]")
 # Values looked at together.
 _CHECKED = 1 << 22
 
@@ -60,12 +63,16 @@ def as_path(value: object, *, name: str, also: str = "") -> Path:
     Raises
     ------
     ConfigError
-        If it is neither text nor a path, or empty.
+        If it is neither text nor a path, empty, or no UTF-8 text, which libraries beneath us need.
     """
     if not isinstance(value, str | PathLike) or not str(value):
         legal = f"a path or {also}" if also else "a path"
         raise ConfigError(f"{name} is {value!r} ({type(value).__name__}); it must be {legal}")
-    return Path(value)
+    path = Path(value)
+    whole = str(path.absolute())
+    if "\0" in whole or _surrogate.search(whole):
+        raise ConfigError(f"{name} is {whole!r}; a path must be UTF-8 text without a null character")
+    return path
 
 
 def check_choice(name: str, value: object, legal: Sequence[str]) -> None:

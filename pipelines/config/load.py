@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from graphrec.checks import as_path
 from graphrec.errors import ConfigError
 
 from .build import Config, make_fusion, make_recipe, make_rule, spaces_of
@@ -36,7 +37,7 @@ def load_config(source: str | Path | Mapping[str, Any] | Config) -> Config:
             f"a configuration cannot be read from a {type(source).__name__}; legal are the path of a TOML file, "
             "a mapping with its keys, and a Config"
         )
-    path = Path(source)
+    path = as_path(source, name="the path of the configuration")
     return check_config(_toml(path), directory=path.parent, name=str(path))
 
 
@@ -49,6 +50,8 @@ def _toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: cannot be read as UTF-8 text ({error})") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: is no TOML: {error}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{path}: holds lists within lists, deeper than can be read") from error
 
 
 def check_config(raw: Mapping[str, Any], *, directory: Path, name: str = "config") -> Config:

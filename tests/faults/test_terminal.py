@@ -172,3 +172,15 @@ def test_a_directory_of_the_user_that_cannot_be_written_is_no_obstacle(out: Path
     assert run("recall", out, "--user", "r0", "-k", "1", environment=nowhere).returncode == 0
     refused = run("data", "fetch", "goodbooks-10k", environment={**nowhere, "GRAPHREC_CACHE": "/dev/null/x"})
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1), refused.stderr
+
+
+@pytest.mark.parametrize("arguments", [("train", "CONFIG", "--out", "OUT"), ("evaluate", "CONFIG"), ("pool", "CONFIG")])
+def test_a_path_that_is_no_text_is_refused_in_a_sentence(
+    command: Command, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    folder = tmp_path / "a\udcff\x1b[1m"
+    folder.mkdir()
+    places = {"CONFIG": write_shelf(folder), "OUT": folder / "out"}
+    ran = command(*[places.get(argument, argument) for argument in arguments])
+    assert (ran.code, "\x1b" in ran.err) == (2, False)
+    assert "a path must be UTF-8 text" in ran.err

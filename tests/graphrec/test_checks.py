@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
-from graphrec.checks import typed
+from graphrec.checks import as_path, typed
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError
 
@@ -82,3 +82,18 @@ def test_positions_count_as_names() -> None:
         function(ITEMS, ITEMS)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="missing 1 required positional argument: 'items'"):
         function()  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("path", ["a\udcff/b", b"a", "a\0b", "", None, 3, "\ud800"])
+def test_a_path_that_libraries_cannot_open_is_refused(path: object) -> None:
+    with pytest.raises(ConfigError, match=r"^out is .*; (it|a path) must be "):
+        as_path(path, name="out")
+
+
+def test_a_folder_above_that_is_no_text_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "a\udcff"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    with pytest.raises(ConfigError, match="a path must be UTF-8 text"):
+        as_path("out", name="out")
+    assert as_path("/out", name="out") == Path("/out")
