@@ -160,7 +160,7 @@ def _print_tuned(report: dict[str, Any], config: Path, *, as_json: bool) -> None
 
 
 def _show_look_ups(out: Path) -> None:
-    """Print what the fresh bundle answers for its first user and for somebody unknown."""
+    """Print what the fresh bundle answers for its first user and for an unknown user."""
     from graphrec.serve.engine import Engine
 
     from .answers import answer_table
@@ -170,5 +170,7 @@ def _show_look_ups(out: Path) -> None:
     known = engine.recall(user=user, k=5, explain=True)
     out_console.print(answer_table(known, title=f"5 items for user {user}", explain=True))
     out_console.print(
-        answer_table(engine.recall(user="nobody", k=5, explain=True), title="5 items for an unknown user", explain=True)
+        answer_table(
+            engine.recall(user="unknown-reader", k=5, explain=True), title="5 items for an unknown user", explain=True
+        )
     )

@@ -77,7 +77,7 @@ class Accumulator:
             self.recall[k][here] = values.recall
             self._ndcg[k][here] = values.ndcg
             self._hit_rate[k][here] = values.hit_rate
-        # From the longest to the shortest: each is cut from the one before.
+        # From the longest to the shortest: each is cut from the list before.
         for k in reversed(evaluator.cutoffs):
             top = truncate(top, k)
             bits = metrics.novelty(top, k, popularity=evaluator.popularity, n_users=evaluator.n_users)

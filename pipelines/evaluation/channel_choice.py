@@ -78,7 +78,7 @@ class Trials:
         )
 
     def _fits(self, extra: str) -> bool:
-        """Say whether the budget pays for the kept channels and one more."""
+        """Say whether the budget pays for the kept channels and this further channel."""
         together = self._costs((*self.selection.channels, extra))
         return all(together[limit] <= most for limit, most in self.limits.items())
 

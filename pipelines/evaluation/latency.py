@@ -25,7 +25,7 @@ def query_us(channels: Mapping[str, Recaller], fusion: Fusion, panel: Panel, k: 
     channels : mapping of str to Recaller
         Each is asked for ``k`` items; for the merged list, all are asked for ``fusion.channel_depth(k)``.
     panel : Panel
-        Who is asked for, one at a time and at the panel's moment; the first few are asked twice, to warm up.
+        The users, one at a time and at the panel's moment; the first few are asked for twice, to warm up.
     k : int
         Items wanted, >= 1.
     """

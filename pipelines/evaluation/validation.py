@@ -53,7 +53,7 @@ def hold_out(
     Raises
     ------
     DataError
-        If nobody has a held-out item inside the pool, or one side would be empty.
+        If no user has a held-out item inside the pool, or one side would be empty.
     LeakError
         If the knowledge graph holds edges from users to what is held out for them.
     """

@@ -26,7 +26,9 @@ def _kept(choice: ChannelChoice) -> str:
     if not choice.kept:
         cheapest = min(choice.dropped, key=lambda name: _share(choice.dropped[name], choice.budget))
         cost = amounts(choice.dropped[cheapest].costs, choice.budget)
-        return f"Budget {budget}: it pays for no channel that finds anything; the cheapest is {cheapest} at {cost}."
+        return (
+            f"Budget {budget}: it pays for no channel that returns a true item; the cheapest is {cheapest} at {cost}."
+        )
     shown = _shown(choice)
     return (
         f"Budget {budget}: keep {', '.join(choice.kept)}: Recall@{k} {percent(choice.recall.estimate)} % at "

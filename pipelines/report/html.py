@@ -1,4 +1,4 @@
-"""HTML pages that need nothing else: one style, one environment, the house's ways of writing numbers."""
+"""HTML pages that need no other file: one style, one environment, the house's ways of writing numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The result of a search as one HTML page that needs nothing else."""
+"""The result of a search as an HTML page that needs no other file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from graphrec.errors import MissingExtraError
 from graphrec.escapes import json_text
 
-from .report import changed_settings, gain, protocol, said_value
+from .report import changed_settings, gain, protocol, setting_text
 
 try:
     from ..report.html import drawing, render
@@ -16,8 +16,8 @@ try:
 except ImportError as error:
     raise MissingExtraError("the HTML page of a search", extra="report") from error
 
-# What a page tells elsewhere; everything else is shown under "Settings".
-_TOLD = ("channels", "left", "note", "dataset", "metric")
+# What stands elsewhere on the page; everything else is shown under "Settings".
+_SHOWN_ABOVE = ("channels", "left", "note", "dataset", "metric")
 
 
 def page(report: Mapping[str, Any]) -> str:
@@ -30,7 +30,7 @@ def page(report: Mapping[str, Any]) -> str:
         settings=_settings(report),
         gain=gain,
         changed_settings=changed_settings,
-        said_value=said_value,
+        setting_text=setting_text,
     )
 
 
@@ -46,6 +46,6 @@ def _plots(row: Mapping[str, Any], metric: str, name: str) -> dict[str, Any]:
 
 def _settings(report: Mapping[str, Any]) -> str:
     """Return everything that is no result, as JSON text."""
-    rest = {key: value for key, value in report.items() if key not in _TOLD}
+    rest = {key: value for key, value in report.items() if key not in _SHOWN_ABOVE}
     spaces = {name: row["space"] for name, row in report["channels"].items()}
     return json_text({**rest, "spaces": spaces}, indent=2)

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ..report.plots import INK, svg
-from .report import said_value
+from .report import setting_text
 
 _TRIAL, _BEST, _PRESENT = "#3b82c4", "#2f9e6e", "#e07b39"
 # Settings in a row of slices.
@@ -90,7 +90,7 @@ def _slice(axes: Axes, row: Mapping[str, Any], field: str) -> None:
             at = (place(row[which]["settings"][field]), 100 * row[which]["value"])
             axes.plot(*at, marker=marker, ms=11 if marker == "*" else 6, color=colour, mec=INK, mew=0.6, zorder=3)
     if isinstance(domain, list):
-        axes.set_xticks(range(len(domain)), [said_value(value) for value in domain])
+        axes.set_xticks(range(len(domain)), [setting_text(value) for value in domain])
         axes.set_xlim(-0.6, len(domain) - 0.4)
     elif domain.get("log"):
         _log_axis(axes)

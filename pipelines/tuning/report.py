@@ -1,4 +1,4 @@
-"""What a search found: ``tune.json`` for programs, a table for the terminal."""
+"""The result of a search: ``tune.json`` for programs, a table for the terminal."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ class Search:
         best = self.log.best
         if best is None:
             return {}
-        present, found = self.settings(None), self.tried(best)
-        return {field: (present[field], found[field]) for field in found if repr(present[field]) != repr(found[field])}
+        present, new = self.settings(None), self.tried(best)
+        return {field: (present[field], new[field]) for field in new if repr(present[field]) != repr(new[field])}
 
 
 def channel_report(search: Search, *, rounds: int, seed: int) -> dict[str, Any]:
-    """Return what was found for one channel, as JSON values; it has a best trial."""
+    """Return the result of a channel that has a best trial, as JSON values."""
     log, best, present = search.log, search.log.best, search.log.present
     if best is None or present is None:
         raise ValueError(f"channel {search.channel!r} has no trial that worked")
@@ -65,7 +65,7 @@ def channel_report(search: Search, *, rounds: int, seed: int) -> dict[str, Any]:
     if present.value is not None:
         ours, theirs = log.values(best), log.values(present)
         better = difference_interval(ours, theirs, rounds=rounds, seed=seed).to_list()
-    found = {
+    result = {
         "recipe": search.kind,
         "space": {field: domain.to_dict() for field, domain in search.space.items()},
         "present": {"value": present.value, "message": present.message, "settings": search.settings(None)},
@@ -77,7 +77,7 @@ def channel_report(search: Search, *, rounds: int, seed: int) -> dict[str, Any]:
         "failed": sum(trial.value is None for trial in log.trials),
         "trials": [_trial(search, trial) for trial in log.trials],
     }
-    return {key: plain(value) for key, value in found.items()}
+    return {key: plain(value) for key, value in result.items()}
 
 
 def _trial(search: Search, trial: Trial) -> dict[str, Any]:
@@ -97,9 +97,9 @@ def _trial(search: Search, trial: Trial) -> dict[str, Any]:
 def plain(value: Any) -> Any:
     """Return a value as JSON holds it; what JSON cannot say (inf, a path) becomes text."""
     if isinstance(value, Mapping):
-        return {str(key): plain(one) for key, one in value.items()}
+        return {str(key): plain(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(one) for one in value]
+        return [plain(entry) for entry in value]
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     return value if value is None or isinstance(value, str | int | bool) else str(value)
@@ -113,7 +113,7 @@ def versions() -> dict[str, str]:
 def tune_table(report: Mapping[str, Any]) -> Table:
     """Return a line a channel for a terminal of 80 columns: present value, best value, gain, what changed."""
     table = Table(
-        title=f"{report['metric']} on validation users, in %: present settings and the best found",
+        title=f"{report['metric']} on validation users, in %: present settings and the best trial",
         box=box.SIMPLE_HEAD,
         title_justify="left",
         caption_justify="left",
@@ -142,10 +142,10 @@ def gain(row: Mapping[str, Any]) -> Interval | None:
 
 def changed_settings(row: Mapping[str, Any]) -> list[str]:
     """Return the settings that the best trial changed, each like ``k 100 → 312``."""
-    return [f"{field} {said_value(old)} → {said_value(new)}" for field, (old, new) in row["changed"].items()]
+    return [f"{field} {setting_text(old)} → {setting_text(new)}" for field, (old, new) in row["changed"].items()]
 
 
-def said_value(value: Any) -> str:
+def setting_text(value: Any) -> str:
     """Return a setting as TOML writes it, floats with four figures."""
     if isinstance(value, bool):
         return str(value).lower()

@@ -1,4 +1,4 @@
-"""What to try next, and which settings mattered: Optuna, asked for one draw at a time.
+"""What to try next, and which settings mattered: Optuna, by a draw at a time.
 
 Every draw is a pure function of the space, the trials so far and a seed: the study is built anew from the log, and a
 sampler is seeded for this one draw. So nothing but the log is kept, and a search that was stopped goes on with the
@@ -111,7 +111,7 @@ def _distribution(domain: Domain) -> BaseDistribution:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep Optuna's remarks and warnings off the terminal: what matters is told in our own words."""
+    """Keep Optuna's remarks and warnings off the terminal: what matters is shown in our own words."""
     level = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:

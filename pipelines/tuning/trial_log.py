@@ -129,12 +129,12 @@ class TrialLog:
 
     def _parsed(self, lines: list[str], place: int) -> dict[str, Any]:
         try:
-            found = json.loads(lines[place])
+            document = json.loads(lines[place])
         except json.JSONDecodeError as error:
             raise DataError(f"{self._file}:{place + 1} is no JSON ({error.msg}); begin again with --restart") from error
-        if not isinstance(found, dict):
-            raise DataError(f"{self._file}:{place + 1} holds {found!r}; begin again with --restart")
-        return found
+        if not isinstance(document, dict):
+            raise DataError(f"{self._file}:{place + 1} holds {document!r}; begin again with --restart")
+        return document
 
     def _check_head(self, head: dict[str, Any]) -> None:
         changed = difference(head, self._head)
@@ -153,9 +153,9 @@ def difference(then: Any, now: Any, place: str = "") -> str | None:
     """Return the first place where two JSON values differ and what stood there, or None."""
     if isinstance(then, dict) and isinstance(now, dict):
         for key in dict.fromkeys([*then, *now]):
-            found = difference(then.get(key), now.get(key), f"{place}.{key}".strip("."))
-            if found is not None:
-                return found
+            change = difference(then.get(key), now.get(key), f"{place}.{key}".strip("."))
+            if change is not None:
+                return change
         return None
     return None if repr(then) == repr(now) else f"{place} was {_short(then)} and is {_short(now)}"
 

@@ -1,4 +1,4 @@
-"""Tuning: better settings of each channel, found on a validation part of train; the test part is never read."""
+"""Tuning: better settings of each channel, by a validation part of train; the test part is never read."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ from .search_spaces import with_settings
 from .trial_log import Trial, TrialLog
 from .tuned_config import tuned_text
 
-# Sections that say nothing of the data, or of which a channel's own part is looked at by itself.
-_APART = {"name", "wording", "channels", "fusion", "evaluate", "publish", "tune"}
+# Sections that do not change what a channel learns from; its own table is compared by itself.
+_BESIDE_DATA = {"name", "wording", "channels", "fusion", "evaluate", "publish", "tune"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -48,8 +48,8 @@ class Tuned:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class _Judge:
-    """By what trials are judged, and how many there may be."""
+class _Plan:
+    """How trials are made: the metric that measures them, their seeds, and how many there may be."""
 
     metric: Metric
     k: int
@@ -83,7 +83,7 @@ def tune(
     out : path
         Directory of the results; made where it is missing.
     channels : sequence of str
-        Search these alone; found earlier, the best settings of others are kept. Empty searches all that have a space.
+        Search these alone; what earlier searches of others chose is kept. Empty searches all that have a space.
     trials : int, optional
         In place of ``tune.trials``: for each channel, earlier trials included.
     timeout_s : float, optional
@@ -97,7 +97,7 @@ def tune(
     Returns
     -------
     Tuned
-        ``stopped`` is true after Ctrl-C; what was found until then is written.
+        ``stopped`` is true after Ctrl-C; the best trials until then are written.
 
     Raises
     ------
@@ -114,14 +114,14 @@ def tune(
     _make(root)
     part, fingerprint = _divide(config, section, root, shown)
     searches, left = _open(config, section, spaces, wanted, root, fingerprint, restart=restart)
-    judge = _judge(config, section)
-    stopped = _run([searches[name] for name in wanted], part, judge, section.timeout_s, shown)
-    found = {name: search for name, search in searches.items() if search.log.best is not None}
-    if not found:
+    plan = _plan(config, section)
+    stopped = _run([searches[name] for name in wanted], part, plan, section.timeout_s, shown)
+    tuned = {name: search for name, search in searches.items() if search.log.best is not None}
+    if not tuned:
         raise KeyboardInterrupt
-    left |= dict.fromkeys((name for name in searches if name not in found), "stopped before its first trial was over")
-    report = _report(config, section, found, left, part, stopped=stopped)
-    return Tuned(_write(Path(path), config, found, report, root), report, stopped)
+    left |= dict.fromkeys((name for name in searches if name not in tuned), "stopped before its first trial was over")
+    report = _report(config, section, tuned, left, part, stopped=stopped)
+    return Tuned(_write(Path(path), config, tuned, report, root), report, stopped)
 
 
 def _overridden(section: TuneSection, trials: int | None, timeout_s: float | None) -> TuneSection:
@@ -163,11 +163,11 @@ def _divide(config: Config, section: TuneSection, root: Path, steps: Steps) -> t
     return part, inputs.fingerprint
 
 
-def _judge(config: Config, section: TuneSection) -> _Judge:
+def _plan(config: Config, section: TuneSection) -> _Plan:
     metric, _, k = section.metric.partition("@")
     seed = config.settings.seed
     chosen: Metric = metric  # type: ignore[assignment]  # checked with the configuration
-    return _Judge(chosen, int(k), seed, seed if section.seed is None else section.seed, section.trials)
+    return _Plan(chosen, int(k), seed, seed if section.seed is None else section.seed, section.trials)
 
 
 def _open(
@@ -200,7 +200,7 @@ def _open(
         if name in wanted or log.trials:
             searches[name] = Search(name, kind, recipe, spaces[name], log)
         else:
-            left[name] = "it was not asked for"
+            left[name] = "it was not requested"
     return searches, left
 
 
@@ -208,9 +208,9 @@ def _identity(config: Config, section: TuneSection, channel: str, space: Space, 
     """Return all that the trials of a channel depend on, as JSON values."""
     recipe: Any = config.recipes[channel]
     validation = section.validation or inner_section(config.settings.split)
-    found = {
+    identity = {
         "data files": fingerprint,
-        **config.settings.model_dump(mode="json", exclude=_APART),
+        **config.settings.model_dump(mode="json", exclude=_BESIDE_DATA),
         "validation": validation.model_dump(mode="json"),
         "metric": section.metric,
         "max_users": section.max_users,
@@ -221,45 +221,45 @@ def _identity(config: Config, section: TuneSection, channel: str, space: Space, 
             **{field.name: getattr(recipe, field.name) for field in dataclasses.fields(recipe)},
         },
     }
-    return {key: plain(value) for key, value in found.items()}
+    return {key: plain(value) for key, value in identity.items()}
 
 
-def _run(searches: Sequence[Search], part: Validation, judge: _Judge, timeout_s: float | None, steps: Steps) -> bool:
+def _run(searches: Sequence[Search], part: Validation, plan: _Plan, timeout_s: float | None, steps: Steps) -> bool:
     """Make the trials; return whether Ctrl-C ended them early."""
     end = float("inf") if timeout_s is None else time.monotonic() + timeout_s
     try:
-        # All present settings first: a channel that cannot learn from this data is found out in time.
+        # All present settings first: a channel that cannot learn from this data fails before the long searches begin.
         with steps.step("measure the present settings") as advance:
             for place, search in enumerate(searches):
                 advance(place, len(searches), search.channel)
                 if not search.log.trials:
-                    search.log.append(*_next(search, part, judge))
+                    search.log.append(*_next(search, part, plan))
             advance(len(searches), len(searches), "")
         for place, search in enumerate(searches):
             now = time.monotonic()
             with steps.step(f"search {search.channel}") as advance:
-                _search(search, part, judge, now + (end - now) / (len(searches) - place), advance)
+                _search(search, part, plan, now + (end - now) / (len(searches) - place), advance)
     except KeyboardInterrupt:
         return True
     return False
 
 
-def _search(search: Search, part: Validation, judge: _Judge, deadline: float, advance: Advance) -> None:
+def _search(search: Search, part: Validation, plan: _Plan, deadline: float, advance: Advance) -> None:
     """Make trials until there are enough, the time is over or nothing is left to try."""
     log = search.log
-    while len(log.trials) < judge.trials and time.monotonic() < deadline and not _exhausted(search):
-        _tell(search, judge, advance)
-        log.append(*_next(search, part, judge))
-    _tell(search, judge, advance)
+    while len(log.trials) < plan.trials and time.monotonic() < deadline and not _exhausted(search):
+        _show(search, plan, advance)
+        log.append(*_next(search, part, plan))
+    _show(search, plan, advance)
     if log.best is None:
         first = log.trials[0].message
         raise ConfigError(f"channel {search.channel!r}: all {len(log.trials)} trials failed, the first with: {first}")
 
 
-def _tell(search: Search, judge: _Judge, advance: Advance) -> None:
+def _show(search: Search, plan: _Plan, advance: Advance) -> None:
     best, made = search.log.best, len(search.log.trials)
     value = "none worked" if best is None else f"best {best.value:.4f}"
-    advance(made, judge.trials, f"{made} trials, {value}")
+    advance(made, plan.trials, f"{made} trials, {value}")
 
 
 def _exhausted(search: Search) -> bool:
@@ -268,41 +268,41 @@ def _exhausted(search: Search) -> bool:
     return len(tried) >= math.prod(domain.size for domain in search.space.values())
 
 
-def _next(search: Search, part: Validation, judge: _Judge) -> tuple[Trial, npt.NDArray[np.float64] | None]:
+def _next(search: Search, part: Validation, plan: _Plan) -> tuple[Trial, npt.NDArray[np.float64] | None]:
     """Return the next trial and the metric of each user; settings that were tried already are not fitted again."""
     number = len(search.log.trials)
     if number == 0:
-        return _try(search, Trial(0, _drawn(search), None), search.settings(None), part, judge)
-    drawn = draw(search.space, search.log.trials, seed=judge.draw_seed, channel=search.channel)
+        return _try(search, Trial(0, _drawn(search), None), search.settings(None), part, plan)
+    drawn = draw(search.space, search.log.trials, seed=plan.draw_seed, channel=search.channel)
     settings = search.settings(drawn)
     for earlier in search.log.trials:
         if repr(search.tried(earlier)) == repr(settings):
             return Trial(number, drawn, earlier.value, message=earlier.message, repeats=earlier.number), None
-    return _try(search, Trial(number, drawn, None), settings, part, judge)
+    return _try(search, Trial(number, drawn, None), settings, part, plan)
 
 
 def _drawn(search: Search) -> dict[str, float] | None:
     """Return the numbers that stand for the present settings, None where one lies outside the space."""
-    found: dict[str, float] = {}
+    numbers: dict[str, float] = {}
     for field, value in search.settings(None).items():
         number = search.space[field].drawn(value)
         if number is None:
             return None
-        found[field] = number
-    return found
+        numbers[field] = number
+    return numbers
 
 
 def _try(
-    search: Search, trial: Trial, settings: Mapping[str, Any], part: Validation, judge: _Judge
+    search: Search, trial: Trial, settings: Mapping[str, Any], part: Validation, plan: _Plan
 ) -> tuple[Trial, npt.NDArray[np.float64] | None]:
     """Fit and measure; settings that do not go together make a failed trial."""
     started = time.perf_counter()
     try:
-        objective = MeanMetric(judge.metric, judge.k)
-        context = FitContext(seed=judge.fit_seed, validation=part.panel, objective=objective)
+        objective = MeanMetric(plan.metric, plan.k)
+        context = FitContext(seed=plan.fit_seed, validation=part.panel, objective=objective)
         channel = fit_or_choose(with_settings(search.recipe, settings), part.data, context).channel
         fitted = time.perf_counter()
-        values = measured(channel, part.panel, judge.metric, judge.k)
+        values = measured(channel, part.panel, plan.metric, plan.k)
     except ConfigError as error:
         return dataclasses.replace(trial, message=str(error)), None
     except DataError as error:
@@ -345,7 +345,7 @@ def _report(
 
 def _write(source: Path, config: Config, searches: Mapping[str, Search], report: dict[str, Any], root: Path) -> Path:
     """Write the results, each file whole or not at all; return the tuned configuration's path."""
-    remark = f"best trials by {report['metric']} on a validation part of train; tune.json tells how."
+    remark = f"best trials by {report['metric']} on a validation part of train; tune.json has every trial."
     changes = {name: search.changes() for name, search in searches.items()}
     text = tuned_text(source.read_text(encoding="utf-8"), config, changes, directory=root, remark=remark)
     for name, content in (

@@ -78,12 +78,12 @@ def _at(document: Any, place: Place) -> Any:
 
 def _relative_paths(config: Config) -> Iterator[tuple[Place, Path]]:
     """Yield every relative path that the file names, and its place in the file."""
-    found = list(_paths(config.settings, ()))
+    paths = list(_paths(config.settings, ()))
     for channel, table in config.settings.channels.items():
         recipe: Any = config.recipes[channel]
         values = {field.name: getattr(recipe, field.name) for field in dataclasses.fields(recipe)}
-        found += _paths({field: values[field] for field in table if field in values}, ("channels", channel))
-    yield from ((place, path) for place, path in found if not path.is_absolute())
+        paths += _paths({field: values[field] for field in table if field in values}, ("channels", channel))
+    yield from ((place, path) for place, path in paths if not path.is_absolute())
 
 
 def _paths(value: Any, place: Place) -> Iterator[tuple[Place, Path]]:
@@ -94,11 +94,11 @@ def _paths(value: Any, place: Place) -> Iterator[tuple[Place, Path]]:
         for name in sorted(value.model_fields_set):
             yield from _paths(getattr(value, name), (*place, name))
     elif isinstance(value, Mapping):
-        for key, one in value.items():
-            yield from _paths(one, (*place, key))
+        for key, entry in value.items():
+            yield from _paths(entry, (*place, key))
     elif isinstance(value, list | tuple):
-        for position, one in enumerate(value):
-            yield from _paths(one, (*place, position))
+        for position, entry in enumerate(value):
+            yield from _paths(entry, (*place, position))
 
 
 def _seen_from(directory: Path, path: Path) -> str:

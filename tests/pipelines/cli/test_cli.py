@@ -193,7 +193,7 @@ def test_tune_and_use_what_it_found(command: Command, tmp_path: Path) -> None:
     assert [len(row["trials"]) for row in json.loads(ran.out)["channels"].values()] == [2, 2]
     ran = command(*asked, "--trials", "3", "--timeout", "60")
     assert "recall@50 on validation users" in ran.out
-    assert "Left as they are: hot (it was not asked for), " in ran.out
+    assert "Left as they are: hot (it was not requested), " in ran.out
     assert "search item-cf: 3 trials, best 0." in ran.err
     assert "graphrec evaluate" in ran.out
     assert command("evaluate", tmp_path / "out" / "tuned.toml").code == 0

@@ -57,6 +57,7 @@ def test_several_limits_and_a_budget_for_nothing() -> None:
     budget = {"size_bytes": 1000.0, "channels": 1}
     (line, *_) = advice(chosen(budget=budget, kept=()))
     assert line == (
-        "Budget 1 kB, 1 channel: it pays for no channel that finds anything; the cheapest is hot at 2.5 MB, 1 channel."
+        "Budget 1 kB, 1 channel: it pays for no channel that returns a true item; the cheapest is hot at 2.5 MB, "
+        "1 channel."
     )
     assert "34.3 MB; all 3" in advice(chosen(budget=budget))[0]

@@ -7,7 +7,7 @@ from typing import Any
 
 from graphrec.pipelines.terminal import Terminal
 from graphrec.pipelines.tuning.page import page
-from graphrec.pipelines.tuning.report import plain, said_value, tune_table
+from graphrec.pipelines.tuning.report import plain, setting_text, tune_table
 
 MEAN = "<b>&"
 
@@ -81,5 +81,11 @@ def test_table_fits_80_columns() -> None:
 
 
 def test_values_as_people_and_json_read_them() -> None:
-    assert [said_value(value) for value in (True, 3, 0.48371, 1e-6, "bm25")] == ["true", "3", "0.4837", "1e-06", "bm25"]
+    assert [setting_text(value) for value in (True, 3, 0.48371, 1e-6, "bm25")] == [
+        "true",
+        "3",
+        "0.4837",
+        "1e-06",
+        "bm25",
+    ]
     assert plain({"a": float("inf"), "b": (1, None)}) == {"a": "inf", "b": [1, None]}

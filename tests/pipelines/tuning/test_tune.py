@@ -293,7 +293,7 @@ def test_channels_asked_for_and_channels_found_before(tmp_path: Path) -> None:
     table = SEARCH[SEARCH.index("[tune.channels.hot]") : SEARCH.index("[tune.channels.item-cf]")]
     path = shelf(tmp_path, (table, ""))
     alone = tune(path, tmp_path / "out", channels=["item-cf"], trials=3)
-    assert alone.report["left"] == {"hot": "it was not asked for"}
+    assert alone.report["left"] == {"hot": "it was not requested"}
     both = tune(path, tmp_path / "out", channels=["hot"], trials=2)
     assert {name: len(row["trials"]) for name, row in both.report["channels"].items()} == {"hot": 2, "item-cf": 3}
     path.write_text(path.read_text(encoding="utf-8").replace("k = 2\n", "k = 3\n"), encoding="utf-8")
