@@ -24,7 +24,7 @@ from .splitting import inner_section
 
 # Users of the validation panel that a fusion is fitted on: enough for fractions of a point, 1 GB at 16 channels of 400.
 VALIDATION_USERS = 20_000
-# Of these, users that channels choose by: they are asked at every check.
+# Of these, users that channels choose by: every check measures all of them.
 CHOOSING_USERS = 5_000
 
 

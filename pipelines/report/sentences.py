@@ -21,13 +21,20 @@ def sentence(report: Report) -> str:
 
 
 def protocol(report: Report) -> str:
-    """Return split, seed and who was measured, in one line."""
+    """Return split, seed, who was measured and what channels chose on a validation part, in one line."""
     split, users = report.split, report.users
     settings = [f"{key} {split[key]}" for key in ("test_share", "n", "cut") if split.get(key) is not None]
     return (
         f"split: {' '.join([str(split.get('kind', 'not stated')), *settings])}; seed {report.seed}; "
         f"{users.measured:,} of {users.with_truth:,} users with truth; pool {users.pool:,} items; full ranking"
+        f"{_chosen(report)}"
     )
+
+
+def _chosen(report: Report) -> str:
+    rows = [(name, row.chosen) for name, row in report.channels.items() if row.chosen]
+    texts = [f"{name} {setting} {value}" for name, chosen in rows for setting, value in chosen.items()]
+    return f"; chosen on a validation part of train: {', '.join(texts)}" if texts else ""
 
 
 def pool_lines(pool: Mapping[str, Any]) -> list[str]:
