@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Literal
 
 from graphrec.errors import DataError
+from graphrec.escapes import json_text
 
 OnError = Literal["reject", "raise"]
 # The share is judged on the way only once this many lines have been seen.
@@ -73,7 +73,7 @@ class BadLines:
             if self._stream is None:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 self._stream = _part(path).open("w", encoding="utf-8")
-            self._stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+            self._stream.write(json_text(row) + "\n")
         except OSError as error:
             raise _not_written(path, error) from error
 

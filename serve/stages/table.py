@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
 import numpy as np
 import pyarrow as pa
 
 from graphrec.data.lists import ItemLists
+from graphrec.escapes import json_text
 
 from ..state import State
 from .stage import Candidates
@@ -38,7 +38,7 @@ def table_of(
     merged = candidates.merged
     lists = merged.lists
     schema = schema_of(channels)
-    notes = {"version": state.version, "left_out": json.dumps(dict(left_out), ensure_ascii=False)}
+    notes = {"version": state.version, "left_out": json_text(dict(left_out))}
     return pa.record_batch(
         [
             ids.take(pa.array(np.repeat(np.arange(len(lists)), lists.lengths))),
