@@ -6,6 +6,7 @@ import dataclasses
 import json
 import math
 import re
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -76,18 +77,22 @@ def interval(value: object) -> Interval:
     return Interval(*map(float, numbers))
 
 
-def report_file(path: str | Path) -> Path:
-    """Return the file of a report: the path itself, or ``report.json`` where it is a directory."""
+def read_file(path: str | Path) -> tuple[bytes, str]:
+    """Return the bytes of a report's file, and its name for errors; of a directory, those of its ``report.json``.
+
+    Raises
+    ------
+    DataError
+        If there is no such file, or it cannot be read.
+    """
     file = as_path(path, name="the path of the report")
-    return file / FILE if file.is_dir() else file
-
-
-def contents(file: Path) -> bytes:
-    """Return the bytes of a file, or raise DataError."""
     try:
-        return file.read_bytes()
+        file = file / FILE if stat.S_ISDIR(file.stat().st_mode) else file
+        if not stat.S_ISREG(file.stat().st_mode):
+            raise DataError(f"{str(file)!r} is a pipe or device; a report is read from a file")
+        return file.read_bytes(), repr(str(file))
     except OSError as error:
-        raise DataError(f"there is no report at {str(file)!r}: {error.strerror or error}") from error
+        raise DataError(f"there is no report at {str(file)[:200]!r}: {error.strerror or error}") from error
 
 
 def document(json_text: str | bytes, source: str) -> Any:
@@ -163,7 +168,8 @@ def _reason(error: ValidationError) -> str:
     if first["type"] == "unexpected_keyword_argument":
         return f"the key {place} is unknown"
     message = first["msg"].removeprefix("Value error, ")
-    return f"{place} is {repr(first['input'])[:60]}; {message[:1].lower()}{message[1:]}"
+    message = f"{message[:1].lower()}{message[1:]}"
+    return f"{place} is {repr(first['input'])[:60]}; {message}" if place else message
 
 
 def _place(parts: tuple[int | str, ...]) -> str:

@@ -129,8 +129,8 @@ class Report(Part):
         DataError
             If there is none, or as :meth:`from_dict`.
         """
-        file = json_format.report_file(path)
-        return cls.from_json(json_format.contents(file), source=repr(str(file)))
+        text, source = json_format.read_file(path)
+        return cls.from_json(text, source=source)
 
     def rounded(self) -> Report:
         """Return the report as files and tables have it: numbers of 6 decimal places."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -215,7 +216,13 @@ def test_what_is_no_report_gets_one_sentence(text: str | bytes) -> None:
 def test_a_missing_file_and_a_wrong_path_get_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"there is no report at '.*report\.json': No such file"):
         Report.read(tmp_path)
-    for wrong in (None, 5, ""):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(DataError, match=r"'.*pipe' is a pipe or device; a report is read from a file"):
+        Report.read(tmp_path / "pipe")
+    with pytest.raises(DataError, match=r"there is no report at 'x+': File name too long") as caught:
+        Report.read("x" * 5000)
+    assert len(str(caught.value)) < 300
+    for wrong in (None, 5, "", "a\0b"):
         with pytest.raises(ConfigError, match="the path of the report is"):
             Report.read(wrong)  # type: ignore[arg-type]
 
