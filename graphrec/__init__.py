@@ -44,7 +44,8 @@ _NAMES: dict[str, tuple[str, ...]] = {
     # RDF in and out.
     "graphrec.kg.reading.rdf": ("read_rdf",),
     "graphrec.kg.knowledge_graph": ("KnowledgeGraph",),
-    "graphrec.kg.linking": ("Linking", "link_by_literal", "link_by_table", "link_by_template"),
+    "graphrec.kg.linking": ("link_by_literal", "link_by_table", "link_by_template"),
+    "graphrec.kg.linking_report": ("Linking",),
     "graphrec.kg.catalogue": ("catalogue_graph", "item_tags"),
     "graphrec.kg.export": ("to_networkx",),
     "graphrec.kg.interactions": ("InteractionMapping", "interactions_from_rdf"),

@@ -92,10 +92,10 @@ from graphrec.kg.export import to_networkx as to_networkx
 from graphrec.kg.interactions import InteractionMapping as InteractionMapping
 from graphrec.kg.interactions import interactions_from_rdf as interactions_from_rdf
 from graphrec.kg.knowledge_graph import KnowledgeGraph as KnowledgeGraph
-from graphrec.kg.linking import Linking as Linking
 from graphrec.kg.linking import link_by_literal as link_by_literal
 from graphrec.kg.linking import link_by_table as link_by_table
 from graphrec.kg.linking import link_by_template as link_by_template
+from graphrec.kg.linking_report import Linking as Linking
 from graphrec.kg.rdflib_bridge import from_rdflib as from_rdflib
 from graphrec.kg.rdflib_bridge import select as select
 from graphrec.kg.rdflib_bridge import to_rdflib as to_rdflib

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from graphrec.checks import typed
 
 from .knowledge_graph import KnowledgeGraph, relation_rows
-from .linking import Linking
+from .linking_report import Linking
 from .literals import as_numbers
 from .naming import short_name
 

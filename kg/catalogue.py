@@ -25,15 +25,11 @@ from graphrec.graph.iris import readable_name
 
 from .entity_types import entity_types
 from .knowledge_graph import KnowledgeGraph, entity_label, relation_rows
-from .linking import Linking
+from .linking_report import Linking
 from .naming import short_name, unique_names
-from .terms import EVENT, INTERACTED, SUBCLASS_OF, TIME, TYPE, WEIGHT
-from .terms import ITEM as HAS_ITEM
-from .terms import USER as HAS_USER
+from .terms import INTERACTION_TERMS, SUBCLASS_OF, TYPE
 
 ENTITY = "entity"
-# Interactions are joined per split: with_users. What is held out must not come in through the back door.
-_INTERACTION_TERMS = (INTERACTED, HAS_USER, HAS_ITEM, WEIGHT, TIME, EVENT)
 _MAX_RELATIONS = (1 << 15) - 1
 _SLICE = 1 << 16  # Python strings held at a time
 Int32 = npt.NDArray[np.int32]
@@ -96,8 +92,8 @@ def catalogue_graph(
         On a predicate that the graph does not hold, or sizes that disagree.
     """
     if len(linking.entities) != len(items):
-        raise DataError(f"the linking speaks of {len(linking.entities)} items, the vocabulary has {len(items)}")
-    chosen = _chosen_relations(kg, relations, (*exclude, *(iri for iri in _INTERACTION_TERMS if iri in kg.relations)))
+        raise DataError(f"the linking is of {len(linking.entities)} items, the vocabulary has {len(items)}")
+    chosen = _chosen_relations(kg, relations, (*exclude, *(iri for iri in INTERACTION_TERMS if iri in kg.relations)))
     valued = relation_rows(kg, literal_nodes)
     nodes, facts = _nodes(kg, valued, max_types=max_types)
     triples = kg.triples[np.isin(kg.triples[:, 1], chosen)]

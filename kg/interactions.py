@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import unquote
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +16,8 @@ from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, DataError
 from graphrec.graph.iris import local_name
 
+from .event_values import event_times, event_weights
+from .iri_templates import check_template, ids_of
 from .knowledge_graph import KnowledgeGraph, relation_rows
 from .terms import EVENT, GRAPHREC, INTERACTED, ITEM, TIME, USER, WEIGHT
 
@@ -32,11 +33,12 @@ class InteractionMapping:
     user, item : str
         Predicates from an event node to its user and to its item.
     weight, time, event : str
-        Predicates from an event node to a number, to a time (xsd:dateTime, xsd:date, or seconds since 1970) and to
-        a name (a literal, or an IRI whose last part is taken).
+        Predicates from an event node to a number, to a time (xsd:dateTime, xsd:date, xsd:gYearMonth, xsd:gYear, or
+        seconds since 1970) and to a name (a literal, or an IRI whose last part is taken).
     user_template, item_template : str or None
-        Such as ``"http://example.org/user/{id}"``: the id is what stands in the place of ``{id}``, percent-decoded.
-        None keeps the whole IRI as the id, as does an IRI that does not fit.
+        Such as ``"http://example.org/user/{id}"``: the id is what stands in the place of ``{id}``, percent-decoded
+        where no two entities would then have one id. None keeps the whole IRI as the id, as does an IRI that does not
+        fit.
     """
 
     direct: tuple[str, ...] = (INTERACTED,)
@@ -53,8 +55,8 @@ class InteractionMapping:
         if isinstance(direct, str):
             raise ConfigError(f"direct is {direct!r}; it must be a list of predicates: [{direct!r}]")
         for template in (self.user_template, self.item_template):
-            if template is not None and template.count("{id}") != 1:
-                raise ConfigError(f"template {template!r} must hold {{id}} exactly once")
+            if template is not None:
+                check_template(template)
 
 
 SCHEMA = {
@@ -77,8 +79,8 @@ def interactions_from_rdf(kg: KnowledgeGraph, mapping: InteractionMapping | None
     Raises
     ------
     DataError
-        If there is no interaction at all, an event node lacks its user or item, or a weight or time cannot be read;
-        the sentence names the node.
+        If there is no interaction at all; if an event node lacks its user or item, has several weights or times, or one
+        that cannot be read by its datatype; if two entities would have one id. The sentence names the node.
     """
     chosen = mapping if mapping is not None else InteractionMapping()
     events = _all_events(kg, chosen)
@@ -103,7 +105,7 @@ def encoded_interactions(
     Raises
     ------
     DataError
-        As :func:`interactions_from_rdf`, and where a template gives two IRIs one id.
+        As :func:`interactions_from_rdf`.
     """
     chosen = mapping if mapping is not None else InteractionMapping()
     events = _all_events(kg, chosen)
@@ -184,8 +186,9 @@ def _events(kg: KnowledgeGraph, mapping: InteractionMapping) -> pl.DataFrame:
         if lacking.height:
             node = kg.entities[int(lacking["node"].sort()[0])]
             raise DataError(f"interaction {node} has no {predicate}; each needs a user and an item")
-    weights = _numbers(kg, mapping.weight, _parsed_weight, "weight", "a finite number")
-    times = _numbers(kg, mapping.time, _parsed_time, "timestamp", "an xsd:dateTime, an xsd:date or seconds since 1970")
+    nodes = joined["node"].to_numpy()
+    weights = event_weights(kg, _known(kg, [mapping.weight]), nodes)
+    times = event_times(kg, _known(kg, [mapping.time]), nodes)
     table = joined
     for part in (weights, times, _names(kg, mapping.event)):
         table = table.join(part, on="node", how="left")
@@ -200,41 +203,10 @@ def _pairs(kg: KnowledgeGraph, predicate: str, column: str) -> pl.DataFrame:
 
 
 def _facts(kg: KnowledgeGraph, predicate: str, column: str) -> pl.DataFrame:
-    """Return (node, text) of one literal predicate, the first text in order where a node has several."""
+    """Return (node, text) of a literal predicate, the first text in order where a node has several."""
     facts = kg.literals.statements[np.isin(kg.literals.statements[:, 1], _known(kg, [predicate]))]
     texts = pl.Series(column, kg.literals.texts.take(facts[:, 2]).cast(pa.large_string()), dtype=pl.String)
     return pl.DataFrame({"node": facts[:, 0], column: texts}).unique("node", keep="first", maintain_order=True)
-
-
-def _numbers(kg: KnowledgeGraph, predicate: str, parsed: object, column: str, legal: str) -> pl.DataFrame:
-    table = _facts(kg, predicate, column)
-    numbers = table.with_columns(value=parsed(pl.col(column).str.strip_chars()))  # type: ignore[operator]
-    bad = numbers.filter(pl.col("value").is_null())
-    if bad.height:
-        node = kg.entities[int(bad["node"][0])]
-        raise DataError(f"interaction {node} has the {column} {bad[column][0]!r}; it must be {legal}")
-    return numbers.select("node", pl.col("value").alias(column))
-
-
-def _parsed_weight(text: pl.Expr) -> pl.Expr:
-    number = text.cast(pl.Float64, strict=False)
-    return pl.when(number.is_finite()).then(number)
-
-
-def _parsed_time(text: pl.Expr) -> pl.Expr:
-    zoned = text.str.replace(r"Z$", "+00:00")
-    utc = text.str.replace(r"(\d)$", "${1}+00:00")  # xsd:dateTime without a zone is taken as UTC
-    moments = [
-        value.str.to_datetime(form, time_unit="us", time_zone="UTC", strict=False)
-        for value in (zoned, utc)
-        for form in ("%Y-%m-%dT%H:%M:%S%.f%:z", "%Y-%m-%dT%H:%M:%S%:z")
-    ]
-    date = text.str.slice(0, 10).str.to_datetime("%Y-%m-%d", time_unit="us", time_zone="UTC", strict=False)
-    is_date = text.str.contains(r"^\d{4}-\d\d-\d\d(Z|[+-]\d\d:\d\d)?$")
-    whole = text.str.contains(r"^[+-]?\d+(\.\d*)?$")
-    seconds = text.cast(pl.Float64, strict=False).floor().cast(pl.Int64, strict=False)
-    moment = pl.coalesce(pl.when(is_date).then(date), *moments)
-    return pl.when(whole).then(seconds).otherwise(moment.dt.epoch("s"))
 
 
 def _names(kg: KnowledgeGraph, predicate: str) -> pl.DataFrame:
@@ -252,12 +224,20 @@ def _ids(kg: KnowledgeGraph, entities: npt.NDArray[np.integer], template: str | 
     """Return the external ids of entity rows: their IRIs, or the part that the template marks."""
     distinct, inverse = np.unique(entities, return_inverse=True)
     iris = kg.entities.ids.take(pa.array(distinct))
+    names = pl.Series("id", iris, dtype=pl.String)
     if template is not None:
-        before, _, after = template.partition("{id}")
-        iris = [_cut(iri, before, after) for iri in iris.to_pylist()]
-    return pl.Series(iris, dtype=pl.String).gather(inverse)
+        rows, _, ids = ids_of(kg.entities.ids, template)
+        places = pl.DataFrame({"row": distinct}).join(
+            pl.DataFrame({"row": rows.astype(distinct.dtype), "id": ids}), on="row", how="left", maintain_order="left"
+        )
+        names = places["id"].cast(pl.String).fill_null(names)
+        _check_distinct(names, iris)
+    return names.gather(inverse)
 
 
-def _cut(iri: str, before: str, after: str) -> str:
-    fits = iri.startswith(before) and iri.endswith(after) and len(iri) > len(before) + len(after)
-    return unquote(iri[len(before) : len(iri) - len(after)]) if fits else iri
+def _check_distinct(names: pl.Series, iris: pa.Array) -> None:
+    """Raise DataError where the id of one IRI is the whole of another, which the template does not fit."""
+    repeated = np.flatnonzero(names.is_duplicated().to_numpy())
+    if len(repeated):
+        same = [iris[row].as_py() for row in repeated.tolist() if names[row] == names[int(repeated[0])]]
+        raise DataError(f"{same[0]} and {same[1]} would both have the id {names[int(repeated[0])]!r}; rename either")

@@ -48,5 +48,11 @@ TIME = GRAPHREC + "time"
 EVENT = GRAPHREC + "event"
 INTERACTED = GRAPHREC + "interacted"
 
+# Terms of the interactions: they are joined per split, and never come in through the catalogue.
+INTERACTION_TERMS = (INTERACTED, USER, ITEM, WEIGHT, TIME, EVENT)
+
+# Predicates that make no edge of a catalogue graph.
+EDGELESS = (TYPE, SUBCLASS_OF, *INTERACTION_TERMS)
+
 # Blank nodes become IRIs under this root (RDF 1.1 Concepts, section 3.5).
 GENID = "https://graphrec.org/.well-known/genid/"

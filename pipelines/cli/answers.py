@@ -59,6 +59,7 @@ def inputs_lines(inputs: Mapping[str, Any]) -> list[str]:
             lines.append(
                 f"{table['name']}: {table['kept']:,} of {table['rows']:,} rows, {table['users']:,} users, "
                 f"{table['items']:,} items{_rejected(table, end=' (see the rejects)')}"
+                f"{_left_out(table['rdf']) if 'rdf' in table else ''}"
             )
     for name in ("items", "users"):
         if (table := inputs.get(name)) and "known" in table:
@@ -80,12 +81,25 @@ def inputs_lines(inputs: Mapping[str, Any]) -> list[str]:
         )
     if knowledge := inputs.get("knowledge"):
         read, linked = knowledge["read"], knowledge["linking"]
-        lines.append(f"knowledge graph: {read['triples']:,} triples of entities, {read['rejected']:,} lines rejected")
+        lines.append(
+            f"knowledge graph: {read['triples']:,} triples of entities, {read['rejected']:,} lines rejected"
+            f"{_left_out({**read, 'rejected': 0})}"
+        )
         counts = ", ".join(f"{linked[name]:,} {name}" for name in ("ambiguous", "missing"))
+        if linked["without_edges"]:
+            counts += f", {linked['without_edges']:,} with an entity that has no edges"
+        if linked["n_items"] > linked["of_events"]:
+            counts += f"; {linked['linked_of_events']:,} of the {linked['of_events']:,} items of the events are linked"
         examples = linked["examples"].get("missing", [])[:3]
         such = f", such as {', '.join(examples)}" if examples else ""
         lines.append(f"linking: {linked['matched']:,} of {linked['n_items']:,} items matched, {counts}{such}")
     return lines
+
+
+def _left_out(read: Mapping[str, Any]) -> str:
+    """Return what a reader of RDF left out, as the end of a sentence; nothing where it took all."""
+    parts = {"rejected": "lines rejected", "unmapped": "keys without an IRI", "triple_terms": "triple terms left out"}
+    return "".join(f", {read[name]:,} {what}" for name, what in parts.items() if read[name])
 
 
 def _rejected(table: Mapping[str, Any], what: str = "left out", *, end: str = "") -> str:

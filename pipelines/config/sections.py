@@ -105,6 +105,8 @@ class KnowledgeSource(Section):
     ----------
     paths : list of path
         RDF files.
+    base : str
+        Absolute IRI that relative ones are resolved against (Turtle, RDF/XML, JSON-LD).
     relations : list of str
         Predicates that become relations; empty keeps all but ``exclude``.
     exclude : list of str
@@ -123,6 +125,7 @@ class KnowledgeSource(Section):
 
     paths: list[Path]
     link: Link
+    base: str | None = None
     relations: list[str] = []
     exclude: list[str] = []
     user_template: str | None = None

@@ -6,35 +6,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import polars as pl
+from typing import Any
 
 from graphrec.contracts.recall_data import RecallData
 from graphrec.data.interactions import Interactions, with_n_items
-from graphrec.data.item_tags import ItemTags, merge_item_tags
+from graphrec.data.item_tags import merge_item_tags
 from graphrec.data.user_tags import tags_of_items
 from graphrec.data.vocabulary import Vocabulary
-from graphrec.errors import ConfigError, DataError, MissingExtraError
-from graphrec.graph.catalogue import CatalogueGraph, items_only, with_titles
+from graphrec.graph.catalogue import items_only, with_titles
 
-from ..config.build import Config, from_table
-from ..config.sections import KnowledgeSource, Link
+from ..config.build import Config
 from ..jobs.pool import pool_files
 from ..progress import Steps
 from .attributes import UserTable, read_attributes, read_users
 from .exposures import read_exposures
+from .knowledge import is_rdf, rdf_events, read_knowledge
 from .sources import InteractionTable, data_fingerprint, read_interactions
 from .table_source import ExposuresSource, UsersSource, UserTagsSource
 from .user_tags import read_user_tags
-
-if TYPE_CHECKING:
-    from graphrec.kg.knowledge_graph import KnowledgeGraph
-    from graphrec.kg.linking import Linking
-
-# Files whose extension says RDF are read by kg.
-_RDF = (".ttl", ".nt", ".nq", ".trig", ".rdf", ".owl", ".xml", ".jsonld", ".json")
-_PACKED = (".gz", ".xz", ".zst")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,7 +66,7 @@ def load_inputs(config: Config, *, rejects: Path | None, steps: Steps) -> Inputs
     report: dict[str, Any] = {"interactions": {**source.report, "name": str(sections.interactions.path)}}
     items, catalogue, tags, described = source.items, None, None, None
     if sections.knowledge is not None:
-        catalogue, tags, report["knowledge"] = _read_knowledge(config, sections.knowledge, items, rejects, steps)
+        catalogue, tags, report["knowledge"] = read_knowledge(config, sections.knowledge, items, rejects, steps)
         items = catalogue.items
     if sections.items is not None:
         attributes = read_attributes(
@@ -156,92 +145,19 @@ def _read_events(
     section = config.settings.data.interactions
     file = config.resolve(path)
     users, items = known or (None, None)
-    return read_interactions(
-        config.source(section).model_copy(update={"path": _rdf_events(file, section.rdf) if _is_rdf(file) else file}),
+    events, read = rdf_events(config, file, rejects) if is_rdf(file) else (file, {})
+    table = read_interactions(
+        config.source(section).model_copy(update={"path": events}),
         rejects=rejects,
         users=users,
         items=items,
     )
+    return replace(table, report={**table.report, **read})
 
 
 def _read_users(config: Config, section: UsersSource, users: Vocabulary, rejects: Path | None) -> UserTable:
     """Read the attributes of users."""
     return read_users(config.source(section), users=users, rejects=rejects and rejects / "users.csv")
-
-
-def _rdf_events(file: Path, mapping: dict[str, Any]) -> pl.DataFrame:
-    """Read events from RDF; a column of times that is wholly empty is left out."""
-    try:
-        from graphrec.kg.interactions import InteractionMapping, interactions_from_rdf
-        from graphrec.kg.reading.rdf import read_rdf
-    except ImportError as error:
-        raise MissingExtraError("reading interactions from RDF", extra="kg") from error
-    terms = from_table(InteractionMapping, mapping, place="data.interactions.rdf")
-    events = interactions_from_rdf(read_rdf(file), terms)
-    return events.drop([name for name in ("timestamp", "event") if events[name].null_count() == events.height])
-
-
-def _read_knowledge(
-    config: Config, section: KnowledgeSource, items: Vocabulary, rejects: Path | None, steps: Steps
-) -> tuple[CatalogueGraph, ItemTags | None, dict[str, Any]]:
-    """Read the knowledge graph and join it to the items; items that only it knows are appended."""
-    try:
-        from graphrec.kg.catalogue import catalogue_graph, item_tags
-        from graphrec.kg.reading.rdf import read_rdf
-    except ImportError as error:
-        raise MissingExtraError("reading a knowledge graph", extra="kg") from error
-
-    with steps.step("read the knowledge graph"):
-        graph = read_rdf(
-            [config.resolve(path) for path in section.paths],
-            rejects=None if rejects is None else rejects / "knowledge.jsonl",
-            max_reject_share=section.max_reject_share,
-            languages=section.languages,
-            limits=config.settings.data.limits,
-        )
-    with steps.step("link items to entities"):
-        items, linking = _link(config, section.link, items, graph)
-        if linking.report.matched == 0:
-            raise DataError(
-                f"data.knowledge.link joins none of the {len(items):,} items to the knowledge graph; an item is "
-                f"{items[0]!r}, an entity {graph.entities[0]!r}"
-            )
-        catalogue = catalogue_graph(
-            graph,
-            linking,
-            items,
-            relations=section.relations or None,
-            exclude=section.exclude,
-            literal_nodes=section.literal_nodes,
-        )
-        tags = item_tags(graph, linking, section.tags) if section.tags else None
-    read = {"triples": len(graph.triples), "entities": len(graph.entities), "rejected": graph.report.n_rejected}
-    return catalogue, tags, {"read": read, "linking": linking.report.to_dict()}
-
-
-def _link(config: Config, link: Link, items: Vocabulary, graph: KnowledgeGraph) -> tuple[Vocabulary, Linking]:
-    """Return the items, with those appended that only the graph knows (by template), and their entities."""
-    from graphrec.kg.linking import ids_by_template, link_by_literal, link_by_table, link_by_template
-
-    if link.template is not None:
-        items = items.extend(ids_by_template(graph, link.template))
-        return items, link_by_template(items, graph, link.template)
-    if link.table is not None:
-        table = config.resolve(link.table)
-        return items, link_by_table(table, items, graph, item_column=link.item_column, iri_column=link.iri_column)
-    if link.predicate is None:
-        raise ConfigError("data.knowledge.link: give exactly one of template, table, predicate")
-    values = list(items)
-    if (titles := link.titles()) is not None:
-        values = read_attributes(config.source(titles), items=items).labels.to_pylist()
-    return items, link_by_literal(items, graph, link.predicate, values, normalise=link.normalise)
-
-
-def _is_rdf(path: Path) -> bool:
-    name = path.name.lower()
-    for packed in _PACKED:
-        name = name.removesuffix(packed)
-    return name.endswith(_RDF)
 
 
 def _files(config: Config) -> list[Path]:

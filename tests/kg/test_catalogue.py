@@ -13,7 +13,8 @@ from graphrec.kg.catalogue import catalogue_graph, item_tags
 from graphrec.kg.entity_types import entity_types
 from graphrec.kg.export import to_networkx
 from graphrec.kg.knowledge_graph import KnowledgeGraph
-from graphrec.kg.linking import Linking, link_by_table, link_by_template
+from graphrec.kg.linking import link_by_table, link_by_template
+from graphrec.kg.linking_report import Linking
 from graphrec.kg.reading.rdf import read_rdf
 from tests.kg.reading.documents import write
 
@@ -150,7 +151,7 @@ def test_nothing_linked_leaves_items_alone(kg: KnowledgeGraph) -> None:
 
 
 def test_sizes_must_agree(kg: KnowledgeGraph, linking: Linking, items: Vocabulary) -> None:
-    with pytest.raises(DataError, match="speaks of 4 items, the vocabulary has 1"):
+    with pytest.raises(DataError, match="the linking is of 4 items, the vocabulary has 1"):
         catalogue_graph(kg, linking, Vocabulary(["a"]))
     with pytest.raises(DataError, match="1 labels for 4 items"):
         catalogue_graph(kg, linking, items, labels=["a"])

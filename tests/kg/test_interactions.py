@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -83,6 +84,144 @@ def test_broken_interactions_name_the_node(tmp_path: Path, case: str) -> None:
     text, sentence = BROKEN[case]
     with pytest.raises(DataError, match=sentence):
         interactions_from_rdf(graph(tmp_path, text))
+
+
+WEIGHTS = {
+    '"4.5"': 4.5,
+    "4": 4,
+    "4.5": 4.5,
+    "4.5e1": 45,
+    '" 7 "': 7,
+    '"+7"^^xsd:short': 7,
+    '".5"^^xsd:decimal': 0.5,
+    "-1": -1,
+    '"4"^^<http://schema.org/Integer>': 4,
+    '"1e-50"^^xsd:double': 0,
+    '"4.5"@en': 4.5,
+}
+NO_WEIGHTS = [
+    ":five",
+    "true",
+    '"INF"^^xsd:double',
+    '"1e39"',
+    '"4.5"^^xsd:integer',
+    '"1e2"^^xsd:decimal',
+    '"2020"^^xsd:gYear',
+    '""',
+    '"PT1H"^^xsd:duration',
+    '"4"^^:stars',
+    '"4,5"',
+    '"0x10"',
+    '"1_000"',
+    '"\u0664"',
+    '"2020-01-01"^^xsd:date',
+    "[ :p 1 ]",
+]
+
+
+@pytest.mark.parametrize("literal", WEIGHTS)
+def test_weights_by_their_datatype(tmp_path: Path, literal: str) -> None:
+    kg = graph(tmp_path, f":e gr:user :a ; gr:item :b ; gr:weight {literal} .")
+    assert interactions_from_rdf(kg)["weight"].to_list() == pytest.approx([WEIGHTS[literal]])
+
+
+@pytest.mark.parametrize("literal", NO_WEIGHTS)
+def test_what_is_no_weight_names_its_node(tmp_path: Path, literal: str) -> None:
+    kg = graph(tmp_path, f":e gr:user :a ; gr:item :b ; gr:weight {literal} .")
+    with pytest.raises(DataError, match=r"http://e/e has the weight .*; it must be a literal that is a finite"):
+        interactions_from_rdf(kg)
+
+
+MOMENTS = {
+    '"2020"^^xsd:gYear': "2020-01-01T00:00:00+00:00",
+    '"2020-05"^^xsd:gYearMonth': "2020-05-01T00:00:00+00:00",
+    '"2020Z"^^xsd:gYear': "2020-01-01T00:00:00+00:00",
+    '"2020-05+14:00"^^xsd:gYearMonth': "2020-04-30T10:00:00+00:00",
+    '"2020-05-06+02:00"^^xsd:date': "2020-05-05T22:00:00+00:00",
+    '"2020-05-06-05:30"^^xsd:date': "2020-05-06T05:30:00+00:00",
+    '"2020-05-06Z"': "2020-05-06T00:00:00+00:00",
+    '"2020-02-29T24:00:00"^^xsd:dateTime': "2020-03-01T00:00:00+00:00",
+    '"1969-12-31T23:59:59.75Z"^^xsd:dateTime': "1969-12-31T23:59:59+00:00",
+    '"2020-05-06T07:08:09.123456789-00:30"^^xsd:dateTimeStamp': "2020-05-06T07:38:09+00:00",
+    '"2020-05-06T07:08:09"^^<https://schema.org/DateTime>': "2020-05-06T07:08:09+00:00",
+    '"2020"^^xsd:integer': "1970-01-01T00:33:40+00:00",
+    '"2020"': "1970-01-01T00:33:40+00:00",
+    "1.5e9": "2017-07-14T02:40:00+00:00",
+    "-0.5": "1969-12-31T23:59:59+00:00",
+    '"0001-01-01"^^xsd:date': "0001-01-01T00:00:00+00:00",
+}
+NO_MOMENTS = [
+    ":now",
+    "true",
+    '"2020-05-06"^^xsd:dateTime',
+    '"2020-05-06T07:08:09"^^xsd:date',
+    '"2020-05"^^xsd:gYear',
+    '"--05"^^xsd:gMonth',
+    '"2021-02-29"^^xsd:date',
+    '"2020-13"^^xsd:gYearMonth',
+    '"2020-05-06T25:00:00"^^xsd:dateTime',
+    '"12:00:00"^^xsd:time',
+    '"2020-05-06T07:60:00Z"^^xsd:dateTime',
+    '"2020-05-06+15:00"^^xsd:date',
+    '"12020-01-01"^^xsd:date',
+    '"-0044-03-15"^^xsd:date',
+    '"1714564800000000"^^xsd:integer',
+    '"NaN"^^xsd:double',
+    '"P1Y"^^xsd:duration',
+    '"2020-05"',
+    '"2020-05-06"^^:day',
+    '"yesterday"',
+]
+
+
+@pytest.mark.parametrize("literal", MOMENTS)
+def test_times_by_their_datatype(tmp_path: Path, literal: str) -> None:
+    kg = graph(tmp_path, f":e gr:user :a ; gr:item :b ; gr:time {literal} .")
+    seconds = interactions_from_rdf(kg)["timestamp"][0]
+    assert (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)).isoformat() == MOMENTS[literal]
+
+
+@pytest.mark.parametrize("literal", NO_MOMENTS)
+def test_what_is_no_time_names_its_node(tmp_path: Path, literal: str) -> None:
+    kg = graph(tmp_path, f":e gr:user :a ; gr:item :b ; gr:time {literal} .")
+    with pytest.raises(DataError, match=r"interaction http://e/e has the timestamp .*; it must be an xsd:dateTime"):
+        interactions_from_rdf(kg)
+
+
+@pytest.mark.parametrize(
+    ("role", "equal", "different"),
+    [
+        ("weight", '4 , 4.0 , "4" , "4.00"^^xsd:decimal', "4 , 5"),
+        ("time", '"2020"^^xsd:gYear , "2020-01-01"^^xsd:date , 1577836800', '"2020"^^xsd:gYear , "2021"^^xsd:gYear'),
+    ],
+)
+def test_several_values_of_a_node_must_agree(tmp_path: Path, role: str, equal: str, different: str) -> None:
+    text = ":d gr:user :a ; gr:item :b ; gr:{role} {first} . :e gr:user :a ; gr:item :b ; gr:{role} {second} ."
+    kg = graph(tmp_path, text.format(role=role, first=equal, second=equal))
+    assert interactions_from_rdf(kg).height == 2
+    kg = graph(tmp_path, text.format(role=role, first=equal, second=different))
+    with pytest.raises(DataError, match=r"interaction http://e/e has more than one \w+: '.* and '.*; give each event"):
+        interactions_from_rdf(kg)
+
+
+def test_values_of_nodes_that_are_no_events_do_not_matter(tmp_path: Path) -> None:
+    text = ':e gr:user :a ; gr:item :b ; :mass 2 . :stone :mass "heavy" , :much .'
+    table = interactions_from_rdf(graph(tmp_path, text), InteractionMapping(weight="http://e/mass"))
+    assert table["weight"].to_list() == [2.0]
+
+
+def test_two_users_never_become_one(tmp_path: Path) -> None:
+    users = ("a%2Fb", "a%2fb", "%61%2Fb", "a%252Fb", "%FF", "%ff", "c%20d", "plain", "http://e/a%2Fb")
+    text = " ".join(f"<http://u/{user}> :rated :i ." for user in users) + " <http://v/x> :rated :i ."
+    mapping = InteractionMapping(direct=("http://e/rated",), user_template="http://u/{id}")
+    kg = graph(tmp_path, text)
+    names = interactions_from_rdf(kg, mapping)["user_id"].to_list()
+    assert len(set(names)) == len(users) + 1
+    assert {"a/b", "c d", "plain", "%FF", "%ff", "http://v/x"} <= set(names)
+    assert sorted(encoded_interactions(kg, mapping)[0]) == sorted(names)
+    clash = graph(tmp_path, "<http://u/http%3A//v> :rated :i . <http://v> :rated :i .")
+    with pytest.raises(DataError, match=r"http://u/http%3A//v and http://v would both have the id 'http://v'"):
+        interactions_from_rdf(clash, mapping)
 
 
 def test_unknown_predicate_and_template(tmp_path: Path) -> None:

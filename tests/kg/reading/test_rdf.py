@@ -244,7 +244,7 @@ def test_the_first_bad_line_is_that_of_the_first_file_with_one(tmp_path: Path, o
     first = next(name for name in order if name != "clean")
     assert report.first_reject.startswith(f"{tmp_path / first}.nt, line 100: ")
     assert report.n_rejected == 3
-    # Where a file has too many, the sentence speaks of that file.
+    # Where a file has too many, the sentence names that file.
     broken = write(tmp_path / "broken.nt", "nonsense\n" + GOOD[:200].splitlines()[0] + "\n")
     with pytest.raises(DataError, match=r"broken\.nt, line 1: .*; 1 of 2 lines of .*broken\.nt cannot be used"):
         read_rdf([*paths, broken])

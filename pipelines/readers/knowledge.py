@@ -1,0 +1,144 @@
+"""Knowledge graphs and events in RDF, as the configuration names them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from graphrec.data.item_tags import ItemTags
+from graphrec.data.vocabulary import Vocabulary
+from graphrec.errors import ConfigError, DataError, MissingExtraError
+from graphrec.graph.catalogue import CatalogueGraph
+
+from ..config.build import Config, from_table
+from ..config.sections import KnowledgeSource, Link
+from ..progress import Steps
+from .attributes import read_attributes
+from .batches import check_file
+
+if TYPE_CHECKING:
+    from graphrec.kg.knowledge_graph import KnowledgeGraph, ReadReport
+    from graphrec.kg.linking_report import Linking
+
+# Files whose extension says RDF are read by kg.
+_RDF = (".ttl", ".nt", ".nq", ".trig", ".rdf", ".owl", ".xml", ".jsonld", ".json")
+_PACKED = (".gz", ".xz", ".zst")
+
+
+def is_rdf(path: Path) -> bool:
+    """Return whether the name of a file says that it holds RDF."""
+    name = path.name.lower()
+    for packed in _PACKED:
+        name = name.removesuffix(packed)
+    return name.endswith(_RDF)
+
+
+def rdf_events(config: Config, file: Path, rejects: Path | None) -> tuple[pl.DataFrame, dict[str, Any]]:
+    """Return the events of an RDF file, and what its reader left out; a column that is wholly empty is left out.
+
+    Lines that cannot be used go to a file beside ``rejects``, with the extension ``.jsonl``.
+    """
+    try:
+        from graphrec.kg.interactions import InteractionMapping, interactions_from_rdf
+        from graphrec.kg.reading.rdf import read_rdf
+    except ImportError as error:
+        raise MissingExtraError("reading interactions from RDF", extra="kg") from error
+    check_file(file)
+    section = config.settings.data.interactions
+    terms = from_table(InteractionMapping, section.rdf, place="data.interactions.rdf")
+    graph = read_rdf(
+        file,
+        rejects=rejects and rejects.with_suffix(".jsonl"),
+        max_reject_share=section.max_reject_share,
+        limits=config.settings.data.limits,
+    )
+    events = interactions_from_rdf(graph, terms)
+    empty = [name for name in ("timestamp", "event") if events[name].null_count() == events.height]
+    return events.drop(empty), {"rdf": _counts(graph.report)}
+
+
+def _counts(report: ReadReport) -> dict[str, int]:
+    """Return what reading left out."""
+    return {
+        "rejected": report.n_rejected,
+        "unmapped": report.n_unmapped,
+        "triple_terms": report.n_triple_terms,
+    }
+
+
+def read_knowledge(
+    config: Config, section: KnowledgeSource, items: Vocabulary, rejects: Path | None, steps: Steps
+) -> tuple[CatalogueGraph, ItemTags | None, dict[str, Any]]:
+    """Read the knowledge graph and join it to the items; items that only it knows are appended."""
+    try:
+        from graphrec.kg.catalogue import catalogue_graph, item_tags
+        from graphrec.kg.reading.rdf import read_rdf
+    except ImportError as error:
+        raise MissingExtraError("reading a knowledge graph", extra="kg") from error
+
+    with steps.step("read the knowledge graph"):
+        files = [config.resolve(path) for path in section.paths]
+        for file in files:
+            check_file(file)
+        graph = read_rdf(
+            files,
+            rejects=rejects and rejects / "knowledge.jsonl",
+            max_reject_share=section.max_reject_share,
+            languages=section.languages,
+            base=section.base,
+            limits=config.settings.data.limits,
+        )
+    with steps.step("link items to entities"):
+        items, linking, linked = _link(config, section.link, items, graph)
+        catalogue = catalogue_graph(
+            graph,
+            linking,
+            items,
+            relations=section.relations or None,
+            exclude=section.exclude,
+            literal_nodes=section.literal_nodes,
+        )
+        tags = item_tags(graph, linking, section.tags) if section.tags else None
+    read = {"triples": len(graph.triples), "entities": len(graph.entities), **_counts(graph.report)}
+    return catalogue, tags, {"read": read, "linking": {**linking.report.to_dict(), **linked}}
+
+
+def _link(
+    config: Config, link: Link, items: Vocabulary, graph: KnowledgeGraph
+) -> tuple[Vocabulary, Linking, dict[str, int]]:
+    """Return the items, their entities, and how many items of the events are linked; an error where none is.
+
+    With a template, items that only the graph knows are appended, after those of the events have been judged.
+    """
+    from graphrec.kg.linking import ids_by_template, link_by_template
+
+    linking = _link_events(config, link, items, graph)
+    counts = {"of_events": len(items), "linked_of_events": linking.report.linked}
+    if not linking.report.linked:
+        raise DataError(
+            f"data.knowledge.link joins none of the {len(items):,} items of the events to the knowledge graph; an item "
+            f"is {items[0]!r}, an entity {graph.entities[0]!r}"
+        )
+    if link.template is not None:
+        items = items.extend(ids_by_template(graph, link.template))
+        linking = link_by_template(items, graph, link.template)
+    return items, linking, counts
+
+
+def _link_events(config: Config, link: Link, items: Vocabulary, graph: KnowledgeGraph) -> Linking:
+    """Return the entities of the items of the events."""
+    from graphrec.kg.linking import link_by_literal, link_by_table, link_by_template
+
+    if link.template is not None:
+        return link_by_template(items, graph, link.template)
+    if link.table is not None:
+        table = config.resolve(link.table)
+        return link_by_table(table, items, graph, item_column=link.item_column, iri_column=link.iri_column)
+    if link.predicate is None:
+        raise ConfigError("data.knowledge.link: give exactly one of template, table, predicate")
+    values = list(items)
+    if (titles := link.titles()) is not None:
+        values = read_attributes(config.source(titles), items=items).labels.to_pylist()
+    return link_by_literal(items, graph, link.predicate, values, normalise=link.normalise)

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from graphrec.errors import DataError
+from graphrec.pipelines.cli.answers import inputs_lines
+from graphrec.pipelines.config.build import Config
+from graphrec.pipelines.config.load import check_config
+from graphrec.pipelines.progress import Silent
+from graphrec.pipelines.readers.inputs import load_inputs
+
+PREFIX = "http://books.example/book/"
+
+
+def books(n: int) -> str:
+    """Return ``n`` books, of which the last has a name alone, and their authors."""
+    lines = ["@prefix s: <https://schema.org/> ."]
+    lines += [f'<{PREFIX}b{i}> s:name "Book {i}" ; s:author <http://books.example/a{i % 5}> .' for i in range(n - 1)]
+    return "\n".join([*lines, f'<{PREFIX}b{n - 1}> s:name "Alone" .'])
+
+
+def config(folder: Path, items: list[str], turtle: str, **sections: Any) -> Config:
+    """Return a configuration of events of ``items``, two users each, and a knowledge graph."""
+    rows = [f"r{user},{item},{i}" for i, item in enumerate(items) for user in (i % 3, 3)]
+    (folder / "ratings.csv").write_text("\n".join(["user_id,item_id,timestamp", *rows]), encoding="utf-8")
+    (folder / "books.ttl").write_text(turtle, encoding="utf-8")
+    data = {
+        "interactions": {"path": "ratings.csv"},
+        "knowledge": {"paths": ["books.ttl"], "link": {"template": PREFIX + "b{id}"}},
+    }
+    return check_config({"name": "t", "data": {**data, **sections}, "channels": {"hot": {}}}, directory=folder)
+
+
+@pytest.mark.parametrize("items", [[f"{i}.0" for i in range(30)], [f"x{i}" for i in range(7)], ["b1"]])
+def test_the_guard_counts_before_items_are_appended(tmp_path: Path, items: list[str]) -> None:
+    sentence = rf"joins none of the {len(items)} items of the events to the knowledge graph; an item is '{items[0]}'"
+    with pytest.raises(DataError, match=sentence):
+        load_inputs(config(tmp_path, items, books(30)), rejects=None, steps=Silent())
+
+
+def test_the_report_tells_items_of_events_from_those_appended(tmp_path: Path) -> None:
+    inputs = load_inputs(config(tmp_path, ["0", "1", "29", "x"], books(30)), rejects=None, steps=Silent())
+    linking = inputs.report["knowledge"]["linking"]
+    assert (linking["n_items"], linking["matched"], linking["without_edges"], linking["missing"]) == (31, 29, 1, 1)
+    assert (linking["of_events"], linking["linked_of_events"]) == (4, 3)
+    assert inputs_lines(inputs.report)[-1] == (
+        "linking: 29 of 31 items matched, 0 ambiguous, 1 missing, 1 with an entity that has no edges; 3 of the 4 items "
+        "of the events are linked, such as x"
+    )
+
+
+def test_what_the_reader_of_a_graph_leaves_out_is_reported(tmp_path: Path) -> None:
+    made = config(tmp_path, ["0"], "")
+    nodes = [{"@id": f"b{i}", "https://schema.org/author": {"@id": "http://a"}, "name": "x"} for i in range(30)]
+    (tmp_path / "books.jsonld").write_text(json.dumps(nodes), encoding="utf-8")
+    link = {"template": PREFIX + "b{id}"}
+    knowledge = {"paths": ["books.jsonld"], "link": link}
+    with pytest.raises(DataError, match=r"books\.jsonld, statement 1: .*pass base=.*; 30 of 60 statements"):
+        load_inputs(config(tmp_path, ["0"], "", knowledge=knowledge), rejects=None, steps=Silent())
+    made = config(tmp_path, ["0"], "", knowledge={**knowledge, "base": PREFIX})
+    report = load_inputs(made, rejects=None, steps=Silent()).report
+    assert report["knowledge"]["read"]["unmapped"] == 30
+    assert "30 triples of entities, 0 lines rejected, 30 keys without an IRI" in "\n".join(inputs_lines(report))
+
+
+def test_limits_of_the_configuration_hold_for_rdf(tmp_path: Path) -> None:
+    deep = f"<{PREFIX}b0> <http://p> " + "[ <http://p> " * 9 + "1" + " ]" * 9 + " ."
+    load_inputs(config(tmp_path, ["0"], deep), rejects=None, steps=Silent())
+    with pytest.raises(DataError, match=r"books\.ttl, line 1, column \d+: 9 levels .*raise limits\.depth"):
+        load_inputs(config(tmp_path, ["0"], deep, limits={"depth": 8}), rejects=None, steps=Silent())
+
+
+def test_bad_lines_of_rdf_events_are_kept_and_counted(tmp_path: Path) -> None:
+    events = [f"<http://u/{i % 5}> <https://graphrec.org/ns#interacted> <http://i/{i}> ." for i in range(40)]
+    (tmp_path / "events.nt").write_text("\n".join([*events[:9], "nonsense", *events[9:]]), encoding="utf-8")
+    data = {"interactions": {"path": "events.nt"}}
+    made = check_config({"name": "t", "data": data, "channels": {"hot": {}}}, directory=tmp_path)
+    rejects = tmp_path / "fresh" / "rejects"
+    report = load_inputs(made, rejects=rejects, steps=Silent()).report
+    assert report["interactions"]["rdf"]["rejected"] == 1
+    assert "1 lines rejected" in inputs_lines(report)[0]
+    (file,) = rejects.glob("*.jsonl")
+    assert json.loads(file.read_text(encoding="utf-8"))["line"] == 10
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_in_a_configuration_is_refused_before_it_is_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.ttl")
+    knowledge = {"paths": ["pipe.ttl"], "link": {"template": PREFIX + "{id}"}}
+    for made in (
+        config(tmp_path, ["0"], "", knowledge=knowledge),
+        check_config(
+            {"name": "t", "data": {"interactions": {"path": "pipe.ttl"}}, "channels": {"hot": {}}}, directory=tmp_path
+        ),
+    ):
+        with pytest.raises(DataError, match=r"pipe\.ttl is a pipe or device, which can be read once"):
+            load_inputs(made, rejects=None, steps=Silent())
