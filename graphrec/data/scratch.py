@@ -43,13 +43,18 @@ def written_whole(path: Path) -> Iterator[Path]:
     """Give a file beside ``path`` to write to, and let it take the name of ``path`` at the end.
 
     Where the context ends in an error, or the process is ended, ``path`` is as it was and the other file is gone; what
-    killed processes have left of it is removed first. Of two writers of one path the last one wins.
+    killed processes have left of it is removed first. Of two writers of one path the last one wins. A link stays one,
+    and what is no file (a device, a pipe) is written to as it is.
 
     Raises
     ------
     OSError
         If the file cannot be made or replaced.
     """
+    path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_file():
+        yield path
+        return
     sweep(path.parent, f".{_literal(path.name)}-*{PART}")
 
     def make() -> Path:

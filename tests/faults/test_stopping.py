@@ -293,3 +293,19 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
         raise ZeroDivisionError
     assert target.read_text(encoding="utf-8") == "before"
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_device_or_link_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+    pipe, link, target = tmp_path / "pipe", tmp_path / "link", tmp_path / "target"
+    os.mkfifo(pipe)
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    with written_whole(pipe) as part:
+        part.write_text("through", encoding="utf-8")
+    assert os.read(reading, 100) == b"through"
+    os.close(reading)
+    assert pipe.is_fifo()
+    link.symlink_to(target)
+    with written_whole(link) as part:
+        part.write_text("behind", encoding="utf-8")
+    assert link.is_symlink()
+    assert target.read_text(encoding="utf-8") == "behind"
