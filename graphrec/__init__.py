@@ -97,8 +97,8 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "graphrec.evaluation.metrics": ("RankMetrics", "metrics_at", "rank_metrics"),
     "graphrec.bundle": ("Bundle", "open_bundle"),
     "graphrec.errors": (
-        "BundleError", "ConfigError", "DataError", "FetchError", "GraphRecError", "LeakError", "MissingExtraError",
-        "UnknownIdError",
+        "BundleError", "ClosedError", "ConfigError", "DataError", "FetchError", "GraphRecError", "LeakError",
+        "MissingExtraError", "UnknownIdError",
     ),
 }  # fmt: skip
 

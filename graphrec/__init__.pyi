@@ -55,6 +55,7 @@ from graphrec.data.splits import split_leave_last as split_leave_last
 from graphrec.data.user_tags import UserTags as UserTags
 from graphrec.data.vocabulary import Vocabulary as Vocabulary
 from graphrec.errors import BundleError as BundleError
+from graphrec.errors import ClosedError as ClosedError
 from graphrec.errors import ConfigError as ConfigError
 from graphrec.errors import DataError as DataError
 from graphrec.errors import FetchError as FetchError

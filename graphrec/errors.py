@@ -8,6 +8,7 @@
     │   └── LeakError                    held-out data would reach training
     ├── ConfigError (ValueError)         a setting with an illegal value, or no setting at all
     ├── BundleError                      a saved artefact that is damaged, mismatched or too new
+    ├── ClosedError (RuntimeError)       an engine that was closed and is used all the same
     ├── FetchError (OSError)             a data set that could not be downloaded
     └── MissingExtraError (ImportError)  an optional part that is not installed
 
@@ -54,6 +55,10 @@ class ConfigError(GraphRecError, ValueError):
 
 class BundleError(GraphRecError):
     """A saved artefact that is damaged, does not fit its neighbours, or comes from a newer version."""
+
+
+class ClosedError(GraphRecError, RuntimeError):
+    """An engine that was closed and is used all the same."""
 
 
 class FetchError(GraphRecError, OSError):

@@ -2,25 +2,41 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
+import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from types import TracebackType
 from typing import Self
 
 import pyarrow as pa
 
 from graphrec.bundle import Bundle, find_bundle
+from graphrec.data.lists import ItemLists
 
 from .answer import Answer, Neighbours, TakeDown
 from .ask import ask_channels
+from .channel_threads import ChannelThreads
+from .gate import Gate
 from .paths import find_relation, near
-from .read_request import Batch, History, read_batch, read_count, read_flag, read_id, read_ids, read_request
+from .read_request import (
+    Batch,
+    History,
+    read_batch,
+    read_count,
+    read_duration,
+    read_flag,
+    read_id,
+    read_ids,
+    read_request,
+)
 from .request import Request
 from .stages.fill import Fill
 from .stages.fuse import Fuse
+from .stages.head import Head
 from .stages.place import CarryOutDecrees
 from .stages.present import fallback_name, neighbour_values, present, why_empty
 from .stages.stage import Candidates, Stage, starting_with
@@ -32,6 +48,10 @@ from .taken_down import read_taken_down
 _WARM_K = 200
 # Users who are recalled for together: it bounds the memory of a batch to about 2 kB a channel, user and 200 items.
 _CHUNK = 1024
+# Items of the list whose head every shorter answer is. Evaluation measures Recall@20 on the list of 200 likewise.
+LIST_DEPTH = 200
+# What a channel may take without a deadline; while an engine warms up, compiled code may have to be made first.
+TIMEOUT_S, _WARM_TIMEOUT_S = 10.0, 120.0
 
 
 class Engine:
@@ -40,51 +60,110 @@ class Engine:
     All that a request reads is one immutable object; :meth:`reload` swaps it whole. Make one with :meth:`open`.
     """
 
-    def __init__(self, path: Path, state: State, *, threads: int = 1, verify: bool = True) -> None:
+    def __init__(
+        self,
+        path: Path,
+        state: State,
+        *,
+        threads: int = 1,
+        verify: bool = True,
+        list_depth: int = LIST_DEPTH,
+        channel_timeout_s: float = TIMEOUT_S,
+    ) -> None:
         self._path = path
         self._state = state
         self._verify = verify
+        self._list_depth = list_depth
+        self._timeout_s = channel_timeout_s
+        self._down_by_call: frozenset[str] = frozenset()
+        self._down_by_file: frozenset[str] = frozenset()
+        self._gate = Gate(str(path))
+        self._threads: ChannelThreads[ItemLists] | None = ChannelThreads(threads) if threads > 1 else None
+        self._make_locks()
+        if self._threads is not None:
+            weakref.finalize(self, self._threads.stop)
+        _ENGINES.add(self)
+
+    def _make_locks(self) -> None:
         self._reloading = threading.Lock()
         # Held for moments only: taking an item down never waits for a bundle that is being loaded.
         self._swapping = threading.Lock()
-        self._down_by_call: frozenset[str] = frozenset()
-        self._down_by_file: frozenset[str] = frozenset()
-        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="recall") if threads > 1 else None
+
+    def _renew(self) -> None:
+        """Become the engine of a forked child: its parent's threads are not there, and its locks may be held."""
+        self._make_locks()
+        self._gate.renew()
+        if self._threads is not None:
+            self._threads.renew()
 
     @classmethod
-    def open(cls, path: str | Path, *, threads: int = 1, warm: bool = True, verify: bool = True) -> Self:
+    def open(
+        cls,
+        path: str | Path,
+        *,
+        threads: int = 1,
+        warm: bool = True,
+        verify: bool = True,
+        list_depth: int = LIST_DEPTH,
+        channel_timeout_s: float = TIMEOUT_S,
+    ) -> Self:
         """Open a bundle, or the version that ``path/current`` points at; ``path/taken-down.txt`` is read too.
 
         Parameters
         ----------
         threads : int, default 1
-            Channels that run side by side. With 1 they take turns, which is the quickest for a small catalogue.
+            Channels that run side by side. With 1 they take turns in the thread that asks, which is the quickest for a
+            small catalogue; a channel that hangs then hangs its request. With 2 or more it is left out.
         warm : bool, default True
             Ask every channel once, so that compiled code is loaded before the first request.
         verify : bool, default True
             Compare the sha256 of every file.
+        list_depth : int, default 200
+            Answers of up to so many items are heads of one list: that of ``k=10`` is where that of ``k=150`` begins,
+            so that an answer may be shown in pages. What a short answer costs is what a list of this length costs.
+        channel_timeout_s : float, default 10.0
+            Seconds after which a channel is left out where a request has no deadline and ``threads`` is 2 or more.
+            In a batch each further query adds 0.1 s.
 
         Raises
         ------
         BundleError
             If the bundle, or ``taken-down.txt``, cannot be used; the sentence names the file.
         ConfigError
-            If ``path`` is no path, ``threads`` no whole number of 1 or more, or ``warm`` or ``verify`` no bool.
+            If ``path`` is no path, ``threads`` or ``list_depth`` no whole number of 1 or more, ``channel_timeout_s`` no
+            number above 0, or ``warm`` or ``verify`` no bool.
 
         Notes
         -----
         A process that does little but serve calls ``gc.collect(); gc.freeze()`` afterwards: Python's full collections
         take tens of milliseconds otherwise (docs/benchmarks.md). It is left to the host, being for the whole process.
+
+        An engine may be opened before a process forks: each child starts threads of its own.
         """
         read_count("threads", threads)
         read_flag("warm", warm)
         read_flag("verify", verify)
+        read_count("list_depth", list_depth)
+        read_duration("channel_timeout_s", channel_timeout_s)
         state = load_state(path, verify=verify)
-        engine = cls(Path(path), state, threads=threads, verify=verify)
+        engine = cls(
+            Path(path),
+            state,
+            threads=threads,
+            verify=verify,
+            list_depth=list_depth,
+            channel_timeout_s=channel_timeout_s,
+        )
         engine._read_taken_down()
         if warm:
             engine._warm(engine._state)
         return engine
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
 
     @property
     def bundle(self) -> Bundle:
@@ -148,21 +227,23 @@ class Engine:
             On an illegal value or an unknown channel, with the nearest names.
         """
         started = time.perf_counter()
-        state = self._state
-        read_flag("explain", explain)
-        request = read_request(
-            state,
-            user=user,
-            history=history,
-            k=k,
-            channels=channels,
-            exclude=exclude,
-            only=only,
-            deadline_ms=deadline_ms,
-            context=context,
-            now=now,
-        )
-        return self._answer(state, request, started, explained=explain)
+        with self._gate:
+            state = self._state
+            read_flag("explain", explain)
+            request = read_request(
+                state,
+                user=user,
+                history=history,
+                k=k,
+                channels=channels,
+                exclude=exclude,
+                only=only,
+                deadline_ms=deadline_ms,
+                context=context,
+                now=now,
+                list_depth=self._list_depth,
+            )
+            return self._answer(state, request, started, explained=explain)
 
     def recall_many(
         self,
@@ -211,15 +292,11 @@ class Engine:
         --------
         >>> engine.recall_many(["42", "58"], k=10).to_pandas()  # doctest: +SKIP
         """
-        batches = list(
-            self.recall_batches(
-                users, history, k, channels=channels, exclude=exclude, only=only, context=context, now=now
-            )
-        )
-        if not batches:
-            names = tuple(name for name in self.bundle.channels if channels is None or name in channels)
-            return schema_of(names).empty_table()
-        return pa.Table.from_batches(batches)
+        with self._gate:
+            state = self._state
+            batch = self._read_batch(state, users, history, k, channels, exclude, only, context, now)
+            parts = [self._part(state, batch, start) for start in range(0, len(batch), _CHUNK)]
+            return pa.Table.from_batches(parts) if parts else schema_of(batch.channels).empty_table()
 
     def recall_batches(
         self,
@@ -241,9 +318,27 @@ class Engine:
         ------
         ConfigError
             As :meth:`recall_many` does.
+        ClosedError
+            Also from the iterator, where the engine is closed between two batches.
         """
-        state = self._state
-        batch = read_batch(
+        with self._gate:
+            state = self._state
+            batch = self._read_batch(state, users, history, k, channels, exclude, only, context, now)
+        return (self._part_unless_closed(state, batch, start) for start in range(0, len(batch), _CHUNK))
+
+    def _read_batch(
+        self,
+        state: State,
+        users: Iterable[str | None] | None,
+        history: Sequence[History | None] | None,
+        k: int,
+        channels: Sequence[str] | None,
+        exclude: Iterable[str],
+        only: Iterable[str] | None,
+        context: Mapping[str, str] | None,
+        now: float | None,
+    ) -> Batch:
+        return read_batch(
             state,
             users=users,
             history=history,
@@ -253,8 +348,8 @@ class Engine:
             only=only,
             context=context,
             now=now,
+            list_depth=self._list_depth,
         )
-        return (self._part(state, batch, start) for start in range(0, len(batch), _CHUNK))
 
     def similar(self, item: str, *, channel: str, k: int = 20) -> Answer:
         """Return the ``k`` items that one channel finds for somebody who knows ``item`` alone.
@@ -290,15 +385,16 @@ class Engine:
             If ``k`` is no whole number of 1 or more, or ``item`` or ``relation`` is no string.
         """
         started = time.perf_counter()
-        state = self._state
-        read_count("k", k)
-        bundle = state.bundle
-        row = bundle.items.row(read_id("item", item), kind="item")
-        number = None if relation is None else find_relation(bundle.catalogue, read_id("relation", relation))
-        rows, scores = near(bundle.catalogue, row, state.pool, k, relation=number)
-        neighbours = neighbour_values(state, row, rows, scores, number)
-        took_ms = (time.perf_counter() - started) * 1e3
-        return Neighbours(item, bundle.catalogue.label(row), relation, neighbours, state.version, took_ms)
+        with self._gate:
+            state = self._state
+            read_count("k", k)
+            bundle = state.bundle
+            row = bundle.items.row(read_id("item", item), kind="item")
+            number = None if relation is None else find_relation(bundle.catalogue, read_id("relation", relation))
+            rows, scores = near(bundle.catalogue, row, state.pool, k, relation=number)
+            neighbours = neighbour_values(state, row, rows, scores, number)
+            took_ms = (time.perf_counter() - started) * 1e3
+            return Neighbours(item, bundle.catalogue.label(row), relation, neighbours, state.version, took_ms)
 
     @property
     def taken_down(self) -> frozenset[str]:
@@ -325,7 +421,7 @@ class Engine:
             If ``ids`` holds something that is no string; nothing is taken down then.
         """
         wanted = read_ids(ids)
-        with self._swapping:
+        with self._gate, self._swapping:
             before = self._state.taken_down
             self._down_by_call |= wanted.keys()
             self._swap(self._state)
@@ -340,7 +436,7 @@ class Engine:
             If ``ids`` holds something that is no string; nothing is put back then.
         """
         wanted = read_ids(ids)
-        with self._swapping:
+        with self._gate, self._swapping:
             before = self._state.taken_down
             self._down_by_call -= wanted.keys()
             self._swap(self._state)
@@ -357,7 +453,7 @@ class Engine:
             If the file or the new version cannot be used. The engine keeps the version that it has, without what the
             file names now.
         """
-        with self._reloading:
+        with self._gate, self._reloading:
             self._read_taken_down()
             if find_bundle(self._path) == self._state.bundle.path:
                 return False
@@ -367,10 +463,26 @@ class Engine:
                 self._swap(state)
             return True
 
-    def close(self) -> None:
-        """Let go of the threads, where there are any."""
-        if self._executor is not None:
-            self._executor.shutdown(wait=False, cancel_futures=True)
+    def close(self, timeout_s: float = 60.0) -> bool:
+        """Refuse further requests, wait for those in flight, and let go of the threads.
+
+        Whatever is called later raises :class:`ClosedError`; what is only read (``bundle``, ``version``) stays. An
+        engine is a context manager that closes itself. Closing twice is no error.
+
+        Parameters
+        ----------
+        timeout_s : float, default 60.0
+            Seconds to wait at most: a channel that hangs may hold a request of an engine of one thread for ever.
+
+        Returns
+        -------
+        bool
+            Whether all requests in flight have ended.
+        """
+        ended = self._gate.close(read_duration("timeout_s", timeout_s))
+        if self._threads is not None:
+            self._threads.stop()
+        return ended
 
     def _read_taken_down(self) -> None:
         """Take down what the file names now."""
@@ -395,11 +507,14 @@ class Engine:
         first = state.bundle.items[0] if len(state.bundle.items) else None
         for user, history in ((known, None), (None, None if first is None else [first]), (None, None)):
             request = read_request(state, user=user, history=history, k=_WARM_K)
-            self._answer(state, request, time.perf_counter(), explained=True)
+            timeout_s = max(self._timeout_s, _WARM_TIMEOUT_S)
+            self._answer(state, request, time.perf_counter(), explained=True, timeout_s=timeout_s)
 
-    def _answer(self, state: State, request: Request, started: float, *, explained: bool) -> Answer:
+    def _answer(
+        self, state: State, request: Request, started: float, *, explained: bool, timeout_s: float | None = None
+    ) -> Answer:
         """Answer one request from ``state``."""
-        candidates, left_out = self._candidates(state, request, started)
+        candidates, left_out = self._candidates(state, request, started, timeout_s or self._timeout_s)
         return Answer(
             items=present(state, request, candidates, explained=explained),
             user_known=int(request.queries.users[0]) >= 0,
@@ -414,13 +529,19 @@ class Engine:
     def _part(self, state: State, batch: Batch, start: int) -> pa.RecordBatch:
         """Answer the users of one chunk of a batch."""
         request = batch.part(start, start + _CHUNK)
-        candidates, left_out = self._candidates(state, request, time.perf_counter())
+        candidates, left_out = self._candidates(state, request, time.perf_counter(), self._timeout_s)
         return table_of(state, candidates, batch.ids.slice(start, _CHUNK), request.channels, left_out)
 
-    def _candidates(self, state: State, request: Request, started: float) -> tuple[Candidates, Mapping[str, str]]:
+    def _part_unless_closed(self, state: State, batch: Batch, start: int) -> pa.RecordBatch:
+        with self._gate:
+            return self._part(state, batch, start)
+
+    def _candidates(
+        self, state: State, request: Request, started: float, timeout_s: float
+    ) -> tuple[Candidates, Mapping[str, str]]:
         """Ask the channels and send what they answer through the stages; return it, and who was left out and why."""
         depth = _depth(state, request.k)
-        answers = ask_channels(state, request, depth, started=started, executor=self._executor)
+        answers = ask_channels(state, request, depth, started=started, threads=self._threads, timeout_s=timeout_s)
         candidates = starting_with(answers.lists, len(request))
         for stage in stages_of(state):
             candidates = stage.apply(candidates, request)
@@ -429,9 +550,21 @@ class Engine:
 
 def stages_of(state: State) -> tuple[Stage, ...]:
     """Return what the channels' answers go through, in this order."""
-    return Fuse(state.fusion, state.bundle.channels), CarryOutDecrees(), Fill(state.popular)
+    return Fuse(state.fusion, state.bundle.channels), CarryOutDecrees(), Fill(state.popular), Head()
 
 
 def _depth(state: State, k: int) -> int:
     """Return how many items each channel is asked for: as many as when the fused list was measured."""
     return min(state.fusion.channel_depth(k), max(len(state.bundle.items), 1))
+
+
+_ENGINES: weakref.WeakSet[Engine] = weakref.WeakSet()
+
+
+def _renew_engines() -> None:
+    for engine in list(_ENGINES):
+        engine._renew()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_engines)

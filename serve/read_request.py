@@ -27,7 +27,8 @@ Weights = npt.NDArray[np.float32]
 
 _NO_ROWS: Rows = np.empty(0, dtype=np.int32)
 _LARGEST_WEIGHT = float(np.finfo(np.float32).max)
-_LONGEST_DEADLINE_MS = 86_400_000.0
+_LONGEST_S = 86_400.0
+_LONGEST_DEADLINE_MS = 1e3 * _LONGEST_S
 
 
 def read_request(
@@ -42,6 +43,7 @@ def read_request(
     deadline_ms: float | None = None,
     context: Mapping[str, str] | None = None,
     now: float | None = None,
+    list_depth: int = 1,
 ) -> Request:
     """Check one request and look its ids up.
 
@@ -75,7 +77,7 @@ def read_request(
         filtered=only is not None,
         channels=_channels(state, channels),
         chosen=channels is not None,
-        k=min(count, max(len(bundle.items), 1)),
+        **_lengths(state, count, list_depth),
         unknown=unknown + missing,
         deadline_ms=deadline_ms,
     )
@@ -95,6 +97,12 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.users)
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Names of the channels to ask."""
+        names: tuple[str, ...] = self.request["channels"]
+        return names
 
     def part(self, start: int, stop: int) -> Request:
         """Return the requests of the users ``start:stop``."""
@@ -116,6 +124,7 @@ def read_batch(
     only: Iterable[str] | None = None,
     context: Mapping[str, str] | None = None,
     now: float | None = None,
+    list_depth: int = 1,
 ) -> Batch:
     """Check a request for many users and look its ids up; see :meth:`graphrec.serve.Engine.recall_many`.
 
@@ -148,7 +157,7 @@ def read_batch(
         "filtered": only is not None,
         "channels": _channels(state, channels),
         "chosen": channels is not None,
-        "k": min(count, max(len(bundle.items), 1)),
+        **_lengths(state, count, list_depth),
     }
     rows = bundle.users.rows(ids, missing="mark")
     return Batch(ids, rows, live, bundle.history, _context(context), _moment(now), request)
@@ -189,6 +198,19 @@ def read_count(name: str, value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
         raise ConfigError(f"{name} is {value!r}; it must be a whole number of 1 or more")
     return int(value)
+
+
+def read_duration(name: str, value: Any) -> float:
+    """Return a number of seconds.
+
+    Raises
+    ------
+    ConfigError
+        If it is no number above 0, or more than a day.
+    """
+    if not (_is_number(value, most=_LONGEST_S) and value > 0):
+        raise ConfigError(f"{name} is {value!r}; it must be a number of seconds above 0, and a day at most")
+    return float(value)
 
 
 def read_flag(name: str, value: object) -> bool:
@@ -314,6 +336,12 @@ def _allowed(state: State, only: Iterable[str] | None) -> npt.NDArray[np.bool_]:
     allowed = np.zeros(len(pool), dtype=np.bool_)
     allowed[rows] = pool[rows]
     return allowed
+
+
+def _lengths(state: State, count: int, list_depth: int) -> dict[str, int]:
+    """Return the items of the list that is made and of the head that is returned, at most those that there are."""
+    n_items = max(len(state.bundle.items), 1)
+    return {"k": min(max(count, list_depth), n_items), "head": min(count, n_items)}
 
 
 def _channels(state: State, channels: Sequence[str] | None) -> tuple[str, ...]:

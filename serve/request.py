@@ -30,7 +30,9 @@ class Request:
     chosen : bool
         Whether the caller named them.
     k : int
-        Items wanted, at most n_items.
+        Items of the list that is made, at most n_items: those wanted, or more, so that short lists are heads of it.
+    head : int
+        Items wanted: so many of its first are returned.
     unknown : int
         Ids that were ignored.
     deadline_ms : float or None
@@ -44,6 +46,7 @@ class Request:
     channels: tuple[str, ...]
     chosen: bool
     k: int
+    head: int
     unknown: int = 0
     deadline_ms: float | None = None
 

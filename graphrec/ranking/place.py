@@ -106,9 +106,9 @@ def place_pins(merged: FusedLists, pins: Sequence[Pins], decreed: ItemLists, *, 
         of the next unpinned one (or of the one before, or 0 where there is none), so that scores still fall.
     """
     if not any(pins):
-        return _cut(merged, k)
+        return cut(merged, k)
     parts = [
-        _placed(merged.query(query), wanted, decreed[query], name, k) if wanted else _cut(merged.query(query), k)
+        _placed(merged.query(query), wanted, decreed[query], name, k) if wanted else cut(merged.query(query), k)
         for query, wanted in enumerate(pins)
     ]
     channels = merged.channels if name in merged.channels else (*merged.channels, name)
@@ -181,7 +181,7 @@ def _with_column(merged: FusedLists, name: str) -> FusedLists:
     return FusedLists(merged.lists, (*merged.channels, name), ranks, scores)
 
 
-def _cut(merged: FusedLists, k: int) -> FusedLists:
+def cut(merged: FusedLists, k: int) -> FusedLists:
     """Return the first ``k`` entries of each list."""
     if merged.lists.lengths.max(initial=0) <= k:
         return merged

@@ -7,11 +7,11 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.checks import check_finite
 from graphrec.contracts.queries import Queries, take_queries
 from graphrec.contracts.recaller import Recaller
 from graphrec.data.leave_out import leave_out
 from graphrec.data.lists import ItemLists, lists_of, take_lists
+from graphrec.recallers.answers import check_answer, check_filtered_answer
 from graphrec.sparse.topk import join
 
 
@@ -56,22 +56,16 @@ def recall_allowed(
     Raises
     ------
     DataError
-        If a score is not finite: a history whose weights overflow, or a channel of another package that is wrong.
-        Looked at here, once an answer, and not in each of the lists on the way.
+        If the channel's answer cannot be used: rows out of range or repeated, scores that are not finite (a history
+        whose weights overflow), a wrong number of lists, other types (``graphrec.recallers.answers``).
     """
-    answer = _recall_allowed(recaller, queries, k, exclude=exclude, allowed=allowed)
-    check_finite(answer.scores, name="scores")
-    return answer
-
-
-def _recall_allowed(
-    recaller: Recaller, queries: Queries, k: int, *, exclude: ItemLists, allowed: npt.NDArray[np.bool_]
-) -> ItemLists:
     # A look-up of the name: an isinstance check of a protocol costs as much as some channels.
     own: Callable[..., ItemLists] | None = getattr(recaller, "recall_allowed", None)
-    if own is not None:
-        return own(queries, k, exclude=exclude, allowed=allowed)
-    return recall_widening(recaller, queries, k, exclude=exclude, allowed=allowed)
+    if own is None:
+        return recall_widening(recaller, queries, k, exclude=exclude, allowed=allowed)
+    answer = own(queries, k, exclude=exclude, allowed=allowed)
+    check_filtered_answer(answer, len(queries), k, exclude=exclude, allowed=allowed)
+    return answer
 
 
 def recall_widening(
@@ -89,7 +83,7 @@ def recall_widening(
     n_items = len(allowed)
     # Most queries are served by one call: room for a typical history.
     asked = min(n_items, k + _typical_length(exclude))
-    answer = recaller.recall(queries, asked)
+    answer = _recall(recaller, queries, asked, n_items)
     result = leave_out(answer, k, exclude=exclude, allowed=allowed)
     short = np.flatnonzero((result.lengths < k) & (answer.lengths >= asked))
     if len(short) == 0 or asked >= n_items:
@@ -100,10 +94,17 @@ def recall_widening(
     pending, parts, places = short, [result], np.arange(len(result))
     while len(pending):
         asked = min(n_items, enough if asked < enough else asked * 4)
-        answer = recaller.recall(take_queries(queries, pending), asked)
+        answer = _recall(recaller, take_queries(queries, pending), asked, n_items)
         wider = leave_out(answer, k, exclude=take_lists(exclude, pending), allowed=allowed)
         done = (wider.lengths >= k) | (answer.lengths < asked) | (asked >= n_items)
         places[pending[done]] = sum(map(len, parts)) + np.arange(int(done.sum()))
         parts.append(take_lists(wider, np.flatnonzero(done)))
         pending = pending[~done]
     return take_lists(lists_of(*join([(part.indptr, part.items, part.scores) for part in parts])), places)
+
+
+def _recall(recaller: Recaller, queries: Queries, k: int, n_items: int) -> ItemLists:
+    """Return what the channel answers, checked: the filter reads arrays by its rows."""
+    answer = recaller.recall(queries, k)
+    check_answer(answer, len(queries), n_items=n_items)
+    return answer

@@ -315,7 +315,7 @@ def test_side_by_side_only_the_late_one_is_left_out(engine: Engine, monkeypatch:
         return done, every - done
 
     with monkeypatch.context() as patch:
-        patch.setattr("graphrec.serve.ask.wait", all_but_one)
+        patch.setattr("graphrec.serve.channel_threads.wait", all_but_one)
         answer = slow.recall("r0", k=9, deadline_ms=150)
     answered.set()  # the answer is here while the late channel is still at work
     assert answer.left_out == {"slow": "late: the deadline of 150 ms had passed"}

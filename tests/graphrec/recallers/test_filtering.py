@@ -98,5 +98,5 @@ def test_scores_that_overflow_are_refused_once_an_answer(weight: float) -> None:
     table = NeighbourTable([0, 2, 4, 4], [1, 2, 0, 2], [3.0, 9.0, 3.0, 9.0], n_columns=3)
     recaller = NeighbourRecaller([table], profile=Profile(exponent=1.0))
     queries = Queries([-1], item_lists([[0, 1]], [[weight, weight]]))
-    with pytest.raises(DataError, match=r"scores\[0\] is inf; every value must be finite"):
+    with pytest.raises(DataError, match=r"gives item row [02] the score inf; scores must be finite"):
         recall_allowed(recaller, queries, 2, exclude=empty_lists(1), allowed=np.ones(3, dtype=np.bool_))
