@@ -15,7 +15,7 @@ from typing import Any, ParamSpec, TypeVar, Union, get_args, get_origin, get_typ
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.errors import ConfigError, DataError, nearest_names
+from graphrec.errors import ConfigError, DataError, GraphRecError, nearest_names
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -163,12 +163,7 @@ def typed(function: Callable[P, T]) -> Callable[P, T]:
     ConfigError
         From a call with an argument of another type: its name, its type, and what is legal.
     """
-    signature = inspect.signature(function)
-
-    @cache
-    def legal() -> dict[str, tuple[type, ...]]:
-        kinds = {name: _classes(hint) for name, hint in get_type_hints(function).items() if name != "return"}
-        return {name: classes for name, classes in kinds.items() if classes}
+    signature, complaint = inspect.signature(function), _complaints(function)
 
     @wraps(function)
     def checked(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -176,17 +171,98 @@ def typed(function: Callable[P, T]) -> Callable[P, T]:
             given = signature.bind(*args, **kwargs).arguments
         except TypeError:
             return function(*args, **kwargs)  # Python's own sentence names the argument
-        for name, classes in legal().items():
-            if name in given and not _fits(given[name], classes):
-                kinds = [_NAMES.get(kind, kind.__name__) for kind in classes if kind is not NoneType]
-                names = ", ".join(dict.fromkeys(kinds))
-                raise ConfigError(f"{name} is {_shown(given[name])}; legal: {names}")
+        if wrong := complaint(given):
+            raise ConfigError(wrong)
         return function(*args, **kwargs)
 
     return checked
 
 
-_NAMES: Mapping[type, str] = {Real: "number", Integral: "whole number", PathLike: "path", str: "text", Iterable: "list"}
+def typed_late(function: Callable[P, T]) -> Callable[P, T]:
+    """Return ``function`` with the types of its arguments checked where it fails: for what is called each request.
+
+    Raises
+    ------
+    ConfigError
+        From a call that fails, if an argument is of another type (see :func:`typed`); else what the function raised.
+    """
+    signature, complaint = inspect.signature(function), _complaints(function)
+
+    @wraps(function)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return function(*args, **kwargs)
+        except Exception as error:
+            try:
+                wrong = complaint(signature.bind(*args, **kwargs).arguments)
+            except TypeError:
+                raise error from None
+            if not wrong:
+                raise
+            raise ConfigError(wrong) from error
+
+    return checked
+
+
+def typed_fields(cls: type[T]) -> type[T]:
+    """Return a dataclass whose values are checked where it cannot be made of them: their types, or what Python says.
+
+    Raises
+    ------
+    ConfigError
+        From the constructor, in place of what Python raises of values of wrong types.
+    """
+    made = typed_late(cls.__init__)
+
+    @wraps(cls.__init__)
+    def checked(self: Any, *args: Any, **kwargs: Any) -> None:
+        try:
+            made(self, *args, **kwargs)
+        except GraphRecError:
+            raise
+        except (TypeError, AttributeError, ValueError, OverflowError, IndexError) as error:
+            try:
+                inspect.signature(cls).bind(*args, **kwargs)
+            except TypeError:
+                raise error from None  # Python's own sentence names the argument
+            said = " ".join(str(error).split())[:120]
+            raise ConfigError(f"{cls.__name__} cannot be made of these values ({said})") from error
+
+    cls.__init__ = checked  # type: ignore[method-assign]
+    return cls
+
+
+def _complaints(function: Callable[..., Any]) -> Callable[[Mapping[str, Any]], str]:
+    """Return what says which of a function's arguments is of another type, as a sentence; empty where none is."""
+
+    @cache
+    def legal() -> dict[str, tuple[type, ...]]:
+        try:
+            hints = get_type_hints(function)
+        except NameError:  # of a type that is imported for type checkers alone
+            return {}
+        kinds = {name: _classes(hint) for name, hint in hints.items() if name != "return"}
+        return {name: classes for name, classes in kinds.items() if classes}
+
+    def complaint(given: Mapping[str, Any]) -> str:
+        for name, classes in legal().items():
+            if name in given and not _fits(given[name], classes):
+                kinds = [_NAMES.get(kind, kind.__name__) for kind in classes if kind is not NoneType]
+                names = ", ".join(dict.fromkeys(kinds))
+                return f"{name} is {_shown(given[name])}; legal: {names}"
+        return ""
+
+    return complaint
+
+
+_NAMES: Mapping[type, str] = {
+    Real: "number",
+    Integral: "whole number",
+    PathLike: "path",
+    str: "text",
+    Iterable: "list",
+    Mapping: "mapping",
+}
 
 
 def _shown(value: object) -> str:
@@ -208,8 +284,10 @@ def _classes(hint: Any) -> tuple[type, ...]:
     if get_origin(hint) in (Union, UnionType):
         parts = [_classes(part) for part in get_args(hint)]
         return tuple(kind for part in parts for kind in part) if all(parts) else ()
-    if get_origin(hint) is Sequence:
+    if get_origin(hint) in (Sequence, Iterable):
         return (Iterable,)
-    if not isinstance(hint, type) or hint in (object, Any):
+    if get_origin(hint) in (Mapping, dict, list, tuple):
+        return (get_origin(hint),)
+    if not isinstance(hint, type) or hint in (object, Any) or getattr(hint, "_is_protocol", False):
         return ()
     return {int: (Integral,), float: (Real,), Path: (PathLike, str)}.get(hint, (hint,))

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from graphrec.checks import typed
+from graphrec.checks import typed, typed_fields
 from graphrec.data.interactions import Interactions
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, DataError
@@ -22,6 +22,7 @@ from .knowledge_graph import KnowledgeGraph, relation_rows
 from .terms import EVENT, GRAPHREC, INTERACTED, ITEM, TIME, USER, WEIGHT
 
 
+@typed_fields
 @dataclass(frozen=True, slots=True)
 class InteractionMapping:
     """Which predicates say who took what. The defaults are our own vocabulary (docs/rdf-interactions.md).

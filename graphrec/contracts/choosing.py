@@ -11,6 +11,7 @@ from graphrec.contracts.progress import FitContext
 from graphrec.contracts.recall_data import RecallData
 from graphrec.contracts.recaller import Recaller
 from graphrec.contracts.recipe import Recipe
+from graphrec.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,8 @@ def fit_or_choose(recipe: Recipe, data: RecallData, context: FitContext) -> Chos
 
 def choices_of(before: Any, after: Any) -> dict[str, Any]:
     """Return the settings in which one recipe differs from what it was before, by name."""
+    if not dataclasses.is_dataclass(before) or isinstance(before, type) or type(before) is not type(after):
+        raise ConfigError(f"choices are those of two recipes of one kind, not of {type(before)} and {type(after)}")
     names = [setting.name for setting in dataclasses.fields(before)]
     return {name: getattr(after, name) for name in names if getattr(after, name) != getattr(before, name)}
 

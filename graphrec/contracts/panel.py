@@ -9,13 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.checks import as_array, check_length, check_rows
+from graphrec.checks import as_array, check_length, check_rows, typed_fields
 from graphrec.contracts.queries import Queries, take_queries
 from graphrec.data.lists import ItemLists, take_lists
 from graphrec.data.sequences import Sequences
 from graphrec.errors import ConfigError, DataError
 
 
+@typed_fields
 @dataclass(frozen=True, slots=True, init=False, eq=False)
 class Panel:
     """n users with held-out items: what evaluation, validation, latency and early stopping measure on.

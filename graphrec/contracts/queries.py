@@ -9,13 +9,14 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.checks import as_array, check_length, check_rows
+from graphrec.checks import as_array, check_length, check_rows, typed_fields, typed_late
 from graphrec.data.features import Features, take_features
 from graphrec.data.lists import ItemLists, take_lists
 from graphrec.data.sequences import Sequences, take_sequences, without_repeats
 from graphrec.errors import DataError
 
 
+@typed_fields
 @dataclass(frozen=True, slots=True, init=False, eq=False)
 class Queries:
     """A batch of n recall requests.
@@ -98,6 +99,7 @@ class Queries:
         return self.events.distinct if self._history is None else self._history
 
 
+@typed_late
 def take_queries(queries: Queries, positions: npt.ArrayLike) -> Queries:
     """Return the queries at ``positions`` (n',), in that order, context, features and moment included."""
     chosen = np.asarray(positions, dtype=np.int64)
@@ -113,6 +115,7 @@ def _taken(queries: Queries, chosen: npt.NDArray[np.int64]) -> Sequences | ItemL
     return take_lists(queries.history, chosen)
 
 
+@typed_late
 def known_queries(history: Sequences | ItemLists, users: npt.ArrayLike, *, now: float | None = None) -> Queries:
     """Return queries for known ``users`` (n,), with their own histories taken from ``history`` (one list a user)."""
     rows = as_array(users, np.int32, name="users")

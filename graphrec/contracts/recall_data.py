@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from graphrec.checks import typed_fields
 from graphrec.data.exposures import Exposures
 from graphrec.data.features import Features
 from graphrec.data.interactions import Interactions
@@ -18,6 +19,7 @@ from graphrec.errors import DataError
 from graphrec.graph.catalogue import CatalogueGraph
 
 
+@typed_fields
 @dataclass(frozen=True, slots=True, eq=False)
 class RecallData:
     """Everything recipes may learn from. What is held out is not in here.

@@ -8,6 +8,7 @@ from datetime import datetime
 import numpy as np
 import numpy.typing as npt
 
+from graphrec.checks import typed_late
 from graphrec.contracts.recall_data import RecallData
 from graphrec.data.exposures import take_exposures
 from graphrec.data.splits import Split
@@ -15,6 +16,7 @@ from graphrec.data.user_tags import tags_of_items, take_user_tags
 from graphrec.errors import ConfigError
 
 
+@typed_late
 def training_part(data: RecallData, split: Split) -> RecallData:
     """Return ``data`` with the training events of ``split``, and nothing that gives away what is held out.
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from graphrec.checks import as_array
+from graphrec.checks import as_array, typed_fields
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, DataError, nearest_names
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _KINDS = ("number", "label", "tag", "text", "vector")
 
 
+@typed_fields
 @dataclass(frozen=True, slots=True, init=False, eq=False)
 class Labels:
     """One label a row, such as the country of each user: ``names[codes[row]]``.
@@ -54,6 +55,7 @@ class Labels:
         return len(self.codes)
 
 
+@typed_fields
 @dataclass(frozen=True, slots=True, eq=False)
 class Features:
     """What is known of the n rows of one space (items, or users) beside events; each column has a name.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.checks import as_array, check_finite, check_length, check_rows
+from graphrec.checks import as_array, check_finite, check_length, check_rows, typed_late
 from graphrec.data.interaction_kernels import count_users, merge_pairs, scatter
 from graphrec.data.lists import ItemLists, indptr_of
 from graphrec.errors import DataError
@@ -194,6 +194,7 @@ def _coalesced(interactions: Interactions, start: int, counts: npt.NDArray[np.in
     )
 
 
+@typed_late
 def histories(interactions: Interactions) -> ItemLists:
     """Return each user's distinct items, oldest first, with summed weights as scores.
 

@@ -8,12 +8,14 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from graphrec.checks import typed_fields
 from graphrec.data.lists import lists_of, take_lists
 from graphrec.data.neighbours import NeighbourTable, csr_table
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import DataError
 
 
+@typed_fields
 @dataclass(frozen=True, slots=True, eq=False)
 class ItemTags:
     """Tags that items carry: ``table`` is item row -> tag rows with weights > 0; ``tags`` names the tag rows."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.checks import as_array, check_finite, check_indptr, check_length
+from graphrec.checks import as_array, check_finite, check_indptr, check_length, typed_late
 
 
 @dataclass(frozen=True, slots=True, init=False, eq=False)
@@ -88,15 +88,16 @@ def empty_lists(n: int) -> ItemLists:
     return ItemLists(np.zeros(n + 1, dtype=np.int64), np.empty(0, dtype=np.int32))
 
 
+@typed_late
 def item_lists(
     lists: Iterable[Sequence[int] | npt.NDArray[np.integer]],
     scores: Iterable[Sequence[float] | npt.NDArray[np.floating]] | None = None,
 ) -> ItemLists:
     """Return ItemLists from Python sequences of rows, and of scores where given."""
-    parts = [np.asarray(items, dtype=np.int32) for items in lists]
+    parts = [as_array(items, np.int32, name="a list") for items in lists]
     indptr = indptr_of([len(part) for part in parts])
     items = np.concatenate(parts) if parts else np.empty(0, dtype=np.int32)
-    flat = None if scores is None else [np.asarray(values, dtype=np.float32) for values in scores]
+    flat = None if scores is None else [as_array(values, np.float32, name="scores of a list") for values in scores]
     return ItemLists(indptr, items, None if flat is None else np.concatenate([*flat, np.empty(0, np.float32)]))
 
 

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from graphrec.checks import typed_fields
 from graphrec.errors import ConfigError
 
 Texts = tuple[str, ...]
 Segment = Mapping[str, Texts]
 
 
+@typed_fields
 @dataclass(frozen=True, slots=True)
 class Pin:
     """One item at one position of the final answer.
@@ -53,6 +55,7 @@ class Pin:
         _check_frame(self.start, self.end, self.segment, self.campaign)
 
 
+@typed_fields
 @dataclass(frozen=True, slots=True)
 class Boost:
     """A factor on the merged score of one item, or of all items with one value of a label.
@@ -81,6 +84,7 @@ class Boost:
         _check_frame(self.start, self.end, self.segment, self.campaign)
 
 
+@typed_fields
 @dataclass(frozen=True, slots=True)
 class Campaign:
     """Items that the channel offers in this order while the campaign runs; other rules may take its frame by name."""
@@ -99,6 +103,7 @@ class Campaign:
         _check_frame(self.start, self.end, self.segment, "")
 
 
+@typed_fields
 @dataclass(frozen=True, slots=True)
 class Arrivals:
     """New items that are shown in turn until each had its share.
@@ -143,6 +148,7 @@ class Arrivals:
         _check_frame(self.start, self.end, self.segment, self.campaign)
 
 
+@typed_fields
 @dataclass(frozen=True, slots=True)
 class Deny:
     """Items that no channel may return. It belongs to the pool of the bundle, and so has no window and no segment."""

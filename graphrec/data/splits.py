@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
+from numbers import Integral
 
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.checks import check_count
+from graphrec.checks import check_count, typed
 from graphrec.data.interactions import Interactions, histories, take
 from graphrec.data.lists import ItemLists, entries_where
 from graphrec.errors import ConfigError, DataError
@@ -28,9 +29,8 @@ class Split:
     settings: dict[str, object]
 
 
-def split_by_time(
-    interactions: Interactions, *, test_share: float = 0.2, cut: int | str | datetime | None = None
-) -> Split:
+@typed
+def split_by_time(interactions: Interactions, *, test_share: float = 0.2, cut: int | str | date | None = None) -> Split:
     """Return the split at one moment for all users: training ends before it, test begins at it.
 
     Parameters
@@ -40,8 +40,8 @@ def split_by_time(
     test_share : float, default 0.2
         Share of events after the cut, between 0 and 1. The cut is the moment that comes closest to it: events of one
         second stay together. Not used where ``cut`` is given.
-    cut : int, str or datetime, optional
-        Seconds UTC or an ISO date; without a zone it is UTC.
+    cut : int, str, date or datetime, optional
+        Seconds UTC, a date (its first midnight) or an ISO date; without a zone it is UTC.
 
     Returns
     -------
@@ -70,6 +70,7 @@ def split_by_time(
     return _finish(take(interactions, ~later), take(interactions, later), settings)
 
 
+@typed
 def split_leave_last(interactions: Interactions, *, n: int = 1) -> Split:
     """Return the split that holds out each user's last ``n`` items, all events of those pairs included.
 
@@ -92,6 +93,7 @@ def split_leave_last(interactions: Interactions, *, n: int = 1) -> Split:
     return _by_pairs(interactions, history, held, {"kind": "leave-last", "n": n, "order": order})
 
 
+@typed
 def split_by_ratio(interactions: Interactions, *, test_share: float = 0.2, seed: int) -> Split:
     """Return the split that holds out a random share of each user's items, all events of those pairs included.
 
@@ -100,11 +102,12 @@ def split_by_ratio(interactions: Interactions, *, test_share: float = 0.2, seed:
     Raises
     ------
     ConfigError
-        If the share does not lie between 0 and 1.
+        If the share does not lie between 0 and 1, or the seed is no whole number of 0 or more.
     DataError
         If nothing would be held out.
     """
     _check_share(test_share)
+    check_count("seed", seed, 0)
     history = histories(interactions)
     lengths = history.lengths
     owners = np.repeat(np.arange(len(history)), lengths)
@@ -117,6 +120,7 @@ def split_by_ratio(interactions: Interactions, *, test_share: float = 0.2, seed:
     return _by_pairs(interactions, history, held, {"kind": "ratio", "test_share": test_share, "seed": seed})
 
 
+@typed
 def split_given(train: Interactions, test: Interactions) -> Split:
     """Return the split that files already made; test events of pairs in ``train`` are dropped and counted.
 
@@ -133,6 +137,7 @@ def split_given(train: Interactions, test: Interactions) -> Split:
     return _finish(train, test, {"kind": "given"})
 
 
+@typed
 def held_out(train: Interactions, test: Interactions) -> ItemLists:
     """Return each user's truth: the distinct items of ``test`` that are not in ``train``, with summed weights.
 
@@ -212,19 +217,25 @@ def _closest_cut(times: npt.NDArray[np.int64], test_share: float) -> int:
     return int(moments[closest + 1])
 
 
-def _seconds(cut: int | str | datetime) -> int:
+def _seconds(cut: int | str | date) -> int:
     """Return a cut as seconds UTC."""
-    if isinstance(cut, int):
-        return cut
     try:
+        if isinstance(cut, Integral) and not isinstance(cut, bool):
+            return int(_at(int(cut)).timestamp())
         moment = datetime.fromisoformat(cut) if isinstance(cut, str) else cut
-    except ValueError as error:
+        if isinstance(moment, date) and not isinstance(moment, datetime):
+            moment = datetime.combine(moment, time())
+        aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+        return int(aware.timestamp())
+    except (ValueError, OverflowError, OSError, AttributeError) as error:
         raise ConfigError(
-            f"the cut {cut!r} is no ISO date; write it like 2024-05-01 or 2024-05-01T12:00:00Z"
+            f"the cut {cut!r} is no ISO date; write it like 2024-05-01 or 2024-05-01T12:00:00Z, or give seconds UTC"
         ) from error
-    aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-    return int(aware.timestamp())
 
 
 def _iso(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, tz=UTC).isoformat().replace("+00:00", "Z")
+    return _at(seconds).isoformat().replace("+00:00", "Z")
+
+
+def _at(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, tz=UTC)

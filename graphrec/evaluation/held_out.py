@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from graphrec.checks import typed_late
 from graphrec.contracts.panel import Panel
 from graphrec.contracts.recall_data import RecallData
 from graphrec.contracts.training_part import last_moment
@@ -29,6 +30,7 @@ class HeldOut:
     n_outside_pool: int
 
 
+@typed_late
 def held_out_panel(data: RecallData, test: Interactions, *, max_users: int | None = None, seed: int = 0) -> HeldOut:
     """Return the users with held-out items in the pool, as a panel.
 

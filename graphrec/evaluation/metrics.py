@@ -19,10 +19,10 @@ import numba as nb
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.checks import check_length
+from graphrec.checks import check_count, check_length, typed_late
 from graphrec.data.interactions import Interactions, coalesce
 from graphrec.data.lists import ItemLists, truncate
-from graphrec.errors import ConfigError, DataError
+from graphrec.errors import DataError
 
 Values = npt.NDArray[np.float64]
 
@@ -96,6 +96,7 @@ def _sum_by_list(lists: ItemLists, values: Values) -> Values:
     return sums
 
 
+@typed_late
 def rank_metrics(lists: ItemLists, truth: ItemLists, k: int) -> RankMetrics:
     """Return recall, NDCG, hit rate and precision at ``k`` of each query.
 
@@ -123,10 +124,11 @@ def rank_metrics(lists: ItemLists, truth: ItemLists, k: int) -> RankMetrics:
     return metrics_at(lists, truth, [k])[k]
 
 
+@typed_late
 def metrics_at(lists: ItemLists, truth: ItemLists, cutoffs: list[int]) -> dict[int, RankMetrics]:
     """Return :func:`rank_metrics` for several cut-offs, matching lists and truth once."""
-    if any(k < 1 for k in cutoffs):
-        raise ConfigError(f"the cut-offs are {cutoffs}; each must be 1 or more")
+    for k in cutoffs:
+        check_count("a cut-off", k, 1)
     hits, sizes = _match(lists, truth)
     ordered = sorted(set(cutoffs))
     gains = 1.0 / np.log2(np.arange(max([*cutoffs, 1])) + 2.0)

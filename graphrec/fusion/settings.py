@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
+from graphrec.checks import typed_late
 from graphrec.data.lists import ItemLists
 from graphrec.errors import ConfigError, nearest_names
 from graphrec.fusion.fused import FusedLists
@@ -110,6 +111,7 @@ def fusion_class(kind: object) -> type[Fusion] | type[FusionRecipe]:
     return chosen
 
 
+@typed_late
 def fusion_from_dict(settings: Mapping[str, Any]) -> Fusion:
     """Return the fusion that ``to_dict`` described.
 

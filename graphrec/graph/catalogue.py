@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from graphrec.checks import typed
+from graphrec.checks import typed, typed_fields
 from graphrec.data.interactions import Interactions, coalesce
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import DataError
@@ -22,6 +22,7 @@ INTERACTS = "interacts"
 REVERSE_INTERACTS = "rev_interacts"
 
 
+@typed_fields
 @dataclass(frozen=True, slots=True, init=False, eq=False)
 class CatalogueGraph:
     """Items and entities as one typed graph. It holds no users: interactions are joined by :func:`with_users`.

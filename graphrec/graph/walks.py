@@ -28,7 +28,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.checks import as_array, check_rows
+from graphrec.checks import as_array, check_rows, typed_late
 from graphrec.data.lists import indptr_of
 from graphrec.errors import ConfigError, DataError
 from graphrec.graph.adjacency import Adjacency, relation_number
@@ -77,6 +77,7 @@ class _Walker:
         walk(*arrays, first, self.key, self.biases, self.fold, nodes, lengths)
 
 
+@typed_late
 def generate_walks(
     adjacency: Adjacency,
     *,

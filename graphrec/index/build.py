@@ -19,7 +19,7 @@ ScanKind = Literal["quantised", "exact"]
 
 def check_index_kind(kind: str) -> None:
     """Raise ConfigError unless ``kind`` is "hnsw", "exact" or "quantised"."""
-    if kind not in get_args(IndexKind):
+    if not isinstance(kind, str) or kind not in get_args(IndexKind):
         raise ConfigError(f"index is {kind!r}; legal are {', '.join(map(repr, get_args(IndexKind)))}")
 
 

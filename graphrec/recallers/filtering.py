@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from graphrec.checks import typed_late
 from graphrec.contracts.queries import Queries, take_queries
 from graphrec.contracts.recaller import Recaller
 from graphrec.data.leave_out import leave_out
@@ -22,6 +23,7 @@ def _typical_length(lists: ItemLists) -> int:
     return int(np.percentile(lengths, 90)) if len(lengths) > 1 else int(lengths.sum())
 
 
+@typed_late
 def recall_allowed(
     recaller: Recaller,
     queries: Queries,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from graphrec.errors import ConfigError
 from .build import Config, make_fusion, make_recipe, make_rule, spaces_of
 from .sections import TrainConfig
 from .sentences import sentence
+from .toml_files import parsed_toml, toml_text
 
 
 def load_config(source: str | Path | Mapping[str, Any] | Config) -> Config:
@@ -38,20 +38,8 @@ def load_config(source: str | Path | Mapping[str, Any] | Config) -> Config:
             "a mapping with its keys, and a Config"
         )
     path = as_path(source, name="the path of the configuration")
-    return check_config(_toml(path), directory=path.parent, name=str(path))
-
-
-def _toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ConfigError(f"there is no configuration file {str(path)!r}") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read as UTF-8 text ({error})") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: is no TOML: {error}") from error
-    except RecursionError as error:
-        raise ConfigError(f"{path}: holds lists within lists, deeper than can be read") from error
+    raw = parsed_toml(toml_text(path, what="configuration file"), path)
+    return check_config(raw, directory=path.parent, name=str(path))
 
 
 def check_config(raw: Mapping[str, Any], *, directory: Path, name: str = "config") -> Config:

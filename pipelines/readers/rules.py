@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from graphrec.errors import ConfigError, nearest_names
 from graphrec.operations.recipe import Operations
 
 from ..config.build import Config, from_table
+from ..config.toml_files import parsed_toml, toml_text
 from .inputs import Inputs
 from .moments import moment
 
@@ -51,12 +51,7 @@ def read_rules(path: str | Path) -> tuple[Rules, list[str]]:
         If the file is missing, no UTF-8 text, or no TOML or CSV.
     """
     path = as_path(path, name="the file of rules")
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError as error:
-        raise ConfigError(f"there is no file of rules {str(path)!r}") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read as UTF-8 text ({error})") from error
+    text = toml_text(path, what="file of rules")
     entries: list[Entry] = []
     problems: list[str] = []
     for table in _csv(text, path) if path.suffix.lower() == ".csv" else _toml(text, path):
@@ -125,10 +120,7 @@ def _rule(table: _Table) -> Rule:
 
 def _toml(text: str, path: Path) -> Iterator[_Table]:
     """Read ``[[pin]]`` and its like, kind by kind, each with the line of its header."""
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: is no TOML: {error}") from error
+    document = parsed_toml(text, path)
     read = []
     for kind, tables in document.items():
         header = re.compile(rf"^\s*\[\[\s*[\"']?{re.escape(kind)}[\"']?\s*\]\]", re.MULTILINE)
@@ -145,10 +137,10 @@ def _toml(text: str, path: Path) -> Iterator[_Table]:
 def _csv(text: str, path: Path) -> Iterator[_Table]:
     """Read one rule a line; empty cells are left out, lists are divided by ``|``, pairs written ``label=value;…``."""
     lines = csv.reader(text.splitlines())
-    header = [name.strip() for name in next(lines, [])]
+    header = [name.strip() for name in next(_sound(lines, path), [])]
     if "kind" not in header:
         raise ConfigError(f"{path}: the first line names no column 'kind'; found: {', '.join(header) or 'nothing'}")
-    for cells in lines:
+    for cells in _sound(lines, path):
         if not any(cell.strip() for cell in cells) or cells[0].startswith("#"):
             continue
         where = f"{path}, line {lines.line_num}"
@@ -156,6 +148,14 @@ def _csv(text: str, path: Path) -> Iterator[_Table]:
             raise ConfigError(f"{where}: has {len(cells)} cells, the first line names {len(header)} columns")
         values: dict[str, Any] = {name: cell.strip() for name, cell in zip(header, cells, strict=False) if cell.strip()}
         yield _Table(where, values.pop("kind", ""), {name: _cell(name, cell) for name, cell in values.items()})
+
+
+def _sound(lines: Any, path: Path) -> Iterator[list[str]]:
+    """Yield the lines of a CSV file; one that is no CSV ends in a sentence."""
+    try:
+        yield from lines
+    except csv.Error as error:
+        raise ConfigError(f"{path}, line {lines.line_num}: cannot be read as CSV ({error})") from error
 
 
 def _cell(name: str, cell: str) -> object:

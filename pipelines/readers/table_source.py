@@ -39,7 +39,17 @@ def _path_or_frame(value: object) -> object:
     )
 
 
-class TableSource(BaseModel):
+class _OneSentence(type(BaseModel)):  # type: ignore[misc]  # pydantic's metaclass has no public name
+    """What a table may not have is a sentence of ours where somebody makes one, as it is in a configuration."""
+
+    def __call__(cls, *args: Any, **settings: Any) -> Any:
+        try:
+            return super().__call__(*args, **settings)
+        except ValidationError as error:
+            raise ConfigError(sentence(error, cls)) from error  # type: ignore[arg-type]  # a model is its instance
+
+
+class TableSource(BaseModel, metaclass=_OneSentence):
     """A table and how to read it. Frozen; each kind of table adds the settings that it alone has.
 
     Parameters

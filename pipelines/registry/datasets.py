@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
+import lzma
 import os
 import shutil
 import sys
 import zipfile
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from graphrec.data.files import file_sha256
+from graphrec.data.limits import Expansion, Limits
 from graphrec.data.scratch import written_whole
-from graphrec.errors import FetchError
+from graphrec.errors import DataError, FetchError
 
 from ..readers.table_source import InteractionsSource
-from .download import MAX_BYTES, Progress, download, fits
+from .download import CHUNK_BYTES, MAX_BYTES, Progress, download, fits
 from .registry import DataFile, Dataset, Member, datasets_directory, find_dataset, load_registry
 
 __all__ = ["Fetched", "cache_directory", "datasets_directory", "fetch", "find_dataset", "load_registry"]
@@ -145,7 +148,7 @@ def _read_record(directory: Path) -> dict[str, str]:
     try:
         record = json.loads((directory / _RECORD).read_text(encoding="utf-8"))
         return {str(name): str(sha256) for name, sha256 in record.items()}
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         # No record, or a broken one: the files are checked or fetched anew.
         return {}
 
@@ -229,18 +232,31 @@ def unzip(archive: Path, members: Iterable[Member], directory: Path) -> dict[str
     Raises
     ------
     FetchError
-        If the archive is no zip file, lacks a member, or a hash is wrong.
+        If the archive is no zip file, is encrypted, lacks a member, unpacks beyond the limits, cannot be unpacked for
+        lack of space, or a hash is wrong.
     """
     hashes: dict[str, str] = {}
     try:
         with zipfile.ZipFile(archive) as opened:
             for member in members:
                 with written_whole(directory / member.name) as part:
+                    place = f"{archive}, entry {member.path!r}"
+                    expansion = Expansion(place, opened.getinfo(member.path).compress_size, Limits())
                     with opened.open(member.path) as packed, part.open("wb") as out:
-                        shutil.copyfileobj(packed, out)
+                        while piece := packed.read(CHUNK_BYTES):
+                            expansion.add(len(piece))
+                            out.write(piece)
                     hashes[member.name] = _check(part, member.sha256)
     except KeyError as error:
         raise FetchError(f"{archive} has no entry {error.args[0]!r}") from error
-    except (zipfile.BadZipFile, NotImplementedError, EOFError) as error:
-        raise FetchError(f"{archive} is not a sound zip file ({error})") from error
+    except (zipfile.BadZipFile, NotImplementedError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
+        # A DataError, of what expands too far, is a ValueError: its sentence stands as it is.
+        said = str(error) if isinstance(error, DataError) else f"{archive} is not a sound zip file ({error})"
+        raise FetchError(said) from error
+    except RuntimeError as error:  # of zipfile, which has no class for it
+        raise FetchError(f"{archive} is encrypted; unpack it, and give the files with --from DIR") from error
+    except FetchError:
+        raise
+    except OSError as error:
+        raise FetchError(f"{archive} cannot be unpacked into {directory}: {error.strerror or error}") from error
     return hashes
