@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
-from numbers import Integral
 
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.checks import check_count, typed
+from graphrec.checks import check_count, typed_late
 from graphrec.data.interactions import Interactions, histories, take
 from graphrec.data.lists import ItemLists, entries_where
 from graphrec.errors import ConfigError, DataError
@@ -29,7 +28,7 @@ class Split:
     settings: dict[str, object]
 
 
-@typed
+@typed_late
 def split_by_time(interactions: Interactions, *, test_share: float = 0.2, cut: int | str | date | None = None) -> Split:
     """Return the split at one moment for all users: training ends before it, test begins at it.
 
@@ -70,7 +69,7 @@ def split_by_time(interactions: Interactions, *, test_share: float = 0.2, cut: i
     return _finish(take(interactions, ~later), take(interactions, later), settings)
 
 
-@typed
+@typed_late
 def split_leave_last(interactions: Interactions, *, n: int = 1) -> Split:
     """Return the split that holds out each user's last ``n`` items, all events of those pairs included.
 
@@ -93,7 +92,7 @@ def split_leave_last(interactions: Interactions, *, n: int = 1) -> Split:
     return _by_pairs(interactions, history, held, {"kind": "leave-last", "n": n, "order": order})
 
 
-@typed
+@typed_late
 def split_by_ratio(interactions: Interactions, *, test_share: float = 0.2, seed: int) -> Split:
     """Return the split that holds out a random share of each user's items, all events of those pairs included.
 
@@ -120,7 +119,7 @@ def split_by_ratio(interactions: Interactions, *, test_share: float = 0.2, seed:
     return _by_pairs(interactions, history, held, {"kind": "ratio", "test_share": test_share, "seed": seed})
 
 
-@typed
+@typed_late
 def split_given(train: Interactions, test: Interactions) -> Split:
     """Return the split that files already made; test events of pairs in ``train`` are dropped and counted.
 
@@ -137,7 +136,7 @@ def split_given(train: Interactions, test: Interactions) -> Split:
     return _finish(train, test, {"kind": "given"})
 
 
-@typed
+@typed_late
 def held_out(train: Interactions, test: Interactions) -> ItemLists:
     """Return each user's truth: the distinct items of ``test`` that are not in ``train``, with summed weights.
 
@@ -220,8 +219,10 @@ def _closest_cut(times: npt.NDArray[np.int64], test_share: float) -> int:
 def _seconds(cut: int | str | date) -> int:
     """Return a cut as seconds UTC."""
     try:
-        if isinstance(cut, Integral) and not isinstance(cut, bool):
-            return int(_at(int(cut)).timestamp())
+        if isinstance(cut, bool):
+            raise ValueError("a truth value is no moment")
+        if isinstance(cut, int | np.integer):
+            return int(_at(cut).timestamp())
         moment = datetime.fromisoformat(cut) if isinstance(cut, str) else cut
         if isinstance(moment, date) and not isinstance(moment, datetime):
             moment = datetime.combine(moment, time())

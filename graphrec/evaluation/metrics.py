@@ -19,10 +19,10 @@ import numba as nb
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.checks import check_count, check_length, typed_late
+from graphrec.checks import check_length, typed_late
 from graphrec.data.interactions import Interactions, coalesce
 from graphrec.data.lists import ItemLists, truncate
-from graphrec.errors import DataError
+from graphrec.errors import ConfigError, DataError
 
 Values = npt.NDArray[np.float64]
 
@@ -127,8 +127,8 @@ def rank_metrics(lists: ItemLists, truth: ItemLists, k: int) -> RankMetrics:
 @typed_late
 def metrics_at(lists: ItemLists, truth: ItemLists, cutoffs: list[int]) -> dict[int, RankMetrics]:
     """Return :func:`rank_metrics` for several cut-offs, matching lists and truth once."""
-    for k in cutoffs:
-        check_count("a cut-off", k, 1)
+    if not all(isinstance(k, int | np.integer) and k >= 1 for k in cutoffs):
+        raise ConfigError(f"the cut-offs are {cutoffs}; each must be a whole number of 1 or more")
     hits, sizes = _match(lists, truth)
     ordered = sorted(set(cutoffs))
     gains = 1.0 / np.log2(np.arange(max([*cutoffs, 1])) + 2.0)

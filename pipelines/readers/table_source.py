@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import polars as pl
 import pyarrow as pa
@@ -24,6 +24,11 @@ from graphrec.errors import ConfigError, nearest_names
 
 from ..config.sentences import sentence
 
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass as _ModelMeta
+else:  # it has no public name
+    _ModelMeta = type(BaseModel)
+
 TimeUnit = Literal["s", "ms", "us", "ns"]
 
 
@@ -39,10 +44,10 @@ def _path_or_frame(value: object) -> object:
     )
 
 
-class _OneSentence(type(BaseModel)):  # type: ignore[misc]  # pydantic's metaclass has no public name
+class _OneSentence(_ModelMeta):
     """What a table may not have is a sentence of ours where somebody makes one, as it is in a configuration."""
 
-    def __call__(cls, *args: Any, **settings: Any) -> Any:
+    def __call__(cls, *args: Any, **settings: Any) -> Any:  # noqa: N805 - of a metaclass
         try:
             return super().__call__(*args, **settings)
         except ValidationError as error:

@@ -11,6 +11,7 @@ import inspect
 import math
 import random
 import re
+import warnings
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
@@ -84,7 +85,9 @@ def faults(name: str, seed: int, rounds: int = ROUNDS) -> Iterator[str]:
             else:
                 arguments[parameter.name] = rng.choice(values)
         try:
-            function(*positional, **arguments)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of numbers that numpy finds large
+                function(*positional, **arguments)
         except GraphRecError as error:
             if len(str(error)) >= LONGEST or "\n" in str(error):
                 yield f"{name}({shown(arguments)}): {len(str(error))} characters: {str(error)[:400]}"

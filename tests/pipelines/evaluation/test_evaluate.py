@@ -359,7 +359,7 @@ def test_it_runs_from_a_source_tree_that_is_not_installed(monkeypatch: pytest.Mo
 
 def test_bad_arguments() -> None:
     data, split, channels = world()
-    with pytest.raises(ConfigError, match=r"a cut-off is 0"):
+    with pytest.raises(ConfigError, match=r"cut-offs are \[0\]"):
         run(data, split, channels, k=[0])
     with pytest.raises(ConfigError, match="no channel"):
         run(data, split, {})
