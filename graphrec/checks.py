@@ -192,6 +192,8 @@ def typed_late(function: Callable[P, T]) -> Callable[P, T]:
     def checked(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return function(*args, **kwargs)
+        except GraphRecError:
+            raise
         except Exception as error:
             try:
                 wrong = complaint(signature.bind(*args, **kwargs).arguments)
