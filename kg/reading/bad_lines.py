@@ -13,7 +13,7 @@ from graphrec.escapes import json_text
 OnError = Literal["reject", "raise"]
 # The share is judged on the way only once this many lines have been seen.
 _EARLY = 10_000
-_SHOWN = 100
+_SHOWN = 60
 
 
 @dataclass(slots=True)
