@@ -125,16 +125,16 @@ def hostile_files(seed: int) -> Iterator[tuple[str, str, bytes]]:
     """Yield (kind, extension, content) of some hundred files; sizes and mutations follow from the seed."""
     rng = random.Random(seed)
     for name, (extension, make) in DEEP.items():
-        text = make(rng.randint(5_000, 200_000)).encode()
-        yield f"deep {name}", extension, text
-        yield f"deep {name}, cut", extension, text[: rng.randint(len(text) // 2, len(text))]
+        deep = make(rng.randint(5_000, 200_000)).encode()
+        yield f"deep {name}", extension, deep
+        yield f"deep {name}, cut", extension, deep[: rng.randint(len(deep) // 2, len(deep))]
     for name, (extension, make) in MANY.items():
         yield f"many {name}", extension, make(rng.randint(20_000, 60_000)).encode()
     for name, (extension, make) in LONG.items():
         packed = rng.choice(list(PACKERS))
         yield f"long {name}", extension + packed, PACKERS[packed](make(rng.randint(17, 20) << 20).encode())
-    for name, (extension, data) in ODD.items():
-        yield name, extension, data
+    for name, (extension, odd) in ODD.items():
+        yield name, extension, odd
     for extension, text in DOCUMENTS.items():
         data = bytearray(text.encode())
         for _ in range(rng.randint(1, 12)):
