@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,20 +32,17 @@ Rows = npt.NDArray[np.int32]
 class Voice:
     """A channel that may give the reason for an item.
 
-    ``texts`` are the parts of its template around ``places``, which stand for what differs from item to item.
+    ``template`` is its sentence with a ``%s`` for each of ``places``, which stand for what differs from item to item.
     """
 
     name: str
     recaller: Recaller
-    texts: tuple[str, ...]
+    template: str
     places: tuple[str, ...]
 
-    def sentence(self, values: Sequence[str | None]) -> str | None:
+    def sentence(self, values: tuple[str | None, ...]) -> str | None:
         """Return the template with ``values`` in its places; None where one of them is None."""
-        if None in values:
-            return None
-        filled = [part for pair in zip(self.texts, map(str, values), strict=False) for part in pair]
-        return "".join([*filled, self.texts[-1]])
+        return None if None in values else self.template % values
 
 
 def explain(
@@ -102,14 +99,15 @@ def explain_fallback(state: State, places: Rows) -> list[str | None]:
     recaller = state.bundle.channels.get(state.ranked)
     popular = f"widely {verb}"
     voice = None if recaller is None else _voice(state.ranked, recaller, verb)
-    ranked = popular if voice is None or voice.places else voice.texts[0]
+    ranked = popular if voice is None or voice.places else voice.sentence(())
     return [ranked if place < state.n_ranked else popular for place in places.tolist()]
 
 
 def _voice(name: str, recaller: Recaller, verb: str) -> Voice:
     """Return a channel with its template in parts; the verb is the same for all items and filled in here."""
     parts = _PLACE.split(recaller.reason.replace("{verb}", verb))
-    return Voice(name, recaller, tuple(parts[::2]), tuple(parts[1::2]))
+    template = "%s".join(text.replace("%", "%%") for text in parts[::2])
+    return Voice(name, recaller, template, tuple(parts[1::2]))
 
 
 def _evidence(voice: Voice, queries: Queries, rows: Rows) -> Evidence:
@@ -151,17 +149,14 @@ def _sentences(
         else:
             columns[name] = _paths(state, evidence, places, labels)
     if not columns:
-        return [voice.texts[0]] * len(places)
+        return [voice.sentence(())] * len(places)
     return [voice.sentence(values) for values in zip(*(columns[name] for name in voice.places), strict=True)]
 
 
 def _look_up(state: State, evidence: Evidence, labels: dict[int, str]) -> None:
-    """Add the names of all nodes that evidence speaks of to ``labels``."""
+    """Add the names of all nodes that evidence holds to ``labels``."""
     missing = list({*evidence.sources.tolist(), *evidence.paths.nodes.tolist()} - labels.keys() - {-1})
-    if missing:
-        graph = state.bundle.catalogue
-        names = graph.labels.take(np.array(missing)).to_pylist()
-        labels |= {node: graph.label(node) if name is None else name for node, name in zip(missing, names, strict=True)}
+    labels |= zip(missing, state.names.look_up(missing), strict=True)
 
 
 def _vias(recaller: Recaller, via: Rows, places: list[int]) -> list[str | None]:

@@ -15,6 +15,7 @@ from graphrec.data.sequences import distinct_counts
 from graphrec.errors import BundleError, ConfigError
 from graphrec.fusion.settings import Fusion, fusion_from_dict
 
+from .names import NodeNames
 from .paths import all_relation_words
 
 POPULARITY = "popularity"
@@ -42,6 +43,8 @@ class State:
         Ids that may not be recalled; the bundle need not know them.
     pool : ndarray
         (n_items,) bool: the bundle's pool without what is taken down. Worked out.
+    names : NodeNames
+        Names of items and entities. Made here.
     """
 
     bundle: Bundle
@@ -52,6 +55,7 @@ class State:
     words: tuple[str, ...]
     taken_down: frozenset[str] = frozenset()
     pool: npt.NDArray[np.bool_] = field(init=False)
+    names: NodeNames = field(init=False)
 
     def __post_init__(self) -> None:
         pool = self.bundle.pool
@@ -60,6 +64,7 @@ class State:
             pool = pool.copy()
             pool[rows] = False
         object.__setattr__(self, "pool", pool)
+        object.__setattr__(self, "names", NodeNames(self.bundle.catalogue))
 
     @property
     def version(self) -> str:

@@ -14,7 +14,7 @@ from graphrec.data.lists import ItemLists
 from graphrec.errors import DataError
 
 _DTYPES = {"indptr": np.dtype(np.int64), "items": np.dtype(np.int32), "scores": np.dtype(np.float32)}
-_BOUNDS, _ROW, _SCORE, _TWICE, _LEFT_OUT = 1, 2, 3, 4, 5
+_BOUNDS, _ROW, _SCORE, _TWICE, _LEFT_IN, _LONG = range(1, 7)
 
 
 def check_answer(answer: object, n: int, *, n_items: int) -> None:
@@ -59,14 +59,14 @@ def check_filtered_answer(
     allowed : ndarray
         (n_items,) bool: items that may be there.
     """
-    check_answer(answer, n, n_items=len(allowed))
     lists = _well_formed(answer, n)
-    if n and int(lists.lengths.max()) > k:
-        where = int(lists.lengths.argmax())
-        raise DataError(f"list {where} of the answer has {lists.lengths[where]} entries; at most {k} are wanted")
-    place = _first_left_out(lists.indptr, lists.items, exclude.indptr, exclude.items, allowed)
-    if place >= 0:
-        raise DataError(_sentence(lists, _LEFT_OUT, place, len(allowed)))
+    fault, place = _first_fault(lists.indptr, lists.items, lists.scores, allowed.size)
+    if not fault:
+        fault, place = _first_left_in(lists.indptr, lists.items, k, exclude.indptr, exclude.items, allowed)
+    if fault == _LONG:
+        raise DataError(f"list {place} of the answer has {lists.lengths[place]} entries; at most {k} are wanted")
+    if fault:
+        raise DataError(_sentence(lists, fault, place, allowed.size))
 
 
 def _well_formed(answer: object, n: int) -> ItemLists:
@@ -100,7 +100,7 @@ def _sentence(lists: ItemLists, fault: int, place: int, n_items: int) -> str:
         _ROW: f"{where} holds item row {item}; legal rows are 0 to {n_items - 1}",
         _SCORE: f"{where} gives item row {item} the score {score}; scores must be finite",
         _TWICE: f"{where} holds item row {item} twice; each item stands in a list once",
-        _LEFT_OUT: f"{where} holds item row {item}, which was seen, is excluded, or is not in the pool",
+        _LEFT_IN: f"{where} holds item row {item}, which was seen, is excluded, or is not in the pool",
     }[fault]
 
 
@@ -136,22 +136,25 @@ def _first_fault(
 
 
 @nb.njit(nogil=True, cache=True)
-def _first_left_out(
+def _first_left_in(
     indptr: npt.NDArray[np.int64],
     items: npt.NDArray[np.int32],
+    k: int,
     exclude_indptr: npt.NDArray[np.int64],
     exclude_items: npt.NDArray[np.int32],
     allowed: npt.NDArray[np.bool_],
-) -> int:  # pragma: no cover - compiled
-    """Return where the first entry is that may not be there; -1 where there is none."""
+) -> tuple[int, int]:  # pragma: no cover - compiled
+    """Return the kind and place of the first list that is too long or entry that may not be there, as above."""
     excluded = np.zeros((allowed.size >> 6) + 1, dtype=np.uint64)
     for i in range(indptr.size - 1):
+        if indptr[i + 1] - indptr[i] > k:
+            return _LONG, i
         for p in range(exclude_indptr[i], exclude_indptr[i + 1]):
             excluded[exclude_items[p] >> 6] |= np.uint64(1) << np.uint64(exclude_items[p] & 63)
         for p in range(indptr[i], indptr[i + 1]):
             bit = np.uint64(1) << np.uint64(items[p] & 63)
             if not allowed[items[p]] or excluded[items[p] >> 6] & bit:
-                return p
+                return _LEFT_IN, p
         for p in range(exclude_indptr[i], exclude_indptr[i + 1]):
             excluded[exclude_items[p] >> 6] = 0
-    return -1
+    return 0, 0

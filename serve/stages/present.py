@@ -45,9 +45,7 @@ def fallback_name(state: State, candidates: Candidates) -> str | None:
 
 def titles(state: State, rows: npt.NDArray[np.int32]) -> list[str]:
     """Return the titles of items; the id where there is none."""
-    graph = state.bundle.catalogue
-    labels = graph.labels.take(rows).to_pylist()
-    return [graph.label(row) if label is None else label for row, label in zip(rows.tolist(), labels, strict=True)]
+    return state.names.look_up(rows.tolist())
 
 
 def why_empty(state: State, request: Request) -> str:

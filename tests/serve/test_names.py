@@ -1,0 +1,30 @@
+"""Names of nodes, looked up again and again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from graphrec.serve import Engine, names
+from graphrec.serve.names import NodeNames
+from tests.serve.test_engine import changed
+
+
+@pytest.mark.parametrize("kept", [0, 2, 1000])
+def test_names_are_the_labels_whatever_was_looked_up_before(
+    engine: Engine, kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(names, "_KEPT", kept)
+    graph = engine.bundle.catalogue
+    looked_up = NodeNames(graph)
+    for nodes in ([3, 0, 3], [], [11, 3, 1, 0], list(range(len(graph.labels))), [5]):
+        assert looked_up.look_up(nodes) == [graph.label(node) for node in nodes]
+        assert len(looked_up._known) <= kept + len(graph.labels)
+
+
+def test_a_verb_with_a_percent_sign_is_shown_as_it_stands(engine: Engine) -> None:
+    manifest = replace(engine.bundle.manifest, wording={"verb": "100 % read, %s"})
+    said = changed(engine, manifest=manifest).recall("r0", k=9, explain=True)
+    assert any("100 % read, %s" in str(item.explanation) for item in said.items)
+    assert not any("%%" in str(item.explanation) for item in said.items)
