@@ -22,6 +22,8 @@ T = TypeVar("T")
 
 # What stands in a path for a byte that is no UTF-8.
 _surrogate = re.compile("[\ud800-\udfff]")
+# Float32 holds the sum of the squares of a hundred million such weights.
+MOST_WEIGHT = 1e15
 # Values looked at together.
 _CHECKED = 1 << 22
 
@@ -53,8 +55,19 @@ def as_array(values: npt.ArrayLike, dtype: npt.DTypeLike, *, name: str, ndim: in
                 raise DataError(
                     f"{name} holds values from {low} to {high}; {target} holds {limits.min} to {limits.max}"
                 )
-        array = array.astype(target)
+        array = _cast(array, target, name=name)
     return np.ascontiguousarray(array)
+
+
+def _cast(array: npt.NDArray[Any], target: np.dtype[Any], *, name: str) -> npt.NDArray[Any]:
+    """Return the array in another dtype; raise DataError where a finite number would become infinite."""
+    with np.errstate(over="ignore"):
+        cast: npt.NDArray[Any] = array.astype(target)
+    if array.dtype.kind == target.kind == "f" and array.dtype.itemsize > target.itemsize:
+        lost = np.isinf(cast) & np.isfinite(array)
+        if lost.any():
+            raise DataError(f"{name} holds {array[lost][0]:g}; {target} holds up to {np.finfo(target).max:.3g}")
+    return cast
 
 
 def as_path(value: object, *, name: str, also: str = "") -> Path:
@@ -135,6 +148,15 @@ def check_finite(values: npt.NDArray[Any], *, name: str) -> None:
         where = (start + row, *rest)
         place = ", ".join(map(str, where))
         raise DataError(f"{name}[{place}] is {values[where]}; every value must be finite")
+
+
+def check_weights(weights: npt.NDArray[Any], *, name: str) -> None:
+    """Raise DataError unless every weight is finite and at most 1e15 either way: sums of their squares stay finite."""
+    check_finite(weights, name=name)
+    largest = max(float(weights.max(initial=0)), -float(weights.min(initial=0)))
+    if largest > MOST_WEIGHT:
+        where = int(np.argmax(np.abs(weights) > MOST_WEIGHT))
+        raise DataError(f"{name}[{where}] is {weights[where]:g}; a weight is at most {MOST_WEIGHT:g} either way")
 
 
 def check_indptr(indptr: npt.NDArray[np.int64], m: int, *, name: str) -> None:

@@ -69,10 +69,12 @@ class Engine:
         verify: bool = True,
         list_depth: int = LIST_DEPTH,
         channel_timeout_s: float = TIMEOUT_S,
+        in_memory: bool = False,
     ) -> None:
         self._path = path
         self._state = state
         self._verify = verify
+        self._in_memory = in_memory
         self._list_depth = list_depth
         self._timeout_s = channel_timeout_s
         self._down_by_call: frozenset[str] = frozenset()
@@ -106,6 +108,7 @@ class Engine:
         verify: bool = True,
         list_depth: int = LIST_DEPTH,
         channel_timeout_s: float = TIMEOUT_S,
+        in_memory: bool = False,
     ) -> Self:
         """Open a bundle, or the version that ``path/current`` points at; ``path/taken-down.txt`` is read too.
 
@@ -124,6 +127,10 @@ class Engine:
         channel_timeout_s : float, default 10.0
             Seconds after which a channel is left out where a request has no deadline and ``threads`` is 2 or more.
             In a batch each further query adds 0.1 s.
+        in_memory : bool, default False
+            Copy all arrays into memory, so that nothing done to a file of the bundle reaches this engine. By default
+            they are mapped: quicker to open and shared between processes, but a file that is cut short in place ends
+            the process, so files of a bundle are replaced, never written into.
 
         Raises
         ------
@@ -131,7 +138,7 @@ class Engine:
             If the bundle, or ``taken-down.txt``, cannot be used; the sentence names the file.
         ConfigError
             If ``path`` is no path, ``threads`` or ``list_depth`` no whole number of 1 or more, ``channel_timeout_s`` no
-            number above 0, or ``warm`` or ``verify`` no bool.
+            number above 0, or another argument no bool.
 
         Notes
         -----
@@ -145,7 +152,8 @@ class Engine:
         read_flag("verify", verify)
         read_count("list_depth", list_depth)
         read_duration("channel_timeout_s", channel_timeout_s)
-        state = load_state(path, verify=verify)
+        read_flag("in_memory", in_memory)
+        state = load_state(path, verify=verify, in_memory=in_memory)
         engine = cls(
             Path(path),
             state,
@@ -153,6 +161,7 @@ class Engine:
             verify=verify,
             list_depth=list_depth,
             channel_timeout_s=channel_timeout_s,
+            in_memory=in_memory,
         )
         engine._read_taken_down()
         if warm:
@@ -457,7 +466,7 @@ class Engine:
             self._read_taken_down()
             if find_bundle(self._path) == self._state.bundle.path:
                 return False
-            state = load_state(self._path, verify=self._verify)
+            state = load_state(self._path, verify=self._verify, in_memory=self._in_memory)
             self._warm(state)
             with self._swapping:
                 self._swap(state)

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from graphrec.checks import MOST_WEIGHT
 from graphrec.contracts.queries import Queries
 from graphrec.data.lists import indptr_of, item_lists
 from graphrec.data.sequences import Sequences, joined, slice_sequences, take_sequences, with_lengths
@@ -26,7 +27,6 @@ Rows = npt.NDArray[np.int32]
 Weights = npt.NDArray[np.float32]
 
 _NO_ROWS: Rows = np.empty(0, dtype=np.int32)
-_LARGEST_WEIGHT = float(np.finfo(np.float32).max)
 _LONGEST_S = 86_400.0
 _LONGEST_DEADLINE_MS = 1e3 * _LONGEST_S
 
@@ -294,10 +294,9 @@ def _live(items: Vocabulary, history: object) -> tuple[Rows, Weights, int]:
     for entry in _sequence(history, "history"):
         external, weight = entry if isinstance(entry, tuple) and len(entry) == 2 else (entry, 1.0)
         row = items.get(_entry("history", external))
-        if not _is_number(weight, most=_LARGEST_WEIGHT):
-            raise ConfigError(
-                f"history gives {external!r} the weight {weight!r}; it must be a finite number of 32 bits"
-            )
+        if not _is_number(weight, most=MOST_WEIGHT):
+            legal = f"a finite number, at most {MOST_WEIGHT:g} either way"
+            raise ConfigError(f"history gives {external!r} the weight {weight!r}; it must be {legal}")
         if row < 0:
             unknown += 1
             continue

@@ -12,7 +12,6 @@ from graphrec.bundle import Bundle, open_bundle
 from graphrec.contracts.queries import Queries
 from graphrec.data.lists import empty_lists
 from graphrec.data.sequences import distinct_counts
-from graphrec.errors import BundleError, ConfigError
 from graphrec.fusion.settings import Fusion, fusion_from_dict
 
 from .names import NodeNames
@@ -72,19 +71,16 @@ class State:
         return self.bundle.path.name
 
 
-def load_state(path: str | Path, *, verify: bool = True) -> State:
-    """Open a bundle for service.
+def load_state(path: str | Path, *, verify: bool = True, in_memory: bool = False) -> State:
+    """Open a bundle for service: every check of it is made by ``open_bundle``.
 
     Raises
     ------
     BundleError
         If the bundle cannot be used.
     """
-    bundle = open_bundle(path, verify=verify)
-    try:
-        fusion = fusion_from_dict(bundle.fusion)
-    except ConfigError as error:
-        raise BundleError(f"bundle {str(bundle.path)!r}: {error}") from error
+    bundle = open_bundle(path, verify=verify, in_memory=in_memory)
+    fusion = fusion_from_dict(bundle.fusion)
     # The dictionaries from ids to rows are made here, not within the first request.
     for vocabulary in (bundle.users, bundle.items):
         vocabulary.get("")

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
 
-from graphrec.data.files import map_array
+from graphrec.data.files import copies_wanted, map_array
 from graphrec.errors import BundleError
 
 _COLUMN = "text"
+# Folders within each other; a bundle of ours has 4.
+_DEEPEST = 16
 
 
 def array_header(path: Path) -> tuple[str, tuple[int, ...]]:
@@ -28,7 +31,7 @@ def write_strings(path: Path, strings: pa.LargeStringArray) -> None:
 
 
 def read_strings(path: Path) -> pa.LargeStringArray:
-    """Return the array that :func:`write_strings` wrote, memory-mapped.
+    """Return the array that :func:`write_strings` wrote; memory-mapped where arrays are.
 
     Raises
     ------
@@ -36,30 +39,59 @@ def read_strings(path: Path) -> pa.LargeStringArray:
         If the file is missing or no Arrow file of one string column.
     """
     try:
-        with pa.memory_map(str(path)) as source:
+        with pa.memory_map(str(path)) as mapped:
+            source = pa.py_buffer(mapped.read()) if copies_wanted() else mapped
             table = pa.ipc.open_file(source).read_all()
-        column = table.column(_COLUMN).combine_chunks().cast(pa.large_string())
-        column.validate(full=True)
-    except (OSError, KeyError, pa.ArrowException) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        if table.schema.names != [_COLUMN] or table.schema.field(0).type != pa.large_string():
+            raise pa.ArrowInvalid(f"its columns are {table.schema.to_string()[:80]!r}")
+        table.validate(full=True)
+        column = table.column(_COLUMN).combine_chunks()
+    except (OSError, ValueError, KeyError, MemoryError, pa.ArrowException) as error:
+        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise BundleError(f"{path.name} cannot be read as Arrow strings: {reason}") from error
     return column
 
 
-def walk_files(directory: Path) -> Iterator[str]:
+def open_plain(path: Path) -> int:
+    """Open a plain file for reading, and nothing else: a link is not followed, a pipe not waited for.
+
+    Raises
+    ------
+    OSError
+        If it cannot be opened.
+    BundleError
+        If it is no plain file.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise BundleError(f"{shown(path.name)} is no plain file; a bundle holds plain files only")
+    return handle
+
+
+def shown(name: str) -> str:
+    """Return the name of a file as it may stand in a sentence: with escapes where it cannot be printed."""
+    return name if name.isprintable() else repr(name)
+
+
+def walk_files(directory: Path, *, depth: int = _DEEPEST) -> Iterator[str]:
     """Yield the relative path (with ``/``) of every file below ``directory``, in order of name.
 
     Raises
     ------
     BundleError
-        At a symbolic link or anything else that is neither file nor directory.
+        At a symbolic link or anything else that is neither file nor directory, and at folders 16 deep.
     """
-    for entry in sorted(os.scandir(directory), key=lambda one: one.name):
+    if depth == 0:
+        raise BundleError(f"{shown(directory.name)} stands {_DEEPEST} folders deep; a bundle holds no such folders")
+    with os.scandir(directory) as scanned:
+        entries = sorted(scanned, key=lambda entry: entry.name)
+    for entry in entries:
         if entry.is_symlink() or not (entry.is_file() or entry.is_dir()):
             what = "a symbolic link" if entry.is_symlink() else "neither a file nor a directory"
-            raise BundleError(f"{entry.name} is {what}; a bundle holds plain files only")
+            raise BundleError(f"{shown(entry.name)} is {what}; a bundle holds plain files only")
         if entry.is_dir():
-            yield from (f"{entry.name}/{name}" for name in walk_files(Path(entry.path)))
+            yield from (f"{entry.name}/{name}" for name in walk_files(Path(entry.path), depth=depth - 1))
         else:
             yield entry.name
 

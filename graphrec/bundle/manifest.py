@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
+from graphrec.bundle.files import open_plain, shown
+from graphrec.data.files import MAX_JSON_BYTES, parse_json
 from graphrec.errors import BundleError
 
 # 2: kg-neighbours keeps what its paths give.
 FORMAT = 2
 MANIFEST = "manifest.json"
 CHECKSUM = "checksum"
+# Of a channel, and so of its folder.
+CHANNEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 T = TypeVar("T")
 
@@ -125,9 +132,12 @@ def read_manifest(directory: Path) -> Manifest:
     """
     where = f"bundle {str(directory)!r}: {MANIFEST}"
     try:
-        data = (directory / MANIFEST).read_bytes()
+        with os.fdopen(open_plain(directory / MANIFEST), "rb") as file:
+            data = file.read(MAX_JSON_BYTES + 1)
     except OSError as error:
         raise BundleError(f"{where} cannot be read: {error.strerror}") from error
+    except BundleError as error:
+        raise BundleError(f"bundle {str(directory)!r}: {error}") from error
     document = _parse(data, where)
     number = document.get("format")
     if not isinstance(number, int) or isinstance(number, bool) or number < 1:
@@ -148,8 +158,8 @@ def read_manifest(directory: Path) -> Manifest:
 def _parse(data: bytes, where: str) -> dict[str, Any]:
     """Return the JSON object in ``data``."""
     try:
-        document = json.loads(data.decode("utf-8"))
-    except (ValueError, RecursionError) as error:
+        document = parse_json(data)
+    except ValueError as error:
         raise BundleError(f"{where} is damaged: no JSON ({error}); take the bundle from its source again") from error
     if not isinstance(document, dict):
         raise BundleError(f"{where} holds a JSON {type(document).__name__}; it must hold an object")
@@ -166,6 +176,7 @@ def _manifest(document: Mapping[str, Any], where: str) -> Manifest:
     for section in ("vocabularies", "channels"):
         for name in mapping[section]:
             _field(mapping[section], name, dict, f"{where}: {section}")
+    _check_names(mapping, where)
     return Manifest(
         created=_field(document, "created", str, where),
         graphrec=_field(document, "graphrec", str, where),
@@ -175,28 +186,50 @@ def _manifest(document: Mapping[str, Any], where: str) -> Manifest:
     )
 
 
+def _check_names(mapping: Mapping[str, Mapping[str, Any]], where: str) -> None:
+    """Raise where a channel's name is no folder's name, or words, versions or audits are of another type."""
+    for name, entry in mapping["channels"].items():
+        if not CHANNEL_NAME.fullmatch(name):
+            raise BundleError(f"{where} names a channel {name[:80]!r}; letters, digits, '-', '_' and '.' are legal")
+        _field(entry, "kind", str, f"{where}: channels: {name}")
+    for section, wanted in (("wording", str), ("libraries", str), ("audits", (int, float))):
+        for name, value in mapping[section].items():
+            if not isinstance(value, wanted) or isinstance(value, bool):
+                what = "a text" if wanted is str else "a number"
+                raise BundleError(f"{where}: {section} has {type(value).__name__} for {name[:80]!r}; it must be {what}")
+
+
 def _entry(name: str, files: Mapping[str, Any], where: str) -> FileEntry:
     """Return one file's entry; its path may not leave the bundle."""
     parts = name.split("/")
     if "\\" in name or "\0" in name or any(part in ("", ".", "..") for part in parts) or name == MANIFEST:
-        raise BundleError(f"{where} names the file {name!r}; paths must be relative and stay inside the bundle")
+        raise BundleError(f"{where} names the file {name[:80]!r}; paths must be relative and stay inside the bundle")
     raw = _field(files, name, dict, f"{where}: files")
-    place = f"{where}: files: {name}"
-    shape = raw.get("shape")
-    return FileEntry(
-        sha256=_field(raw, "sha256", str, place),
-        size_bytes=_field(raw, "size_bytes", int, place),
-        kind=_field(raw, "kind", str, place),
-        dtype=raw.get("dtype"),
-        shape=None if shape is None else tuple(shape),
-    )
+    place = f"{where}: files: {shown(name[:200])}"
+    sha256, kind = _field(raw, "sha256", str, place), _field(raw, "kind", str, place)
+    if not _SHA256.fullmatch(sha256):
+        raise BundleError(f"{place} has the sha256 {sha256[:80]!r}; it must be 64 hexadecimal digits")
+    if kind != kind_of(name):
+        raise BundleError(f"{place} is of kind {kind[:80]!r}; by its name it is of kind {kind_of(name)!r}")
+    dtype = shape = None
+    if kind == "array":
+        dtype, sizes = _field(raw, "dtype", str, place), _field(raw, "shape", list, place)
+        shape = tuple(_count(size, f"{place}: shape") for size in sizes)
+    return FileEntry(sha256, _count(raw.get("size_bytes"), f"{place}: size_bytes"), kind, dtype, shape)
+
+
+def _count(value: object, where: str) -> int:
+    """Return a whole number of 0 or more."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise BundleError(f"{where} has {type(value).__name__} {value!r:.80}; it must be a whole number of 0 or more")
+    return value
 
 
 def _field(document: Mapping[str, Any], name: str, wanted: type[T], where: str) -> T:
     """Return ``document[name]``, which must be a ``wanted``."""
     value = document.get(name)
     if not isinstance(value, wanted):
-        raise BundleError(f"{where} has {type(value).__name__} for {name!r}; it must be {wanted.__name__}")
+        raise BundleError(f"{where} has {type(value).__name__} for {name[:80]!r}; it must be {wanted.__name__}")
     return value
 
 

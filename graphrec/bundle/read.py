@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
 
 from graphrec.bundle.files import array_header, read_strings
 from graphrec.bundle.manifest import Manifest, read_manifest
-from graphrec.bundle.verify import check_files, find_bundle
-from graphrec.checks import check_rows
+from graphrec.bundle.verify import back_hint, check_files, find_bundle
+from graphrec.checks import as_path, check_rows
 from graphrec.contracts.recaller import BundleParts, Recaller
-from graphrec.data.files import read_array
+from graphrec.data.files import arrays_in_memory, read_array, read_json
 from graphrec.data.sequences import Sequences
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import BundleError, GraphRecError
+from graphrec.fusion.settings import fusion_from_dict
 from graphrec.graph.adjacency import Adjacency
 from graphrec.graph.catalogue import CatalogueGraph
 from graphrec.recallers import load_recaller
+
+# What libraries, and channels of other distributions, raise at files that are not theirs.
+_UNFORESEEN = (
+    OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, MemoryError, RecursionError,
+)  # fmt: skip
+# Letters of a sentence: what a file says may be quoted in it.
+_LONGEST = 400
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,7 +78,7 @@ class Bundle:
         return self.manifest.wording
 
 
-def open_bundle(path: str | Path, *, verify: bool = True) -> Bundle:
+def open_bundle(path: str | Path, *, verify: bool = True, in_memory: bool = False) -> Bundle:
     """Open and check a bundle.
 
     Parameters
@@ -80,28 +87,50 @@ def open_bundle(path: str | Path, *, verify: bool = True) -> Bundle:
         A bundle, or a root whose ``current`` points at one.
     verify : bool, default True
         Compare every file's sha256. Without it sizes, shapes, vocabularies, dimensions and metrics are still checked.
+    in_memory : bool, default False
+        Copy every array into memory. By default they are mapped: pages are read when they are needed and shared between
+        processes, and a file that is overwritten or cut short in place ends the process.
 
     Raises
     ------
     BundleError
         If anything is missing, damaged, too new, or does not fit the rest; the sentence names the file.
     """
-    directory = find_bundle(path)
+    while True:
+        directory = find_bundle(path)
+        try:
+            with arrays_in_memory(in_memory):
+                return _open(directory, verify=verify)
+        except BundleError as error:
+            root = as_path(path, name="the bundle")
+            if directory == root.resolve():
+                raise
+            # Old versions are removed by their publisher, also one that was current when this began.
+            if find_bundle(path) != directory:
+                continue
+            raise BundleError(f"{error}{back_hint(root)}") from error
+
+
+def _open(directory: Path, *, verify: bool) -> Bundle:
+    """Return the bundle in ``directory``, which is checked; raise BundleError with one sentence."""
     manifest = read_manifest(directory)
     for check in check_files(directory, manifest, sums=verify):
         if not check.ok:
             raise BundleError(f"bundle {str(directory)!r}: {check.problem}")
     try:
         return _load(directory, manifest, verify=verify)
-    except GraphRecError as error:
+    except (GraphRecError, *_UNFORESEEN) as error:
+        said = str(error) if isinstance(error, GraphRecError) else f"cannot be loaded: {type(error).__name__}: {error}"
         # The bundle is named once; what follows is the path within it.
-        said = str(error).replace(f"{directory}{os.sep}", "")
-        raise BundleError(f"bundle {str(directory)!r}: {said}") from error
+        said = " ".join(said.replace(f"{directory}{os.sep}", "").split())
+        short = said if len(said) <= _LONGEST else f"{said[:_LONGEST]}…"
+        raise BundleError(f"bundle {str(directory)!r}: {short}") from error
 
 
 def _load(directory: Path, manifest: Manifest, *, verify: bool) -> Bundle:
     """Return the bundle whose files were checked."""
     _check_headers(directory, manifest)
+    fusion_from_dict(manifest.fusion)
     names = ("users", "items", "entities")
     users, items, entities = (_vocabulary(directory, manifest, name, verify) for name in names)
     catalogue = _catalogue(directory / "catalogue", items, entities)
@@ -130,21 +159,21 @@ def _vocabulary(directory: Path, manifest: Manifest, name: str, verify: bool) ->
     """Return one vocabulary, of the size and fingerprint that the manifest says."""
     if name not in manifest.vocabularies:
         raise BundleError(f"there is no vocabulary of {name}; train the bundle again with this version of graphrec")
-    found = Vocabulary(read_strings(directory / "vocabularies" / f"{name}.arrow"))
+    vocabulary = Vocabulary(read_strings(directory / "vocabularies" / f"{name}.arrow"))
     said = manifest.vocabularies.get(name, {})
-    if len(found) != said.get("size"):
-        raise BundleError(f"vocabularies/{name}.arrow has {len(found)} ids, the manifest says {said.get('size')}")
-    if verify and found.fingerprint != said.get("sha256"):
+    if len(vocabulary) != said.get("size"):
+        raise BundleError(f"vocabularies/{name}.arrow has {len(vocabulary)} ids, the manifest says {said.get('size')}")
+    if verify and vocabulary.fingerprint != said.get("sha256"):
         raise BundleError(f"vocabularies/{name}.arrow holds other ids than the bundle was made for")
-    return found
+    return vocabulary
 
 
 def _catalogue(directory: Path, items: Vocabulary, entities: Vocabulary) -> CatalogueGraph:
     """Return the catalogue graph."""
     names = _read_json(directory / "names.json")
     node_types, relation_names = names.get("node_types"), names.get("relation_names")
-    if not isinstance(node_types, list) or not isinstance(relation_names, list):
-        raise BundleError("catalogue/names.json must hold the lists 'node_types' and 'relation_names'")
+    if not _names(node_types) or not _names(relation_names):
+        raise BundleError("catalogue/names.json must hold the lists of names 'node_types' and 'relation_names'")
     weights = directory / "weights.npy"
     adjacency = Adjacency(
         read_array(directory / "indptr.npy", np.int64),
@@ -158,11 +187,16 @@ def _catalogue(directory: Path, items: Vocabulary, entities: Vocabulary) -> Cata
     return CatalogueGraph(adjacency, items, entities, read_strings(directory / "labels.arrow"))
 
 
+def _names(value: object) -> TypeGuard[list[str]]:
+    """Tell whether a JSON value is a list of texts."""
+    return isinstance(value, list) and all(isinstance(name, str) for name in value)
+
+
 def _history(directory: Path, n_users: int, n_items: int) -> Sequences:
     """Return the events of every user."""
     names = _read_json(directory / "names.json").get("kinds")
-    if not isinstance(names, list):
-        raise BundleError("history/names.json must hold the list 'kinds'")
+    if not _names(names):
+        raise BundleError("history/names.json must hold the list of names 'kinds'")
     times, kinds = directory / "times.npy", directory / "kinds.npy"
     history = Sequences(
         read_array(directory / "indptr.npy", np.int64),
@@ -186,7 +220,7 @@ def _channel(directory: Path, name: str, entry: Mapping[str, Any], parts: Bundle
         package = entry.get("package")
         remedy = f"; it was trained with {package}" if package else ""
         raise BundleError(f"channel {name}: {error}{remedy}") from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except _UNFORESEEN as error:
         raise BundleError(f"channel {name} cannot be loaded: {type(error).__name__}: {error}") from error
     if recaller.kind != entry.get("kind"):
         raise BundleError(f"channel {name} is of kind {recaller.kind!r}, the manifest says {entry.get('kind')!r}")
@@ -199,8 +233,8 @@ def _channel(directory: Path, name: str, entry: Mapping[str, Any], parts: Bundle
 def _read_json(path: Path) -> dict[str, Any]:
     """Return the JSON object in a file."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        document = read_json(path)
+    except (OSError, ValueError) as error:
         raise BundleError(f"{path.name} cannot be read as JSON: {error}") from error
     if not isinstance(document, dict):
         raise BundleError(f"{path.name} holds a JSON {type(document).__name__}; it must hold an object")

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from graphrec.bundle.files import walk_files
+from graphrec.bundle.files import open_plain, shown, walk_files
 from graphrec.bundle.manifest import MANIFEST, FileEntry, Manifest, read_manifest
 from graphrec.checks import as_path
-from graphrec.data.files import file_sha256
 from graphrec.errors import BundleError
+
+CURRENT = "current"
 
 
 class FileCheck(NamedTuple):
@@ -53,22 +57,45 @@ def check_files(directory: Path, manifest: Manifest, *, sums: bool = True) -> It
         raise BundleError(f"bundle {str(directory)!r}: {error}") from error
     for name, entry in manifest.files.items():
         problem = "is missing" if name not in present else _problem(directory / name, entry, sums=sums)
-        yield FileCheck(name, not problem, problem and f"{name} {problem}")
+        yield FileCheck(name, not problem, problem and f"{shown(name)} {problem}")
     for name in sorted(present - set(manifest.files)):
-        yield FileCheck(name, False, f"{name} is not named in the manifest")
+        yield FileCheck(name, False, f"{shown(name)} is not named in the manifest")
 
 
 def _problem(path: Path, entry: FileEntry, *, sums: bool) -> str:
     """Return what is wrong with one file, or an empty string."""
     try:
-        size = path.stat().st_size
-        if size != entry.size_bytes:
-            return f"is damaged: it has {size:,} bytes, the manifest says {entry.size_bytes:,}"
-        if sums and file_sha256(path) != entry.sha256:
-            return "is damaged: its sha256 is not the manifest's"
+        with os.fdopen(open_plain(path), "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size != entry.size_bytes:
+                return f"is damaged: it has {size:,} bytes, the manifest says {entry.size_bytes:,}"
+            if sums and hashlib.file_digest(file, "sha256").hexdigest() != entry.sha256:
+                return "is damaged: its sha256 is not the manifest's"
     except OSError as error:
         return f"cannot be read: {error.strerror}"
+    except BundleError as error:
+        return f"cannot be read: {error}"
     return ""
+
+
+def _behind(link: Path) -> Path:
+    """Return the directory that ``current`` points at; raise BundleError where it holds no bundle.
+
+    The version may be removed while this looks at it: then ``current`` has moved on, and so does this.
+    """
+    while True:
+        target = link.readlink()
+        directory = (link.parent / target).resolve()
+        if (directory / MANIFEST).exists():
+            return directory
+        if link.readlink() == target:
+            what = f"holds no {MANIFEST}" if directory.exists() else "is not there"
+            raise BundleError(f"{str(link)!r} points at {str(target)!r}, which {what}{back_hint(link.parent)}")
+
+
+def back_hint(root: Path) -> str:
+    """Return how to go back to an earlier version of a root whose ``current`` cannot be used."""
+    return f"; go back to an earlier version with: graphrec rollback {shlex.quote(str(root))}"
 
 
 def find_bundle(path: str | Path) -> Path:
@@ -85,9 +112,9 @@ def find_bundle(path: str | Path) -> Path:
     try:
         if (place / MANIFEST).exists():
             return place.resolve()
-        current = place / "current"
-        if current.is_symlink() and not current.exists():
-            raise BundleError(f"{str(current)!r} points at {str(current.readlink())!r}, which is not there")
+        current = place / CURRENT
+        if current.is_symlink():
+            return _behind(current)
         if (current / MANIFEST).exists():
             return current.resolve()
     except OSError as error:

@@ -6,7 +6,6 @@ import json
 import math
 import os
 import platform
-import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -17,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from graphrec.bundle.files import array_header, sync, sync_tree, walk_files, write_strings
-from graphrec.bundle.manifest import MANIFEST, FileEntry, Manifest, encode_manifest, kind_of
+from graphrec.bundle.manifest import CHANNEL_NAME, MANIFEST, FileEntry, Manifest, encode_manifest, kind_of
+from graphrec.bundle.read import open_bundle
 from graphrec.bundle.staging import staging
 from graphrec.checks import as_array, check_length
 from graphrec.contracts.recaller import Recaller
@@ -31,7 +31,6 @@ from graphrec.version import __version__
 
 # What every bundle is written and read with; what its channels learn with is said by their recipes.
 _LIBRARIES = ("numpy", "scipy", "numba", "polars", "pyarrow", "hnswlib")
-_CHANNEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
 def write_bundle(
@@ -53,8 +52,8 @@ def write_bundle(
 ) -> None:
     """Write everything that serving needs into a new ``directory``.
 
-    It is written under a temporary name beside the target, forced to disk and renamed: a run that is killed at any
-    point leaves nothing under the target's name. What killed runs left is removed by the next one.
+    It is written under a temporary name beside the target, forced to disk, read back and renamed: a run that is killed
+    at any point leaves nothing under the target's name. What killed runs left is removed by the next one.
 
     Parameters
     ----------
@@ -88,7 +87,8 @@ def write_bundle(
     Raises
     ------
     BundleError
-        If the target exists, the parts do not fit each other, or the disk refuses.
+        If the target exists, the parts do not fit each other, the disk refuses, or what was written cannot be read
+        back.
     ConfigError
         If a channel's name cannot be a directory's name, or its recaller is of a kind that no installed distribution
         declares.
@@ -124,6 +124,7 @@ def write_bundle(
             )
             (whole / MANIFEST).write_bytes(encode_manifest(manifest))
             sync_tree(whole)
+            _read_back(whole, target)
             os.rename(whole, target)  # noqa: PTH104 - as atomic as the system's own rename
             sync(target.parent)
     except OSError as error:
@@ -152,12 +153,21 @@ def _check_parts(
     if not channels:
         raise ConfigError("a bundle needs at least one channel")
     for name, recaller in channels.items():
-        if not _CHANNEL_NAME.fullmatch(name):
+        if not CHANNEL_NAME.fullmatch(name):
             raise ConfigError(f"channel name {name!r} is illegal; use letters, digits, '-', '_' and '.'")
         try:
             check_kind(recaller.kind)
         except ConfigError as error:
             raise ConfigError(f"channel {name!r}: {error}") from error
+
+
+def _read_back(whole: Path, target: Path) -> None:
+    """Raise BundleError where what was written for ``target`` cannot be opened."""
+    try:
+        open_bundle(whole)
+    except BundleError as error:
+        said = str(error).removeprefix(f"bundle {str(whole)!r}: ")
+        raise BundleError(f"bundle {str(target)!r} cannot be written: read back, {said}") from error
 
 
 def _check_target(target: Path) -> None:

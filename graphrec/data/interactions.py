@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.checks import as_array, check_finite, check_length, check_rows, typed_late
+from graphrec.checks import as_array, check_length, check_rows, check_weights, typed_late
 from graphrec.data.interaction_kernels import count_users, merge_pairs, scatter
 from graphrec.data.lists import ItemLists, indptr_of
 from graphrec.errors import DataError
@@ -81,7 +81,7 @@ class Interactions:
         check_length(self.weights, m, name="weights")
         check_rows(self.users, self.n_users, name="users")
         check_rows(self.items, self.n_items, name="items")
-        check_finite(self.weights, name="weights")
+        check_weights(self.weights, name="weights")
         if self.kinds is not None:
             check_length(self.kinds, m, name="kinds")
             check_rows(self.kinds, len(self.kind_names), name="kinds")

@@ -10,7 +10,7 @@ import numba as nb
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.checks import as_array, check_finite, check_indptr, check_length, check_rows
+from graphrec.checks import as_array, check_indptr, check_length, check_rows, check_weights
 from graphrec.data.interactions import Interactions
 from graphrec.data.lists import ItemLists, indptr_of
 from graphrec.errors import DataError
@@ -31,7 +31,7 @@ class Sequences:
     items : ndarray
         (m,) int32 rows.
     weights : ndarray or None
-        (m,) float32, finite. None means 1 each.
+        (m,) float32, finite, at most 1e15 either way. None means 1 each.
     times : ndarray or None
         (m,) int64 seconds UTC, never falling within a list; None where no time is known.
     kinds : ndarray or None
@@ -76,7 +76,7 @@ class Sequences:
         set_field(self, "_distinct", None)
         check_indptr(self.indptr, m, name="indptr")
         check_length(self.weights, m, name="weights")
-        check_finite(self.weights, name="weights")
+        check_weights(self.weights, name="weights")
         if self.times is not None:
             check_length(self.times, m, name="times")
             _check_order(self.indptr, self.times)

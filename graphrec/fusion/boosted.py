@@ -25,6 +25,8 @@ from graphrec.fusion.trees import Trees, add_trees
 
 # An entry stays a candidate, whatever trees say of it.
 _LEAST_SCORE = float(np.finfo(np.float32).tiny)
+# Beyond this, what trees add would leave float32.
+_MOST_TOTAL = 60.0
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,9 @@ class Boosted:
         # Of the channels that have entries for a query; where it is one, its order stays.
         answers = np.repeat((stacked.lengths > 0).sum(axis=0), np.diff(near.indptr))
         totals = np.where(answers > 1, add_trees(tiles, self.trees).ravel()[: len(answers)], 0.0)
-        scores = np.maximum(near.scores * np.exp(totals), _LEAST_SCORE).astype(np.float32)
+        scores = np.maximum(near.scores * np.exp(np.clip(totals, -_MOST_TOTAL, _MOST_TOTAL)), _LEAST_SCORE).astype(
+            np.float32
+        )
         best = select_best(near.indptr, candidates.items[near.places], scores, k)
         return with_provenance(stacked, candidates, Selection(best.indptr, near.places[best.places], best.scores))
 

@@ -11,6 +11,7 @@ import numba as nb
 import numpy as np
 import numpy.typing as npt
 
+from graphrec.checks import MOST_WEIGHT, check_count
 from graphrec.data.lists import ItemLists
 from graphrec.errors import ConfigError, nearest_names
 from graphrec.fusion.fused import FusedLists
@@ -68,7 +69,7 @@ def check_weights(weights: Mapping[str, float], channels: tuple[str, ...]) -> np
     Raises
     ------
     ConfigError
-        If a name is unknown, a weight is negative or not finite, or no weight is above 0.
+        If a name is unknown, a weight is negative or above 1e15, or no weight is above 0.
     """
     for name, weight in weights.items():
         if name not in channels:
@@ -76,8 +77,9 @@ def check_weights(weights: Mapping[str, float], channels: tuple[str, ...]) -> np
                 f"there is a weight for channel {name!r}, but the channels are {', '.join(channels)}"
                 f"{nearest_names(name, channels)}"
             )
-        if not (math.isfinite(weight) and weight >= 0):
-            raise ConfigError(f"the weight of channel {name!r} is {weight}; a weight is a number of 0 or more")
+        if not 0 <= weight <= MOST_WEIGHT:
+            legal = f"a number of 0 or more, at most {MOST_WEIGHT:g}"
+            raise ConfigError(f"the weight of channel {name!r} is {weight}; a weight is {legal}")
     column = np.array([weights.get(name, 1.0) for name in channels], dtype=np.float64)
     if not (column > 0).any():
         raise ConfigError(f"the weights of all channels ({', '.join(channels)}) are 0; at least one must be above 0")
@@ -150,12 +152,10 @@ def merging_depth(k: int) -> int:
 
 def check_settings(*, k: int = 1, c: float = 60.0, depth: int = 0) -> None:
     """Raise ConfigError unless ``k`` >= 1, ``c`` is finite and > 0, and ``depth`` >= 0."""
-    if k < 1:
-        raise ConfigError(f"k is {k}; ask for at least 1 item")
+    check_count("k", k, 1)
     if not (math.isfinite(c) and c > 0):
         raise ConfigError(f"c is {c}; it must be above 0 (60 is usual)")
-    if depth < 0:
-        raise ConfigError(f"depth is {depth}; it must be 0 (all entries) or more")
+    check_count("depth", depth, 0)
 
 
 @nb.njit(nogil=True, cache=True)

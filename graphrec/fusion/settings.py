@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import math
 from collections.abc import Mapping
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, get_args, get_origin, get_type_hints, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -131,6 +132,7 @@ def fusion_from_dict(settings: Mapping[str, Any]) -> Fusion:
             raise ConfigError(
                 f"{key!r} is not a setting of {kind} fusion; legal: {', '.join(legal)}{nearest_names(key, legal)}"
             )
+    _check_values(chosen, values, f"{kind} fusion")
     try:
         fusion: Fusion = chosen(**values)
     except (TypeError, AttributeError, ValueError) as error:
@@ -138,3 +140,40 @@ def fusion_from_dict(settings: Mapping[str, Any]) -> Fusion:
             raise
         raise ConfigError(f"{kind} fusion cannot be made from {values}: {error}") from error
     return fusion
+
+
+def _check_values(made: type, values: Mapping[str, Any], where: str) -> None:
+    """Raise ConfigError where a JSON value is not of its field's type; names of fields are for the class to check."""
+    hints = get_type_hints(made)
+    for name, value in values.items():
+        if name in hints:
+            _check_value(hints[name], value, f"{name!r} of {where}")
+
+
+def _check_value(hint: Any, value: object, where: str) -> None:
+    """Raise ConfigError unless a JSON value is what the type of a field says."""
+    parts = get_args(hint)
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        if not isinstance(value, hint):
+            _check_type(value, Mapping, "a table", where)
+            _check_values(hint, value, where)  # type: ignore[arg-type]
+    elif get_origin(hint) is dict:
+        _check_type(value, Mapping, "a table", where)
+        for name, entry in value.items():  # type: ignore[attr-defined]
+            _check_value(parts[0], name, f"a name in {where}")
+            _check_value(parts[1], entry, f"{name!r} in {where}")
+    elif get_origin(hint) in (list, tuple):
+        _check_type(value, (list, tuple), "a list", where)
+        for entry in value:  # type: ignore[attr-defined]
+            _check_value(parts[0], entry, f"an entry of {where}")
+    elif hint is float:
+        _check_type(value, (int, float), "a number", where)
+        if not math.isfinite(value):  # type: ignore[arg-type]
+            raise ConfigError(f"{where} is {value!r}; it must be a finite number")
+    elif hint in (int, str, bool):
+        _check_type(value, hint, {int: "a whole number", str: "a text", bool: "true or false"}[hint], where)
+
+
+def _check_type(value: object, kinds: type | tuple[type, ...], legal: str, where: str) -> None:
+    if not isinstance(value, kinds) or (isinstance(value, bool) and kinds is not bool):
+        raise ConfigError(f"{where} is {str(value)[:80]!r} ({type(value).__name__}); it must be {legal}")

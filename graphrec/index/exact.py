@@ -53,8 +53,8 @@ class ExactIndex:
     """
 
     def __init__(self, matrix: npt.ArrayLike, metric: str = "cosine", *, duplicates: Duplicates | None = None) -> None:
-        self._matrix = check_matrix(matrix)
         self._metric = check_metric(metric)
+        self._matrix = check_matrix(matrix, metric)
         self._duplicates = find_duplicates(self._matrix) if duplicates is None else duplicates
         squares = np.einsum("ij,ij->i", self._matrix, self._matrix)
         self._squares: npt.NDArray[np.float32] = squares
@@ -83,7 +83,7 @@ class ExactIndex:
         skip: ItemLists | None = None,
     ) -> ItemLists:
         """Return the best k legal rows of each query; see :meth:`graphrec.index.protocol.Index.search`."""
-        queries = check_search(vectors, k, allow, skip, n=len(self), dim=self.dim)
+        queries = check_search(vectors, k, allow, skip, n=len(self), dim=self.dim, metric=self._metric)
         rows, banned = self._scope(allow)
         n = len(self) if rows is None else len(rows)
         if n == 0 or len(queries) == 0:

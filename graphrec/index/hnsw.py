@@ -33,6 +33,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphrec.checks import check_count
+from graphrec.data.files import read_array, write_array
 from graphrec.data.lists import ItemLists, concatenate, empty_lists, indptr_of, take_lists
 from graphrec.errors import BundleError, ConfigError
 from graphrec.index.exact import ExactIndex
@@ -126,7 +127,7 @@ class HnswIndex:
         for queries that the graph leaves short. Else the graph is searched wider by what the filters may take away:
         its own filter calls Python for each row visited, which is 30 to 100 times slower.
         """
-        queries = check_search(vectors, k, allow, skip, n=len(self), dim=self.dim)
+        queries = check_search(vectors, k, allow, skip, n=len(self), dim=self.dim, metric=self._metric)
         n_allowed = len(self) if allow is None else int(np.count_nonzero(allow))
         rooms = np.full(len(queries), k, dtype=np.int64) if skip is None else k + _room(skip.lengths)
         graph_pays = (rooms <= _WIDE_SHARE * n_allowed) & (np.linalg.norm(queries, axis=1) > 0)
@@ -201,10 +202,15 @@ class HnswIndex:
                 self._graph.save_index(str(path))
             except RuntimeError as error:
                 raise BundleError(f"{path} cannot be written ({error})") from error
+            if not self._is_whole(path, self._graph):
+                raise BundleError(
+                    f"{path} was not written whole ({path.stat().st_size:,} bytes): the disk is full, or a quota or a "
+                    "limit on the size of files is reached"
+                )
             with path.open("rb") as file:
                 os.fsync(file.fileno())
         if len(self._same.rows):
-            np.save(directory / _DUPLICATES, np.stack([self._same.rows, self._same.firsts]), allow_pickle=False)
+            write_array(directory / _DUPLICATES, np.stack([self._same.rows, self._same.firsts]))
             duplicates = file_sha256(directory / _DUPLICATES)
         sidecar = Sidecar(
             FORMAT,
@@ -220,6 +226,17 @@ class HnswIndex:
             duplicates_sha256=duplicates,
         )
         write_sidecar(directory, sidecar)
+
+    def _is_whole(self, path: Path, graph: hnswlib.Index) -> bool:
+        """Tell whether ``path`` holds the whole graph: the library reports no write that fails."""
+        distinct, built = self._same.distinct(len(self)), _built_with(self._settings)
+        try:
+            saved = verify(path, count=len(distinct), dim=graph.dim, m=self._settings.m, ef_construction=built)
+        except BundleError:
+            return False
+        return np.array_equal(np.sort(saved.labels), distinct) and np.array_equal(
+            saved.vectors, np.asarray(graph.get_items(saved.labels), dtype=np.float32)
+        )
 
 
 def _room(lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -243,13 +260,20 @@ def _longest(matrix: FloatArray) -> float:
     return float(np.linalg.norm(matrix, axis=1).max()) if len(matrix) else 0.0
 
 
+def _together_near_one(matrix: FloatArray) -> FloatArray:
+    """Return a matrix times a power of two, so that the squares of its longest row stay within float32."""
+    largest = float(np.abs(matrix).max(initial=0))
+    return matrix if not 0 < largest < 2.0**-40 else np.ldexp(matrix, -np.frexp(largest)[1])
+
+
 def _map_matrix(matrix: FloatArray, metric: Metric) -> FloatArray:
     """Return the vectors that the graph holds: as they are, of unit length, or augmented to a common length."""
     if metric == "l2":
         return matrix
     if metric == "cosine":
         return _unit(matrix)
-    scaled: FloatArray = (matrix / np.float32(_longest(matrix) or 1.0)).astype(np.float32, copy=False)
+    near_one = _together_near_one(matrix)
+    scaled: FloatArray = (near_one / np.float32(_longest(near_one) or 1.0)).astype(np.float32, copy=False)
     rest = np.sqrt(np.maximum(0, 1 - np.einsum("ij,ij->i", scaled, scaled)))
     augmented: FloatArray = np.column_stack([scaled, rest]).astype(np.float32)  # (n, dim + 1)
     return augmented
@@ -296,7 +320,8 @@ def build_hnsw(
     -----
     Time about O(n log n * m * ef_construction * dim / 8).
     """
-    vectors, kind = check_matrix(matrix), check_metric(metric)
+    kind = check_metric(metric)
+    vectors = check_matrix(matrix, kind)
     settings = HnswSettings(m, ef_construction, ef_search)
     if threads < 1:
         raise ConfigError(f"threads is {threads}; building needs at least 1")
@@ -328,8 +353,8 @@ def load_hnsw(directory: Path, matrix: FloatArray, sidecar: Sidecar) -> HnswInde
     path = directory / _GRAPH
     _check_hash(path, sidecar.file_sha256)
     dim = matrix.shape[1] + (metric == "ip")
-    labels = verify(path, count=len(distinct), dim=dim, m=settings.m, ef_construction=_built_with(settings))
-    if not np.array_equal(np.sort(labels), distinct):
+    saved = verify(path, count=len(distinct), dim=dim, m=settings.m, ef_construction=_built_with(settings))
+    if not np.array_equal(np.sort(saved.labels), distinct):
         raise BundleError(f"{path} holds other labels than the rows of its matrix; rebuild the index")
     graph = hnswlib.Index(space=_space(metric), dim=dim)
     try:
@@ -356,15 +381,12 @@ def _read_duplicates(directory: Path, sidecar: Sidecar) -> Duplicates:
         return Duplicates(np.empty(0, np.int32), np.empty(0, np.int32))
     path = directory / _DUPLICATES
     _check_hash(path, sidecar.duplicates_sha256)
-    try:
-        rows, firsts = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise BundleError(f"{path} cannot be read ({error}); rebuild the index") from error
+    pairs = read_array(path, np.int32, ndim=2)
+    if pairs.shape != (2, n_repeated):
+        raise BundleError(f"{path} has shape {pairs.shape}; it must have (2, {n_repeated}): rebuild the index")
+    rows, firsts = pairs
     sound = (
-        rows.dtype == np.int32
-        and rows.shape == (n_repeated,)
-        and bool((np.diff(rows) > 0).all() and (firsts >= 0).all() and (firsts < rows).all())
-        and rows[-1] < sidecar.count
+        bool((np.diff(rows) > 0).all() and (firsts >= 0).all() and (firsts < rows).all()) and rows[-1] < sidecar.count
     )
     if not sound:
         raise BundleError(f"{path} does not list {n_repeated} repeated rows; rebuild the index")

@@ -48,8 +48,15 @@ class Header(NamedTuple):
     ef_construction: int
 
 
-def verify(path: Path, *, count: int, dim: int, m: int, ef_construction: int) -> npt.NDArray[np.int64]:
-    """Return the labels (count,) of a file that holds ``count`` vectors of width ``dim``; else refuse it.
+class Saved(NamedTuple):
+    """What a file holds of each element: ``labels`` (count,) int64 and ``vectors`` (count, dim) float32."""
+
+    labels: npt.NDArray[np.int64]
+    vectors: npt.NDArray[np.float32]
+
+
+def verify(path: Path, *, count: int, dim: int, m: int, ef_construction: int) -> Saved:
+    """Return labels and vectors of a file that holds ``count`` vectors of width ``dim``; else refuse it.
 
     Raises
     ------
@@ -87,8 +94,10 @@ def verify(path: Path, *, count: int, dim: int, m: int, ef_construction: int) ->
     problem = _check_links(records, upper, 2 * m, m, header.entry, header.top_level)
     if problem:
         raise BundleError(f"{path} is damaged: {_PROBLEMS[problem]}; rebuild the index")
-    labels: npt.NDArray[np.int64] = records[:, header.label_offset :].copy().view("<i8").ravel()
-    return labels
+    vectors = records[:, links : header.label_offset].copy().view("<f4")
+    if not np.isfinite(vectors).all():
+        raise BundleError(f"{path} holds a vector that is not finite; rebuild the index")
+    return Saved(records[:, header.label_offset :].copy().view("<i8").ravel(), vectors)
 
 
 def _header(path: Path, data: npt.NDArray[np.uint8]) -> Header:

@@ -32,7 +32,7 @@ def load_index(directory: Path, matrix: npt.ArrayLike) -> Index:
     """
     sidecar = read_sidecar(directory)
     try:
-        vectors = check_matrix(matrix)
+        vectors = check_matrix(matrix, sidecar.metric)
     except DataError as error:
         raise BundleError(f"{directory}: {error}; rebuild the index") from error
     formats = (exact.FORMAT, hnsw.FORMAT, quantised.FORMAT)

@@ -12,6 +12,11 @@ from graphrec.data.lists import ItemLists, indptr_of, lists_of
 from graphrec.errors import ConfigError, DataError
 from graphrec.index.protocol import Metric
 
+# Largest values of a row between which its squares, and products with another such row, keep all digits.
+_SHORT, _LONG = 2.0**-40, 2.0**40
+# Squares and products of such values stay finite, whatever the number of dimensions.
+_MOST_VALUE = 1e15
+
 
 def ordered_lists(
     lists: npt.NDArray[np.integer], rows: npt.NDArray[np.integer], scores: npt.NDArray[np.float32], *, n: int, k: int
@@ -60,13 +65,47 @@ def find_duplicates(matrix: npt.NDArray[np.float32]) -> Duplicates:
     return Duplicates(rows, earliest[rows])
 
 
-def check_matrix(matrix: npt.ArrayLike) -> npt.NDArray[np.float32]:
-    """Return ``matrix`` as (n, dim) float32; raise DataError where it is not two-dimensional, finite and dim >= 1."""
+def check_matrix(matrix: npt.ArrayLike, metric: str = "cosine") -> npt.NDArray[np.float32]:
+    """Return ``matrix`` as (n, dim) float32, fit for the metric: see :func:`fit_rows`.
+
+    Raises
+    ------
+    DataError
+        If it is not two-dimensional, not finite, has no column or does not fit the metric.
+    """
     array = as_array(matrix, np.float32, name="matrix", ndim=2)
     if array.shape[1] == 0:
         raise DataError("the matrix has 0 columns; vectors need at least 1 dimension")
     check_finite(array, name="matrix")
-    return array
+    return fit_rows(array, metric, name="matrix")
+
+
+def fit_rows(vectors: npt.NDArray[np.float32], metric: str, *, name: str) -> npt.NDArray[np.float32]:
+    """Return vectors (n, dim) whose squares and products stay within float32.
+
+    A cosine does not depend on lengths: rows that are very long or short are brought near 1 by a power of two, which
+    changes no digit; without any, the array itself comes back. Products and distances do depend on them: there a value
+    above 1e15 is refused.
+
+    Raises
+    ------
+    DataError
+        If a value is too large for the metric.
+    """
+    largest = np.maximum(vectors.max(axis=1, initial=0), -vectors.min(axis=1, initial=0))
+    if metric != "cosine":
+        if (largest > _MOST_VALUE).any():
+            row = int(np.argmax(largest > _MOST_VALUE))
+            raise DataError(
+                f"{name}[{row}] holds {largest[row]:g}; under {metric!r} values are at most {_MOST_VALUE:g}"
+            )
+        return vectors
+    odd = (largest > 0) & ((largest < _SHORT) | (largest > _LONG))
+    if not odd.any():
+        return vectors
+    near_one = vectors.copy()
+    near_one[odd] = np.ldexp(vectors[odd], -np.frexp(largest[odd])[1][:, None])
+    return near_one
 
 
 def check_search(
@@ -77,13 +116,18 @@ def check_search(
     *,
     n: int,
     dim: int,
+    metric: str,
 ) -> npt.NDArray[np.float32]:
-    """Return the queries as (q, dim) float32; raise as :meth:`graphrec.index.protocol.Index.search` does."""
+    """Return the queries as (q, dim) float32, fit for the metric.
+
+    Raises as :meth:`graphrec.index.protocol.Index.search` does.
+    """
     check_k(k)
     array = as_array(vectors, np.float32, name="vectors", ndim=2)
     if array.shape[1] != dim:
         raise DataError(f"the query vectors have {array.shape[1]} dimensions, the index {dim}")
     check_finite(array, name="vectors")
+    array = fit_rows(array, metric, name="vectors")
     if allow is not None and (allow.dtype != np.bool_ or allow.shape != (n,)):
         raise DataError(f"allow is {allow.dtype} of shape {allow.shape}; the index needs bool of shape ({n},)")
     if skip is not None:

@@ -44,8 +44,8 @@ class QuantisedIndex:
     """
 
     def __init__(self, matrix: npt.ArrayLike, metric: str, sketch: Sketch) -> None:
-        self._matrix = check_matrix(matrix)
         self._metric = check_metric(metric)
+        self._matrix = check_matrix(matrix, metric)
         self._exact = ExactIndex(self._matrix, metric)
         self._sketch = sketch
         self._squares: FloatArray = np.einsum("ij,ij->i", self._matrix, self._matrix)
@@ -79,7 +79,7 @@ class QuantisedIndex:
         skip: ItemLists | None = None,
     ) -> ItemLists:
         """Return about the best k legal rows of each query; see :meth:`graphrec.index.protocol.Index.search`."""
-        queries = check_search(vectors, k, allow, skip, n=len(self), dim=self.dim)
+        queries = check_search(vectors, k, allow, skip, n=len(self), dim=self.dim, metric=self._metric)
         n_allowed = len(self) if allow is None else int(np.count_nonzero(allow))
         if len(queries) == 0 or 4 * self.dim * n_allowed <= self._sketch.cost(k):
             return self._exact.search(queries, k, allow=allow, skip=skip)
@@ -143,7 +143,8 @@ def build_quantised(
     seed : int
         Draws the rows that serve as queries.
     """
-    vectors, kind = check_matrix(matrix), check_metric(metric)
+    kind = check_metric(metric)
+    vectors = check_matrix(matrix, kind)
     drawn = np.random.default_rng(seed).choice(len(vectors), min(len(vectors), AUDITED), replace=False)
     asked = vectors[drawn] if queries is None else as_array(queries, np.float32, name="queries", ndim=2)
     squares = np.einsum("ij,ij->i", vectors, vectors)

@@ -72,16 +72,16 @@ def read_sidecar(directory: Path) -> Sidecar:
     """
     path = directory / NAME
     try:
-        found: Any = json.loads(path.read_text(encoding="utf-8"))
+        stored: Any = files.read_json(path)
     except OSError as error:
         raise BundleError(f"{path} cannot be read ({error.strerror}); rebuild the index") from error
     except ValueError as error:
         raise BundleError(f"{path} is not valid JSON ({error}); rebuild the index") from error
-    if not isinstance(found, dict):
-        raise BundleError(f"{path} holds {type(found).__name__}, no JSON object; rebuild the index")
+    if not isinstance(stored, dict):
+        raise BundleError(f"{path} holds {type(stored).__name__}, no JSON object; rebuild the index")
     types = {"str": str, "int": int}
     for field in fields(Sidecar):
-        value = found.get(field.name)
+        value = stored.get(field.name)
         if type(value) is not types[str(field.type)]:
             raise BundleError(f"{path} holds {value!r} for {field.name!r}; expected {field.type}; rebuild the index")
-    return Sidecar(**{field.name: found[field.name] for field in fields(Sidecar)})
+    return Sidecar(**{field.name: stored[field.name] for field in fields(Sidecar)})

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.checks import check_finite
-from graphrec.data.files import read_array, write_array
+from graphrec.checks import check_count, check_finite
+from graphrec.data.files import read_array, read_json, write_array
 from graphrec.errors import BundleError, DataError
 from graphrec.index.sketch_kernels import CodeArray, add_products, exact_scores, project, refined_scores
 from graphrec.sparse.topk import FloatArray, RowArray, best_columns
@@ -178,8 +178,10 @@ def load_sketch(directory: Path, *, n: int, dim: int) -> Sketch:
     """
     path = directory / "sketch.json"
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        numbers: dict[str, Any] = {name: int(found[name]) for name in _NUMBERS}
+        stored = read_json(path)
+        numbers: dict[str, Any] = {name: stored[name] for name in _NUMBERS}
+        for name, value in numbers.items():
+            check_count(name, value, 1)
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise BundleError(f"{path} cannot be read ({error}); rebuild the index") from error
     arrays: dict[str, Any] = {

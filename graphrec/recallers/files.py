@@ -44,7 +44,7 @@ def read_settings(directory: Path, *, kind: str | None = None) -> dict[str, Any]
     """
     path = directory / SETTINGS
     try:
-        settings = json.loads(path.read_text(encoding="utf-8"))
+        settings = files.read_json(path)
     except OSError as error:
         raise BundleError(f"{path} cannot be read ({error.strerror}); train the channel again") from error
     except ValueError as error:

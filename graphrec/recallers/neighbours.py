@@ -15,6 +15,7 @@ import numpy.typing as npt
 from graphrec.checks import as_array, check_finite, check_length
 from graphrec.contracts.queries import Queries
 from graphrec.contracts.recaller import BundleParts, Evidence, evidence_of, no_evidence
+from graphrec.data.files import read_json
 from graphrec.data.lists import ItemLists, lists_of, slice_lists
 from graphrec.data.neighbours import NeighbourTable
 from graphrec.data.vocabulary import Vocabulary
@@ -256,7 +257,7 @@ def _read(directory: Path, settings: dict[str, Any]) -> dict[str, Any]:
     via = background = None
     if setting(settings, "has_via", bool, directory=directory):
         try:
-            via = Vocabulary(json.loads((directory / "via.json").read_text(encoding="utf-8")))
+            via = Vocabulary(read_json(directory / "via.json"))
         except (OSError, ValueError, TypeError) as error:
             raise BundleError(f"{directory / 'via.json'} cannot be read ({error}); train the channel again") from error
     if setting(settings, "has_background", bool, directory=directory):

@@ -13,6 +13,7 @@ from graphrec.checks import check_rows
 from graphrec.contracts.queries import Queries
 from graphrec.data.lists import ItemLists, indptr_of, take_lists
 from graphrec.errors import ConfigError, DataError
+from graphrec.index.order import fit_rows
 from graphrec.recallers.fold_in import FoldIn
 from graphrec.recallers.profile import Profile, profile_weights
 
@@ -180,6 +181,7 @@ def usable_entries(
 
 def unit_vectors(vectors: FloatArray) -> FloatArray:
     """Return vectors of length 1; zero stays zero."""
+    vectors = fit_rows(vectors, "cosine", name="vectors")
     norms = np.linalg.norm(vectors, axis=-1, keepdims=True)
     unit: FloatArray = (vectors / np.where(norms > 0, norms, 1)).astype(np.float32)
     return unit

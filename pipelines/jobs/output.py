@@ -6,7 +6,8 @@ import json
 import tempfile
 from pathlib import Path
 
-from graphrec.bundle.publish import CURRENT, is_version
+from graphrec.bundle.publish import is_version
+from graphrec.bundle.verify import CURRENT
 from graphrec.checks import as_path
 from graphrec.errors import ConfigError
 

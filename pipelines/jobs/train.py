@@ -29,6 +29,7 @@ from .fit_cache import FitCache
 from .fitting import Fitted, fit_channels
 from .output import check_output
 from .pool import Pooled, with_pool
+from .served import check_served
 from .splitting import make_split, refuse_user_leaks
 
 
@@ -178,4 +179,5 @@ def publish_bundle(
                 libraries=[name for recipe in config.recipes.values() for name in libraries_of(type(recipe))],
             ),
             keep=config.settings.publish.keep,
+            check=check_served,
         )

@@ -24,7 +24,7 @@ from graphrec.fusion.settings import Quota
 from graphrec.recallers.ranked import RankedRecaller
 from graphrec.serve import Answer, Engine
 from graphrec.serve.state import State, load_state
-from tests.graphrec.bundle.make import RECIPES, fit, write
+from tests.graphrec.bundle.make import RECIPES, fit, rewrite_manifest, write
 from tests.worlds import library, skewed, without_knowledge
 
 CHANNELS = tuple(RECIPES)
@@ -406,7 +406,11 @@ def test_reloading_while_threads_ask(tmp_path: Path) -> None:
 
 def test_a_bundle_whose_fusion_is_unknown(tmp_path: Path) -> None:
     data = library()
-    path = write(tmp_path / "b", data, fit(data, {"hot": RECIPES["hot"]}), fusion={"kind": "magic"})
+    channels = fit(data, {"hot": RECIPES["hot"]})
+    with pytest.raises(BundleError, match=r"cannot be written: read back, fusion kind 'magic' is unknown"):
+        write(tmp_path / "a", data, channels, fusion={"kind": "magic"})
+    path = write(tmp_path / "b", data, channels)
+    rewrite_manifest(path, fusion={"kind": "magic"})
     with pytest.raises(BundleError, match="fusion kind 'magic' is unknown"):
         load_state(path)
 

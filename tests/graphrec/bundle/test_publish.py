@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from graphrec.bundle import open_bundle, publish, switch_current
-from graphrec.bundle.publish import versions
+from graphrec.bundle.publish import LOCK, versions
 from graphrec.contracts.recaller import Recaller
 from graphrec.errors import BundleError, ConfigError
 from tests.graphrec.bundle.make import RECIPES, fit, write
@@ -22,8 +22,8 @@ def channels() -> dict[str, Recaller]:
     return fit(DATA, {"hot": RECIPES["hot"]})
 
 
-def one(root: Path, channels: dict[str, Recaller], name: str = "one", **settings: int) -> Path:
-    return publish(root, lambda directory: write(directory, DATA, channels, config={"name": name}), **settings)
+def one(root: Path, channels: dict[str, Recaller], name: str = "one", *, keep: int = 3) -> Path:
+    return publish(root, lambda directory: write(directory, DATA, channels, config={"name": name}), keep=keep)
 
 
 def test_each_version_becomes_current(tmp_path: Path, channels: dict[str, Recaller]) -> None:
@@ -36,7 +36,7 @@ def test_each_version_becomes_current(tmp_path: Path, channels: dict[str, Recall
     assert first.name[-8:] != second.name[-8:]
     switch_current(tmp_path / "root", first.name)
     assert open_bundle(tmp_path / "root").manifest.config == {"name": "one"}
-    assert sorted(path.name for path in (tmp_path / "root").iterdir()) == [first.name, second.name, "current"]
+    assert sorted(path.name for path in (tmp_path / "root").iterdir()) == [LOCK, first.name, second.name, "current"]
 
 
 def test_the_same_content_has_the_same_hash(tmp_path: Path, channels: dict[str, Recaller]) -> None:
@@ -48,7 +48,7 @@ def test_old_versions_go_but_never_what_else_is_there(tmp_path: Path, channels: 
     (tmp_path / "rejects").mkdir()
     made = [one(tmp_path, channels, keep=2).name for _ in range(4)]
     assert versions(tmp_path) == made[-2:]
-    assert sorted(path.name for path in tmp_path.iterdir()) == [*made[-2:], "current", "rejects", "report.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [LOCK, *made[-2:], "current", "rejects", "report.json"]
     with pytest.raises(ConfigError, match="keep is 0; at least 1 version must stay"):
         one(tmp_path, channels, keep=0)
 
@@ -72,7 +72,7 @@ def test_a_failure_leaves_the_old_version_current(tmp_path: Path, channels: dict
     with pytest.raises(BundleError, match="cannot take a new version: Input/output error"):
         publish(tmp_path, broken)
     assert open_bundle(tmp_path).path == first.resolve()
-    assert sorted(path.name for path in tmp_path.iterdir()) == [first.name, "current"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [LOCK, first.name, "current"]
 
 
 def test_switching_to_nothing_is_refused(tmp_path: Path) -> None:
