@@ -27,6 +27,7 @@ PARTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("pyarrow", "pyarrow"),
         ("hnswlib", "hnswlib"),
         ("threadpoolctl", "threadpoolctl"),
+        ("filelock", "filelock"),
         ("pydantic", "pydantic"),
         ("typer", "typer"),
         ("rich", "rich"),

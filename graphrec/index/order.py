@@ -140,6 +140,6 @@ def check_search(
 def check_metric(metric: str) -> Metric:
     """Return ``metric``; raise ConfigError unless it is one of the three."""
     for legal in ("cosine", "ip", "l2"):
-        if metric == legal:
+        if isinstance(metric, str) and metric == legal:
             return legal
     raise ConfigError(f"metric is {metric!r}; legal are 'cosine', 'ip' and 'l2'")

@@ -58,7 +58,7 @@ def test_how_deep_channels_are_asked() -> None:
         ({"kind": "rrf", "weights": {"hot": -2}}, "'hot' is -2"),
         ({"kind": "quota", "quotas": {"hot": 0}}, "at least one"),
         ({"kind": "quota"}, "cannot be made"),
-        ({"kind": "rrf", "c": "sixty"}, "cannot be made"),
+        ({"kind": "rrf", "c": "sixty"}, "must be a number"),
     ],
 )
 def test_illegal_settings(settings: dict[str, Any], words: str) -> None:
