@@ -22,7 +22,7 @@ from ..evaluation.evaluate import EvaluationSettings, evaluate
 from ..progress import Silent, Steps
 from ..readers.inputs import Inputs, load_inputs
 from ..readers.rules import with_rules
-from ..report.files import write_report
+from ..report.files import report_beside
 from ..report.report import Report
 from .choosing import Chosen, choose
 from .fit_cache import FitCache
@@ -82,8 +82,8 @@ def train(
         whole = with_pool(config, inputs.data, events="all")
         data, report = whole.data, dataclasses.replace(report, pool_published=whole.report)
         published = fit_channels(chosen.config, data, shown, note=" on all events", cache=cache)
-    bundle = publish_bundle(config, data, inputs, published, chosen.fusion, report, root, shown)
-    write_report(report, root)
+    with report_beside(root, report):
+        bundle = publish_bundle(config, data, inputs, published, chosen.fusion, report, root, shown)
     if cache is not None:
         cache.prune()
     return Trained(bundle, report)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from graphrec.bundle.staging import staging
 from graphrec.data.scratch import written_whole
+from graphrec.errors import MissingExtraError
 
 from .report import Report
 
@@ -30,6 +34,30 @@ def write_report(report: Report, directory: Path) -> None:
     from .page import page
 
     _replace(directory / "report.html", page(rounded))
+
+
+@contextmanager
+def report_beside(directory: Path, report: Report) -> Iterator[None]:
+    """Write the report into ``directory``, but under its names only when the block inside has ended well.
+
+    What needs space on the disk is done before the block, so that a block that publishes is not followed by a failure.
+
+    Raises
+    ------
+    MissingExtraError
+        As :func:`write_report`, after the block.
+    """
+    with staging(directory) as temporary:
+        missing = None
+        try:
+            write_report(report, temporary)
+        except MissingExtraError as error:
+            missing = error
+        yield
+        for path in temporary.iterdir():
+            path.replace(directory / path.name)
+    if missing is not None:
+        raise missing
 
 
 def _replace(path: Path, text: str) -> None:

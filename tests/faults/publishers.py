@@ -25,6 +25,8 @@ from tests.graphrec.bundle.make import RECIPES, fit, write
 from tests.worlds import library
 
 DATA = library()
+# Publishers that run beside each other.
+CROWD = 3
 
 
 def channels() -> dict[str, Recaller]:
@@ -93,6 +95,12 @@ def limit(root: Path, step: int) -> dict[str, object]:
 def several(root: Path, times: int) -> dict[str, object]:
     """Publish ``times`` over beside other processes that do the same."""
     made, refused = channels(), []
+    # Imports take longer than publishing: all begin when the last is ready.
+    ready = root.with_name("ready")
+    ready.mkdir(exist_ok=True)
+    (ready / str(os.getpid())).touch()
+    while len(list(ready.iterdir())) < CROWD:
+        time.sleep(0.01)
     for number in range(times):
         said = _sentence(
             lambda: publish_one(root, made, f"{os.getpid()} {number}")  # noqa: B023

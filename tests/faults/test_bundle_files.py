@@ -10,11 +10,12 @@ import pytest
 from filelock import FileLock
 
 from graphrec.bundle import open_bundle, publish
-from graphrec.bundle.publish import LOCK, roll_back
+from graphrec.bundle.publish import LOCK, roll_back, switch_current
 from graphrec.contracts.recaller import Recaller
 from graphrec.errors import BundleError
 from graphrec.serve.engine import Engine
-from tests.faults.publishers import channels, publish_one
+from tests.faults.publishers import DATA, channels, publish_one
+from tests.graphrec.bundle.make import write
 
 
 @pytest.fixture(scope="module")
@@ -65,8 +66,13 @@ def test_a_publisher_that_does_not_end_is_named_and_readers_do_not_wait(
     good = publish_one(tmp_path, made, "one")
     with FileLock(tmp_path / LOCK):
         assert open_bundle(tmp_path).path == good.resolve()
-        with pytest.raises(BundleError, match=r"another process has been publishing below .* for 0\.1 s; try again"):
+        said = r"another process has been publishing below .* for 0\.1 s; try again"
+        with pytest.raises(BundleError, match=said):
             roll_back(tmp_path, wait_s=0.1)
+        with pytest.raises(BundleError, match=said):
+            publish(tmp_path, lambda directory: write(directory, DATA, made), wait_s=0.1)
+        with pytest.raises(BundleError, match=said):
+            switch_current(tmp_path, good.name, wait_s=0.1)
 
 
 def test_a_reader_never_misses_a_version_that_is_removed_meanwhile(tmp_path: Path, made: dict[str, Recaller]) -> None:

@@ -16,7 +16,7 @@ from graphrec.bundle.publish import versions
 from graphrec.contracts.recaller import Recaller
 from graphrec.errors import BundleError
 from tests.faults.figures import report
-from tests.faults.publishers import channels, publish_one, state
+from tests.faults.publishers import CROWD, channels, publish_one, state
 from tests.pipelines.cli.test_cli import Command, command
 from tests.pipelines.shelf import write_shelf
 
@@ -52,7 +52,7 @@ def killed(root: Path, times: int) -> dict[str, Any]:
 
 
 def crowd(root: Path, times: int) -> list[str]:
-    publishers = [started("several", root, times) for _ in range(3)]
+    publishers = [started("several", root, times) for _ in range(CROWD)]
     refused = [sentence for publisher in publishers for sentence in result(publisher)["refused"]]
     assert refused == []
     assert open_bundle(root)
@@ -66,7 +66,7 @@ def test_a_publisher_that_is_killed_leaves_a_whole_bundle(tmp_path: Path) -> Non
 
 
 def test_publishers_exclude_each_other(tmp_path: Path) -> None:
-    crowd(tmp_path, 4)
+    crowd(tmp_path / "root", 6)
 
 
 @pytest.mark.slow
@@ -77,7 +77,7 @@ def test_200_kills(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_three_publishers_at_once(tmp_path: Path) -> None:
-    crowd(tmp_path, 100)
+    crowd(tmp_path / "root", 100)
     report("three publishers at once", published=300, refused=0, dangling=0)
 
 
@@ -93,7 +93,7 @@ def test_a_limit_on_the_size_of_files_leaves_the_old_state(tmp_path: Path) -> No
 
 def train(config: Path, out: Path, *, limit_kb: int | None = None) -> subprocess.CompletedProcess[str]:
     limit = f"ulimit -f {limit_kb}; " if limit_kb is not None else ""
-    arguments = " ".join([*COMMAND, "train", str(config), "--out", str(out), "--no-cache", "--quiet"])
+    arguments = " ".join([*COMMAND, "train", str(config), "--out", str(out), "--no-cache"])
     # A fit may write scratch files: they fall under the limit too.
     return subprocess.run(["bash", "-c", limit + arguments], capture_output=True, text=True, timeout=300, check=False)
 
@@ -114,7 +114,7 @@ def test_train_under_limits_at_every_stage(tmp_path: Path) -> None:
         assert "Traceback" not in run.stderr, run.stderr
         if run.returncode:
             refused += 1
-            assert run.returncode == 2, run.stderr
+            assert run.returncode in (1, 2), run.stderr
             assert state(out) == before, limit_kb
         before = state(out)
     assert refused >= 5
