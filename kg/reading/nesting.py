@@ -19,6 +19,8 @@ from .formats import RdfFile
 
 # Places in the state of an automaton.
 _MODE, _DEPTH, _LINE, _LINE_START, _OFFSET, _LENGTH, _A, _B, _NAMES, _COST, _SCOPED, _CONTEXT = range(12)
+# XML has no contexts, and counts the attributes of a tag and keeps the quote of a value in their places.
+_ATTRIBUTES, _QUOTE = _COST, _CONTEXT
 _TOO_DEEP, _TOO_LONG, _TOO_MANY, _TOO_COSTLY = 1, 2, 3, 4
 # Objects of JSON-LD that change the context copy it: so many terms may be copied freely, and so many a byte.
 _FREE_COPIES, _COPIES_A_BYTE = 1 << 24, 16
@@ -31,13 +33,13 @@ _JSON_PARSER_BYTES = (1 << 23) - (1 << 16)
 @nb.njit(nogil=True, cache=True)
 def _turtle(data, state, names, most_depth, most_bytes, most_names):  # type: ignore[no-untyped-def] # noqa: ARG001
     """Follow Turtle and TriG; return a fault and its position, or (0, 0)."""
-    mode, depth, length, quote, count = state[0], state[1], state[5], state[6], state[7]
+    mode, depth, length, quote, count = state[_MODE], state[_DEPTH], state[_LENGTH], state[_A], state[_B]
     fault, position = 0, 0
     while position < len(data):
         byte = data[position]
         if byte == 10:
-            state[2] += 1
-            state[3] = state[4] + position + 1
+            state[_LINE] += 1
+            state[_LINE_START] = state[_OFFSET] + position + 1
         length += 1
         if mode == 3:  # one or two quotes have been seen
             if byte == quote:
@@ -55,7 +57,7 @@ def _turtle(data, state, names, most_depth, most_bytes, most_names):  # type: ig
                 position += 1
                 length = 0
                 if depth > most_depth:
-                    fault = 1
+                    fault = _TOO_DEEP
                     break
                 continue
             mode = 1
@@ -80,7 +82,7 @@ def _turtle(data, state, names, most_depth, most_bytes, most_names):  # type: ig
                 depth += 1
                 length = 0
                 if depth > most_depth:
-                    fault = 1
+                    fault = _TOO_DEEP
                     break
             elif byte == 93 or byte == 41 or byte == 125:
                 depth = max(depth - 1, 0)
@@ -114,10 +116,10 @@ def _turtle(data, state, names, most_depth, most_bytes, most_names):  # type: ig
         else:  # after a backslash in a name
             mode = 0
         if length > most_bytes:
-            fault = 2
+            fault = _TOO_LONG
             break
         position += 1
-    state[0], state[1], state[5], state[6], state[7] = mode, depth, length, quote, count
+    state[_MODE], state[_DEPTH], state[_LENGTH], state[_A], state[_B] = mode, depth, length, quote, count
     return fault, position
 
 
@@ -125,13 +127,13 @@ def _turtle(data, state, names, most_depth, most_bytes, most_names):  # type: ig
 def _json(data, state, names, most_depth, most_bytes, most_names):  # type: ignore[no-untyped-def]
     """Follow JSON; ``names`` counts the terms set at each level. ``matched`` letters of a string are ``@context``."""
     word = (64, 99, 111, 110, 116, 101, 120, 116)  # @context
-    mode, depth, length, matched = state[0], state[1], state[5], state[6]
+    mode, depth, length, matched = state[_MODE], state[_DEPTH], state[_LENGTH], state[_A]
     fault, position = 0, 0
     while position < len(data):
         byte = data[position]
         if byte == 10:
-            state[2] += 1
-            state[3] = state[4] + position + 1
+            state[_LINE] += 1
+            state[_LINE_START] = state[_OFFSET] + position + 1
         length += 1
         if mode == 1:  # in a string
             if byte == 34:
@@ -146,49 +148,49 @@ def _json(data, state, names, most_depth, most_bytes, most_names):  # type: igno
             mode, length, matched = 1, 0, 0
         elif byte == 58 and mode == 2:  # the string was a key
             mode, length = 0, 0
-            inside = state[11] > 0
+            inside = state[_CONTEXT] > 0
             if inside:
-                names[state[11]] += 1
-                state[8] += 1
-                if state[8] > most_names:
-                    fault = 3
+                names[state[_CONTEXT]] += 1
+                state[_NAMES] += 1
+                if state[_NAMES] > most_names:
+                    fault = _TOO_MANY
                     break
             if matched >= 8:
-                state[9] += state[8]
+                state[_COST] += state[_NAMES]
                 if inside:
-                    state[10] = 1  # a context inside a context: each object may bring it in again
+                    state[_SCOPED] = 1  # a context inside a context: each object may bring it in again
                 else:
-                    state[11] = depth
+                    state[_CONTEXT] = depth
         elif byte == 123 or byte == 91:
             mode, length = 0, 0
             depth += 1
             if depth > most_depth:
-                fault = 1
+                fault = _TOO_DEEP
                 break
-            if byte == 123 and state[10] == 1:
-                state[9] += state[8]
+            if byte == 123 and state[_SCOPED] == 1:
+                state[_COST] += state[_NAMES]
         elif byte == 125 or byte == 93:
             mode, length = 0, 0
-            if state[11] == depth:
-                state[11] = 0
+            if state[_CONTEXT] == depth:
+                state[_CONTEXT] = 0
             if byte == 125:
-                state[8] -= names[depth]
+                state[_NAMES] -= names[depth]
                 names[depth] = 0
             depth = max(depth - 1, 0)
         elif byte == 44:
             mode, length = 0, 0
-            if state[11] == depth:
-                state[11] = 0
+            if state[_CONTEXT] == depth:
+                state[_CONTEXT] = 0
         elif byte <= 32:
             length = 0
         if length > most_bytes:
-            fault = 2
+            fault = _TOO_LONG
             break
-        if state[9] > _FREE_COPIES and state[9] > _COPIES_A_BYTE * (state[4] + position):
-            fault = 4
+        if state[_COST] > _FREE_COPIES and state[_COST] > _COPIES_A_BYTE * (state[_OFFSET] + position):
+            fault = _TOO_COSTLY
             break
         position += 1
-    state[0], state[1], state[5], state[6] = mode, depth, length, matched
+    state[_MODE], state[_DEPTH], state[_LENGTH], state[_A] = mode, depth, length, matched
     return fault, position
 
 
@@ -196,13 +198,13 @@ def _json(data, state, names, most_depth, most_bytes, most_names):  # type: igno
 def _xml(data, state, names, most_depth, most_bytes, most_names):  # type: ignore[no-untyped-def]
     """Follow XML; ``names`` counts the namespaces declared at each level."""
     word = (120, 109, 108, 110, 115)  # xmlns
-    mode, depth, length, matched, last = state[0], state[1], state[5], state[6], state[7]
+    mode, depth, length, matched, last = state[_MODE], state[_DEPTH], state[_LENGTH], state[_A], state[_B]
     fault, position = 0, 0
     while position < len(data):
         byte = data[position]
         if byte == 10:
-            state[2] += 1
-            state[3] = state[4] + position + 1
+            state[_LINE] += 1
+            state[_LINE_START] = state[_OFFSET] + position + 1
         length += 1
         if mode == 0:  # text
             if byte == 60:
@@ -216,27 +218,27 @@ def _xml(data, state, names, most_depth, most_bytes, most_names):  # type: ignor
                 mode, last = 9, 0
             else:
                 mode, last, matched = 2, 0, -1
-                state[9] = 0
+                state[_ATTRIBUTES] = 0
         elif mode == 2:  # in an opening tag
             if byte == 62:
                 mode, length = 0, 0
                 if last == 47:
-                    state[8] -= names[depth + 1]
+                    state[_NAMES] -= names[depth + 1]
                     names[depth + 1] = 0
                 else:
                     depth += 1
                     if depth > most_depth:
-                        fault = 1
+                        fault = _TOO_DEEP
                         break
             elif byte == 34 or byte == 39:
-                mode, state[11], length = 4, byte, 0
+                mode, state[_QUOTE], length = 4, byte, 0
             elif byte == 61:
-                state[9] += 1
+                state[_ATTRIBUTES] += 1
                 if matched >= 5:
                     names[depth + 1] += 1
-                    state[8] += 1
-                if state[9] > most_names or state[8] > most_names:
-                    fault = 3
+                    state[_NAMES] += 1
+                if state[_ATTRIBUTES] > most_names or state[_NAMES] > most_names:
+                    fault = _TOO_MANY
                     break
                 matched = -1
             elif byte <= 32:
@@ -247,11 +249,11 @@ def _xml(data, state, names, most_depth, most_bytes, most_names):  # type: ignor
         elif mode == 3:  # in a closing tag
             if byte == 62:
                 mode, length = 0, 0
-                state[8] -= names[depth]
+                state[_NAMES] -= names[depth]
                 names[depth] = 0
                 depth = max(depth - 1, 0)
         elif mode == 4:  # in the value of an attribute
-            if byte == state[11]:
+            if byte == state[_QUOTE]:
                 mode, length, matched, last = 2, 0, 0, byte
         elif mode == 6:  # after <!
             if byte == 45:
@@ -279,10 +281,10 @@ def _xml(data, state, names, most_depth, most_bytes, most_names):  # type: ignor
         else:
             last = byte
         if length > most_bytes:
-            fault = 2
+            fault = _TOO_LONG
             break
         position += 1
-    state[0], state[1], state[5], state[6], state[7] = mode, depth, length, matched, last
+    state[_MODE], state[_DEPTH], state[_LENGTH], state[_A], state[_B] = mode, depth, length, matched, last
     return fault, position
 
 
