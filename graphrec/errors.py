@@ -92,6 +92,11 @@ def shortened(sentence: str) -> str:
     return f"{sentence[: longest // 2]} … {sentence[-longest // 3 :]}"
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message, or its type's name."""
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+
+
 def nearest_names(name: str, known: Iterable[str], *, n: int = 3) -> str:
     """Return the ``n`` known names closest to ``name`` as ``; nearest: 'a', 'b'``, or an empty string."""
     import difflib  # slow to load, and wanted where something is wrong alone

@@ -12,7 +12,7 @@ import polars as pl
 
 from graphrec.checks import typed
 from graphrec.data.vocabulary import Vocabulary
-from graphrec.errors import ConfigError, DataError, nearest_names
+from graphrec.errors import ConfigError, DataError, first_line, nearest_names
 
 from .iri_templates import candidates, check_template, ids_of, is_one_segment
 from .knowledge_graph import KnowledgeGraph, relation_rows
@@ -124,8 +124,9 @@ def _read_table(path: Path) -> pl.DataFrame:
         if suffix == ".parquet":
             return pl.read_parquet(path)
     except (OSError, pl.exceptions.PolarsError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(f"{path} cannot be read as a link table ({reason}); give a CSV, TSV or Parquet file") from error
+        raise DataError(
+            f"{path} cannot be read as a link table ({first_line(error)}); give a CSV, TSV or Parquet file"
+        ) from error
     raise DataError(f"{path} has the extension {suffix!r}; a link table is .csv, .tsv or .parquet")
 
 

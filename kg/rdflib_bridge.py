@@ -18,7 +18,7 @@ from rdflib.plugins.sparql.parser import expandUnicodeEscapes, parseQuery, parse
 from rdflib.plugins.sparql.parserutils import CompValue
 
 from graphrec.checks import typed
-from graphrec.errors import DataError
+from graphrec.errors import DataError, first_line
 
 from .knowledge_graph import KnowledgeGraph
 from .reading.formats import RdfFile, rdf_file
@@ -182,8 +182,7 @@ def _refusal(query: str, error: Exception) -> str:
     try:
         parseUpdate(query)
     except Exception:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        return f"the query is no SPARQL that can be read: {reason}"
+        return f"the query is no SPARQL that can be read: {first_line(error)}"
     return "the text is a SPARQL update (INSERT, DELETE, LOAD, CLEAR, …); only SELECT and ASK are answered here"
 
 

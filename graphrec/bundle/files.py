@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from graphrec.data.files import copies_wanted, map_array
-from graphrec.errors import BundleError
+from graphrec.errors import BundleError, first_line
 
 _COLUMN = "text"
 # Folders within each other; a bundle of ours has 4.
@@ -47,8 +47,7 @@ def read_strings(path: Path) -> pa.LargeStringArray:
         table.validate(full=True)
         column = table.column(_COLUMN).combine_chunks()
     except (OSError, ValueError, KeyError, MemoryError, pa.ArrowException) as error:
-        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-        raise BundleError(f"{path.name} cannot be read as Arrow strings: {reason}") from error
+        raise BundleError(f"{path.name} cannot be read as Arrow strings: {first_line(error)[:200]}") from error
     return column
 
 

@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.errors import BundleError
+from graphrec.errors import BundleError, first_line
 
 # A file of JSON beyond these is refused before it is parsed: settings and names need neither.
 MAX_JSON_BYTES = 256 << 20
@@ -89,8 +89,8 @@ def map_array(path: Path) -> npt.NDArray[Any]:
                 return array
         return np.memmap(path, dtype, "r", start, shape)
     except (OSError, ValueError, OverflowError, MemoryError) as error:
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise BundleError(f"{path} cannot be read as an array: {_one_line(reason)}") from error
+        reason = getattr(error, "strerror", None) or first_line(error)
+        raise BundleError(f"{path} cannot be read as an array: {reason[:200]}") from error
 
 
 def _array_header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype[Any]]:
@@ -192,8 +192,3 @@ def _real(text: str) -> float:
 
 def _constant(text: str) -> float:
     raise ValueError(f"{text} is no number of JSON")
-
-
-def _one_line(text: str) -> str:
-    """Return the first line of what a library says, cut to a length that fits a sentence."""
-    return text.splitlines()[0][:200] if text else text

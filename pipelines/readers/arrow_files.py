@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from graphrec.data.limits import Expansion, Limits
-from graphrec.errors import DataError
+from graphrec.errors import DataError, first_line
 
-from .batches import Batch, Table, first_line
+from .batches import Batch, Table
 from .frames import numbered
 
 _BATCH_ROWS = 1 << 18

@@ -74,8 +74,3 @@ def _near(path: Path) -> str:
         return nearest_names(path.name, [other.name for other in path.parent.iterdir()])
     except OSError:
         return ""
-
-
-def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message, or its type's name."""
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -12,9 +12,9 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from graphrec.errors import DataError, brief
+from graphrec.errors import DataError, brief, first_line
 
-from .batches import Batch, Table, first_line
+from .batches import Batch, Table
 
 _BATCH_ROWS = 1 << 20
 _FAULTS = (pl.exceptions.PolarsError, pa.ArrowException, OSError, MemoryError, ValueError, TypeError, OverflowError)

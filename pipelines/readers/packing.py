@@ -9,9 +9,9 @@ from typing import Any, Self
 import pyarrow as pa
 
 from graphrec.data.limits import Expansion, Limits
-from graphrec.errors import DataError
+from graphrec.errors import DataError, first_line
 
-from .batches import check_file, first_line
+from .batches import check_file
 
 COMPRESSIONS: Mapping[str, str] = {".gz": "gzip", ".zst": "zstd"}
 

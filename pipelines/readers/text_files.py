@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from graphrec.data.limits import Limits, beyond_limit
-from graphrec.errors import DataError
+from graphrec.errors import DataError, first_line
 
-from .batches import Batch, Table, Unfit, first_line
+from .batches import Batch, Table, Unfit
 from .lines import PIECE_BYTES, Piece, TextForm, pieces
 
 OPEN_QUOTE = "a quote is neither closed nor doubled"
