@@ -77,6 +77,11 @@ from graphrec.graph.adjacency import adjacency_from_edges as adjacency_from_edge
 from graphrec.graph.catalogue import CatalogueGraph as CatalogueGraph
 from graphrec.graph.catalogue import items_only as items_only
 from graphrec.graph.catalogue import with_users as with_users
+from graphrec.graph.importance import importance_neighbours as importance_neighbours
+from graphrec.graph.ppr import Pagerank as Pagerank
+from graphrec.graph.ppr import personalised_pagerank as personalised_pagerank
+from graphrec.graph.ppr import push_pagerank as push_pagerank
+from graphrec.graph.ppr import ranks_between as ranks_between
 from graphrec.graph.walks import generate_walks as generate_walks
 from graphrec.index import ExactIndex as ExactIndex
 from graphrec.index import HnswIndex as HnswIndex

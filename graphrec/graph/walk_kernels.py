@@ -1,7 +1,6 @@
-"""Compiled parts of :mod:`graphrec.graph.walks`: random numbers, alias tables, the walker and the writer of text.
+"""Compiled parts of :mod:`graphrec.graph.walks`: the walker and the writer of text.
 
-Random numbers are a function of (seed, walk): a walk comes out the same on any thread, in any chunk. Everything that
-touches them stays uint64, since numba turns uint64 mixed with int64 into float64.
+Random numbers are a function of (seed, walk): see :mod:`graphrec.graph.counter_random`.
 """
 
 from __future__ import annotations
@@ -10,29 +9,13 @@ import numba as nb
 import numpy as np
 import numpy.typing as npt
 
+from graphrec.graph.counter_random import GAMMA, LOW, S32, below, mix, stream, unit
+from graphrec.graph.transitions import FloatArray, IntArray, RowArray
+
 # Candidates refused in a row before a step is drawn exactly; bounds the time of extreme p and q.
 _PATIENCE = 64
 # Walks that one call takes abreast.
 _ABREAST = 32
-
-IntArray = npt.NDArray[np.int64]
-RowArray = npt.NDArray[np.int32]
-FloatArray = npt.NDArray[np.float32]
-
-_GAMMA = np.uint64(0x9E3779B97F4A7C15)
-_M1, _M2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
-_S27, _S30, _S31, _S32 = np.uint64(27), np.uint64(30), np.uint64(31), np.uint64(32)
-_LOW = np.uint64(0xFFFFFFFF)
-_TO_UNIT = 2.0**-53
-_S11 = np.uint64(11)
-
-
-@nb.njit(nogil=True, cache=True, inline="always")
-def _mix(z: np.uint64) -> np.uint64:  # pragma: no cover - compiled
-    """Return the splitmix64 output function of ``z``."""
-    z = (z ^ (z >> _S30)) * _M1
-    z = (z ^ (z >> _S27)) * _M2
-    return z ^ (z >> _S31)
 
 
 @nb.njit(nogil=True, cache=True, inline="always")
@@ -46,44 +29,6 @@ def _contains(indices: RowArray, low: np.int64, high: np.int64, row: np.int64) -
         else:
             high = middle
     return bool(low < stop and indices[low] == row)
-
-
-@nb.njit(nogil=True, cache=True)
-def build_alias(
-    indptr: IntArray, weights: FloatArray, thresholds: npt.NDArray[np.uint32], aliases: RowArray
-) -> None:  # pragma: no cover - compiled
-    """Fill each node's alias table (Vose 1991): slot j gives j with probability thresholds[j] / 2^32, or its alias."""
-    widest = 0
-    for node in range(indptr.size - 1):
-        widest = max(widest, indptr[node + 1] - indptr[node])
-    small, large = np.empty(widest, np.int64), np.empty(widest, np.int64)
-    scaled = np.empty(widest, np.float64)
-    for node in range(indptr.size - 1):
-        start, size = indptr[node], indptr[node + 1] - indptr[node]
-        total = 0.0
-        for j in range(size):
-            total += weights[start + j]
-        n_small, n_large = 0, 0
-        for j in range(size):
-            scaled[j] = weights[start + j] * size / total
-            aliases[start + j] = j
-            thresholds[start + j] = np.uint32(0xFFFFFFFF)
-            if scaled[j] < 1.0:
-                small[n_small] = j
-                n_small += 1
-            else:
-                large[n_large] = j
-                n_large += 1
-        while n_small > 0 and n_large > 0:
-            n_small -= 1
-            less, more = small[n_small], large[n_large - 1]
-            thresholds[start + less] = np.uint32(scaled[less] * 4294967295.0)
-            aliases[start + less] = more
-            scaled[more] -= 1.0 - scaled[less]
-            if scaled[more] < 1.0:
-                n_large -= 1
-                small[n_small] = more
-                n_small += 1
 
 
 @nb.njit(nogil=True, cache=True)
@@ -110,13 +55,13 @@ def _exact_step(
     before: np.int64,
     here: np.int64,
     biases: npt.NDArray[np.float64],
-    unit: float,
+    draw: float,
 ) -> int:  # pragma: no cover - compiled
     """Return the position of the next edge, drawn from the distribution written out; O(deg log deg)."""
     start, stop = indptr[here], indptr[here + 1]
     total, chosen = 0.0, start
     for turn in range(2):  # first the sum, then the place
-        wanted, running = unit * total, 0.0
+        wanted, running = draw * total, 0.0
         for edge in range(start, stop):
             row = indices[edge]
             bias = biases[2]
@@ -177,7 +122,7 @@ def walk(
     started, active = 0, 0
     while True:
         while active < abreast and started < n:
-            states[active] = _mix(key ^ _mix(np.uint64(first + started) + _GAMMA))
+            states[active] = stream(key, np.uint64(first + started))
             number[active], before[active], done[active], refused[active] = started, -1, 1, 0
             here[active] = starts[(first + started) % starts.size]
             walks[started, 0] = here[active]
@@ -188,24 +133,24 @@ def walk(
         if active == 0:
             break
         for a in range(active):  # draw an edge for each
-            states[a] += _GAMMA
-            z = _mix(states[a])
-            edges[a] = begin[a] + np.int64(((z >> _S32) * np.uint64(degree[a])) >> _S32)
-            verdicts[a] = z & _LOW
+            states[a] += GAMMA
+            z = mix(states[a])
+            edges[a] = begin[a] + below(z, degree[a])
+            verdicts[a] = z & LOW
         if weighted:
             for a in range(active):
                 if degree[a] > 0 and verdicts[a] > np.uint64(thresholds[edges[a]]):
                     edges[a] = begin[a] + np.int64(aliases[edges[a]])
-                states[a] += _GAMMA
-                verdicts[a] = _mix(states[a]) >> _S32
+                states[a] += GAMMA
+                verdicts[a] = mix(states[a]) >> S32
         for a in range(active):  # see where it leads
             rows[a] = indices[edges[a]] if degree[a] > 0 else -1
         if excess > 0.0:
             for a in range(active):
                 if before[a] >= 0:
-                    states[a] += _GAMMA
-                    unit = np.float64(_mix(states[a]) >> _S11) * _TO_UNIT
-                    if unit * (largest * degree[a] + excess) < excess:
+                    states[a] += GAMMA
+                    draw = unit(mix(states[a]))
+                    if draw * (largest * degree[a] + excess) < excess:
                         rows[a], verdicts[a] = before[a], np.uint64(0)
         for a in range(active):  # take it or leave it
             if degree[a] == 0 or before[a] < 0:
@@ -221,9 +166,9 @@ def walk(
             if not accepted:
                 refused[a] += 1
                 if refused[a] == _PATIENCE:
-                    states[a] += _GAMMA
-                    unit = np.float64(_mix(states[a]) >> _S11) * _TO_UNIT
-                    edge = _exact_step(indptr, indices, weights, before[a], here[a], biases, unit)
+                    states[a] += GAMMA
+                    draw = unit(mix(states[a]))
+                    edge = _exact_step(indptr, indices, weights, before[a], here[a], biases, draw)
                     rows[a] = indices[edge]
                 else:
                     rows[a] = -2

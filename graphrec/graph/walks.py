@@ -29,10 +29,11 @@ import numpy as np
 import numpy.typing as npt
 
 from graphrec.checks import as_array, check_rows, typed_late
-from graphrec.data.lists import indptr_of
 from graphrec.errors import ConfigError, DataError
-from graphrec.graph.adjacency import Adjacency, relation_number
-from graphrec.graph.walk_kernels import build_alias, goes_both_ways, walk, write_text
+from graphrec.graph.adjacency import Adjacency
+from graphrec.graph.counter_random import key_of
+from graphrec.graph.transitions import Transitions, transitions_of
+from graphrec.graph.walk_kernels import goes_both_ways, walk, write_text
 from graphrec.threads import default_threads, map_chunks
 
 # Walks that one thread takes at a time, and nodes held at once by the streaming form.
@@ -57,13 +58,9 @@ class Corpus:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Walker:
-    """A graph made ready for walking: CSR arrays, edge weights and alias tables (empty where all edges weigh 1)."""
+    """A graph made ready for walking, with every setting of the walks."""
 
-    indptr: npt.NDArray[np.int64]
-    indices: npt.NDArray[np.int32]
-    weights: npt.NDArray[np.float32]
-    thresholds: npt.NDArray[np.uint32]
-    aliases: npt.NDArray[np.int32]
+    steps: Transitions
     starts: npt.NDArray[np.int32]
     biases: npt.NDArray[np.float64]
     fold: bool
@@ -73,8 +70,9 @@ class _Walker:
 
     def fill(self, first: int, nodes: npt.NDArray[np.int32], lengths: npt.NDArray[np.int32]) -> None:
         """Write the walks from number ``first`` on."""
-        arrays = (self.indptr, self.indices, self.weights, self.thresholds, self.aliases, self.starts)
-        walk(*arrays, first, self.key, self.biases, self.fold, nodes, lengths)
+        steps = self.steps
+        arrays = (steps.indptr, steps.indices, steps.weights, steps.thresholds, steps.aliases)
+        walk(*arrays, self.starts, first, self.key, self.biases, self.fold, nodes, lengths)
 
 
 @typed_late
@@ -205,17 +203,12 @@ def _prepare(
     n = adjacency.n_nodes
     rows = as_array(np.arange(n, dtype=np.int32) if starts is None else starts, np.int32, name="starts")
     check_rows(rows, n, name="starts")
-    indptr, indices, weights = _weigh(adjacency, relation_weights)
-    thresholds, aliases = np.empty(len(weights), np.uint32), np.empty(len(weights), np.int32)
-    if len(weights):
-        build_alias(indptr, weights, thresholds, aliases)
+    steps = transitions_of(adjacency, relation_weights)
     near = 1.0 if _may_have_triangles(adjacency) else 1 / q
-    key = np.uint64(seed & 0xFFFFFFFFFFFFFFFF)
     biases = np.array([1 / p, near, 1 / q])
-    fold = len(weights) == 0 and 1 / p > max(near, 1 / q) and bool(goes_both_ways(indptr, indices))
-    return _Walker(
-        indptr, indices, weights, thresholds, aliases, rows, biases, fold, key, walks_per_node * len(rows), length
-    )
+    likely_back = len(steps.weights) == 0 and 1 / p > max(near, 1 / q)
+    fold = likely_back and bool(goes_both_ways(steps.indptr, steps.indices))
+    return _Walker(steps, rows, biases, fold, key_of(seed), walks_per_node * len(rows), length)
 
 
 def check_walk_settings(walks_per_node: int, length: int, p: float, q: float) -> None:
@@ -226,30 +219,6 @@ def check_walk_settings(walks_per_node: int, length: int, p: float, q: float) ->
     for name, value in (("p", p), ("q", q)):
         if not 1e-9 <= value <= 1e9:
             raise ConfigError(f"{name} is {value}; it must be above 0 and finite (1e-9 to 1e9)")
-
-
-def _weigh(
-    adjacency: Adjacency, relation_weights: Mapping[str, float] | None
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], npt.NDArray[np.float32]]:
-    """Return CSR arrays with the weight that each edge has in a walk; no weights where all are equal."""
-    if not relation_weights:
-        weights = np.empty(0, np.float32) if adjacency.weights is None else adjacency.weights
-        return adjacency.indptr, adjacency.indices, weights
-    share = np.ones(len(adjacency.relation_names))
-    for name, value in relation_weights.items():
-        if not (value >= 0 and np.isfinite(value)):
-            raise ConfigError(f"the weight of relation {name!r} is {value}; it must be 0 or more, and finite")
-        share[relation_number(adjacency, name)] = value
-    edges = np.ones(adjacency.n_edges) if adjacency.weights is None else adjacency.weights.astype(np.float64)
-    sources = np.repeat(np.arange(adjacency.n_nodes), adjacency.degrees)
-    # Each relation's edges at a node are scaled to sum to its share.
-    group = sources * len(share) + adjacency.relations
-    distinct, number = np.unique(group, return_inverse=True)
-    sums = np.bincount(number, weights=edges, minlength=len(distinct))
-    scaled = (edges / sums[number] * share[adjacency.relations]).astype(np.float32)
-    kept = scaled > 0
-    indptr = indptr_of(np.bincount(sources[kept], minlength=adjacency.n_nodes))
-    return indptr, adjacency.indices[kept], scaled[kept]
 
 
 def _may_have_triangles(adjacency: Adjacency) -> bool:
