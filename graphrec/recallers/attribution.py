@@ -16,6 +16,15 @@ Dense = npt.NDArray[np.float64]
 
 
 @nb.njit(nogil=True, cache=True)
+def _positions(columns: RowArray, n_columns: int) -> RowArray:  # pragma: no cover - compiled
+    """Return (n_columns,) int32: where each column stands in ``columns`` (m,), or m where it does not."""
+    position = np.full(n_columns, columns.size, dtype=np.int32)
+    for j in range(columns.size):
+        position[columns[j]] = j
+    return position
+
+
+@nb.njit(nogil=True, cache=True)
 def _restrict(
     indptr: npt.NDArray[np.int64],
     neighbours: RowArray,
@@ -24,25 +33,46 @@ def _restrict(
     columns: RowArray,
     n_columns: int,
 ) -> Dense:  # pragma: no cover - compiled
-    """Return the dense (rows, columns) part of a table; entries <= 0 become 0."""
-    position = np.full(n_columns, -1, dtype=np.int32)
-    for j in range(columns.size):
-        position[columns[j]] = j
-    part = np.zeros((rows.size, columns.size))
+    """Return the dense part of a table, (rows, columns + 1); entries <= 0 become 0.
+
+    Its last column takes what is in none of ``columns``: to skip it would be a branch that is often guessed wrong.
+    """
+    position = _positions(columns, n_columns)
+    part = np.zeros((rows.size, columns.size + 1))
     for i in range(rows.size):
         for p in range(indptr[rows[i]], indptr[rows[i] + 1]):
-            j = position[neighbours[p]]
-            if j >= 0 and scores[p] > 0.0:
-                part[i, j] = scores[p]
+            part[i, position[neighbours[p]]] = max(scores[p], 0.0)
     return part
 
 
 @nb.njit(nogil=True, cache=True)
+def _greatest(
+    indptr: npt.NDArray[np.int64],
+    neighbours: RowArray,
+    scores: FloatArray,
+    rows: RowArray,
+    weights: Dense,
+    columns: RowArray,
+    n_columns: int,
+) -> tuple[npt.NDArray[np.intp], Dense]:  # pragma: no cover - compiled
+    """Return for each column the first of ``rows`` whose weighted entry is greatest, -1 where none is > 0, and it."""
+    position = _positions(columns, n_columns)
+    sources, amounts = np.full(columns.size + 1, -1, dtype=np.intp), np.zeros(columns.size + 1)
+    for i in range(rows.size):
+        for p in range(indptr[rows[i]], indptr[rows[i] + 1]):
+            j, amount = position[neighbours[p]], weights[i] * scores[p]
+            greater = amount > amounts[j]
+            sources[j] = i if greater else sources[j]
+            amounts[j] = amount if greater else amounts[j]
+    return sources[: columns.size], amounts[: columns.size]
+
+
+@nb.njit(nogil=True, cache=True)
 def _product(a: Dense, b: Dense) -> Dense:  # pragma: no cover - compiled
-    """Return ``a @ b``, skipping zeros of ``a``: both are mostly zeros, and a BLAS would wake threads of its own."""
+    """Return ``a[:, :-1] @ b``, skipping zeros: both are mostly zeros, and a BLAS would wake threads of its own."""
     result = np.zeros((a.shape[0], b.shape[1]))
     for i in range(a.shape[0]):
-        for h in range(a.shape[1]):
+        for h in range(b.shape[0]):
             if a[i, h] != 0.0:
                 for j in range(b.shape[1]):
                     result[i, j] += a[i, h] * b[h, j]
@@ -72,19 +102,21 @@ def strongest(
     amounts : ndarray
         (m,) float64: what the source gave by all its ways; 0 where none reaches the target.
     """
+    if len(tables) == 1:
+        table = tables[0]
+        sources, amounts = _greatest(
+            table.indptr, table.neighbours, table.scores, spaces[0], weights, spaces[1], table.n_columns
+        )
+        return sources, sources, amounts
     parts = [
         _restrict(table.indptr, table.neighbours, table.scores, rows, columns, table.n_columns)
         for table, rows, columns in zip(tables, spaces, spaces[1:], strict=False)
     ]
     parts[0] *= weights[:, None]
-    if len(parts) == 1:
-        given = parts[0]  # (h, m)
-        best = through = given.argmax(axis=0)
-    else:
-        before = reduce(_product, parts[:-1])  # (h, last middle)
-        given = _product(before, parts[-1])  # (h, m)
-        best = given.argmax(axis=0)
-        through = (before[best].T * parts[-1]).argmax(axis=0)  # (last middle, m) -> (m,)
+    before = reduce(_product, parts[:-1])  # (h, last middle + 1)
+    given = _product(before, parts[-1])[:, :-1]  # (h, m)
+    best = given.argmax(axis=0)
+    through = (before[best, :-1].T * parts[-1][:, :-1]).argmax(axis=0)  # (last middle, m) -> (m,)
     amounts = given[best, np.arange(len(spaces[-1]))]
     reached = amounts > 0
     return np.where(reached, best, -1), np.where(reached, through, -1), np.where(reached, amounts, 0.0)

@@ -30,8 +30,9 @@ _BLOCK = 128
 _FEW = 500
 # The bound for a row may let k >> this many scores more through.
 _SLACK = 3
-# An accumulator with one column in this many touched is read from end to end; with fewer, by its touched columns.
-_DENSE = 4
+# An accumulator that takes one entry or more for each so many columns is read from end to end, and no list of touched
+# columns is kept.
+_DENSE = 2
 
 
 @nb.njit(nogil=True, cache=True, inline="always")
@@ -216,7 +217,36 @@ def best_of_rows(values: FloatArray, keys: IntArray) -> None:  # pragma: no cove
 
 
 @nb.njit(nogil=True, cache=True)
+def _n_entries(
+    sources: RowArray, weights: npt.NDArray[np.float64], table_indptr: IntArray
+) -> int:  # pragma: no cover - compiled
+    """Return how many entries the rows of positive weight have."""
+    n = 0
+    for p in range(sources.size):
+        if weights[p] > 0.0:
+            n += table_indptr[sources[p] + 1] - table_indptr[sources[p]]
+    return n
+
+
+@nb.njit(nogil=True, cache=True)
 def _add_rows(
+    sources: RowArray,
+    weights: npt.NDArray[np.float64],
+    table_indptr: IntArray,
+    table_columns: RowArray,
+    table_scores: FloatArray,
+    accumulator: npt.NDArray[np.float64],
+) -> None:  # pragma: no cover - compiled
+    """Add the weighted rows of the table to the accumulator; only products > 0 count."""
+    for p in range(sources.size):
+        weight, source = weights[p], sources[p]
+        if weight > 0.0:
+            for q in range(table_indptr[source], table_indptr[source + 1]):
+                accumulator[table_columns[q]] += max(weight * table_scores[q], 0.0)
+
+
+@nb.njit(nogil=True, cache=True)
+def _add_and_list_rows(
     sources: RowArray,
     weights: npt.NDArray[np.float64],
     table_indptr: IntArray,
@@ -225,10 +255,7 @@ def _add_rows(
     accumulator: npt.NDArray[np.float64],
     touched: RowArray,
 ) -> int:  # pragma: no cover - compiled
-    """Add the weighted rows of the table to the accumulator; list the columns touched, and return how many.
-
-    Only products > 0 are added, so that 0 means untouched.
-    """
+    """Do as :func:`_add_rows`, list the columns touched, and return how many; 0 means untouched."""
     n = 0
     for p in range(sources.size):
         weight, source = weights[p], sources[p]
@@ -242,6 +269,37 @@ def _add_rows(
                     touched[n] = column
                     n += before == 0.0
                     accumulator[column] = before + added
+    return n
+
+
+@nb.njit(nogil=True, cache=True, inline="always")
+def _collect(
+    candidates: Any,
+    accumulator: npt.NDArray[np.float64],
+    allowed: npt.NDArray[np.bool_],
+    background: FloatArray,
+    mass: float,
+    columns: RowArray,
+    line: FloatArray,
+) -> int:  # pragma: no cover - compiled
+    """Move those of ``candidates`` that are allowed and above the background to ``columns`` and ``line``.
+
+    Returns how many these are, and leaves zeros. ``candidates`` may be the head of ``columns`` itself: what is written
+    is never ahead of what is read next.
+    """
+    checked, n = allowed.size > 0, 0
+    for column in candidates:
+        value = accumulator[column]
+        accumulator[column] = 0.0
+        kept = value > 0.0
+        if background.size:
+            value -= mass * background[column]
+            kept &= value > 0.0
+        if checked:
+            kept &= allowed[column]
+        # Written always, kept where it counts: a branch would be guessed wrong.
+        columns[n], line[n] = column, value
+        n += kept
     return n
 
 
@@ -283,25 +341,17 @@ def push_rows(
         first, last = indptr[i], indptr[i + 1]
         left_out = skip[skip_indptr[i] : skip_indptr[i + 1]]
         _mark(left_out, accumulator, -np.inf)  # whatever is added, such a column is neither new nor above 0
-        n_touched = _add_rows(
-            sources[first:last], weights[first:last], table_indptr, table_columns, table_scores, accumulator, touched
-        )
+        rows_of, weights_of = sources[first:last], weights[first:last]
         mass = 0.0
         if background.size:
-            for p in range(first, last):
-                mass += max(weights[p], 0.0)
-        n, dense = 0, n_touched * _DENSE > n_columns
-        for p in range(n_columns if dense else n_touched):
-            column = p if dense else touched[p]
-            value = accumulator[column]
-            accumulator[column] = 0.0
-            kept = value > 0.0 and (allowed.size == 0 or allowed[column])
-            if background.size:
-                value -= mass * background[column]
-                kept = kept and value > 0.0
-            # Written always, kept where it counts; never behind what is read next.
-            touched[n], line[n] = column, value
-            n += kept
+            for weight in weights_of:
+                mass += max(weight, 0.0)
+        if _n_entries(rows_of, weights_of, table_indptr) * _DENSE > n_columns:
+            _add_rows(rows_of, weights_of, table_indptr, table_columns, table_scores, accumulator)
+            n = _collect(range(n_columns), accumulator, allowed, background, mass, touched, line)
+        else:
+            n = _add_and_list_rows(rows_of, weights_of, table_indptr, table_columns, table_scores, accumulator, touched)
+            n = _collect(touched[:n], accumulator, allowed, background, mass, touched, line)
         _mark(left_out, accumulator, 0.0)
         counts[i] = _write(_best(line[:n], touched, k), rows[total:], scores[total:])
         total += counts[i]
