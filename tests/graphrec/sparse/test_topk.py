@@ -168,3 +168,36 @@ def test_push_leaves_out_what_is_skipped_or_not_allowed() -> None:
         every = whole[1][whole[0][i] : whole[0][i + 1]]
         expected = [c for c in every.tolist() if allowed[c] and c not in skip[i][0]][:5]
         assert found[1][found[0][i] : found[0][i + 1]].tolist() == expected
+
+
+@pytest.mark.parametrize("density", [0.02, 0.2, 0.9])
+@pytest.mark.parametrize("signs", [False, True])
+def test_push_gives_the_same_whether_few_columns_are_touched_or_most(density: float, signs: bool) -> None:
+    rng = np.random.default_rng(3)
+    scores = np.where(rng.random((30, 40)) < density, rng.integers(-2 if signs else 1, 4, (30, 40)) / 2, 0.0)
+    matrix = sp.csr_array(scores.astype(np.float32))
+    narrow = NeighbourTable(matrix.indptr, matrix.indices, matrix.data, n_columns=40)
+    # The same entries in a table so wide that they are few for it.
+    wide = NeighbourTable(matrix.indptr, matrix.indices, matrix.data, n_columns=100_000)
+    bounds, sources = np.arange(0, 41, 5), rng.integers(0, 30, 40).astype(np.int32)
+    weights = rng.integers(-1, 4, 40) / 2
+    background = np.where(rng.random(100_000) < 0.5, np.float32(0.25), np.float32(0))
+    allowed = rng.random(100_000) < 0.8
+    skip = item_lists([rng.choice(40, size=4, replace=False) for _ in range(8)])
+    answers = [
+        push(bounds, sources, weights, table, 7, skip=skip, allowed=allowed[:width], background=background[:width])
+        for table, width in ((narrow, 40), (wide, 100_000))
+    ]
+    for narrow_part, wide_part in zip(*answers, strict=True):
+        np.testing.assert_array_equal(narrow_part, wide_part)
+    expected = [
+        sum(max(w, 0.0) * np.maximum(scores[s], 0.0) - max(w, 0.0) * background[:40] for s, w in zip(i, v, strict=True))
+        for i, v in zip(sources.reshape(8, 5), weights.reshape(8, 5), strict=True)
+    ]
+    for i, values in enumerate(expected):
+        touched = np.any(
+            [scores[s] * w > 0 for s, w in zip(sources[5 * i :][:5], weights[5 * i :][:5], strict=True)], 0
+        )
+        legal = np.flatnonzero(allowed[:40] & (values > 0) & touched & ~np.isin(np.arange(40), skip[i][0]))
+        best = sorted(legal.tolist(), key=lambda c: (-values[c], c))[:7]
+        assert answers[0][1][answers[0][0][i] : answers[0][0][i + 1]].tolist() == best
