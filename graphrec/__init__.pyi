@@ -90,8 +90,12 @@ from graphrec.index import QuantisedIndex as QuantisedIndex
 from graphrec.index import build_hnsw as build_hnsw
 from graphrec.index import build_index as build_index
 from graphrec.index import build_quantised as build_quantised
+from graphrec.index.embedding_drift import Drift as Drift
+from graphrec.index.embedding_drift import drift as drift
+from graphrec.index.embedding_index import EmbeddingIndex as EmbeddingIndex
+from graphrec.index.embedding_map import EmbeddingMap as EmbeddingMap
 from graphrec.index.embeddings import EmbeddingTable as EmbeddingTable
-from graphrec.index.embeddings import Near as Near
+from graphrec.index.row_ids import Near as Near
 from graphrec.kg.catalogue import catalogue_graph as catalogue_graph
 from graphrec.kg.catalogue import item_tags as item_tags
 from graphrec.kg.export import to_networkx as to_networkx
@@ -108,6 +112,8 @@ from graphrec.kg.rdflib_bridge import to_rdflib as to_rdflib
 from graphrec.kg.reading.rdf import read_rdf as read_rdf
 from graphrec.models.hetero import adjacency_from_hetero as adjacency_from_hetero
 from graphrec.models.hetero import to_hetero as to_hetero
+from graphrec.models.keyed_vectors import from_keyed_vectors as from_keyed_vectors
+from graphrec.models.keyed_vectors import to_keyed_vectors as to_keyed_vectors
 from graphrec.models.lightgcn import LightGCN as LightGCN
 from graphrec.models.node2vec import Node2Vec as Node2Vec
 from graphrec.operations.recipe import Operations as Operations

@@ -56,6 +56,18 @@ def test_python_page_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str], mo
     assert "['user', 'rank', 'item', 'score', 'channels']" in printed
 
 
+def test_embeddings_page_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (DOCS / "embeddings.md").read_text(encoding="utf-8"), re.DOTALL)
+    write_shelf(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    exec(compile("\n".join(blocks), "embeddings.md", "exec"), {})
+    printed = capsys.readouterr().out
+    assert "EmbeddingIndex(hnsw by cosine, 70 vectors of 16)" in printed
+    assert "of 5 neighbours kept" in printed
+
+
 def test_runs_page_chooses_where_to_stop() -> None:
     page = (DOCS / "runs.md").read_text(encoding="utf-8")
     table, code = (re.search(rf"```{kind}\n(.*?)```", page, re.DOTALL) for kind in ("toml", "python"))

@@ -68,9 +68,9 @@ class VectorSettings(HistorySettings):
 
     Parameters
     ----------
-    index : {"quantised", "exact", "hnsw"}
+    index : {"auto", "quantised", "exact", "hnsw"}
         What is looked at where there are many vectors: the best by a sketch, all of them, or what an HNSW graph leads
-        to.
+        to; "auto" goes by their number (:func:`graphrec.index.build.suitable_kind`).
     m : int, default 16
         Of HNSW: links a node.
     ef_construction, ef_search : int, default 200 and 100

@@ -1,4 +1,4 @@
-"""Building whichever index a recipe asks for."""
+"""Building whichever index a recipe wants, or the kind that suits its size."""
 
 from __future__ import annotations
 
@@ -8,17 +8,24 @@ import numpy.typing as npt
 
 from graphrec.errors import ConfigError
 from graphrec.index.exact import ExactIndex
-from graphrec.index.hnsw import build_hnsw
+from graphrec.index.hnsw import HnswIndex, build_hnsw
+from graphrec.index.order import check_matrix
 from graphrec.index.protocol import Index
-from graphrec.index.quantised import build_quantised
+from graphrec.index.quantised import QuantisedIndex, build_quantised
 
-IndexKind = Literal["quantised", "exact", "hnsw"]
+IndexKind = Literal["auto", "quantised", "exact", "hnsw"]
 # What scores all rows can be told of: by a sketch, or all of them exactly.
 ScanKind = Literal["quantised", "exact"]
 
+# Numbers in a matrix (rows times dimensions): up to the first a query reads them all in less time than an HNSW graph
+# takes to lead it; up to the second a sketch of them is built in a small part of the time of a graph, and is read in
+# a time that is still small beside that of a request (python -m benchmarks.ann).
+_EXACT_NUMBERS = 1 << 19
+_SKETCHED_NUMBERS = 1 << 21
+
 
 def check_index_kind(kind: str) -> None:
-    """Raise ConfigError unless ``kind`` is "hnsw", "exact" or "quantised"."""
+    """Raise ConfigError unless ``kind`` is "auto", "hnsw", "exact" or "quantised"."""
     if not isinstance(kind, str) or kind not in get_args(IndexKind):
         raise ConfigError(f"index is {kind!r}; legal are {', '.join(map(repr, get_args(IndexKind)))}")
 
@@ -32,14 +39,29 @@ def build_index(
     queries: npt.ArrayLike | None = None,
     **settings: int,
 ) -> Index:
-    """Return an index of ``kind`` over ``matrix`` (n, dim).
+    """Return an index of ``kind`` over ``matrix`` (n, dim); :func:`index_kind` says what "auto" became.
 
     ``queries`` (s, dim) are such as will be asked, for an index that is tuned to them; ``settings`` are those of
     :func:`graphrec.index.hnsw.build_hnsw`.
     """
     check_index_kind(kind)
+    if kind == "auto":
+        kind = suitable_kind(*check_matrix(matrix, metric).shape)
     if kind == "exact":
         return ExactIndex(matrix, metric)
     if kind == "quantised":
         return build_quantised(matrix, metric=metric, queries=queries, seed=seed)
     return build_hnsw(matrix, metric=metric, seed=seed, **settings)
+
+
+def suitable_kind(n: int, dim: int) -> IndexKind:
+    """Return the kind of index that suits ``n`` vectors of ``dim``: what "auto" stands for."""
+    if n * dim <= _EXACT_NUMBERS:
+        return "exact"
+    return "quantised" if n * dim <= _SKETCHED_NUMBERS else "hnsw"
+
+
+def index_kind(index: Index) -> str:
+    """Return the kind of an index: "exact", "quantised", "hnsw", or the name of a class of somebody else."""
+    kinds = {ExactIndex: "exact", QuantisedIndex: "quantised", HnswIndex: "hnsw"}
+    return kinds.get(type(index), type(index).__name__)

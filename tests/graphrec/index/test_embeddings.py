@@ -134,7 +134,12 @@ def test_word2vec_text_refuses_ids_that_it_cannot_hold(tmp_path: Path, external:
 @pytest.mark.parametrize(
     ("path", "error", "sentence"),
     [
-        ("vectors.pkl", DataError, "extension '.pkl'; legal are .parquet, .arrow, .npy, .txt, .vec"),
+        (
+            "vectors.csv",
+            DataError,
+            "extension '.csv'; legal are .parquet, .arrow, .npy, .txt, .vec, .bin, .safetensors",
+        ),
+        ("vectors.pkl", DataError, "extension '.pkl', that of a pickle, which is neither loaded nor written"),
         ("missing/vectors.npy", DataError, "cannot be written: No such file"),
         (None, ConfigError, "the file is None"),
     ],
