@@ -6,7 +6,7 @@ import math
 import threading
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Literal, Protocol, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,42 @@ class Progress(Protocol):
 
     def __call__(self, done: int, total: int, /, **values: float) -> None:
         """Show that ``done`` of ``total`` steps are over; ``values`` are figures to show, such as ``loss``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingPoint:
+    """What a training measured at the end of an epoch, or of a step where it counts steps.
+
+    Parameters
+    ----------
+    unit : {"epoch", "step"}
+        What is counted.
+    step : int
+        Epochs or steps that are over.
+    loss : float
+        Mean over the examples.
+    validation : float or None
+        What ``FitContext.score`` gave, where a check was due.
+    lr : float or None
+        The learning rate of the last step.
+    examples_per_s : float or None
+        Throughput.
+    """
+
+    unit: Literal["epoch", "step"]
+    step: int
+    loss: float
+    validation: float | None = None
+    lr: float | None = None
+    examples_per_s: float | None = None
+
+
+class Record(Protocol):
+    """Keeps what a training measured, for curves."""
+
+    def __call__(self, point: TrainingPoint, /) -> None:
+        """Keep a point; a training that goes on after a stop first repeats those that it had."""
         ...
 
 
@@ -66,6 +102,10 @@ def _silent(_done: int, _total: int, /, **_values: float) -> None:
     """Show nothing."""
 
 
+def _unrecorded(_point: TrainingPoint, /) -> None:
+    """Keep nothing."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FitContext:
     """What a fit may use besides the data. The defaults are those of a fit by itself, from Python.
@@ -82,6 +122,8 @@ class FitContext:
         an HNSW graph, is made by one. BLAS has threads of its own.
     progress : callable
         Called between steps; see :class:`Progress`.
+    record : callable
+        Called with what a training measured, for curves; see :class:`Record`.
     checkpoints : Checkpoints or None
         Where the state of a long fit is kept; None keeps none.
     validation : Panel or None
@@ -104,6 +146,7 @@ class FitContext:
     device: str = "cpu"
     workers: int = 0
     progress: Progress = field(default=_silent, repr=False)
+    record: Record = field(default=_unrecorded, repr=False)
     checkpoints: Checkpoints | None = field(default=None, repr=False)
     validation: Panel | None = field(default=None, repr=False)
     objective: Objective | None = field(default=None, repr=False)
