@@ -1,24 +1,32 @@
-"""N-Triples and N-Quads, read in blocks of whole lines: a bad line costs that line alone."""
+"""N-Triples and N-Quads, read in blocks of whole lines: a bad line costs that line alone.
+
+Lines that are canonical already are taken as they are (``canonical``); oxigraph parses the others.
+"""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pyoxigraph as ox
 
 from graphrec.data.limits import Limits, beyond_limit
+from graphrec.errors import DataError
 
 from .bad_lines import BadLines
+from .canonical import count_byte, parted
 from .faults import PARSER_FAULTS, line_reason
 from .formats import FORMATS, RdfFile
 from .guarded_bytes import GuardedBytes
 from .nesting import TEXT_PARSER_BYTES, is_too_deep
 
-BLOCK_BYTES = 1 << 23
+BLOCK_BYTES = 1 << 21
 _CHUNK_TRIPLES = 1 << 16
 _KEPT_BYTES = 1 << 12  # of a line that is too long
+
+_Numbers = npt.NDArray[np.int64]
 
 
 def line_chunks(source: GuardedBytes, bad_lines: BadLines) -> Iterator[bytes]:
@@ -38,7 +46,7 @@ def line_chunks(source: GuardedBytes, bad_lines: BadLines) -> Iterator[bytes]:
 
 
 class _LineReader:
-    """Turns blocks of lines into chunks; ``line`` is the number of the next line."""
+    """Turns blocks of lines into chunks; ``line`` is the number of the next block's first line."""
 
     def __init__(self, file: RdfFile, limits: Limits, bad_lines: BadLines) -> None:
         self._file, self._limits, self._bad_lines = file, limits, bad_lines
@@ -50,12 +58,20 @@ class _LineReader:
         """Yield the good lines of ``block``."""
         if self._cut_bytes and block:
             block = self._without_first(block)
-        if self._may_pass_limits(block):
-            for line in block.splitlines(keepends=True):
-                yield from self._within_limits(line)
+        if self._may_be_long(block):
+            lines = block.splitlines(keepends=True)
+            yield from self._one_by_one(lines, self.line + np.arange(len(lines)))
+            self.line += len(lines)
             return
-        yield from self._canonical(block, self.line, n_lines := _n_lines(block))
-        self.line += n_lines
+        parts = parted(block, graphs=self._file.format == "n-quads")
+        if parts.canonical:
+            yield parts.canonical
+        numbers = self.line + parts.numbers
+        if self._may_be_deep(parts.others):
+            yield from self._one_by_one(parts.others.splitlines(keepends=True), numbers)
+        else:
+            yield from self._parsed(parts.others, numbers)
+        self.line += parts.n
 
     def shortened(self, rest: bytes) -> bytes:
         """Return the begun line ``rest``, only its beginning where it is too long already."""
@@ -68,57 +84,56 @@ class _LineReader:
     def _without_first(self, block: bytes) -> bytes:
         """Return ``block`` without its first line, which is too long."""
         first = block.splitlines(keepends=True)[0]
-        self._reject_long(first, self._cut_bytes + len(first))
+        self._reject_long(first, self._cut_bytes + len(first), self.line)
         self._cut_bytes = 0
+        self.line += 1
         return block[len(first) :]
 
-    def _may_pass_limits(self, block: bytes) -> bool:
-        """Return whether a line of ``block`` may be too long or too deep. Of a block's lines only the first is long."""
+    def _may_be_long(self, block: bytes) -> bool:
+        """Return whether a line of ``block`` may be too long. Of a block's lines only the first can be."""
         first = block.find(b"\n")
-        long = len(block) > self._most_bytes and (self._most_bytes < BLOCK_BYTES or not 0 <= first <= self._most_bytes)
-        deep = count_byte(block, "(") > self._limits.depth and block.count(b"<<(") > self._limits.depth
-        return long or deep
+        return len(block) > self._most_bytes and (self._most_bytes < BLOCK_BYTES or not 0 <= first <= self._most_bytes)
 
-    def _within_limits(self, line: bytes) -> Iterator[bytes]:
-        if len(line) > self._most_bytes:
-            self._reject_long(line, len(line))
-        elif line.count(b"<<(") > self._limits.depth and is_too_deep(line, self._limits):
-            what = f"more than {self._limits.depth:,} triple terms are nested"
-            self._reject(str(beyond_limit("", what, self._limits, "depth")).removeprefix(": "), line)
-        else:
-            yield from self._canonical(line, self.line, 1)
-            self.line += 1
+    def _may_be_deep(self, lines: bytes) -> bool:
+        return count_byte(lines, "(") > self._limits.depth and lines.count(b"<<(") > self._limits.depth
 
-    def _reject_long(self, line: bytes, n_bytes: int) -> None:
+    def _one_by_one(self, lines: Sequence[bytes], numbers: _Numbers) -> Iterator[bytes]:
+        """Yield the good ones of ``lines`` that may be beyond the limits."""
+        for position, line in enumerate(lines):
+            if len(line) > self._most_bytes:
+                self._reject_long(line, len(line), int(numbers[position]))
+            elif line.count(b"<<(") > self._limits.depth and is_too_deep(line, self._limits):
+                what = f"more than {self._limits.depth:,} triple terms are nested"
+                self._reject(beyond_limit("", what, self._limits, "depth"), line, int(numbers[position]))
+            else:
+                yield from self._parsed(line, numbers[position : position + 1])
+
+    def _reject_long(self, line: bytes, n_bytes: int, number: int) -> None:
         if line.lstrip(b" \t").startswith(b"#"):
             self._bad_lines.n_blank += 1
-            self.line += 1
             return
         what = f"the line has {n_bytes:,} bytes"
         error = beyond_limit("", what, self._limits, "text_bytes", most=self._most_bytes)
-        self._reject(str(error).removeprefix(": "), line[:_KEPT_BYTES])
+        self._reject(error, line[:_KEPT_BYTES], number)
 
-    def _reject(self, reason: str, line: bytes) -> None:
-        self._bad_lines.add(self._file.path, self.line, reason, line.rstrip(b"\r\n"))
-        self.line += 1
+    def _reject(self, error: DataError, line: bytes, number: int) -> None:
+        self._bad_lines.add(self._file.path, number, str(error).removeprefix(": "), line.rstrip(b"\r\n"))
 
-    def _canonical(self, block: bytes, line: int, n_lines: int) -> Iterator[bytes]:
-        """Yield the good ones of ``n_lines`` lines, the first of which is ``line``; halve them where one is bad."""
+    def _parsed(self, block: bytes, numbers: _Numbers) -> Iterator[bytes]:
+        """Yield the good ones of the lines with these ``numbers``; halve them where one is bad."""
         if not block:
             return
-        chunks, reason = self._parsed(block, n_lines)
+        chunks, reason = self._statements(block, len(numbers))
         if reason is None:
             yield from chunks
-            return
-        lines = block.splitlines(keepends=True)
-        if n_lines == 1:
-            self._bad_lines.add(self._file.path, line, reason, block.rstrip(b"\r\n"))
-            return
-        middle = n_lines // 2
-        yield from self._canonical(b"".join(lines[:middle]), line, middle)
-        yield from self._canonical(b"".join(lines[middle:]), line + middle, n_lines - middle)
+        elif len(numbers) == 1:
+            self._bad_lines.add(self._file.path, int(numbers[0]), reason, block.rstrip(b"\r\n"))
+        else:
+            lines, middle = block.splitlines(keepends=True), len(numbers) // 2
+            yield from self._parsed(b"".join(lines[:middle]), numbers[:middle])
+            yield from self._parsed(b"".join(lines[middle:]), numbers[middle:])
 
-    def _parsed(self, block: bytes, n_lines: int) -> tuple[list[bytes], str | None]:
+    def _statements(self, block: bytes, n_lines: int) -> tuple[list[bytes], str | None]:
         """Return the statements of ``block``, or what is wrong with it: each line is one of them or blank."""
         chunks = []
         try:
@@ -133,18 +148,6 @@ class _LineReader:
             return [], "the parser made no statement of it, and it is not blank"
         self._bad_lines.n_blank += n_blank
         return chunks, None
-
-
-def count_byte(data: bytes, letter: str) -> int:
-    """Return how often an ASCII letter stands in ``data``; faster than ``bytes.count`` where it is frequent."""
-    return int(np.count_nonzero(np.frombuffer(data, dtype=np.uint8) == ord(letter)))
-
-
-def _n_lines(data: bytes) -> int:
-    ends = count_byte(data, "\n")
-    if b"\r" in data:
-        ends += data.count(b"\r") - data.count(b"\r\n")
-    return ends + (not data.endswith((b"\n", b"\r")) if data else 0)
 
 
 def _n_blank(data: bytes) -> int:

@@ -18,9 +18,9 @@ from ..knowledge_graph import KnowledgeGraph, ReadReport
 from ..terms import GENID
 from .assemble import knowledge_graph
 from .bad_lines import BadLines, OnError
+from .canonical import count_byte
 from .encode import TermTable
 from .formats import LINE_FORMATS, RdfFile, rdf_file
-from .lines import count_byte
 from .statements import statements
 
 Progress = Callable[[str, int], None]

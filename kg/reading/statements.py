@@ -1,4 +1,4 @@
-"""RDF files -> chunks of canonical N-Quads bytes, parsed and written by oxigraph.
+"""RDF files -> chunks of canonical N-Quads bytes, parsed and written by oxigraph unless they are that already.
 
 The line formats are read line by line (``lines``), so that one bad line costs that line alone; in the other syntaxes a
 fault of syntax ends the document. JSON-LD is the exception: its standard lets a processor drop what has no absolute
@@ -18,6 +18,7 @@ from graphrec.data.limits import FREE_BYTES, Limits
 from graphrec.errors import DataError
 
 from .bad_lines import BadLines
+from .canonical import parted
 from .faults import PARSER_FAULTS, reason_of, translated
 from .formats import FORMATS, LINE_FORMATS, RdfFile
 from .guarded_bytes import GuardedBytes
@@ -117,8 +118,11 @@ def _judged_chunks(source: GuardedBytes, base: str | None, bad_lines: BadLines) 
 
 def _is_legal(text: bytes, n: int) -> bool:
     """Return whether ``text`` is ``n`` statements of N-Quads as the standard has them."""
+    parts = parted(text, graphs=True)
+    if parts.n != n:
+        return False
     try:
-        return sum(1 for _ in ox.parse(text, ox.RdfFormat.N_QUADS)) == n == text.count(b"\n")
+        return sum(1 for _ in ox.parse(parts.others, ox.RdfFormat.N_QUADS)) == len(parts.numbers)
     except PARSER_FAULTS:
         return False
 
