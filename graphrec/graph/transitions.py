@@ -73,16 +73,39 @@ def _weighed(
         if not (value >= 0 and np.isfinite(value)):
             raise ConfigError(f"the weight of relation {name!r} is {value}; it must be 0 or more, and finite")
         share[relation_number(adjacency, name)] = value
-    edges = np.ones(adjacency.n_edges) if adjacency.weights is None else adjacency.weights.astype(np.float64)
-    sources = np.repeat(np.arange(adjacency.n_nodes), adjacency.degrees)
-    # Each relation's edges at a node are scaled to sum to its share.
-    group = sources * len(share) + adjacency.relations
-    distinct, number = np.unique(group, return_inverse=True)
-    sums = np.bincount(number, weights=edges, minlength=len(distinct))
-    scaled = (edges / sums[number] * share[adjacency.relations]).astype(np.float32)
-    kept = scaled > 0
-    indptr = indptr_of(np.bincount(sources[kept], minlength=adjacency.n_nodes))
-    return indptr, adjacency.indices[kept], scaled[kept]
+    share /= max(share.max(initial=0.0), np.finfo(np.float64).tiny)
+    edges = np.empty(0, np.float32) if adjacency.weights is None else adjacency.weights
+    scaled = np.empty(adjacency.n_edges, np.float32)
+    share_out(adjacency.indptr, adjacency.relations, edges, share, scaled)
+    return edges_where(adjacency.indptr, adjacency.indices, scaled > 0, scaled)
+
+
+def edges_where(
+    indptr: IntArray, indices: RowArray, kept: npt.NDArray[np.bool_], weights: FloatArray
+) -> tuple[IntArray, RowArray, FloatArray]:
+    """Return the edges that the mask ``kept`` (m,) holds; ``weights`` may be empty."""
+    return indptr_of(kept)[indptr], indices[kept], weights[kept] if len(weights) else weights
+
+
+@nb.njit(nogil=True, cache=True)
+def share_out(
+    indptr: IntArray,
+    relations: npt.NDArray[np.int16],
+    weights: FloatArray,
+    share: npt.NDArray[np.float64],
+    scaled: FloatArray,
+) -> None:  # pragma: no cover - compiled
+    """Write to ``scaled`` (m,) the weights such that each relation's edges at a node sum to its share. O(m)."""
+    sums = np.zeros(share.size)
+    for node in range(indptr.size - 1):
+        start, stop = indptr[node], indptr[node + 1]
+        for edge in range(start, stop):
+            sums[relations[edge]] += weights[edge] if weights.size else 1.0
+        for edge in range(start, stop):
+            weight = weights[edge] if weights.size else 1.0
+            scaled[edge] = weight / sums[relations[edge]] * share[relations[edge]]
+        for edge in range(start, stop):
+            sums[relations[edge]] = 0.0
 
 
 @nb.njit(nogil=True, cache=True)

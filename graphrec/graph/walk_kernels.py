@@ -48,6 +48,22 @@ def goes_both_ways(indptr: IntArray, indices: RowArray) -> bool:  # pragma: no c
 
 
 @nb.njit(nogil=True, cache=True)
+def joined_types(
+    indptr: IntArray, indices: RowArray, type_offsets: IntArray
+) -> npt.NDArray[np.bool_]:  # pragma: no cover - compiled
+    """Return (T, T) bool: whether any edge leads from a node of one type to a node of the other. O(m), no copies."""
+    n_types = type_offsets.size - 1
+    joined = np.zeros((n_types, n_types), np.bool_)
+    for left in range(n_types):
+        for edge in range(indptr[type_offsets[left]], indptr[type_offsets[left + 1]]):
+            right = 0
+            while indices[edge] >= type_offsets[right + 1]:
+                right += 1
+            joined[left, right] = True
+    return joined
+
+
+@nb.njit(nogil=True, cache=True)
 def _exact_step(
     indptr: IntArray,
     indices: RowArray,
@@ -90,6 +106,7 @@ def walk(
     key: np.uint64,
     biases: npt.NDArray[np.float64],
     fold: bool,
+    back: np.uint64,
     walks: RowArray,
     lengths: RowArray,
 ) -> None:  # pragma: no cover - compiled
@@ -98,6 +115,8 @@ def walk(
     ``biases`` are the weights of going back, to a neighbour of the last node, and to any other.
     ``weights``, ``thresholds`` and ``aliases`` are empty where every edge weighs the same. With ``fold`` (edges of one
     weight, each with its twin) the part by which going back outweighs all else is drawn first, and costs no refusals.
+    A step from elsewhere goes to the walk's start with probability ``back`` / 2^32, and surely where there is no edge,
+    unless ``back`` is 0.
     """
     length = walks.shape[1]
     weighted = thresholds.size > 0
@@ -145,6 +164,14 @@ def walk(
                 verdicts[a] = mix(states[a]) >> S32
         for a in range(active):  # see where it leads
             rows[a] = indices[edges[a]] if degree[a] > 0 else -1
+        if back > 0:
+            for a in range(active):
+                home = starts[(first + number[a]) % starts.size]
+                if refused[a] > 0 or here[a] == home:
+                    continue
+                states[a] += GAMMA
+                if (mix(states[a]) >> S32) < back or degree[a] == 0:
+                    rows[a], here[a], before[a] = home, -1, -1
         if excess > 0.0:
             for a in range(active):
                 if before[a] >= 0:
@@ -182,7 +209,8 @@ def walk(
                 degree[a] = indptr[here[a] + 1] - begin[a]
         a = 0
         while a < active:  # let those at their end give their place to the last
-            if done[a] < length and degree[a] > 0:
+            stuck = degree[a] == 0 and (back == 0 or before[a] < 0)
+            if done[a] < length and not stuck:
                 a += 1
                 continue
             lengths[number[a]] = done[a]

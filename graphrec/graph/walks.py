@@ -1,6 +1,6 @@
-r"""Second-order random walks (node2vec) over a typed graph.
+r"""Random walks over a typed graph: second-order (node2vec), with restart, along a meta-path.
 
-A walk that came from t to v goes on to x with
+A second-order walk that came from t to v goes on to x with
 
 .. math:: P(x \mid t, v) \propto w_{vx} \cdot
     \begin{cases} 1/p & x = t \\ 1 & (t, x) \text{ is an edge} \\ 1/q & \text{otherwise} \end{cases}
@@ -8,9 +8,13 @@ A walk that came from t to v goes on to x with
 Candidates are drawn by edge weight and accepted or refused [2]_, so that nothing is stored beyond the graph (and an
 alias table where edges have weights). Where going back is the likeliest, that excess is drawn separately (the
 "outliers" of [2]_). Where the node types admit no triangle (users - items - authors), "(t, x) is an edge" never
-holds: it is not looked for, and only the ratio p / q matters.
+holds: it is not looked for, and only the ratio p / q matters. Walks along a meta-path are in
+:mod:`graphrec.graph.metapaths`.
 
 A walk visits nodes about in proportion to their degree: hubs are seen most often, whatever the starts are.
+
+Walk ``i`` is a function of the graph, the settings, the seed and ``i``. So the walks are the same on any number of
+threads, and a stream of them goes on at any block after a stop.
 
 References
 ----------
@@ -20,25 +24,32 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.checks import as_array, check_rows, typed_late
+from graphrec.checks import as_array, check_count, check_rows, typed_late
 from graphrec.errors import ConfigError, DataError
 from graphrec.graph.adjacency import Adjacency
 from graphrec.graph.counter_random import key_of
+from graphrec.graph.importance import check_restart
+from graphrec.graph.metapaths import Pattern, pattern_of, walk_pattern
 from graphrec.graph.transitions import Transitions, transitions_of
-from graphrec.graph.walk_kernels import goes_both_ways, walk, write_text
+from graphrec.graph.walk_kernels import goes_both_ways, joined_types, walk, write_text
+from graphrec.memory import check_memory
 from graphrec.threads import default_threads, map_chunks
 
 # Walks that one thread takes at a time, and nodes held at once by the streaming form.
 _CHUNK = 2048
 _BLOCK_NODES = 1 << 23
+# A walk's length is kept in 32 bits.
+_LONGEST = 2**31 - 1
+_SMALLER = "take fewer or shorter walks, or a block at a time (stream_walks, write_corpus)"
 
 
 class Walks(NamedTuple):
@@ -56,23 +67,86 @@ class Corpus:
     n_walks: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Walker:
-    """A graph made ready for walking, with every setting of the walks."""
+class _Walker(Protocol):
+    """A graph made ready for walking, with the settings of a step."""
 
+    def fill(self, starts: npt.NDArray[np.int32], first: int, walks: Walks) -> None:
+        """Write the walks from number ``first`` on; walk ``i`` starts at ``starts[i % len(starts)]``."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _SecondOrder:
     steps: Transitions
-    starts: npt.NDArray[np.int32]
     biases: npt.NDArray[np.float64]
     fold: bool
+    back: np.uint64
     key: np.uint64
-    n_walks: int
-    length: int
 
-    def fill(self, first: int, nodes: npt.NDArray[np.int32], lengths: npt.NDArray[np.int32]) -> None:
-        """Write the walks from number ``first`` on."""
+    def fill(self, starts: npt.NDArray[np.int32], first: int, walks: Walks) -> None:
         steps = self.steps
         arrays = (steps.indptr, steps.indices, steps.weights, steps.thresholds, steps.aliases)
-        walk(*arrays, self.starts, first, self.key, self.biases, self.fold, nodes, lengths)
+        walk(*arrays, starts, first, self.key, self.biases, self.fold, self.back, *walks)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Along:
+    pattern: Pattern
+    back: np.uint64
+    key: np.uint64
+
+    def fill(self, starts: npt.NDArray[np.int32], first: int, walks: Walks) -> None:
+        walk_pattern(*self.pattern.arrays, starts, first, self.key, self.back, *walks)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WalkStream:
+    """Walks by blocks: ``stream[17]`` computes block 17, a loop over the stream computes each, again in each loop.
+
+    Made by :func:`stream_walks`. A walk is a function of its number, so going on after a stop is starting at a block::
+
+        for number in range(done, len(stream)):
+            model.train(stream[number].nodes)
+
+    Parameters
+    ----------
+    starts : ndarray
+        (s,) int32: walk ``i`` starts at ``starts[i % s]``.
+    n_walks, length, block_walks : int
+        Walks in all, nodes in each, and walks in a block; the last block may have fewer.
+    """
+
+    _walker: _Walker
+    starts: npt.NDArray[np.int32]
+    n_walks: int
+    length: int
+    block_walks: int
+    _threads: int | None
+
+    def __len__(self) -> int:
+        return -(-self.n_walks // self.block_walks)
+
+    def __getitem__(self, block: int) -> Walks:
+        if not 0 <= block < len(self):
+            raise IndexError(f"block {block} is out of range; there are {len(self)} blocks")
+        first = block * self.block_walks
+        return self._walks(first, min(self.block_walks, self.n_walks - first))
+
+    def __iter__(self) -> Iterator[Walks]:
+        for block in range(len(self)):
+            yield self[block]
+
+    def _walks(self, first: int, n: int) -> Walks:
+        """Return the walks ``first..first + n - 1``."""
+        walks = Walks(np.empty((n, self.length), np.int32), np.empty(n, np.int32))
+
+        def work(start: int, stop: int) -> None:
+            self._walker.fill(self.starts, first + start, Walks(walks.nodes[start:stop], walks.lengths[start:stop]))
+
+        # The walks do not depend on the chunks; several chunks a thread keep all busy to the end.
+        chunk = max(_CHUNK, n // (16 * (self._threads or default_threads())))
+        for _ in map_chunks(work, n, chunk=chunk, threads=self._threads):
+            pass
+        return walks
 
 
 @typed_late
@@ -83,12 +157,14 @@ def generate_walks(
     length: int = 40,
     p: float = 1.0,
     q: float = 1.0,
+    restart: float = 0.0,
+    metapath: Sequence[str] | None = None,
     seed: int,
     starts: npt.ArrayLike | None = None,
     relation_weights: Mapping[str, float] | None = None,
     threads: int | None = None,
 ) -> Walks:
-    """Return second-order random walks.
+    """Return random walks: second-order, with restart, or along a meta-path.
 
     Parameters
     ----------
@@ -100,10 +176,17 @@ def generate_walks(
         Nodes in a walk, the start included. A node without out-edges ends a walk early.
     p, q : float, default 1.0
         Larger p: less going back. Larger q: stays closer to where it came from. > 0.
+    restart : float, default 0.0
+        Probability that a step from elsewhere goes back to the walk's start instead, below 1; the start is then written
+        again. Above 0, a node without out-edges leads back to the start, and ends no walk.
+    metapath : sequence of str or None
+        Types of nodes (``("user", "item", "author", "item", "user")``) or relations
+        (``("interacts", "rev_interacts")``) that walks follow again and again [3]_: see
+        :func:`graphrec.graph.metapaths.pattern_of`. Such walks have no p, q and relation weights.
     seed : int
         The walks are a function of the graph, the settings and this; the number of threads plays no part.
     starts : ndarray or None
-        (s,) int32 rows. None starts from every node.
+        (s,) int32 rows. None starts from every node, with a meta-path from every node that has its first step.
     relation_weights : mapping of str to float, or None
         Share of steps along each relation, >= 0: at a node, the relations that it has are taken in proportion to
         these, however many edges each has there. Relations left out weigh 1; 0 takes a relation out of the graph.
@@ -119,21 +202,63 @@ def generate_walks(
     Raises
     ------
     ConfigError
-        On counts below 1, p or q not above 0, or relation weights below 0.
+        On counts below 1, p or q not above 0, a restart out of range, relation weights below 0, or more walks than
+        there is memory for (estimated first).
     DataError
-        On starts out of range or a relation that the graph does not have.
+        On starts out of range, a relation that the graph does not have, or a meta-path that it cannot follow.
 
     Notes
     -----
     Expected time O(1) a step for moderate p and q; a step that is refused 64 times is drawn exactly, O(deg log deg).
+
+    References
+    ----------
+    .. [3] Y. Dong, N. Chawla, A. Swami, "metapath2vec: scalable representation learning for heterogeneous networks",
+       KDD 2017, section 3.2.
     """
-    walker = _prepare(adjacency, walks_per_node, length, p, q, seed, starts, relation_weights)
-    nodes = np.empty((walker.n_walks, length), dtype=np.int32)
-    lengths = np.empty(walker.n_walks, dtype=np.int32)
-    _fill(walker, 0, nodes, lengths, threads)
-    return Walks(nodes, lengths)
+    stream = _stream(
+        adjacency, walks_per_node, length, p, q, restart, metapath, seed, starts, relation_weights, threads, None
+    )
+    _check_memory(stream, stream.n_walks)
+    return stream._walks(0, stream.n_walks)
 
 
+@typed_late
+def stream_walks(
+    adjacency: Adjacency,
+    *,
+    walks_per_node: int = 10,
+    length: int = 40,
+    p: float = 1.0,
+    q: float = 1.0,
+    restart: float = 0.0,
+    metapath: Sequence[str] | None = None,
+    seed: int,
+    starts: npt.ArrayLike | None = None,
+    relation_weights: Mapping[str, float] | None = None,
+    threads: int | None = None,
+    block_walks: int | None = None,
+) -> WalkStream:
+    """Return the walks of :func:`generate_walks` by blocks, computed when they are read: memory holds one block.
+
+    Parameters
+    ----------
+    block_walks : int or None
+        Walks in a block. None takes as many as have 8 million nodes (32 MB).
+
+    Raises
+    ------
+    ConfigError, DataError
+        As :func:`generate_walks`; the memory is that of a block.
+    """
+    stream = _stream(
+        adjacency, walks_per_node, length, p, q, restart, metapath, seed, starts, relation_weights, threads, block_walks
+    )
+    _check_memory(stream, stream.block_walks)
+    return stream
+
+
+@typed_late
 def write_corpus(
     adjacency: Adjacency,
     path: Path,
@@ -142,6 +267,8 @@ def write_corpus(
     length: int = 40,
     p: float = 1.0,
     q: float = 1.0,
+    restart: float = 0.0,
+    metapath: Sequence[str] | None = None,
     seed: int,
     starts: npt.ArrayLike | None = None,
     relation_weights: Mapping[str, float] | None = None,
@@ -151,86 +278,110 @@ def write_corpus(
 
     This is the LineSentence form of gensim's ``corpus_file``. Memory is bounded (about 150 MB), however many walks
     there are.
+
+    Raises
+    ------
+    ConfigError, DataError
+        As :func:`generate_walks`; the memory is that of a block, and the text must fit the disk.
     """
-    walker = _prepare(adjacency, walks_per_node, length, p, q, seed, starts, relation_weights)
-    counts = np.zeros(adjacency.n_nodes, dtype=np.int64)
+    stream = _stream(
+        adjacency, walks_per_node, length, p, q, restart, metapath, seed, starts, relation_weights, threads, None
+    )
+    _check_memory(stream, stream.block_walks)
     width = len(str(max(adjacency.n_nodes - 1, 0))) + 1
-    text = np.empty(_block_walks(walker) * length * width, dtype=np.uint8)
-    with path.open("wb") as file:
-        for nodes, lengths in _blocks(walker, threads):
+    _check_disk(stream.n_walks * length * width, Path(path))
+    counts = np.zeros(adjacency.n_nodes, dtype=np.int64)
+    text = np.empty(stream.block_walks * length * width, dtype=np.uint8)
+    with Path(path).open("wb") as file:
+        for nodes, lengths in stream:
             file.write(text[: write_text(nodes, lengths, text, counts)].data)
-    return Corpus(counts, walker.n_walks)
+    return Corpus(counts, stream.n_walks)
 
 
-def _block_walks(walker: _Walker) -> int:
-    return min(walker.n_walks, max(1, _BLOCK_NODES // walker.length))
-
-
-def _blocks(walker: _Walker, threads: int | None) -> Iterator[Walks]:
-    """Yield all walks in blocks; the arrays are used again for the next block."""
-    size = _block_walks(walker)
-    nodes, lengths = np.empty((size, walker.length), np.int32), np.empty(size, np.int32)
-    for first in range(0, walker.n_walks, max(size, 1)):
-        n = min(size, walker.n_walks - first)
-        _fill(walker, first, nodes[:n], lengths[:n], threads)
-        yield Walks(nodes[:n], lengths[:n])
-
-
-def _fill(
-    walker: _Walker, first: int, nodes: npt.NDArray[np.int32], lengths: npt.NDArray[np.int32], threads: int | None
-) -> None:
-    def work(start: int, stop: int) -> None:
-        walker.fill(first + start, nodes[start:stop], lengths[start:stop])
-
-    # The walks do not depend on the chunks; one chunk a thread and more keeps all busy to the end.
-    chunk = max(_CHUNK, len(nodes) // (16 * (threads or default_threads())))
-    for _ in map_chunks(work, len(nodes), chunk=chunk, threads=threads):
-        pass
-
-
-def _prepare(
+def _stream(
     adjacency: Adjacency,
     walks_per_node: int,
     length: int,
     p: float,
     q: float,
+    restart: float,
+    metapath: Sequence[str] | None,
     seed: int,
     starts: npt.ArrayLike | None,
     relation_weights: Mapping[str, float] | None,
-) -> _Walker:
-    """Return the walker, every setting checked."""
+    threads: int | None,
+    block_walks: int | None,
+) -> WalkStream:
+    """Return the stream of walks, every setting checked."""
     check_walk_settings(walks_per_node, length, p, q)
-    n = adjacency.n_nodes
-    rows = as_array(np.arange(n, dtype=np.int32) if starts is None else starts, np.int32, name="starts")
-    check_rows(rows, n, name="starts")
+    check_restart(restart)
+    back, key = np.uint64(restart * 2.0**32), key_of(seed)
+    walker: _Walker
+    if metapath is None:
+        walker = _second_order(adjacency, p, q, back, key, relation_weights)
+        every = np.arange(adjacency.n_nodes, dtype=np.int32)
+    else:
+        if p != 1 or q != 1 or relation_weights:
+            raise ConfigError("metapath says where each step goes; leave p, q and relation_weights out")
+        pattern = pattern_of(adjacency, metapath)
+        walker, every = _Along(pattern, back, key), pattern.starts
+    rows = as_array(every if starts is None else starts, np.int32, name="starts")
+    check_rows(rows, adjacency.n_nodes, name="starts")
+    n_walks = int(walks_per_node) * len(rows)
+    fitting = max(1, min(n_walks, _BLOCK_NODES // length))
+    if block_walks is not None:
+        check_count("block_walks", block_walks, 1)
+    return WalkStream(walker, rows, n_walks, length, block_walks or fitting, threads)
+
+
+def _second_order(
+    adjacency: Adjacency,
+    p: float,
+    q: float,
+    back: np.uint64,
+    key: np.uint64,
+    relation_weights: Mapping[str, float] | None,
+) -> _SecondOrder:
     steps = transitions_of(adjacency, relation_weights)
     near = 1.0 if _may_have_triangles(adjacency) else 1 / q
-    biases = np.array([1 / p, near, 1 / q])
     likely_back = len(steps.weights) == 0 and 1 / p > max(near, 1 / q)
     fold = likely_back and bool(goes_both_ways(steps.indptr, steps.indices))
-    return _Walker(steps, rows, biases, fold, key_of(seed), walks_per_node * len(rows), length)
+    return _SecondOrder(steps, np.array([1 / p, near, 1 / q]), fold, back, key)
 
 
 def check_walk_settings(walks_per_node: int, length: int, p: float, q: float) -> None:
     """Raise ConfigError unless the settings of a walk are legal."""
-    for name, count in (("walks_per_node", walks_per_node), ("length", length)):
-        if count < 1:
-            raise ConfigError(f"{name} is {count}; it must be at least 1")
+    check_count("walks_per_node", walks_per_node, 1)
+    check_count("length", length, 1, _LONGEST)
     for name, value in (("p", p), ("q", q)):
         if not 1e-9 <= value <= 1e9:
             raise ConfigError(f"{name} is {value}; it must be above 0 and finite (1e-9 to 1e9)")
 
 
+def _check_memory(stream: WalkStream, n: int) -> None:
+    """Raise ConfigError if ``n`` walks take more memory than there is."""
+    check_memory(4 * n * (stream.length + 1), f"{n:,} walks of {stream.length:,} nodes", _SMALLER)
+
+
+def _check_disk(n_bytes: int, path: Path) -> None:
+    """Raise ConfigError if the text of all walks takes more than the disk has."""
+    folder = path.absolute().parent
+    free = shutil.disk_usage(folder).free if folder.exists() else n_bytes
+    if n_bytes > free:
+        raise ConfigError(
+            f"the text of the walks takes up to {n_bytes / 1e9:,.1f} GB, and {folder} has {free / 1e9:,.1f} GB; "
+            "take fewer or shorter walks, or stream_walks, which writes nothing"
+        )
+
+
 def _may_have_triangles(adjacency: Adjacency) -> bool:
     """Tell whether edges t -> v -> x and t -> x can occur, going by the node types that edges join."""
-    offsets = adjacency.type_offsets
-    n_types = len(offsets) - 1
-    joined = np.zeros((n_types, n_types), dtype=np.bool_)
-    for left in range(n_types):
-        out = adjacency.indices[adjacency.indptr[offsets[left]] : adjacency.indptr[offsets[left + 1]]]
-        joined[left] = [bool(((out >= offsets[t]) & (out < offsets[t + 1])).any()) for t in range(n_types)]
+    joined = joined_types(adjacency.indptr, adjacency.indices, adjacency.type_offsets)
     two_steps = (joined.astype(np.int64) @ joined.astype(np.int64)) > 0
     return bool((two_steps & joined).any())
 
 
-__all__ = ["Corpus", "DataError", "Walks", "check_walk_settings", "generate_walks", "write_corpus"]
+__all__ = [
+    "Corpus", "DataError", "WalkStream", "Walks", "check_walk_settings", "generate_walks", "stream_walks",
+    "write_corpus",
+]  # fmt: skip

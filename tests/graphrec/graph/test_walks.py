@@ -13,8 +13,9 @@ from scipy.stats import chisquare
 
 from graphrec.errors import ConfigError, DataError
 from graphrec.graph.adjacency import Adjacency, adjacency_from_edges
-from graphrec.graph.walks import generate_walks, write_corpus
-from tests.graphrec.graph.graphs import GRAPHS, graph_of, unit
+from graphrec.graph.walks import generate_walks, stream_walks, write_corpus
+from tests.graphrec.graph.graphs import GRAPHS, ODD, graph_of, unit
+from tests.oracles.graph import step_matrix
 
 
 def exact(graph: Adjacency, before: int, here: int, p: float, q: float) -> dict[int, float]:
@@ -141,6 +142,11 @@ def test_a_graph_whose_relations_all_weigh_nothing_has_no_steps() -> None:
         ({"q": float("nan")}, "q is nan"),
         ({"q": float("inf")}, "q is inf"),
         ({"length": 0}, "length is 0"),
+        ({"length": 2**31}, "length is 2147483648"),
+        ({"length": 2.5}, "length is 2.5"),
+        ({"p": "1"}, "p is '1', of type str; legal: number"),
+        ({"restart": 1.0}, "restart is 1.0"),
+        ({"restart": -0.5}, "restart is -0.5"),
         ({"walks_per_node": 0}, "walks_per_node is 0"),
         ({"relation_weights": {"knows": -1.0}}, "'knows' is -1"),
         ({"relation_weights": {"knows": float("nan")}}, "'knows' is nan"),
@@ -178,3 +184,92 @@ def test_an_empty_graph_gives_no_walks(tmp_path: Path) -> None:
     graph = adjacency_from_edges(none, none, none, type_offsets=[0, 0], node_types=["n"], relation_names=[])
     assert generate_walks(graph, length=4, seed=0).nodes.shape == (0, 4)
     assert write_corpus(graph, tmp_path / "walks.txt", seed=0).n_walks == 0
+
+
+@pytest.mark.parametrize("name", [*GRAPHS, "odd"])
+@pytest.mark.parametrize("restart", [0.1, 0.7])
+def test_walks_with_restart_go_back_to_their_start(name: str, restart: float) -> None:
+    graph = GRAPHS.get(name, ODD)
+    walks = generate_walks(graph, walks_per_node=3000, length=8, restart=restart, seed=11)
+    values = []
+    for start in range(graph.n_nodes):
+        steps, n = walks.nodes[walks.nodes[:, 0] == start], graph.n_nodes
+        if graph.degrees[start] == 0:
+            assert set(steps[:, 1:].ravel().tolist()) == {-1}
+            continue
+        assert steps.min() >= 0
+        chances = (1 - restart) * step_matrix(graph, start)
+        chances[:, start] += restart
+        chances[start] = step_matrix(graph, start)[start]
+        chances[graph.degrees == 0] = np.eye(n)[start]
+        counts = np.bincount(steps[:, :-1].ravel() * n + steps[:, 1:].ravel(), minlength=n * n).reshape(n, n)
+        for taken, share in zip(counts, chances, strict=True):
+            assert taken[share == 0].sum() == 0
+            likely = share * taken.sum() > 5
+            if likely.sum() > 1:
+                expected = share[likely] / share[likely].sum() * taken[likely].sum()
+                values.append(float(chisquare(taken[likely], expected).pvalue))
+    assert min(values, default=1.0) > 1e-4 / max(len(values), 1)
+
+
+@pytest.mark.parametrize(("p", "q"), [(0.5, 2), (4, 0.25), (1, 1)])
+def test_self_loops_duplicate_edges_and_extreme_weights_follow_the_formula(p: float, q: float) -> None:
+    check_frequencies(ODD, generate_walks(ODD, walks_per_node=600, length=12, p=p, q=q, seed=5).nodes, p, q)
+    loops = graph_of([(0, 0, 1.0), (0, 1, 1.0), (0, 1, 1.0), (1, 2, 1.0), (2, 2, 1.0)], 4)
+    check_frequencies(loops, generate_walks(loops, walks_per_node=600, length=12, p=p, q=q, seed=5).nodes, p, q)
+
+
+SETTINGS: list[dict[str, Any]] = [
+    {"p": 0.5, "q": 2.0},
+    {"restart": 0.2},
+    {"metapath": ["user", "item", "user"]},
+    {"metapath": ["knows"], "restart": 0.2},
+]
+
+
+@pytest.mark.parametrize("settings", SETTINGS)
+def test_a_stream_goes_on_at_any_block(settings: dict[str, Any], tmp_path: Path) -> None:
+    graph = GRAPHS["bipartite"]
+    settings = {"walks_per_node": 5, "length": 6, "seed": 8, **settings}
+    whole = generate_walks(graph, **settings)
+    for block_walks in (1, 4, 1000):
+        stream = stream_walks(graph, **settings, block_walks=block_walks)
+        assert len(stream) == -(-len(whole.nodes) // block_walks)
+        for _ in range(2):
+            assert np.concatenate([block.nodes for block in stream]).tobytes() == whole.nodes.tobytes()
+        again = stream[len(stream) - 1]
+        assert again.nodes.tolist() == whole.nodes[-len(again.nodes) :].tolist()
+        assert again.lengths.tolist() == whole.lengths[-len(again.nodes) :].tolist()
+        for block in (-1, len(stream)):
+            with pytest.raises(IndexError, match="is out of range"):
+                stream[block]
+    write_corpus(graph, tmp_path / "walks.txt", **settings)
+    lines = [list(map(int, line.split())) for line in (tmp_path / "walks.txt").read_text(encoding="utf-8").splitlines()]
+    assert lines == [row[:n] for row, n in zip(whole.nodes.tolist(), whole.lengths.tolist(), strict=True)]
+    with pytest.raises(ConfigError, match="block_walks is 0"):
+        stream_walks(graph, **settings, block_walks=0)
+
+
+@pytest.mark.parametrize("settings", SETTINGS)
+@pytest.mark.parametrize(
+    ("walks_per_node", "length", "estimate"),
+    [(10**9, 80, r"2,268\.0 GB"), (10**4, 10**8, r"28,000\.0 GB"), (10**30, 1, "GB")],
+)
+def test_more_walks_than_memory_allows_are_refused_before_they_are_allocated(
+    settings: dict[str, Any], walks_per_node: int, length: int, estimate: str
+) -> None:
+    starts = range(7)
+    with pytest.raises(
+        ConfigError, match=rf"{estimate} of memory, and [\d.,]+ GB are available; take fewer or shorter"
+    ):
+        generate_walks(
+            GRAPHS["bipartite"], walks_per_node=walks_per_node, length=length, seed=0, starts=starts, **settings
+        )
+
+
+def test_a_block_or_a_text_that_does_not_fit_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"5 walks of 2,147,483,647 nodes take 42\.9 GB"):
+        stream_walks(GRAPHS["K5"], walks_per_node=5, length=2**31 - 1, seed=0, block_walks=5)
+    with pytest.raises(ConfigError, match=r"the text of the walks takes up to [\d,]+\.\d GB, and .* has .* GB"):
+        write_corpus(GRAPHS["K5"], tmp_path / "walks.txt", walks_per_node=10**12, seed=0)
+    assert not (tmp_path / "walks.txt").exists()
