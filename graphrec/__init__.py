@@ -73,7 +73,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     ),
     "graphrec.graph.adjacency": ("Adjacency", "adjacency_from_edges"),
     "graphrec.graph.catalogue": ("CatalogueGraph", "items_only", "with_users"),
-    "graphrec.graph.walks": ("WalkStream", "Walks", "generate_walks", "stream_walks"),
+    "graphrec.graph.walks": ("WalkStream", "generate_walks", "stream_walks"),
     "graphrec.graph.importance": ("importance_neighbours",),
     "graphrec.graph.ppr": ("Pagerank", "personalised_pagerank", "push_pagerank", "ranks_between"),
     "graphrec.contracts.queries": ("Queries", "known_queries", "take_queries"),

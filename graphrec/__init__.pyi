@@ -83,7 +83,6 @@ from graphrec.graph.ppr import personalised_pagerank as personalised_pagerank
 from graphrec.graph.ppr import push_pagerank as push_pagerank
 from graphrec.graph.ppr import ranks_between as ranks_between
 from graphrec.graph.walks import WalkStream as WalkStream
-from graphrec.graph.walks import Walks as Walks
 from graphrec.graph.walks import generate_walks as generate_walks
 from graphrec.graph.walks import stream_walks as stream_walks
 from graphrec.index import ExactIndex as ExactIndex
