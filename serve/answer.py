@@ -83,6 +83,8 @@ class Answer:
         What filled the places that the channels left empty: a channel's name, "popularity", or both.
     left_out : mapping
         Channel that was late or broken, and why.
+    unexplained : mapping
+        Channel whose reasons were wanted and cannot be used, and why not; its items are in the answer all the same.
     unknown : int
         Ids of the history and the exclusions that the bundle does not know; they were ignored.
     empty_because : str or None
@@ -97,6 +99,7 @@ class Answer:
     user_known: bool
     fallback: str | None
     left_out: Mapping[str, str]
+    unexplained: Mapping[str, str]
     unknown: int
     empty_because: str | None
     version: str
@@ -113,7 +116,7 @@ class Answer:
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
         document: dict[str, Any] = {name: getattr(self, name) for name in self.__slots__}
-        document["left_out"] = dict(self.left_out)
+        document["left_out"], document["unexplained"] = dict(self.left_out), dict(self.unexplained)
         document["items"] = [
             one._asdict() | {"channels": {name: place._asdict() for name, place in one.channels.items()}}
             for one in self.items

@@ -38,7 +38,7 @@ from .stages.fill import Fill
 from .stages.fuse import Fuse
 from .stages.head import Head
 from .stages.place import CarryOutDecrees
-from .stages.present import fallback_name, neighbour_values, present, why_empty
+from .stages.present import fallback_name, neighbour_values, present, reasons_of, why_empty
 from .stages.stage import Candidates, Stage, starting_with
 from .stages.table import schema_of, table_of
 from .state import State, load_state
@@ -524,11 +524,13 @@ class Engine:
     ) -> Answer:
         """Answer one request from ``state``."""
         candidates, left_out = self._candidates(state, request, started, timeout_s or self._timeout_s)
+        reasons = reasons_of(state, request, candidates, explained=explained)
         return Answer(
-            items=present(state, request, candidates, explained=explained),
+            items=present(state, candidates, reasons.sentences),
             user_known=int(request.queries.users[0]) >= 0,
             fallback=fallback_name(state, candidates),
             left_out=left_out,
+            unexplained=reasons.unexplained,
             unknown=request.unknown,
             empty_because=None if len(candidates.merged.lists.items) else why_empty(state, request),
             version=state.version,

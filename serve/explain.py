@@ -12,6 +12,8 @@ import numpy.typing as npt
 
 from graphrec.contracts.queries import Queries
 from graphrec.contracts.recaller import Evidence, Recaller, no_evidence
+from graphrec.errors import GraphRecError
+from graphrec.recallers.evidence import check_evidence
 
 from .paths import path_words
 from .state import State
@@ -21,11 +23,24 @@ log = logging.getLogger(__name__)
 # Reads well both ways: "you picked it", "often picked by".
 VERB = "picked"
 _PLACE = re.compile(r"\{(source|via|path)\}")
+# The places of a channel that cannot word anything: no evidence ever fills them.
+_SILENT = ("source",)
 # A path is telling where few items share its entities; its channel then speaks as if its rank were a quarter of what it
 # is: "same series, Harry Potter" says more than "often read by the same people" or "close to it in the graph".
 _TELLING, _TELLING_SHARE, _TELLING_GAIN = 50, 100, 4
 
 Rows = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class Reasons:
+    """A sentence for each of m items, None where no channel has one; and the channels that failed to say why.
+
+    ``unexplained`` maps such a channel to what was wrong.
+    """
+
+    sentences: list[str | None]
+    unexplained: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,8 +62,10 @@ class Voice:
 
 def explain(
     state: State, queries: Queries, rows: Rows, channels: tuple[str, ...], ranks: npt.NDArray[np.int32]
-) -> list[str | None]:
+) -> Reasons:
     """Return a sentence for each of ``rows`` (m,), or None where no channel can say anything.
+
+    A channel that raises, or whose evidence cannot be used, is named and says nothing: its items are good all the same.
 
     Of the channels that returned an item, those that can name something of the history come before those that cannot;
     among them the one that ranked it highest, ties in the order of channels; a telling path quarters the rank. Each
@@ -60,7 +77,8 @@ def explain(
         (m, C) int32: 1-based ranks, 0 where the channel did not return the item.
     """
     verb = state.bundle.wording.get("verb", VERB)
-    voices = [_voice(name, state.bundle.channels[name], verb) for name in channels]
+    unexplained: dict[str, str] = {}
+    voices = [_voice(name, state.bundle.channels[name], verb, unexplained) for name in channels]
     labels: dict[int, str] = {}
     order = np.where(ranks > 0, ranks, np.inf)  # (m, C)
     evidence: dict[int, tuple[npt.NDArray[np.intp], Evidence]] = {}
@@ -69,7 +87,7 @@ def explain(
             order[:, column] += 1e9
         elif "path" in voice.places:
             returned = np.flatnonzero(ranks[:, column])
-            evidence[column] = returned, _evidence(voice, queries, rows[returned])
+            evidence[column] = returned, _evidence(state, voice, queries, rows[returned], unexplained)
             order[returned[_telling(state, evidence[column][1])], column] /= _TELLING_GAIN
     sentences: list[str | None] = [None] * len(rows)
     pending = np.arange(len(rows))
@@ -84,13 +102,14 @@ def explain(
                 known, reasons = evidence[column]
                 at = np.searchsorted(known, positions)
             else:
-                reasons, at = _evidence(voice, queries, rows[positions]), np.arange(len(positions))
+                reasons = _evidence(state, voice, queries, rows[positions], unexplained)
+                at = np.arange(len(positions))
             for position, sentence in zip(
                 positions.tolist(), _sentences(state, voice, reasons, at.tolist(), labels), strict=True
             ):
                 sentences[position] = sentence
         pending = np.array([position for position in pending.tolist() if sentences[position] is None], dtype=np.intp)
-    return sentences
+    return Reasons(sentences, unexplained)
 
 
 def explain_fallback(state: State, places: Rows) -> list[str | None]:
@@ -98,25 +117,44 @@ def explain_fallback(state: State, places: Rows) -> list[str | None]:
     verb = state.bundle.wording.get("verb", VERB)
     recaller = state.bundle.channels.get(state.ranked)
     popular = f"widely {verb}"
-    voice = None if recaller is None else _voice(state.ranked, recaller, verb)
+    voice = None if recaller is None else _voice(state.ranked, recaller, verb, {})
     ranked = popular if voice is None or voice.places else voice.sentence(())
     return [ranked if place < state.n_ranked else popular for place in places.tolist()]
 
 
-def _voice(name: str, recaller: Recaller, verb: str) -> Voice:
-    """Return a channel with its template in parts; the verb is the same for all items and filled in here."""
-    parts = _PLACE.split(recaller.reason.replace("{verb}", verb))
+def _voice(name: str, recaller: Recaller, verb: str, unexplained: dict[str, str]) -> Voice:
+    """Return a channel with its template in parts; the verb is the same for all items and filled in here.
+
+    A channel whose template is no text is named in ``unexplained``, and its voice says nothing.
+    """
+    try:
+        parts = _PLACE.split(recaller.reason.replace("{verb}", verb))
+    except Exception as error:
+        _note(name, error, unexplained)
+        return Voice(name, recaller, "", _SILENT)
     template = "%s".join(text.replace("%", "%%") for text in parts[::2])
     return Voice(name, recaller, template, tuple(parts[1::2]))
 
 
-def _evidence(voice: Voice, queries: Queries, rows: Rows) -> Evidence:
-    """Ask one channel why; one that fails is logged and has nothing to say, for its items are good all the same."""
-    try:
-        return voice.recaller.evidence(queries, rows)
-    except Exception:
-        log.warning("channel %s cannot explain", voice.name, exc_info=True)
+def _evidence(state: State, voice: Voice, queries: Queries, rows: Rows, unexplained: dict[str, str]) -> Evidence:
+    """Return the checked evidence of a channel; it has none to give once it is named in ``unexplained``."""
+    if voice.name in unexplained:
         return no_evidence(len(rows))
+    try:
+        evidence = voice.recaller.evidence(queries, rows)
+        names = getattr(voice.recaller, "via", None)
+        n_via = None if names is None else len(names)
+        check_evidence(evidence, rows, state.bundle.catalogue, n_via=n_via)
+    except Exception as error:
+        _note(voice.name, error, unexplained)
+        return no_evidence(len(rows))
+    return evidence
+
+
+def _note(name: str, error: Exception, unexplained: dict[str, str]) -> None:
+    """Log the whole error for those who run the service, and keep the sentence for those who sent the request."""
+    log.warning("channel %s cannot explain", name, exc_info=error)
+    unexplained[name] = str(error) if isinstance(error, GraphRecError) else f"{type(error).__name__}: {error}"
 
 
 def _telling(state: State, evidence: Evidence) -> npt.NDArray[np.bool_]:

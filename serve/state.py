@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,9 +14,12 @@ from graphrec.contracts.queries import Queries
 from graphrec.data.lists import empty_lists
 from graphrec.data.sequences import distinct_counts
 from graphrec.fusion.settings import Fusion, fusion_from_dict
+from graphrec.recallers.answers import check_answer
 
 from .names import NodeNames
 from .paths import all_relation_words
+
+log = logging.getLogger(__name__)
 
 POPULARITY = "popularity"
 
@@ -95,10 +99,18 @@ def load_state(path: str | Path, *, verify: bool = True, in_memory: bool = False
 
 
 def _ranked(bundle: Bundle) -> tuple[str, npt.NDArray[np.int32]]:
-    """Return name and whole list of the channel that ranks items the same for everybody: "hot", or the first."""
+    """Return name and whole list of the channel that ranks items the same for everybody: "hot", or the first.
+
+    A channel whose list cannot be used is passed over and logged, as it is left out of an answer.
+    """
     names = [name for name, recaller in bundle.channels.items() if recaller.kind in ("ranked", "segmented")]
-    if not names or len(bundle.items) == 0:
-        return POPULARITY, np.empty(0, dtype=np.int32)
-    name = "hot" if "hot" in names else names[0]
-    whole = bundle.channels[name].recall(Queries([-1], empty_lists(1)), len(bundle.items))
-    return name, whole.items
+    query, n_items = Queries([-1], empty_lists(1)), len(bundle.items)
+    for name in sorted(names, key=lambda name: name != "hot") if n_items else ():
+        try:
+            whole = bundle.channels[name].recall(query, n_items)
+            check_answer(whole, 1, n_items=n_items)
+        except Exception:
+            log.warning("channel %s cannot rank the items of the fallback", name, exc_info=True)
+        else:
+            return name, whole.items
+    return POPULARITY, np.empty(0, dtype=np.int32)

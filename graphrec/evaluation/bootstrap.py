@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numba as nb
 import numpy as np
 import numpy.typing as npt
 
 from graphrec.errors import ConfigError, DataError
+
+Key = TypeVar("Key", bound=Hashable)
 
 # Resampling counts held at once: 64 MB of float64.
 _CHUNK = 8_000_000
@@ -96,28 +99,29 @@ def _weighted_sums(
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class PairedBootstrap:
+class PairedBootstrap(Generic[Key]):
     """Several quantities of the same users, with their means over the same resamples.
 
-    ``values`` are (n,) float64 by name, ``means`` (rounds,) float64 by name.
+    ``values`` are (n,) float64 by key, ``means`` (rounds,) float64 by key. A key is a name, or whatever tells quantities
+    of two kinds from each other where both have names that users choose.
     """
 
-    values: Mapping[str, npt.NDArray[np.float64]]
-    means: Mapping[str, npt.NDArray[np.float64]]
+    values: Mapping[Key, npt.NDArray[np.float64]]
+    means: Mapping[Key, npt.NDArray[np.float64]]
 
-    def interval(self, name: str, *, minus: str | None = None, level: float = 0.95) -> Interval:
+    def interval(self, key: Key, *, minus: Key | None = None, level: float = 0.95) -> Interval:
         """Return the mean of a quantity, or of its difference to another, with its interval.
 
         The estimate is the mean of the differences by user, so that equal quantities differ by exactly 0.
         """
         if minus is None:
-            return percentile_interval(self.values[name].mean(), self.means[name], level=level)
-        differences = self.values[name] - self.values[minus]
-        return percentile_interval(differences.mean(), self.means[name] - self.means[minus], level=level)
+            return percentile_interval(self.values[key].mean(), self.means[key], level=level)
+        differences = self.values[key] - self.values[minus]
+        return percentile_interval(differences.mean(), self.means[key] - self.means[minus], level=level)
 
 
-def paired_bootstrap(values: Mapping[str, npt.NDArray[np.float64]], *, rounds: int, seed: int) -> PairedBootstrap:
-    """Return the resampled means of quantities by name, each (n,) float64, finite; see :func:`resampled_means`."""
+def paired_bootstrap(values: Mapping[Key, npt.NDArray[np.float64]], *, rounds: int, seed: int) -> PairedBootstrap[Key]:
+    """Return the resampled means of quantities by key, each (n,) float64, finite; see :func:`resampled_means`."""
     means = resampled_means(np.stack(list(values.values()), axis=1), rounds=rounds, seed=seed)  # (rounds, c)
     return PairedBootstrap(dict(values), dict(zip(values, means.T, strict=True)))
 

@@ -6,6 +6,9 @@ may come from other packages, so each answer is looked at once, here, on its way
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numba as nb
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +16,9 @@ import numpy.typing as npt
 from graphrec.data.lists import ItemLists
 from graphrec.errors import DataError
 
-_DTYPES = {"indptr": np.dtype(np.int64), "items": np.dtype(np.int32), "scores": np.dtype(np.float32)}
+Dtypes = Mapping[str, np.dtype[Any]]
+
+_DTYPES: Dtypes = {"indptr": np.dtype(np.int64), "items": np.dtype(np.int32), "scores": np.dtype(np.float32)}
 _BOUNDS, _ROW, _SCORE, _TWICE, _LEFT_IN, _LONG = range(1, 7)
 
 
@@ -69,17 +74,22 @@ def check_filtered_answer(
         raise DataError(_sentence(lists, fault, place, allowed.size))
 
 
+def check_arrays(value: object, dtypes: Dtypes, noun: str) -> None:
+    """Raise DataError unless the fields that ``dtypes`` names are such that kernels may be given them."""
+    for name, dtype in dtypes.items():
+        array = getattr(value, name, None)
+        if not isinstance(array, np.ndarray):
+            raise DataError(f"{name} of {noun} is of type {type(array).__name__}; it must be an array of {dtype}")
+        if array.dtype != dtype or array.ndim != 1 or not array.flags.c_contiguous:
+            held = f"holds {array.dtype} in shape {array.shape}"
+            raise DataError(f"{name} of {noun} {held}; it must be a contiguous row of {dtype}")
+
+
 def _well_formed(answer: object, n: int) -> ItemLists:
     """Return the answer as lists, where its arrays are such that kernels may be given them."""
     if not isinstance(answer, ItemLists):
         raise DataError(f"the answer is of type {type(answer).__name__}; a channel returns ItemLists")
-    for name, dtype in _DTYPES.items():
-        array = getattr(answer, name, None)
-        if not isinstance(array, np.ndarray):
-            raise DataError(f"{name} of the answer is of type {type(array).__name__}; it must be an array of {dtype}")
-        if array.dtype != dtype or array.ndim != 1 or not array.flags.c_contiguous:
-            found = f"holds {array.dtype} in shape {array.shape}"
-            raise DataError(f"{name} of the answer {found}; it must be a contiguous row of {dtype}")
+    check_arrays(answer, _DTYPES, "the answer")
     if len(answer.indptr) != n + 1:
         raise DataError(f"the answer has {len(answer.indptr) - 1} lists for {n} queries; each query gets one list")
     if len(answer.scores) != len(answer.items):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Literal
 
+from graphrec.data.scratch import written_whole
 from graphrec.errors import DataError
 from graphrec.escapes import json_text
 
@@ -25,8 +26,9 @@ class BadLines:
     on_error : {"reject", "raise"}
         Count and keep, or raise on the first.
     path : Path or None
-        JSON Lines file, one object a bad line: file, line (or statement), reason, text. It takes its place when it is
-        closed, also where the run stops; without bad lines there is none, and that of an earlier run is removed.
+        JSON Lines file, one object a bad line: file, line (or statement), reason, text. It is written under a temporary
+        name and takes its own when it is closed, also where the run stops; without bad lines there is none, and that
+        of an earlier run is removed. Of two runs that write the same file at once, the last to end wins.
     max_share : float
         Largest share of rejected lines that a file may have.
     n_rejected, first : int, str
@@ -47,6 +49,7 @@ class BadLines:
     n_unmapped: int = 0
     _first_in_file: str = ""
     _stream: IO[str] | None = field(default=None, repr=False)
+    _whole: ExitStack = field(default_factory=ExitStack, repr=False)
     _in_file: int = 0
     _unit: str = "line"
 
@@ -72,7 +75,8 @@ class BadLines:
         try:
             if self._stream is None:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                self._stream = _part(path).open("w", encoding="utf-8")
+                part = self._whole.enter_context(written_whole(path))
+                self._stream = self._whole.enter_context(part.open("w", encoding="utf-8"))
             self._stream.write(json_text(row) + "\n")
         except OSError as error:
             raise _not_written(path, error) from error
@@ -94,18 +98,12 @@ class BadLines:
         try:
             if self._stream is None:
                 self.path.unlink(missing_ok=True)
-                return
-            self._stream.close()
             self._stream = None
-            os.replace(_part(self.path), self.path)  # noqa: PTH105 - atomic
+            self._whole.close()
         except NotADirectoryError:
             return  # there is none to remove
         except OSError as error:
             raise _not_written(self.path, error) from error
-
-
-def _part(path: Path) -> Path:
-    return path.with_name(path.name + ".part")
 
 
 def _not_written(path: Path, error: OSError) -> DataError:

@@ -24,6 +24,7 @@ def answer_table(answer: Answer, *, title: str, explain: bool) -> Table:
     notes += [f"filled from {answer.fallback}"] if answer.fallback else []
     notes += [f"{answer.unknown} unknown ids ignored"] if answer.unknown else []
     notes += [f"{channel} left out: {why}" for channel, why in answer.left_out.items()]
+    notes += [f"{channel} gives no reasons: {why}" for channel, why in answer.unexplained.items()]
     notes += [answer.empty_because] if answer.empty_because else []
     table = Table(title=title, caption="; ".join(notes) or None, title_justify="left", caption_justify="left")
     table.add_column("#", justify="right")

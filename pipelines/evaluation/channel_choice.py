@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum, auto
 
 import numpy as np
 import numpy.typing as npt
@@ -19,18 +20,23 @@ from .panel_lists import PanelLists, ask_all, merged_recall, of_channels, take_a
 
 # Users that channels are chosen on: every set that is tried is merged for all of them.
 SELECTING_USERS = 2000
-# Names of columns beside those of channels, which are never empty and hold no space.
-_KEPT, _ALL = "", "all channels"
 
 Costs = Mapping[str, Mapping[str, float]]
 
 
+class Whole(Enum):
+    """A set of channels that is measured, among further ones that go by the name of the channel that was added."""
+
+    KEPT = auto()
+    ALL = auto()
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Trials:
-    """The kept channels, alone and with each dropped one, measured beside the full set.
+    """The kept channels, alone and with each dropped channel, measured beside the full set.
 
     ``reported`` (n,) bool are the users whose figures are reported; ``recall`` holds Recall@k by user, under the name
-    of the dropped channel that was added, and under "" for the kept channels alone.
+    of the dropped channel that was added, and under ``Whole.KEPT`` for the kept channels alone.
     """
 
     selection: Selection
@@ -40,21 +46,22 @@ class Trials:
     costs: Costs
     names: tuple[str, ...]
     reported: npt.NDArray[np.bool_]
-    recall: dict[str, npt.NDArray[np.float64]] = field(init=False)
+    recall: dict[str | Whole, npt.NDArray[np.float64]] = field(init=False)
 
     def __post_init__(self) -> None:
         dropped = [name for name in self.names if name not in self.selection.channels]
-        object.__setattr__(self, "recall", {name: np.zeros(len(self.reported)) for name in (_KEPT, *dropped)})
+        object.__setattr__(self, "recall", {name: np.zeros(len(self.reported)) for name in (Whole.KEPT, *dropped)})
 
     def add(self, start: int, answers: PanelLists, fusion: Fusion) -> None:
         """Measure the users of one chunk, ``start`` onwards."""
         for extra, recall in self.recall.items():
-            kept = of_channels(answers, (*self.selection.channels, extra))
+            more = () if isinstance(extra, Whole) else (extra,)
+            kept = of_channels(answers, (*self.selection.channels, *more))
             recall[start : start + len(answers.panel)] = merged_recall(kept, fusion, self.k)
 
     def choice(self, full: npt.NDArray[np.float64], *, rounds: int, seed: int) -> ChannelChoice:
         """Return the recommendation; ``full`` (n,) is the Recall@k of all channels merged."""
-        columns = {_ALL: full, **self.recall}
+        columns: dict[str | Whole, npt.NDArray[np.float64]] = {Whole.ALL: full, **self.recall}
         reported = {name: column[self.reported] for name, column in columns.items()}
         resamples = paired_bootstrap(reported, rounds=rounds, seed=seed)
         kept = self.selection.channels
@@ -65,15 +72,15 @@ class Trials:
             users=int(self.reported.sum()),
             kept=kept,
             steps=tuple(Step(name, recall) for name, recall in self.selection.steps),
-            recall=resamples.interval(_KEPT),
-            recall_of_all=resamples.interval(_ALL),
-            against_all=resamples.interval(_KEPT, minus=_ALL),
+            recall=resamples.interval(Whole.KEPT),
+            recall_of_all=resamples.interval(Whole.ALL),
+            against_all=resamples.interval(Whole.KEPT, minus=Whole.ALL),
             costs=self._costs(kept),
             costs_of_all=self._costs(self.names),
             dropped={
-                name: DroppedChannel(resamples.interval(name, minus=_KEPT), self._costs((name,)), self._fits(name))
+                name: DroppedChannel(resamples.interval(name, minus=Whole.KEPT), self._costs((name,)), self._fits(name))
                 for name in self.recall
-                if name != _KEPT
+                if not isinstance(name, Whole)
             },
         )
 

@@ -31,13 +31,13 @@ def query_us(channels: Mapping[str, Recaller], fusion: Fusion, panel: Panel, k: 
     """
     users, depth = list(chunks(panel, 1)), fusion.channel_depth(k)
 
-    def asker(channel: Recaller) -> Callable[[Panel], object]:
-        return lambda user: ask_channel(channel, user, k)
+    def asker(name: str, channel: Recaller) -> Callable[[Panel], object]:
+        return lambda user: ask_channel(name, channel, user, k)
 
     def fuse(user: Panel) -> object:
         return merged(ask(channels, user, depth), fusion, k)
 
-    took = {name: _median_us(asker(channel), users) for name, channel in channels.items()}
+    took = {name: _median_us(asker(name, channel), users) for name, channel in channels.items()}
     return {**took, FUSED: _median_us(fuse, users)}
 
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from graphrec.contracts.panel import Panel, chunks, take_panel
 from graphrec.contracts.recaller import Recaller
 from graphrec.data.lists import ItemLists, concatenate, take_lists
+from graphrec.errors import DataError
 from graphrec.evaluation.metrics import rank_metrics
 from graphrec.fusion.settings import Fusion
 from graphrec.ranking.place import merge_and_place
@@ -34,7 +35,7 @@ class PanelLists:
 
 def ask(channels: Mapping[str, Recaller], panel: Panel, depth: int) -> PanelLists:
     """Return each channel's best ``depth`` items for every user of the panel, asked for at once."""
-    return PanelLists(panel, channels, {name: ask_channel(channels[name], panel, depth) for name in channels})
+    return PanelLists(panel, channels, {name: ask_channel(name, channels[name], panel, depth) for name in channels})
 
 
 def ask_in_chunks(channels: Mapping[str, Recaller], panel: Panel, depth: int) -> Iterator[PanelLists]:
@@ -49,9 +50,18 @@ def ask_all(channels: Mapping[str, Recaller], panel: Panel, depth: int) -> Panel
     return PanelLists(panel, channels, {name: concatenate([part[name] for part in parts]) for name in channels})
 
 
-def ask_channel(channel: Recaller, panel: Panel, k: int) -> ItemLists:
-    """Return one channel's best ``k`` items for every user: full ranking of the pool, items of the history left out."""
-    return recall_allowed(channel, panel.queries, k, exclude=panel.history, allowed=panel.pool)
+def ask_channel(name: str, channel: Recaller, panel: Panel, k: int) -> ItemLists:
+    """Return one channel's best ``k`` items for every user: full ranking of the pool, items of the history left out.
+
+    Raises
+    ------
+    DataError
+        If the answer cannot be used; the sentence names the channel.
+    """
+    try:
+        return recall_allowed(channel, panel.queries, k, exclude=panel.history, allowed=panel.pool)
+    except DataError as error:
+        raise DataError(f"channel {name!r}: {error}") from error
 
 
 def take_answers(answers: PanelLists, positions: npt.NDArray[np.int64]) -> PanelLists:

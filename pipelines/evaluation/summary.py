@@ -29,6 +29,16 @@ class Costs:
     query_us: Mapping[str, float]
 
 
+@dataclass(frozen=True, slots=True)
+class Without:
+    """The list merged without a channel, among the lists that are compared; the others go by their names."""
+
+    channel: str
+
+
+Compared = str | Without
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Summary:
     """The numbers behind a report, made into its rows when asked.
@@ -40,7 +50,7 @@ class Summary:
     sums: Sums
     costs: Costs
     true_items: npt.NDArray[np.int64]
-    resamples: Mapping[int, PairedBootstrap]
+    resamples: Mapping[int, PairedBootstrap[Compared]]
 
     def channel(self, name: str) -> ChannelReport:
         """Return the row of a channel."""
@@ -53,7 +63,7 @@ class Summary:
             size_bytes=self.costs.size_bytes[name],
             unique_hits={k: int(hits[place]) for k, hits in sums.unique_hits.items()},
             returned={k: float(common[place, place] / n) for k, common in sums.common.items()},
-            marginal_recall=self._intervals(FUSED, _without(name)),
+            marginal_recall=self._intervals(FUSED, Without(name)),
             vs_hot=self._intervals(name, HOT) if against_hot else None,
         )
 
@@ -90,7 +100,7 @@ class Summary:
         own = self.sums.accumulators[name].results(self.true_items)
         return {**own, "recall_interval": self._intervals(name), "query_us": self.costs.query_us[name]}
 
-    def _intervals(self, ours: str, theirs: str | None = None) -> dict[int, Interval]:
+    def _intervals(self, ours: Compared, theirs: Compared | None = None) -> dict[int, Interval]:
         return {k: resamples.interval(ours, minus=theirs, level=LEVEL) for k, resamples in self.resamples.items()}
 
 
@@ -101,11 +111,9 @@ def summarise(sums: Sums, costs: Costs, *, rounds: int, seed: int) -> Summary:
     return Summary(sums, costs, true_items, resamples)
 
 
-def _recalls(sums: Sums, k: int) -> dict[str, npt.NDArray[np.float64]]:
+def _recalls(sums: Sums, k: int) -> dict[Compared, npt.NDArray[np.float64]]:
     """Return the (n,) recalls of every list that is compared: channels, merged, and merged without each channel."""
-    recalls = {name: accumulator.recall[k] for name, accumulator in sums.accumulators.items()}
-    return recalls | {_without(name): values[k] for name, values in sums.without.items()}
-
-
-def _without(name: str) -> str:
-    return f"without {name}"
+    recalls: dict[Compared, npt.NDArray[np.float64]] = {
+        name: accumulator.recall[k] for name, accumulator in sums.accumulators.items()
+    }
+    return recalls | {Without(name): values[k] for name, values in sums.without.items()}

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import hashlib
 import json
+import logging
 import os
 import shutil
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -24,13 +27,15 @@ from graphrec.contracts.recall_data import RecallData
 from graphrec.contracts.recaller import BundleParts, Recaller
 from graphrec.data.files import file_sha256
 from graphrec.data.vocabulary import Vocabulary
-from graphrec.errors import BundleError
+from graphrec.errors import BundleError, GraphRecError
 from graphrec.recallers import load_recaller
 
 from .checkpoints import FileCheckpoints
 
 FOLDER = ".fits"
-_ABOUT, _CHANNEL = "fit.json", "channel"
+_ABOUT, _DIGEST, _CHANNEL = "fit.json", "fit.sha256", "channel"
+
+log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -46,8 +51,9 @@ class Fit:
 class FitCache:
     """Fitted channels below ``root/.fits``, each under the hash of its recipe, its data, its seed and our code.
 
-    Entries are written whole or not at all, and are checked by hash when they are read: a damaged entry is fitted
-    anew. What a run did not use is removed when the run is over (:meth:`prune`), so the cache holds one run.
+    Entries are written whole or not at all. All that an entry holds is checked by hash before any of it is used: a
+    damaged one is fitted anew, and a warning says so. What a run did not use is removed when the run is over
+    (:meth:`prune`), so the cache holds one run.
     """
 
     def __init__(self, root: Path) -> None:
@@ -63,18 +69,19 @@ class FitCache:
         return digest.hexdigest()[:32]
 
     def load(self, key: str, data: RecallData) -> Fit | None:
-        """Return the entry, or None where there is none that can be used."""
+        """Return the entry, or None where there is none, or one that is damaged, which is logged."""
         self._used.add(key)
         directory = self._folder / key
+        if not directory.is_dir():
+            return None
         try:
-            about = json.loads((directory / _ABOUT).read_text(encoding="utf-8"))
-            if about["files"] != _sums(directory / _CHANNEL):
-                return None
+            about = _checked(directory, key)
             parts = BundleParts(data.users, data.items, data.catalogue)
             channel = load_recaller(directory / _CHANNEL, parts)
-            return Fit(channel, float(about["fit_s"]), int(about["size_bytes"]), dict(about["chosen"]))
-        except (OSError, ValueError, KeyError, TypeError, BundleError):
+        except (OSError, GraphRecError) as error:
+            log.warning("the fit kept in %s is damaged and is made anew: %s", directory, error)
             return None
+        return Fit(channel, about["fit_s"], about["size_bytes"], about["chosen"])
 
     def save(self, key: str, channel: Recaller, *, fit_s: float, chosen: Mapping[str, Any]) -> Fit:
         """Keep a fitted channel with the settings (JSON values) that it chose; return it with its bytes on disk."""
@@ -85,8 +92,8 @@ class FitCache:
             size = sum((temporary / _CHANNEL / name).stat().st_size for name in walk_files(temporary / _CHANNEL))
             about = {"fit_s": fit_s, "size_bytes": size, "chosen": dict(chosen), "files": _sums(temporary / _CHANNEL)}
             (temporary / _ABOUT).write_text(json.dumps(about), encoding="utf-8")
-            shutil.rmtree(self._folder / key, ignore_errors=True)
-            os.rename(temporary, self._folder / key)  # noqa: PTH104 - as atomic as the system's own rename
+            (temporary / _DIGEST).write_text(_digest(temporary, key), encoding="ascii")
+            _take_place(temporary, self._folder / key)
         return Fit(channel, fit_s, size, chosen)
 
     def checkpoints(self, key: str) -> FileCheckpoints:
@@ -97,7 +104,8 @@ class FitCache:
         """Remove the entries that this run did not use."""
         for entry in self._folder.glob("[0-9a-f]*"):
             if entry.name.split(".")[0] not in self._used:
-                shutil.rmtree(entry, ignore_errors=True) if entry.is_dir() else entry.unlink(missing_ok=True)
+                with suppress(OSError):  # the run is over and its results are there
+                    shutil.rmtree(entry, ignore_errors=True) if entry.is_dir() else entry.unlink(missing_ok=True)
 
 
 def data_fingerprint(data: object) -> str:
@@ -117,6 +125,41 @@ def code_version(package: str) -> str:
     installed = sorted(f"{distribution.name} {distribution.version}" for distribution in metadata.distributions())
     digest.update("\n".join(installed).encode())
     return digest.hexdigest()
+
+
+def _checked(directory: Path, key: str) -> dict[str, Any]:
+    """Return what ``fit.json`` of an entry says, where the whole entry is as it was written.
+
+    Raises
+    ------
+    BundleError
+        If a file is damaged, missing or too many, or the entry was written for another key.
+    OSError
+        If a file cannot be read.
+    """
+    if (directory / _DIGEST).read_bytes() != _digest(directory, key).encode():
+        raise BundleError(f"{_ABOUT} is not what was written for this fit")
+    about: dict[str, Any] = json.loads((directory / _ABOUT).read_text(encoding="utf-8"))
+    sums = _sums(directory / _CHANNEL)
+    differing = sorted({*about["files"].items()} ^ {*sums.items()})
+    if differing:
+        raise BundleError(f"{_CHANNEL}/{differing[0][0]} is not what was written")
+    return about
+
+
+def _digest(directory: Path, key: str) -> str:
+    """Return the hash of ``fit.json``, which holds those of the channel's files, and of the entry's key."""
+    return hashlib.sha256(key.encode() + (directory / _ABOUT).read_bytes()).hexdigest()
+
+
+def _take_place(temporary: Path, entry: Path) -> None:
+    """Move a directory to where an entry belongs; where another run has put the same fit there, that may stay."""
+    shutil.rmtree(entry, ignore_errors=True)
+    try:
+        os.rename(temporary, entry)  # noqa: PTH104 - as atomic as the system's own rename
+    except OSError as error:
+        if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+            raise
 
 
 def _sums(directory: Path) -> dict[str, str]:

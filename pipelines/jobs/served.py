@@ -14,14 +14,15 @@ def check_served(directory: Path) -> None:
     Raises
     ------
     BundleError
-        If it cannot be opened, or a channel breaks.
+        If it cannot be opened, or a channel breaks, or what it gives as reasons cannot be used.
     """
     engine = Engine.open(directory, in_memory=True)
     bundle = engine.bundle
     known = bundle.users[0] if len(bundle.users) else None
     history = [bundle.items[0]] if len(bundle.items) else None
     for user, events in ((known, None), (None, history), (None, None)):
-        answer = engine.recall(user, history=events, k=10)
-        if answer.left_out:
-            name, reason = next(iter(answer.left_out.items()))
-            raise BundleError(f"channel {name} does not answer: {reason}")
+        answer = engine.recall(user, history=events, k=10, explain=True)
+        for name, why in answer.left_out.items():
+            raise BundleError(f"channel {name} does not answer: {why}")
+        for name, why in answer.unexplained.items():
+            raise BundleError(f"channel {name} does not explain its items: {why}")

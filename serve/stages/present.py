@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
 from ..answer import Neighbour, Places, Recalled, Shared
-from ..explain import explain, explain_fallback
+from ..explain import Reasons, explain, explain_fallback
 from ..paths import Link, edges_of, link_words, links
 from ..request import Request
 from ..state import POPULARITY, State
@@ -16,20 +18,31 @@ from .stage import Candidates
 _NAMED = 3
 
 
-def present(state: State, request: Request, candidates: Candidates, *, explained: bool) -> tuple[Recalled, ...]:
-    """Return the candidates of one request as values on external ids."""
+def present(state: State, candidates: Candidates, sentences: Sequence[str | None]) -> tuple[Recalled, ...]:
+    """Return the m candidates of one request as values on external ids, with a sentence each where there is one."""
     merged = candidates.merged
     rows = merged.lists.items
-    sentences: list[str | None] = [None] * len(rows)
-    if explained:
-        sentences = explain(state, request.queries, rows, merged.channels, merged.ranks)
-        filled = np.flatnonzero(candidates.fallback >= 0)
-        reasons = explain_fallback(state, candidates.fallback[filled])
-        for position, reason in zip(filled.tolist(), reasons, strict=True):
-            sentences[position] = reason
     ids, scores = state.bundle.items.take(rows), merged.lists.scores.tolist()
     places = (Places(merged, entry) for entry in range(len(rows)))
     return tuple(map(Recalled, ids, titles(state, rows), scores, places, sentences))
+
+
+def reasons_of(state: State, request: Request, candidates: Candidates, *, explained: bool) -> Reasons:
+    """Return why each candidate of one request is there: of its channels, or of the fallback; no sentence unless asked.
+
+    Returns
+    -------
+    Reasons
+        m sentences.
+    """
+    merged = candidates.merged
+    if not explained:
+        return Reasons([None] * len(merged.lists.items), {})
+    reasons = explain(state, request.queries, merged.lists.items, merged.channels, merged.ranks)
+    filled = np.flatnonzero(candidates.fallback >= 0)
+    for position, sentence in zip(filled.tolist(), explain_fallback(state, candidates.fallback[filled]), strict=True):
+        reasons.sentences[position] = sentence
+    return reasons
 
 
 def fallback_name(state: State, candidates: Candidates) -> str | None:

@@ -22,6 +22,7 @@ from graphrec.data.lists import ItemLists, empty_lists, item_lists, take_lists
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import BundleError
 from graphrec.recallers import load_recaller
+from graphrec.recallers.evidence import check_evidence
 from tests.close import assert_same_lists
 from tests.graphrec.bundle.make import reseal, write
 from tests.worlds import checkerboard, library, parts_of, skewed, vocabulary
@@ -200,9 +201,10 @@ class RecallerContract:
             query = known_queries(queries.history, [user])
             items, _ = recaller.recall(query, 10)[0]
             evidence = recaller.evidence(query, items)
+            names = getattr(recaller, "via", None)
+            check_evidence(evidence, items, data.catalogue, n_via=None if names is None else len(names))
             assert len(evidence.sources) == len(evidence.via) == len(items)
             assert set(evidence.sources.tolist()) <= {-1, *query.history.items.tolist()}
-            names = getattr(recaller, "via", None)
             assert evidence.via.max(initial=-1) < (len(names) if isinstance(names, Vocabulary) else 0)
             if self.personalised:
                 assert (evidence.sources >= 0).all()

@@ -135,6 +135,30 @@ def test_marginal_recall_and_comparisons() -> None:
         assert report.fused_vs_best[k].difference.estimate == pytest.approx(difference)
 
 
+@pytest.mark.parametrize("name", ["without hot", "without without hot", "", "all channels", "minus", "Whole.ALL"])
+@pytest.mark.parametrize("limits", [{}, {"channels": 1}])
+def test_no_name_of_a_channel_is_that_of_another_column(name: str, limits: dict[str, float]) -> None:
+    data, split, channels = world()
+    settings = {"limits": limits, "bootstrap_rounds": 20}
+    plain = run(data, split, {"hot": channels["hot"], "item-cf": channels["item-cf"], "x": channels["tag"]}, **settings)
+    named = run(
+        data, split, {"hot": channels["hot"], "item-cf": channels["item-cf"], name: channels["tag"]}, **settings
+    )
+
+    def figures(report: Report, own: str) -> list[object]:
+        rows = [report.channels[key] for key in ("hot", "item-cf", own)]
+        choice = report.selection
+        return [
+            *((row.recall, row.marginal_recall, row.vs_hot) for row in rows),
+            report.fused.recall,
+            {k: best.difference for k, best in report.fused_vs_best.items()},
+            choice and (choice.recall, choice.recall_of_all, choice.against_all),
+            choice and [row.adds for row in choice.dropped.values()],
+        ]
+
+    assert figures(named, name) == figures(plain, "x")
+
+
 def test_the_strata_add_up_to_the_hits() -> None:
     data, split, channels = world()
     report, truth = run(data, split, channels), truth_sets(data, split)

@@ -31,6 +31,20 @@ def test_a_damaged_file_is_a_fit_that_begins_anew(tmp_path: Path, content: bytes
     assert FileCheckpoints(tmp_path / "fit.npz").load() == {}
 
 
+def test_a_file_with_any_byte_changed_or_cut_is_damaged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "fit.npz"
+    checkpoints = FileCheckpoints(path)
+    checkpoints.save({"step": np.array(1)})
+    content = path.read_bytes()
+    for place in range(len(content)):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+        assert checkpoints.load() == {}
+        path.write_bytes(content[:place])
+        assert checkpoints.load() == {}
+    assert len(caplog.records) == 2 * len(content)
+    assert caplog.records[0].getMessage() == f"the checkpoint {path} is damaged; the fit begins anew"
+
+
 def test_objects_are_neither_written_nor_read(tmp_path: Path) -> None:
     checkpoints = FileCheckpoints(tmp_path / "fit.npz")
     with (tmp_path / "fit.npz").open("wb") as opened:

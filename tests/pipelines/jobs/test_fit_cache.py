@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -169,30 +170,98 @@ def test_only_the_channel_that_changed_is_fitted_and_the_old_one_goes(
     assert (len(kept), len(kept & entries)) == (6, 4)
 
 
-@pytest.mark.parametrize("damage", ["flip", "truncate", "remove", "about"])
-def test_a_damaged_entry_is_fitted_anew(tmp_path: Path, config: Config, fits: list[str], damage: str) -> None:
-    data = skewed()
-    first = fit_channels(config, data, Silent(), cache=FitCache(tmp_path / "out"))
-    for entry in (tmp_path / "out" / FOLDER).iterdir():
-        victim = sorted((entry / "channel").rglob("*.npy"))[-1]
-        content = victim.read_bytes()
-        if damage == "flip":
-            victim.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-        elif damage == "truncate":
-            victim.write_bytes(content[:-1])
-        elif damage == "remove":
-            victim.unlink()
-        else:
-            (entry / "fit.json").write_text("{", encoding="utf-8")
+def flip(path: Path, place: int = -1) -> None:
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+
+
+def replaced(name: str, before: str, after: str) -> Callable[[Path], None]:
+    """Return a damage that leaves a file of an entry well formed, with another value in it."""
+
+    def damage(entry: Path) -> None:
+        text = (entry / name).read_text(encoding="utf-8")
+        assert before in text
+        (entry / name).write_text(text.replace(before, after, 1), encoding="utf-8")
+
+    return damage
+
+
+def of_another_fit(entry: Path) -> None:
+    """Put the whole entry of another fit in the place of this one."""
+    for other in entry.parent.iterdir():
+        if other != entry:
+            shutil.rmtree(entry)
+            shutil.copytree(other, entry)
+            return
+
+
+def array_of(entry: Path) -> Path:
+    return sorted((entry / "channel").rglob("*.npy"))[-1]
+
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "flip": lambda entry: flip(array_of(entry)),
+    "truncate": lambda entry: array_of(entry).write_bytes(array_of(entry).read_bytes()[:-1]),
+    "remove": lambda entry: array_of(entry).unlink(),
+    "a file more": lambda entry: (entry / "channel" / "more.npy").write_bytes(b"x"),
+    "no JSON": lambda entry: (entry / "fit.json").write_text("{", encoding="utf-8"),
+    "another JSON": lambda entry: (entry / "fit.json").write_text("[]", encoding="utf-8"),
+    "deep JSON": lambda entry: (entry / "fit.json").write_text("[" * 100_000, encoding="utf-8"),
+    "other seconds": replaced("fit.json", '"fit_s": ', '"fit_s": 9'),
+    "other bytes": replaced("fit.json", '"size_bytes": ', '"size_bytes": 1'),
+    "other choices": replaced("fit.json", '"chosen": {', '"chosen": {"k": 1'),
+    "a hash": lambda entry: flip(entry / "fit.sha256", 0),
+    "no hash": lambda entry: (entry / "fit.sha256").unlink(),
+    "no channel": lambda entry: shutil.rmtree(entry / "channel"),
+    "of another fit": of_another_fit,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_entry_is_fitted_anew_with_a_sentence(
+    tmp_path: Path, config: Config, fits: list[str], damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    data, cache = skewed(), FitCache(tmp_path / "out")
+    first = fit_channels(config, data, Silent(), cache=cache)
+    key = cache.key(config.recipes["item-cf"], data_fingerprint([data, None, None]), config.settings.seed)
+    DAMAGES[damage](tmp_path / "out" / FOLDER / key)
     fits.clear()
     again = fit_channels(config, data, Silent(), cache=FitCache(tmp_path / "out"))
     assert fits == ["ItemCF"]
+    (sentence,) = (record.getMessage() for record in caplog.records)
+    assert sentence.startswith(f"the fit kept in {tmp_path / 'out' / FOLDER / key} is damaged and is made anew: ")
     assert (
         answers(again.channels["item-cf"], data).items.tolist()
         == answers(first.channels["item-cf"], data).items.tolist()
     )
+    assert again.size_bytes == first.size_bytes
     fit_channels(config, data, Silent(), cache=FitCache(tmp_path / "out"))
     assert fits == ["ItemCF"]
+
+
+def test_every_byte_of_what_is_said_of_a_fit_counts(
+    tmp_path: Path, config: Config, caplog: pytest.LogCaptureFixture
+) -> None:
+    data, cache = skewed(), FitCache(tmp_path)
+    recipe = config.recipes["hot"]
+    cache.save("ab", recipe.fit(data, FitContext()), fit_s=1.5, chosen={"k": 3})
+    for name in ("fit.json", "fit.sha256"):
+        path = tmp_path / FOLDER / "ab" / name
+        for place in range(path.stat().st_size):
+            flip(path, place)
+            assert cache.load("ab", data) is None
+            flip(path, place)
+    n_damaged = len(caplog.records)
+    assert n_damaged > 64
+    fit = cache.load("ab", data)
+    assert fit is not None
+    assert (fit.fit_s, fit.chosen, len(caplog.records)) == (1.5, {"k": 3}, n_damaged)
+
+
+def test_what_is_not_there_is_no_damage(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert FitCache(tmp_path).load("ab", skewed()) is None
+    assert not caplog.records
 
 
 def test_a_run_that_fails_keeps_what_it_fitted(
