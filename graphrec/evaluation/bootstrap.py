@@ -102,7 +102,7 @@ def _weighted_sums(
 class PairedBootstrap(Generic[Key]):
     """Several quantities of the same users, with their means over the same resamples.
 
-    ``values`` are (n,) float64 by key, ``means`` (rounds,) float64 by key. A key is a name, or whatever tells quantities
+    ``values`` are (n,) float64 by key, ``means`` (rounds,) float64 by key. A key is a name, or what tells quantities
     of two kinds from each other where both have names that users choose.
     """
 

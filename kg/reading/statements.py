@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import IO, cast
 
 import pyoxigraph as ox
@@ -19,6 +19,7 @@ from graphrec.errors import DataError
 
 from .bad_lines import BadLines
 from .canonical import parted
+from .deep_stack import on_deep_stack
 from .faults import PARSER_FAULTS, reason_of, translated
 from .formats import FORMATS, LINE_FORMATS, RdfFile
 from .guarded_bytes import GuardedBytes
@@ -40,8 +41,14 @@ def statements(
         With file, line and what is legal: on a syntax error that cannot be skipped, a stream that is damaged, more
         than ``limits`` allow, or more bad lines than ``bad_lines`` allows.
     """
+    limits = limits or Limits()
+    yield from on_deep_stack(_chunks(file, bad_lines, base, limits), limits)
+
+
+def _chunks(file: RdfFile, bad_lines: BadLines, base: str | None, limits: Limits) -> Generator[bytes, None, None]:
+    """Yield what :func:`statements` does, on whatever thread it is asked."""
     bad_lines.begin_file()
-    with GuardedBytes(file, limits or Limits()) as source:
+    with GuardedBytes(file, limits) as source:
         if file.format in LINE_FORMATS:
             yield from line_chunks(source, bad_lines)
         elif file.format == "json-ld":
