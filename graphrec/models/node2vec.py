@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from math import isnan
 from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
@@ -14,26 +14,28 @@ from graphrec.channels.families import VectorSettings, history_half_life, histor
 from graphrec.channels.shared import joined_graph
 from graphrec.checks import check_choice
 from graphrec.contracts.domains import choices, floats, ints
-from graphrec.contracts.progress import ALONE, FitContext, Progress
+from graphrec.contracts.progress import ALONE, FitContext
 from graphrec.contracts.recall_data import RecallData
 from graphrec.contracts.recipe import About
-from graphrec.contracts.settings import choice, count, flag, number, weights
+from graphrec.contracts.settings import choice, count, flag, number, texts, weights
 from graphrec.data.scratch import scratch_directory
-from graphrec.errors import MissingExtraError
 from graphrec.graph.adjacency import Adjacency
-from graphrec.graph.walks import Corpus, write_corpus
+from graphrec.graph.walks import stream_walks, write_corpus
 from graphrec.index import IndexKind
 from graphrec.index.embeddings import EmbeddingTable
+from graphrec.models.gensim_skip_gram import LONGEST_SENTENCE, train_gensim
+from graphrec.models.skip_gram import Progress, SkipGram, Vectors, block_walks, node_counts, train_skip_gram
 from graphrec.recallers.query_encoder import HistoryEncoder, UserEncoder
 from graphrec.recallers.vector import VectorRecaller
 from graphrec.recallers.votes import VoteRecaller, vote_table
 
 FloatArray = npt.NDArray[np.float32]
 Nodes = Literal["items", "users", "entities"]
-QueryKind = Literal["items", "history", "user", "blend"]
+QueryKind = Literal["items", "history", "user", "blend", "sum"]
+Trainer = Literal["numba", "gensim"]
 
-# gensim cuts longer sentences off without a word.
-_LONGEST_WALK = 10_000
+# Of a fit's progress.
+_STEPS = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +63,7 @@ class Node2Vec(VectorSettings):
     negative : int, default 5
         Negative samples a pair.
     epochs : int
-        Passes over the walks.
+        Passes, each over walks of its own.
     ns_exponent : float, default 0.75
         Negatives are drawn by (count of the node in the walks) to this power.
     lr : float
@@ -69,14 +71,23 @@ class Node2Vec(VectorSettings):
     workers : int, default 1
         Threads of training and of building the index. One gives the same channel on every run; more are faster and give
         that up.
+    trainer : {"numba", "gensim"}
+        What learns of the walks: :mod:`graphrec.models.skip_gram`, which draws them as it goes; or gensim, which reads
+        them from a file, several times slower, with the same walks in each epoch.
     relation_weights : mapping of str to float
         Share of steps along each relation (see :func:`graphrec.graph.walks.generate_walks`); empty goes by edges alone.
+    metapath : list of str
+        Types of nodes (``["user", "item", "author", "item", "user"]``) or relations that walks follow again and again
+        [3]_; they have no p, q and relation weights. Empty walks anywhere.
     weighted : bool, default False
         Step in proportion to interaction weights (ratings).
-    query : {"items", "history", "user", "blend"}
+    query : {"items", "history", "user", "blend", "sum"}
         Votes of the history's items, by their own nearest (:class:`graphrec.recallers.votes.VoteRecaller`); or what is
         nearest to the mean of the history, to the user's own vector, or to both
         (:class:`graphrec.recallers.query_encoder.UserEncoder`).
+    both_products : bool, default False
+        A pair is scored by in · out + out · in, vectors of twice the width, in place of in · out alone: walks go either
+        way, so that both are estimates of the same.
     neighbours, power : int, float
         For ``query="items"``: votes of each history item, and the power of the cosine that a vote weighs.
     last, half_life, weight_exponent :
@@ -91,8 +102,7 @@ class Node2Vec(VectorSettings):
 
     Notes
     -----
-    gensim trains about 100,000 nodes of a walk a second on each worker (dim 64, window 5). ``out`` vectors are
-    searched by inner product, ``in`` vectors by cosine.
+    ``out`` vectors are searched by inner product, ``in`` vectors by cosine.
 
     References
     ----------
@@ -104,12 +114,11 @@ class Node2Vec(VectorSettings):
         recalls="near vectors, learnt by walks over users, items and entities",
         artefact="vectors and HNSW",
         cold_items="recalled by its entities",
-        libraries=("gensim",),
     )
 
     dim: int = count(64, least=1, search=choices(32, 64, 128))
     walks_per_node: int = count(10, least=1, search=ints(5, 20))
-    length: int = count(40, least=1, most=_LONGEST_WALK, unit="nodes")
+    length: int = count(40, least=1, most=LONGEST_SENTENCE, unit="nodes")
     window: int = count(5, least=1, unit="nodes", search=ints(2, 10))
     p: float = number(1.0, least=1e-9, most=1e9, search=floats(0.25, 4.0, log=True))
     q: float = number(1.0, least=1e-9, most=1e9, search=floats(0.25, 4.0, log=True))
@@ -119,8 +128,11 @@ class Node2Vec(VectorSettings):
     lr: float = number(0.1, above=0)
     workers: int = count(1, least=1, unit="threads")
     relation_weights: Mapping[str, float] = weights(of="relations")
+    metapath: tuple[str, ...] = texts(legal="a list of types of nodes, or of relations")
     weighted: bool = flag(False)
+    trainer: Trainer = choice("numba", Trainer)
     query: QueryKind = choice("items", QueryKind)
+    both_products: bool = flag(False)
     neighbours: int = count(20, least=1, search=ints(10, 100, log=True))
     power: float = number(4.0, above=0, search=floats(1.0, 8.0))
     half_life: float = history_half_life(0.0, choices(0.0, 10.0, 25.0, 50.0, 100.0))
@@ -131,21 +143,24 @@ class Node2Vec(VectorSettings):
         """Return the channel: walks, skip-gram, index. Same data, seed and ``workers=1`` give the same answers.
 
         Walks and votes take ``context.workers`` threads; skip-gram and the index take ``workers``, and no more than
-        those. ``context.progress`` is called after the walks and after each epoch.
+        those. ``context.progress`` gets the loss, a hundred times.
 
         Raises
         ------
-        MissingExtraError
-            If gensim is not installed.
         DataError
             If ``relation_weights`` names a relation that the graph does not have.
+        ConfigError
+            If the loss is no longer finite: ``lr`` is too large.
+        MissingExtraError
+            If gensim is to train and is not installed.
         """
-        graph, centres, contexts = self._learn(data, context)
+        graph, vectors = self._learn(data, context)
         n_users = len(data.users)
         # A node that stands alone is "walked", but learns nothing.
         joined = graph.degrees[n_users : n_users + len(data.items)] > 0
         rows = np.flatnonzero(joined & data.pool).astype(np.int32)
-        sources = centres[n_users + rows]
+        asking, answering = self._sides(vectors)
+        sources = asking[n_users + rows]
         if self.query == "items":
             near = self.build_index(sources, "cosine", context.seed, threads=self._threads(context))
             return VoteRecaller(
@@ -153,13 +168,19 @@ class Node2Vec(VectorSettings):
                 vote_table(near, sources, self.neighbours, self.power),
             )  # fmt: skip
         history = HistoryEncoder(rows, sources, len(data.items), self.profile())
-        users = np.where(graph.degrees[:n_users, None] > 0, centres[:n_users], np.float32(0))
-        targets = contexts[n_users + rows]
+        users = np.where(graph.degrees[:n_users, None] > 0, asking[:n_users], np.float32(0))
+        targets = answering[n_users + rows]
         return VectorRecaller(
             history if self.query == "history" else UserEncoder(users, history, self.query),
             targets,
             self.build_index(targets, "ip", context.seed, queries=sources, threads=self._threads(context)),
         )
+
+    def _sides(self, vectors: Vectors) -> tuple[FloatArray, FloatArray]:
+        """Return what asks and what answers, (n_nodes, dim) each, or (n_nodes, 2 dim) where both products count."""
+        if not self.both_products:
+            return vectors
+        return np.hstack([vectors.inputs, vectors.outputs]), np.hstack([vectors.outputs, vectors.inputs])
 
     def embed(self, data: RecallData, context: FitContext = ALONE, *, of: Nodes = "items") -> EmbeddingTable:
         """Return the ``in`` vectors of items, users or entities by id: :meth:`fit` without a channel.
@@ -173,107 +194,80 @@ class Node2Vec(VectorSettings):
 
         Raises
         ------
-        MissingExtraError
-            If gensim is not installed.
         ConfigError
-            If ``of`` is something else.
-        DataError
+            If ``of`` is something else, or as :meth:`fit`.
+        DataError, MissingExtraError
             As :meth:`fit`.
         """
         check_choice("of", of, get_args(Nodes))
-        graph, centres, _ = self._learn(data, context)
+        graph, vectors = self._learn(data, context)
         ids = {"users": data.users, "items": data.items, "entities": data.catalogue.entities}
         start = {"users": 0, "items": len(data.users), "entities": len(data.users) + len(data.items)}[of]
         joined = np.flatnonzero(graph.degrees[start : start + len(ids[of])] > 0)
-        return EmbeddingTable(ids[of].take(joined), centres[start + joined])
+        return EmbeddingTable(ids[of].take(joined), vectors.inputs[start + joined])
 
     def _threads(self, context: FitContext) -> int:
         """Return the threads of steps whose result depends on their number: skip-gram, and an HNSW graph."""
         return min(self.workers, context.workers or self.workers)
 
-    def _learn(self, data: RecallData, context: FitContext) -> tuple[Adjacency, FloatArray, FloatArray]:
-        """Return the graph of users, items and entities, and the in and out vectors (n_nodes, dim) of its nodes."""
-        model = _word2vec()
+    def _learn(self, data: RecallData, context: FitContext) -> tuple[Adjacency, Vectors]:
+        """Return the graph of users, items and entities, and the vectors of its nodes."""
         graph = joined_graph(data, context, weighted=self.weighted)
+        settings = SkipGram(
+            dim=self.dim, window=self.window, negative=self.negative, ns_exponent=self.ns_exponent, lr=self.lr
+        )
+        train = self._by_gensim if self.trainer == "gensim" else self._by_numba
+        return graph, train(graph, settings, context)
+
+    def _by_numba(self, graph: Adjacency, settings: SkipGram, context: FitContext) -> Vectors:
+        """Return the vectors that our own skip-gram learns of walks drawn anew in each epoch."""
+        walks = stream_walks(
+            graph, walks_per_node=self.walks_per_node * self.epochs, seed=context.seed, threads=1,
+            block_walks=block_walks(self.length), **self._walking(graph),
+        )  # fmt: skip
+        # The first walk from every start, in an order drawn at random, and then the second: no stretch of the training
+        # sees one type of nodes alone.
+        starts = np.random.default_rng(context.seed).permutation(walks.starts)
+        walks = replace(walks, starts=starts)
+        counts = node_counts(walks, graph.n_nodes, self.walks_per_node * len(starts))
+        return train_skip_gram(
+            walks, counts, settings, seed=context.seed, threads=self._threads(context),
+            progress=_in_steps(context, walks.n_walks),
+        )  # fmt: skip
+
+    def _walking(self, graph: Adjacency) -> dict[str, Any]:
+        """Return the settings of the walks but for their number."""
+        if self.metapath:
+            return {"length": self.length, "metapath": self.metapath}
+        starts = np.flatnonzero(graph.degrees)
+        return {"length": self.length, "p": self.p, "q": self.q, "relation_weights": self.relation_weights,
+                "starts": starts}  # fmt: skip
+
+    def _by_gensim(self, graph: Adjacency, settings: SkipGram, context: FitContext) -> Vectors:
+        """Return the vectors that gensim learns of the same walks in each epoch."""
         with scratch_directory("walks") as folder:
             path = folder / "walks.txt"
             corpus = write_corpus(
-                graph,
-                path,
-                walks_per_node=self.walks_per_node,
-                length=self.length,
-                p=self.p,
-                q=self.q,
-                seed=context.seed,
-                relation_weights=self.relation_weights,
-            )
-            context.progress(1, 1 + self.epochs)
-            centres, contexts = self._train(model, path, corpus, context)
-        return graph, centres, contexts
-
-    def _train(self, model: Any, path: Path, corpus: Corpus, context: FitContext) -> tuple[FloatArray, FloatArray]:
-        """Return in and out vectors (n_nodes, dim) of the walks in ``path``; zero for nodes that are not in them."""
-        trained = model(
-            vector_size=self.dim,
-            window=self.window,
-            sg=1,
-            hs=0,
-            negative=self.negative,
-            ns_exponent=self.ns_exponent,
-            min_count=0,  # the default drops rare nodes without a word
-            sample=0,  # the default thins out hubs
-            alpha=self.lr,
-            min_alpha=min(1e-4, self.lr),
-            epochs=self.epochs,
-            workers=self._threads(context),
-            seed=context.seed & 0x7FFFFFFF,
-            hashfxn=_stable_hash,
-        )
-        counts = {str(node): int(count) for node, count in enumerate(corpus.counts) if count}
-        centres = np.zeros((len(corpus.counts), self.dim), dtype=np.float32)
-        contexts = np.zeros_like(centres)
-        if not counts:
-            return centres, contexts
-        trained.build_vocab_from_freq(counts, corpus_count=corpus.n_walks)
-        words = int(corpus.counts.sum())
-        trained.train(
-            corpus_file=str(path),
-            total_words=words,
-            total_examples=corpus.n_walks,
-            epochs=self.epochs,
-            callbacks=[_Epochs(context.progress, self.epochs)],
-        )
-        nodes = np.array([int(word) for word in trained.wv.index_to_key])
-        centres[nodes], contexts[nodes] = trained.wv.vectors, trained.syn1neg
-        return centres, contexts
+                graph, path, walks_per_node=self.walks_per_node, seed=context.seed, **self._walking(graph)
+            )  # fmt: skip
+            return train_gensim(
+                path, corpus, settings, epochs=self.epochs, seed=context.seed, threads=self._threads(context),
+                progress=_in_steps(context, corpus.n_walks * self.epochs),
+            )  # fmt: skip
 
 
-class _Epochs:
-    """Moves a fit's progress after each epoch; the walks were the first step."""
+def _in_steps(context: FitContext, n_walks: int) -> Progress:
+    """Return what moves a fit's progress by hundredths of the walks, with the mean loss of each."""
+    shown, losses = 0, list[float]()
 
-    def __init__(self, progress: Progress, epochs: int) -> None:
-        self._progress, self._epochs, self._done = progress, epochs, 0
+    def moved(walks: int, loss: float) -> None:
+        nonlocal shown
+        losses.append(loss)
+        step = _STEPS * walks // n_walks
+        if step > shown:
+            mean = sum(losses) / len(losses)
+            context.progress(step, _STEPS, **({} if isnan(mean) else {"loss": mean}))
+            shown = step
+            losses.clear()
 
-    def on_epoch_end(self, _model: object) -> None:
-        """Count the epoch."""
-        self._done += 1
-        self._progress(1 + self._done, 1 + self._epochs)
-
-    def on_train_begin(self, _model: object) -> None:
-        """Do nothing: gensim calls all four."""
-
-    on_epoch_begin = on_train_end = on_train_begin
-
-
-def _word2vec() -> Any:
-    """Return gensim's Word2Vec."""
-    try:
-        from gensim.models import Word2Vec
-    except ImportError as error:
-        raise MissingExtraError("Node2Vec (gensim)", extra="train") from error
-    return Word2Vec
-
-
-def _stable_hash(word: str) -> int:
-    """Return a hash that, unlike Python's own, is the same in every process."""
-    return int(word)
+    return moved

@@ -39,7 +39,7 @@ def test_it_learns_the_colours_of_the_checkerboard() -> None:
     assert (similar.items % 2 == owners % 2).mean() > 0.95
 
 
-@pytest.mark.parametrize("query", ["items", "history", "user", "blend"])
+@pytest.mark.parametrize("query", ["items", "history", "user", "blend", "sum"])
 def test_every_way_of_asking_prefers_the_own_colour(query: Any) -> None:
     data = checkerboard()
     recaller = replace(SMALL, walks_per_node=20, query=query).fit(data, FitContext(seed=1))
@@ -126,7 +126,8 @@ def test_weights_and_relations_change_the_walks() -> None:
         ({"lr": 0.0}, "lr is 0"),
         ({"lr": float("nan")}, "lr is nan"),
         ({"ns_exponent": float("nan")}, "ns_exponent is nan"),
-        ({"query": "users"}, "query is 'users'; it must be 'items', 'history', 'user' or 'blend'"),
+        ({"trainer": "word2vec"}, "trainer is 'word2vec'; it must be 'numba' or 'gensim'"),
+        ({"query": "users"}, "query is 'users'; it must be 'items', 'history', 'user', 'blend' or 'sum'"),
         ({"index": "faiss"}, "index is 'faiss'"),
         ({"m": 1}, "m is 1"),
         ({"last": -1}, "last is -1; it must be a whole number of 0 or more"),
@@ -137,12 +138,23 @@ def test_illegal_settings_are_refused(settings: dict[str, Any], problem: str) ->
         Node2Vec(**settings)
 
 
-def test_progress_hears_of_the_walks_and_of_each_epoch() -> None:
+@pytest.mark.parametrize("trainer", ["numba", "gensim"])
+def test_progress_ends_with_the_last_walk(trainer: Any) -> None:
     steps: list[tuple[int, int]] = []
     context = FitContext(seed=1, progress=lambda done, total, /, **_values: steps.append((done, total)))
-    told = replace(SMALL, epochs=3).fit(library(), context)
-    assert steps == [(1, 4), (2, 4), (3, 4), (4, 4)]
-    assert told.sources.tobytes() == replace(SMALL, epochs=3).fit(library(), FitContext(seed=1)).sources.tobytes()
+    recipe = replace(SMALL, epochs=3, trainer=trainer)
+    told = recipe.fit(library(), context)
+    assert steps == sorted(set(steps))
+    assert steps[-1] == (100, 100)
+    assert told.sources.tobytes() == recipe.fit(library(), FitContext(seed=1)).sources.tobytes()
+
+
+def test_progress_shows_the_loss_of_our_own_trainer() -> None:
+    losses: list[float] = []
+    context = FitContext(seed=1, progress=lambda _done, _total, /, **values: losses.append(values["loss"]))
+    replace(SMALL, epochs=300).fit(checkerboard(), context)
+    assert len(losses) > 1
+    assert losses[-1] < losses[0]
 
 
 def test_the_threads_of_the_context_change_nothing() -> None:
@@ -169,7 +181,27 @@ def test_the_index_is_built_by_as_many_threads_as_train(
 def test_without_gensim_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "gensim.models", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'graphrec\[train\]'"):
-        SMALL.fit(library())
+        replace(SMALL, trainer="gensim").fit(library())
+    SMALL.fit(library())
+
+
+@pytest.mark.parametrize("trainer", ["numba", "gensim"])
+def test_both_trainers_learn_the_colours(trainer: Any) -> None:
+    data = checkerboard()
+    vectors = replace(SMALL, walks_per_node=20, lr=0.1, trainer=trainer).embed(data).matrix
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    colour = np.arange(len(unit)) % 2
+    cosines = unit @ unit.T
+    assert cosines[colour[:, None] == colour].mean() > cosines[colour[:, None] != colour].mean() + 0.2
+
+
+def test_both_products_join_the_two_vectors_of_a_node() -> None:
+    data = skewed()
+    alone, both = (replace(SMALL, query="user", both_products=flag).fit(data) for flag in (False, True))
+    assert isinstance(alone, VectorRecaller)
+    assert isinstance(both, VectorRecaller)
+    np.testing.assert_array_equal(both.sources, np.hstack([alone.sources, alone.targets]))
+    np.testing.assert_array_equal(both.targets, np.hstack([alone.targets, alone.sources]))
 
 
 def test_embeddings_are_the_vectors_that_the_channel_is_made_of() -> None:
