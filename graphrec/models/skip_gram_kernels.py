@@ -57,7 +57,7 @@ def _negative(
     z: np.uint64, nodes: RowArray, thresholds: npt.NDArray[np.uint32], aliases: RowArray
 ) -> np.int64:  # pragma: no cover - compiled
     """Return a node drawn by the alias table with one draw: 32 bits for the slot and 32 for the verdict."""
-    slot = below(z, thresholds.size)
+    slot = below(z, np.int64(thresholds.size))
     return np.int64(nodes[slot if (z & LOW) < np.uint64(thresholds[slot]) else np.int64(aliases[slot])])
 
 
@@ -223,10 +223,10 @@ def train_walks(
         if length < 2:
             continue
         state = stream(key, np.uint64(first + w)) + GAMMA
-        measured = below(mix(state), length)
+        measured = below(mix(state), np.int64(length))
         for i in range(length):
             state += GAMMA
-            reach = int(1 + below(mix(state), window))
+            reach = int(1 + below(mix(state), np.int64(window)))
             n, m = 0, 1
             for j in range(max(0, i - reach), min(length, i + reach + 1)):
                 if j != i:

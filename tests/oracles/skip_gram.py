@@ -49,12 +49,12 @@ def train(
                 return np.uint64(mix(state))
 
             for i, middle in enumerate(walk):
-                reach = 1 + int(below(draw(), window))
+                reach = 1 + int(below(draw(), np.int64(window)))
                 rows = [walk[j] for j in range(max(0, i - reach), min(len(walk), i + reach + 1)) if j != i]
                 drawn = [middle]
                 for _ in range(negative):
                     z = draw()
-                    slot = int(below(z, len(nodes)))
+                    slot = int(below(z, np.int64(len(nodes))))
                     chosen = slot if int(z) & 0xFFFFFFFF < thresholds[slot] else int(aliases[slot])
                     if nodes[chosen] != middle:
                         drawn.append(int(nodes[chosen]))

@@ -42,12 +42,12 @@ def planted() -> Adjacency:
 def walks_of(
     graph: Adjacency, *, walks_per_node: int = 10, length: int = 12, seed: int = 1, block: int = 500
 ) -> WalkStream:
-    return stream_walks(
-        graph, walks_per_node=walks_per_node, length=length, seed=seed, threads=1, block_walks=block
-    )
+    return stream_walks(graph, walks_per_node=walks_per_node, length=length, seed=seed, threads=1, block_walks=block)
 
 
-def learn(graph: Adjacency, settings: SkipGram = SETTINGS, *, seed: int = 1, threads: int = 1, rounds: int = 10) -> Vectors:
+def learn(
+    graph: Adjacency, settings: SkipGram = SETTINGS, *, seed: int = 1, threads: int = 1, rounds: int = 10
+) -> Vectors:
     walks = walks_of(graph, walks_per_node=rounds, seed=seed)
     counts = node_counts(walks, graph.n_nodes, walks.n_walks)
     return train_skip_gram(walks, counts, settings, seed=seed, threads=threads)
