@@ -13,10 +13,11 @@ import numpy.typing as npt
 import pyoxigraph as ox
 
 from graphrec.data.limits import Limits, beyond_limit
+from graphrec.data.line_ends import count_byte
 from graphrec.errors import DataError
 
 from .bad_lines import BadLines
-from .canonical import count_byte, parted
+from .canonical import parted
 from .faults import PARSER_FAULTS, line_reason
 from .formats import FORMATS, RdfFile
 from .guarded_bytes import GuardedBytes

@@ -12,13 +12,13 @@ import numpy.typing as npt
 import pyoxigraph as ox
 
 from graphrec.data.limits import Limits
+from graphrec.data.line_ends import count_byte
 from graphrec.errors import ConfigError, DataError
 
 from ..knowledge_graph import KnowledgeGraph, ReadReport
 from ..terms import GENID
 from .assemble import knowledge_graph
 from .bad_lines import BadLines, OnError
-from .canonical import count_byte
 from .encode import TermTable
 from .formats import LINE_FORMATS, RdfFile, rdf_file
 from .statements import statements

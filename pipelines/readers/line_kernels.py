@@ -9,6 +9,20 @@ import numpy.typing as npt
 NO_QUOTES = -1
 
 _LF, _CR, _BLANK, _TAB = 10, 13, 32, 9
+# Bytes that are a letter and no more: outside quotes, and inside.
+_OUTSIDE, _INSIDE = 1, 2
+
+
+@nb.njit(nogil=True, cache=True)
+def _letters(separator: int, quote: int) -> npt.NDArray[np.uint8]:  # pragma: no cover - compiled
+    """Return the (256,) kinds of bytes."""
+    letters = np.full(256, _OUTSIDE | _INSIDE, dtype=np.uint8)
+    for byte in (_BLANK, _TAB, separator):
+        letters[byte] = _INSIDE
+    letters[_LF] = letters[_CR] = 0
+    if quote >= 0:
+        letters[quote] = 0
+    return letters
 
 
 @nb.njit(nogil=True, cache=True)
@@ -43,6 +57,7 @@ def divide(
         Records, bytes divided, lines divided, blank lines. A line of separators, blanks, tabs and empty quotes is
         blank, and no record.
     """
+    letters = _letters(separator, quote)
     n, at, line, blank = 0, 0, 0, 0
     while at < data.size and n < most:
         start, first_line = at, line
@@ -51,6 +66,13 @@ def divide(
         first_end = -1
         while at < data.size:
             byte = data[at]
+            kind = _INSIDE if quoted else _OUTSIDE
+            if letters[byte] & kind:
+                at += 1
+                while at < data.size and letters[data[at]] & kind:
+                    at += 1
+                fresh = empty = False
+                continue
             if byte == _LF or byte == _CR:  # noqa: SIM109 - compiled: no tuple is made
                 if byte == _CR and at + 1 == data.size and not final:
                     break

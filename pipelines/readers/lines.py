@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphrec.data.limits import Limits, beyond_limit
+from graphrec.data.line_ends import n_line_ends, n_lines
 from graphrec.errors import ConfigError, DataError
 
 from .line_kernels import NO_QUOTES, divide
@@ -102,10 +103,10 @@ def _divided(
 ) -> tuple[npt.NDArray[np.int64], int, int, int]:
     """Return the (n, 5) records of a text, and how many bytes, lines and blank lines they take."""
     data = np.frombuffer(text, dtype=np.uint8)
-    room = min(most, text.count(b"\n") + text.count(b"\r") + 1)
+    room = min(most, n_lines(text))
     out = np.empty((room, 5), dtype=np.int64)
-    n, used, n_lines, blank = divide(data, separator, quote, final, room, out)
-    return out[:n], used, n_lines, blank
+    n, used, lines, blank = divide(data, separator, quote, final, room, out)
+    return out[:n], used, lines, blank
 
 
 def _decoded(path: Path, form: TextForm, limits: Limits, remedy: str, size: int) -> Iterator[bytes]:
@@ -124,7 +125,7 @@ def _decoded(path: Path, form: TextForm, limits: Limits, remedy: str, size: int)
             piece = read if plain else text.encode("utf-8", "surrogatepass")
             if first:
                 piece, first = piece.removeprefix(_MARK), False
-            line += _line_ends(piece)
+            line += n_line_ends(piece)
             if len(separator) > 1:
                 # In whole lines, so that no separator is cut in two.
                 whole = rest + piece
@@ -148,10 +149,6 @@ def _undecodable(path: Path, form: TextForm, error: UnicodeError, line: int, rem
     """Return the sentence for a text in another encoding."""
     where, what = line, "the text"
     if isinstance(error, UnicodeDecodeError):
-        where += _line_ends(error.object[: error.start])
+        where += n_line_ends(error.object[: error.start])
         what = f"byte 0x{error.object[error.start]:02x}"
     return DataError(f"{path} line {where}: {what} is not {form.encoding}; save the file as UTF-8{remedy}")
-
-
-def _line_ends(text: bytes) -> int:
-    return text.count(b"\n") + text.count(b"\r") - text.count(b"\r\n")

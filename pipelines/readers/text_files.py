@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -37,24 +39,31 @@ def text_table(path: Path, form: TextForm, limits: Limits, *, header: Sequence[s
     ConfigError
         If the encoding is unknown.
     """
-    columns = tuple(header) or _header(path, form, limits)
+    stream = pieces(path, form, limits, remedy=_REMEDY, size=_BLOCK_BYTES)
+    columns = tuple(header)
+    if not header:
+        first = _first_with_records(path, stream)
+        columns = _header(path, first, form, limits)
+        stream = itertools.chain([replace(first, records=first.records[1:])], stream)
 
     def read(wanted: Sequence[str]) -> Iterator[Batch]:
-        headed = not header
-        for piece in pieces(path, form, limits, remedy=_REMEDY, size=_BLOCK_BYTES):
-            records = piece.records
-            if headed and len(records):
-                records, headed = records[1:], False
-            yield _batch(path, piece, records, columns, wanted, form)
+        return (_batch(path, piece, columns, wanted, form) for piece in stream)
 
     return Table(str(path), columns, "line", read)
 
 
-def _header(path: Path, form: TextForm, limits: Limits) -> tuple[str, ...]:
+def _first_with_records(path: Path, stream: Iterator[Piece]) -> Piece:
+    """Return the next piece with records; the blank lines of those before are counted in it."""
+    n_blank = 0
+    for piece in stream:
+        n_blank += piece.n_blank
+        if len(piece.records):
+            return replace(piece, n_blank=n_blank)
+    raise DataError(f"{path} holds no rows; it needs a header line and rows")
+
+
+def _header(path: Path, first: Piece, form: TextForm, limits: Limits) -> tuple[str, ...]:
     """Return the cells of the first record, once it is known that they are not too many."""
-    first = next((p for p in pieces(path, form, limits, remedy=_REMEDY, size=_BLOCK_BYTES) if len(p.records)), None)
-    if first is None:
-        raise DataError(f"{path} holds no rows; it needs a header line and rows")
     start, end, line, _, n_cells = first.records[0].tolist()
     if n_cells == 0:
         raise DataError(f"{path}, line {line}: {OPEN_QUOTE}, and the line names the columns; correct it")
@@ -73,15 +82,16 @@ def _header(path: Path, form: TextForm, limits: Limits) -> tuple[str, ...]:
 def _batch(
     path: Path,
     piece: Piece,
-    records: npt.NDArray[np.int64],
     columns: Sequence[str],
     wanted: Sequence[str],
     form: TextForm,
 ) -> Batch:
     """Return the rows of a piece: its records with as many cells as there are columns."""
+    records = piece.records
     fits = records[:, _CELLS] == len(columns)
-    good = records[fits]
-    rows = _parsed(path, _text_of(piece, good, whole=bool(fits.all())), columns, wanted, form)
+    whole = bool(fits.all())
+    good = records if whole else records[fits]
+    rows = _parsed(path, _text_of(piece, good, whole=whole), columns, wanted, form)
     if rows.num_rows != len(good):
         raise DataError(f"{path}: {len(good):,} lines near line {good[0, _LINE]} give {rows.num_rows:,} rows")
     unfit = [
@@ -105,20 +115,22 @@ def _fault(n_cells: int, n_columns: int) -> str:
     return TOO_MANY if n_cells > n_columns else TOO_FEW
 
 
-def _text_of(piece: Piece, records: npt.NDArray[np.int64], *, whole: bool) -> bytes:
+def _text_of(piece: Piece, records: npt.NDArray[np.int64], *, whole: bool) -> bytes | memoryview:
     """Return the text of some records of a piece, in its order."""
     if not len(records):
         return b""
     start, end = records[:, _START], records[:, _END]
     if whole and not piece.n_blank:
-        return piece.text[start[0] : end[-1]]
+        return memoryview(piece.text)[start[0] : end[-1]]
     # Records that follow each other are copied together.
     breaks = np.flatnonzero(start[1:] != end[:-1]) + 1
     starts, ends = start[np.append(0, breaks)], end[np.append(breaks - 1, len(end) - 1)]
     return b"".join(piece.text[a:b] for a, b in zip(starts.tolist(), ends.tolist(), strict=True))
 
 
-def _parsed(path: Path, text: bytes, columns: Sequence[str], wanted: Sequence[str], form: TextForm) -> pa.RecordBatch:
+def _parsed(
+    path: Path, text: bytes | memoryview, columns: Sequence[str], wanted: Sequence[str], form: TextForm
+) -> pa.RecordBatch:
     """Return the ``wanted`` columns of whole records, as text."""
     schema = pa.schema([(name, pa.large_string()) for name in wanted])
     if not text:
