@@ -15,7 +15,9 @@ from typing import Self
 import pyarrow as pa
 
 from graphrec.bundle import Bundle, find_bundle
+from graphrec.checks import as_path
 from graphrec.data.lists import ItemLists
+from graphrec.errors import ConfigError
 
 from .answer import Answer, Neighbours, TakeDown
 from .ask import ask_channels
@@ -25,6 +27,7 @@ from .paths import find_relation, near
 from .read_request import (
     Batch,
     History,
+    Wanted,
     read_batch,
     read_count,
     read_duration,
@@ -57,7 +60,20 @@ TIMEOUT_S, _WARM_TIMEOUT_S = 10.0, 120.0
 class Engine:
     """Answers recall requests from one bundle. Safe to use from several threads.
 
-    All that a request reads is one immutable object; :meth:`reload` swaps it whole. Make one with :meth:`open`.
+    All that a request reads is one immutable object; :meth:`reload` swaps it whole. Make one with :meth:`open`, which
+    says what the settings mean.
+
+    Parameters
+    ----------
+    path : Path
+        Where :meth:`reload` looks for another version.
+    state : State
+        The version in service, as :func:`graphrec.serve.state.load_state` returns it.
+
+    Raises
+    ------
+    ConfigError
+        On values that :meth:`open` refuses, or a ``state`` that is none.
     """
 
     def __init__(
@@ -71,7 +87,10 @@ class Engine:
         channel_timeout_s: float = TIMEOUT_S,
         in_memory: bool = False,
     ) -> None:
-        self._path = path
+        _check_settings(threads, verify, list_depth, channel_timeout_s, in_memory)
+        if not isinstance(state, State):
+            raise ConfigError(f"state is of type {type(state).__name__}; open a bundle with Engine.open(path)")
+        self._path = as_path(path, name="the bundle")
         self._state = state
         self._verify = verify
         self._in_memory = in_memory
@@ -147,12 +166,8 @@ class Engine:
 
         An engine may be opened before a process forks: each child starts threads of its own.
         """
-        read_count("threads", threads)
         read_flag("warm", warm)
-        read_flag("verify", verify)
-        read_count("list_depth", list_depth)
-        read_duration("channel_timeout_s", channel_timeout_s)
-        read_flag("in_memory", in_memory)
+        _check_settings(threads, verify, list_depth, channel_timeout_s, in_memory)
         state = load_state(path, verify=verify, in_memory=in_memory)
         engine = cls(
             Path(path),
@@ -241,15 +256,10 @@ class Engine:
             read_flag("explain", explain)
             request = read_request(
                 state,
+                Wanted(k, channels, exclude, only, context, now),
                 user=user,
                 history=history,
-                k=k,
-                channels=channels,
-                exclude=exclude,
-                only=only,
                 deadline_ms=deadline_ms,
-                context=context,
-                now=now,
                 list_depth=self._list_depth,
             )
             return self._answer(state, request, started, explained=explain)
@@ -302,8 +312,8 @@ class Engine:
         >>> engine.recall_many(["42", "58"], k=10).to_pandas()  # doctest: +SKIP
         """
         with self._gate:
-            state = self._state
-            batch = self._read_batch(state, users, history, k, channels, exclude, only, context, now)
+            state, wanted = self._state, Wanted(k, channels, exclude, only, context, now)
+            batch = read_batch(state, wanted, users=users, history=history, list_depth=self._list_depth)
             parts = [self._part(state, batch, start) for start in range(0, len(batch), _CHUNK)]
             return pa.Table.from_batches(parts) if parts else schema_of(batch.channels).empty_table()
 
@@ -331,34 +341,9 @@ class Engine:
             Also from the iterator, where the engine is closed between two batches.
         """
         with self._gate:
-            state = self._state
-            batch = self._read_batch(state, users, history, k, channels, exclude, only, context, now)
+            state, wanted = self._state, Wanted(k, channels, exclude, only, context, now)
+            batch = read_batch(state, wanted, users=users, history=history, list_depth=self._list_depth)
         return (self._part_unless_closed(state, batch, start) for start in range(0, len(batch), _CHUNK))
-
-    def _read_batch(
-        self,
-        state: State,
-        users: Iterable[str | None] | None,
-        history: Sequence[History | None] | None,
-        k: int,
-        channels: Sequence[str] | None,
-        exclude: Iterable[str],
-        only: Iterable[str] | None,
-        context: Mapping[str, str] | None,
-        now: float | None,
-    ) -> Batch:
-        return read_batch(
-            state,
-            users=users,
-            history=history,
-            k=k,
-            channels=channels,
-            exclude=exclude,
-            only=only,
-            context=context,
-            now=now,
-            list_depth=self._list_depth,
-        )
 
     def similar(self, item: str, *, channel: str, k: int = 20) -> Answer:
         """Return the ``k`` items that one channel finds for somebody who knows ``item`` alone.
@@ -515,7 +500,7 @@ class Engine:
         known = state.bundle.users[0] if len(state.bundle.users) else None
         first = state.bundle.items[0] if len(state.bundle.items) else None
         for user, history in ((known, None), (None, None if first is None else [first]), (None, None)):
-            request = read_request(state, user=user, history=history, k=_WARM_K)
+            request = read_request(state, Wanted(_WARM_K), user=user, history=history)
             timeout_s = max(self._timeout_s, _WARM_TIMEOUT_S)
             self._answer(state, request, time.perf_counter(), explained=True, timeout_s=timeout_s)
 
@@ -557,6 +542,17 @@ class Engine:
         for stage in stages_of(state):
             candidates = stage.apply(candidates, request)
         return candidates, answers.left_out
+
+
+def _check_settings(
+    threads: object, verify: object, list_depth: object, channel_timeout_s: object, in_memory: object
+) -> None:
+    """Raise ConfigError where a setting of an engine is of another type or out of range."""
+    read_count("threads", threads)
+    read_flag("verify", verify)
+    read_count("list_depth", list_depth)
+    read_duration("channel_timeout_s", channel_timeout_s)
+    read_flag("in_memory", in_memory)
 
 
 def stages_of(state: State) -> tuple[Stage, ...]:

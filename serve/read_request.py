@@ -31,18 +31,25 @@ _LONGEST_S = 86_400.0
 _LONGEST_DEADLINE_MS = 1e3 * _LONGEST_S
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is wanted, whoever it is for: as the caller gave it to :meth:`graphrec.serve.Engine.recall`, unchecked."""
+
+    k: int
+    channels: Sequence[str] | None = None
+    exclude: Iterable[str] = ()
+    only: Iterable[str] | None = None
+    context: Mapping[str, str] | None = None
+    now: float | None = None
+
+
 def read_request(
     state: State,
+    wanted: Wanted,
     *,
     user: str | None,
     history: History | None,
-    k: int,
-    channels: Sequence[str] | None = None,
-    exclude: Iterable[str] = (),
-    only: Iterable[str] | None = None,
     deadline_ms: float | None = None,
-    context: Mapping[str, str] | None = None,
-    now: float | None = None,
     list_depth: int = 1,
 ) -> Request:
     """Check one request and look its ids up.
@@ -53,30 +60,30 @@ def read_request(
         On an illegal value, an id that is no string, or an unknown channel (with the nearest names).
     """
     bundle = state.bundle
-    count = read_count("k", k)
+    count = read_count("k", wanted.k)
     if deadline_ms is not None and not (_is_number(deadline_ms, most=_LONGEST_DEADLINE_MS) and deadline_ms > 0):
         raise ConfigError(
             f"deadline_ms is {deadline_ms!r}; it must be above 0, or None for no deadline, and a day at most"
         )
     row = -1 if user is None else bundle.users.get(read_id("user", user))
     live, weights, unknown = _live(bundle.items, history)
-    banned, missing = _rows(bundle.items, exclude, "exclude")
+    banned, missing = _rows(bundle.items, wanted.exclude, "exclude")
     users = np.array([row], dtype=np.int32)
-    moment = _moment(now)
+    moment = _moment(wanted.now)
     events = None if history is None else Sequences([0, len(live)], live, weights)
     queries = Queries(
         users,
         _histories(bundle.history, users, events, now=moment),
-        {name: [text] for name, text in _context(context).items()},
+        {name: [text] for name, text in _context(wanted.context).items()},
         now=moment,
     )
     return Request(
         queries=queries,
         exclude=item_lists([np.concatenate([queries.history.items, banned])]) if len(banned) else queries.history,
-        allowed=_allowed(state, only),
-        filtered=only is not None,
-        channels=_channels(state, channels),
-        chosen=channels is not None,
+        allowed=_allowed(state, wanted.only),
+        filtered=wanted.only is not None,
+        channels=_channels(state, wanted.channels),
+        chosen=wanted.channels is not None,
         **_lengths(state, count, list_depth),
         unknown=unknown + missing,
         deadline_ms=deadline_ms,
@@ -115,15 +122,10 @@ class Batch:
 
 def read_batch(
     state: State,
+    wanted: Wanted,
     *,
     users: Iterable[str | None] | None,
     history: Sequence[History | None] | None,
-    k: int,
-    channels: Sequence[str] | None = None,
-    exclude: Iterable[str] = (),
-    only: Iterable[str] | None = None,
-    context: Mapping[str, str] | None = None,
-    now: float | None = None,
     list_depth: int = 1,
 ) -> Batch:
     """Check a request for many users and look its ids up; see :meth:`graphrec.serve.Engine.recall_many`.
@@ -134,7 +136,7 @@ def read_batch(
         As :func:`read_request` does, and where users and histories are not of one length.
     """
     bundle = state.bundle
-    count = read_count("k", k)
+    count = read_count("k", wanted.k)
     entries = None if history is None else list(_sequence(history, "history"))
     ids = _user_ids(bundle.users, users, None if entries is None else len(entries))
     if entries is not None and len(entries) != len(ids):
@@ -147,20 +149,20 @@ def read_batch(
             np.concatenate([rows for rows, _, _ in parts]),
             np.concatenate([weights for _, weights, _ in parts]),
         )
-    banned, _ = _rows(bundle.items, exclude, "exclude")
-    allowed = _allowed(state, only)
+    banned, _ = _rows(bundle.items, wanted.exclude, "exclude")
+    allowed = _allowed(state, wanted.only)
     if len(banned):
         allowed = allowed.copy()
         allowed[banned] = False
     request = {
         "allowed": allowed,
-        "filtered": only is not None,
-        "channels": _channels(state, channels),
-        "chosen": channels is not None,
+        "filtered": wanted.only is not None,
+        "channels": _channels(state, wanted.channels),
+        "chosen": wanted.channels is not None,
         **_lengths(state, count, list_depth),
     }
     rows = bundle.users.rows(ids, missing="mark")
-    return Batch(ids, rows, live, bundle.history, _context(context), _moment(now), request)
+    return Batch(ids, rows, live, bundle.history, _context(wanted.context), _moment(wanted.now), request)
 
 
 def read_ids(ids: Iterable[str], name: str = "ids") -> dict[str, None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,28 @@ def test_engines_methods(engine: Engine, call: Call, sentence: str) -> None:
     with pytest.raises(ConfigError, match=sentence) as caught:
         call(engine)
     assert "\n" not in str(caught.value)
+
+
+SETTINGS = {
+    "threads": ("2", 0, -1, 1.5, True, None, [], float("nan")),
+    "list_depth": ("200", 0, 2.0, None, {}),
+    "channel_timeout_s": ("1", 0, -1.0, float("inf"), float("nan"), None, 1e9, True),
+    "verify": ("no", None, 1),
+    "in_memory": ("yes", None, 0),
+    "path": (None, 3, "", b"x", ["b"], "a\0b"),
+    "state": (None, "state", {}, object()),
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in SETTINGS.items() for value in values])
+def test_an_engine_made_directly_checks_what_open_checks(engine: Engine, name: str, value: Any) -> None:
+    settings: dict[str, Any] = {"path": engine.bundle.path, "state": engine._state, name: value}
+    with pytest.raises(ConfigError, match=f"^{'the bundle' if name == 'path' else name} is ") as caught:
+        Engine(**settings)
+    assert "\n" not in str(caught.value)
+    if name != "state":
+        with pytest.raises(ConfigError, match=str(re.escape(str(caught.value)))):
+            open_engine(**{key: given for key, given in settings.items() if key != "state"})
 
 
 @pytest.mark.parametrize(
