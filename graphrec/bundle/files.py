@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from graphrec.data.files import copies_wanted, map_array
 from graphrec.errors import BundleError, first_line
 
 _COLUMN = "text"
+# An Arrow file begins with this; a stream of messages follows.
+_MAGIC = b"ARROW1\0\0"
 # Folders within each other; a bundle of ours has 4.
 _DEEPEST = 16
 
@@ -40,15 +43,57 @@ def read_strings(path: Path) -> pa.LargeStringArray:
     """
     try:
         with pa.memory_map(str(path)) as mapped:
-            source = pa.py_buffer(mapped.read()) if copies_wanted() else mapped
-            table = pa.ipc.open_file(source).read_all()
+            whole = mapped.read_buffer()
+            if copies_wanted():
+                whole = pa.py_buffer(whole.to_pybytes())
+        table = _table(whole)
         if table.schema.names != [_COLUMN] or table.schema.field(0).type != pa.large_string():
             raise pa.ArrowInvalid(f"its columns are {table.schema.to_string()[:80]!r}")
         table.validate(full=True)
         column = table.column(_COLUMN).combine_chunks()
-    except (OSError, ValueError, KeyError, MemoryError, pa.ArrowException) as error:
+    except (OSError, ValueError, KeyError, MemoryError, struct.error, pa.ArrowException) as error:
         raise BundleError(f"{path.name} cannot be read as Arrow strings: {first_line(error)[:200]}") from error
     return column
+
+
+def _table(whole: pa.Buffer) -> pa.Table:
+    """Return the table of an Arrow file, which takes no memory beside the file: what is packed is refused first.
+
+    What is read is the stream within the file, message by message, and the same bytes that were looked at.
+    """
+    if whole.slice(0, len(_MAGIC)).to_pybytes() != _MAGIC:
+        raise pa.ArrowInvalid("it is no Arrow file")
+    stream = whole.slice(len(_MAGIC))
+    for message in pa.ipc.MessageReader.open_stream(stream):
+        if message.type not in ("schema", "record batch"):
+            raise pa.ArrowInvalid(f"it holds a message of the type {message.type!r}")
+        if message.type == "record batch" and not _is_plain(message.metadata.to_pybytes()):
+            raise pa.ArrowInvalid("it is compressed, or has metadata of its own; the files of a bundle are plain")
+    return pa.ipc.open_stream(stream).read_all()
+
+
+def _is_plain(metadata: bytes) -> bool:
+    """Return whether the message of a record batch names no compression, which pyarrow has no word for.
+
+    References
+    ----------
+    .. [1] Apache Arrow, format/Message.fbs: fields 2 and 4 of a Message are its header and its own metadata, where
+       files of before version 1.0 named their compression; field 3 of a RecordBatch is its BodyCompression. In
+       FlatBuffers a table begins with the distance back to its list of fields.
+    """
+    message = struct.unpack_from("<I", metadata)[0]
+    header = _field(metadata, message, 2)
+    batch = header + struct.unpack_from("<I", metadata, header)[0]
+    return not _field(metadata, message, 4) and not _field(metadata, batch, 3)
+
+
+def _field(buffer: bytes, table: int, number: int) -> int:
+    """Return where a field of a FlatBuffers table stands; 0 where it is left out."""
+    fields = table - struct.unpack_from("<i", buffer, table)[0]
+    if fields < 0 or 4 + 2 * number >= struct.unpack_from("<H", buffer, fields)[0]:
+        return 0
+    offset: int = struct.unpack_from("<H", buffer, fields + 4 + 2 * number)[0]
+    return table + offset if offset else 0
 
 
 def open_plain(path: Path) -> int:

@@ -34,6 +34,7 @@ def publish(
     *,
     keep: int = 3,
     check: Callable[[Path], object] = open_bundle,
+    beside: Callable[[], object] = lambda: None,
     wait_s: float = WAIT_S,
 ) -> Path:
     """Write a new version below ``root``, switch ``current`` to it, and return its directory.
@@ -53,6 +54,9 @@ def publish(
         Versions that stay, the new one included; older ones are removed, but never the one that is current.
     check : callable
         Called with the path of what was written; raises where it cannot be served.
+    beside : callable
+        Called when ``current`` points at the new version, before another publisher may move it: puts in place what
+        stands beside the versions and belongs to the current one. It should rename, and nothing that may fail.
     wait_s : float, default 60
         Seconds to wait while another process publishes below the same root.
 
@@ -81,6 +85,7 @@ def publish(
                 os.rename(whole, version)  # noqa: PTH104 - as atomic as the system's own rename
                 sync(base)
                 _point_at(base, version.name)
+                beside()
                 _remove_old(base, temporary, keep)
     except OSError as error:
         raise BundleError(f"{str(base)!r} cannot take a new version: {error.strerror or error}") from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,7 +22,7 @@ from ..evaluation.evaluate import EvaluationSettings, evaluate
 from ..progress import Silent, Steps
 from ..readers.inputs import Inputs, load_inputs
 from ..readers.rules import with_rules
-from ..report.files import report_beside
+from ..report.files import staged_report
 from ..report.report import Report
 from .choosing import Chosen, choose
 from .fit_cache import FitCache
@@ -82,8 +82,8 @@ def train(
         whole = with_pool(config, inputs.data, events="all")
         data, report = whole.data, dataclasses.replace(report, pool_published=whole.report)
         published = fit_channels(chosen.config, data, shown, note=" on all events", cache=cache)
-    with report_beside(root, report):
-        bundle = publish_bundle(config, data, inputs, published, chosen.fusion, report, root, shown)
+    with staged_report(root, report) as put_report:
+        bundle = publish_bundle(config, data, inputs, published, chosen.fusion, report, root, shown, put_report)
     if cache is not None:
         cache.prune()
     return Trained(bundle, report)
@@ -152,8 +152,9 @@ def publish_bundle(
     report: Report,
     root: Path,
     steps: Steps,
+    put_report: Callable[[], None],
 ) -> Path:
-    """Write the bundle and switch ``root/current`` to it; return the bundle's directory."""
+    """Write the bundle, switch ``root/current`` to it with its report beside it; return the bundle's directory."""
     with steps.step("audit and publish the bundle"):
         audits = {
             name: channel.audit(seed=config.settings.seed)
@@ -180,4 +181,5 @@ def publish_bundle(
             ),
             keep=config.settings.publish.keep,
             check=check_served,
+            beside=put_report,
         )

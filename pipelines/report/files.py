@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -37,8 +37,8 @@ def write_report(report: Report, directory: Path) -> None:
 
 
 @contextmanager
-def report_beside(directory: Path, report: Report) -> Iterator[None]:
-    """Write the report into ``directory``, but under its names only when the block inside has ended well.
+def staged_report(directory: Path, report: Report) -> Iterator[Callable[[], None]]:
+    """Write the report into ``directory`` under other names; yield what puts it in its place, by renaming alone.
 
     What needs space on the disk is done before the block, so that a block that publishes is not followed by a failure.
 
@@ -53,9 +53,12 @@ def report_beside(directory: Path, report: Report) -> Iterator[None]:
             write_report(report, temporary)
         except MissingExtraError as error:
             missing = error
-        yield
-        for path in temporary.iterdir():
-            path.replace(directory / path.name)
+
+        def put() -> None:
+            for path in sorted(temporary.iterdir()):
+                path.replace(directory / path.name)
+
+        yield put
     if missing is not None:
         raise missing
 

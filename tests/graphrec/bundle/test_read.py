@@ -6,8 +6,10 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -226,6 +228,38 @@ def test_pickles_are_never_opened(bundle: Path) -> None:
     files = {name: replace(entry, size_bytes=(bundle / name).stat().st_size) for name, entry in manifest.files.items()}
     rewrite_manifest(bundle, files={name: entry.to_dict() for name, entry in files.items()})
     refused(bundle, r"pool\.npy cannot be read as an array", verify=False)
+
+
+ARROW_FILES = [
+    *(f"vocabularies/{name}.arrow" for name in ("users", "items", "entities")),
+    "catalogue/labels.arrow",
+]
+PACKED: dict[str, Callable[[pa.RecordBatch], tuple[pa.RecordBatch, dict[str, Any], dict[str, bytes]]]] = {
+    "zstd": lambda batch: (batch, {"compression": "zstd"}, {}),
+    "lz4": lambda batch: (batch, {"compression": "lz4"}, {}),
+    "metadata of before 1.0": lambda batch: (batch, {}, {"ARROW:experimental_compression": b"zstd"}),
+    "dictionary": lambda batch: (batch.set_column(0, "text", batch.column(0).dictionary_encode()), {}, {}),
+}
+
+
+@pytest.mark.parametrize("kind", PACKED)
+@pytest.mark.parametrize("name", ARROW_FILES)
+def test_packed_arrow_is_refused_before_it_takes_memory(bundle: Path, name: str, kind: str) -> None:
+    long = pa.record_batch([pa.array(["x" * 1000] * 20_000, pa.large_string())], names=["text"])
+    batch, options, metadata = PACKED[kind](long)
+    with (
+        pa.OSFile(str(bundle / name), "wb") as sink,
+        pa.ipc.new_file(sink, batch.schema, options=pa.ipc.IpcWriteOptions(**options)) as writer,
+    ):
+        writer.write_batch(batch, custom_metadata=metadata or None)
+    reseal(bundle)
+    before, watched = pa.default_memory_pool(), pa.proxy_memory_pool(pa.default_memory_pool())
+    pa.set_memory_pool(watched)
+    try:
+        refused(bundle, rf"{Path(name).name} cannot be read as Arrow strings: it (is compressed|holds a message)")
+    finally:
+        pa.set_memory_pool(before)
+    assert (watched.max_memory() or 0) < 1_000_000
 
 
 def test_a_file_that_is_no_arrow(bundle: Path) -> None:
