@@ -75,6 +75,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "graphrec.graph.catalogue": ("CatalogueGraph", "items_only", "with_users"),
     "graphrec.graph.walks": ("WalkStream", "generate_walks", "stream_walks"),
     "graphrec.graph.importance": ("importance_neighbours",),
+    "graphrec.graph.pixie": ("Visited", "pixie"),
     "graphrec.graph.ppr": ("Pagerank", "personalised_pagerank", "push_pagerank", "ranks_between"),
     "graphrec.contracts.queries": ("Queries", "known_queries", "take_queries"),
     "graphrec.contracts.panel": ("Panel",),

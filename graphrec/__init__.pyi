@@ -78,6 +78,8 @@ from graphrec.graph.catalogue import CatalogueGraph as CatalogueGraph
 from graphrec.graph.catalogue import items_only as items_only
 from graphrec.graph.catalogue import with_users as with_users
 from graphrec.graph.importance import importance_neighbours as importance_neighbours
+from graphrec.graph.pixie import Visited as Visited
+from graphrec.graph.pixie import pixie as pixie
 from graphrec.graph.ppr import Pagerank as Pagerank
 from graphrec.graph.ppr import personalised_pagerank as personalised_pagerank
 from graphrec.graph.ppr import push_pagerank as push_pagerank
