@@ -73,6 +73,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     ),
     "graphrec.graph.adjacency": ("Adjacency", "adjacency_from_edges"),
     "graphrec.graph.catalogue": ("CatalogueGraph", "items_only", "with_users"),
+    "graphrec.graph.stored": ("open_adjacency", "save_adjacency", "write_user_item_graph"),
     "graphrec.graph.walks": ("WalkStream", "generate_walks", "stream_walks"),
     "graphrec.graph.importance": ("importance_neighbours",),
     "graphrec.graph.pixie": ("Visited", "pixie"),

@@ -84,6 +84,9 @@ from graphrec.graph.ppr import Pagerank as Pagerank
 from graphrec.graph.ppr import personalised_pagerank as personalised_pagerank
 from graphrec.graph.ppr import push_pagerank as push_pagerank
 from graphrec.graph.ppr import ranks_between as ranks_between
+from graphrec.graph.stored import open_adjacency as open_adjacency
+from graphrec.graph.stored import save_adjacency as save_adjacency
+from graphrec.graph.stored import write_user_item_graph as write_user_item_graph
 from graphrec.graph.walks import WalkStream as WalkStream
 from graphrec.graph.walks import generate_walks as generate_walks
 from graphrec.graph.walks import stream_walks as stream_walks

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from graphrec.checks import as_array, check_finite, check_indptr, check_length, check_rows
 from graphrec.data.lists import indptr_of
 from graphrec.errors import DataError, nearest_names
+from graphrec.graph.edge_kernels import first_fall, sorted_order
 
 
 @dataclass(frozen=True, slots=True, init=False, eq=False)
@@ -74,16 +75,14 @@ class Adjacency:
         check_rows(self.indices, n, name="indices")
         check_length(self.relations, m, name="relations")
         check_rows(self.relations, len(self.relation_names), name="relations")
-        falls = np.diff(self.indices) < 0
-        boundaries = self.indptr[1:-1]
-        falls[boundaries[(boundaries > 0) & (boundaries < m)] - 1] = False
-        if falls.any():
-            raise DataError(f"indices fall at edge {int(np.argmax(falls)) + 1}; they must ascend within a node")
+        if (edge := first_fall(self.indptr, self.indices)) >= 0:
+            raise DataError(f"indices fall at edge {edge}; they must ascend within a node")
         if self.weights is not None:
             check_length(self.weights, m, name="weights")
             check_finite(self.weights, name="weights")
             if m and float(self.weights.min()) <= 0:
-                raise DataError(f"the least edge weight is {float(self.weights.min())}; weights must be > 0")
+                edge = int(np.argmin(self.weights))
+                raise DataError(f"weights[{edge}] is {self.weights[edge]}; weights must be > 0")
 
     @property
     def n_nodes(self) -> int:
@@ -127,7 +126,13 @@ def adjacency_from_edges(
 ) -> Adjacency:
     """Return the Adjacency of (m,) directed edges in any order.
 
-    Edges are sorted by source, destination, relation; nothing is merged or reversed. Time O(m log m).
+    Edges are sorted by source, destination, relation; nothing is merged or reversed. Time O(m); memory 16 bytes an edge
+    beyond the graph.
+
+    Raises
+    ------
+    DataError
+        As :class:`Adjacency`, or if the columns have different lengths.
     """
     offsets = as_array(type_offsets, np.int64, name="type_offsets")
     n = int(offsets[-1]) if len(offsets) else 0
@@ -135,7 +140,13 @@ def adjacency_from_edges(
     destination = as_array(destinations, np.int32, name="destinations")
     relation = as_array(relations, np.int16, name="relations")
     check_rows(source, n, name="sources")
-    order = np.lexsort((relation, destination, source))
+    check_rows(destination, n, name="destinations")
+    check_rows(relation, len(relation_names), name="relations")
+    for column, name in ((destination, "destinations"), (relation, "relations")):
+        check_length(column, len(source), name=name)
+    order = np.arange(len(source))
+    for column, n_keys in ((relation, len(relation_names)), (destination, n), (source, n)):
+        order = order if n_keys == 1 else sorted_order(column, order, n_keys)
     indptr = indptr_of(np.bincount(source, minlength=n))
     return Adjacency(
         indptr,

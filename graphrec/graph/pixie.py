@@ -6,13 +6,14 @@ Each query node q of a list has a number of steps of its own, by its weight :mat
 
 and at least one, since a hub's walk spreads wider, but the largest hub would get none. Its visits
 :math:`V_q[v]` are counted apart, and walking from q stops early when enough targets were visited often enough. With the
-booster a list's score is :math:`(\sum_q \sqrt{V_q[v]})^2`, which favours what several query nodes reach; without, the sum.
+booster a list's score is :math:`(\sum_q \sqrt{V_q[v]})^2`, which favours what several query nodes reach; without it is
+the sum.
 
 References
 ----------
-.. [1] C. Eksombatchai et al., "Pixie: a system for recommending 3+ billion items to 200+ million users in real-time", WWW
-   2018, algorithms 2 and 3. Differs: steps lead along any edges, not from pin to board to pin; walks restart before a
-   step by chance in place of having a drawn length; scores may be discounted by degree.
+.. [1] C. Eksombatchai et al., "Pixie: a system for recommending 3+ billion items to 200+ million users in real-time",
+   WWW 2018, algorithms 2 and 3. Differs: steps lead along any edges, not from pin to board to pin; walks restart by
+   chance before a step in place of having a drawn length; scores may be discounted by degree.
 """
 
 from __future__ import annotations
