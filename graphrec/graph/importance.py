@@ -22,7 +22,7 @@ import numba as nb
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.checks import as_array, check_count, check_rows, typed_late
+from graphrec.checks import as_array, check_count, check_rows, typed
 from graphrec.data.lists import indptr_of
 from graphrec.data.neighbours import NeighbourTable
 from graphrec.errors import ConfigError
@@ -38,7 +38,7 @@ _CHUNK = 512
 _ABREAST = 64
 
 
-@typed_late
+@typed
 def importance_neighbours(
     adjacency: Adjacency,
     nodes: npt.ArrayLike | None = None,

@@ -25,7 +25,7 @@ import numba as nb
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.checks import check_at_least, check_count, check_flag, check_rows, typed_late
+from graphrec.checks import check_at_least, check_count, check_flag, check_rows, typed
 from graphrec.data.lists import ItemLists, indptr_of
 from graphrec.data.neighbours import NeighbourTable
 from graphrec.errors import ConfigError
@@ -57,7 +57,7 @@ class Visited(NamedTuple):
     steps: npt.NDArray[np.int64]
 
 
-@typed_late
+@typed
 def pixie(
     adjacency: Adjacency,
     queries: ItemLists,

@@ -26,7 +26,7 @@ import numba as nb
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.checks import as_array, check_count, check_rows, typed_late
+from graphrec.checks import as_array, check_count, check_rows, typed
 from graphrec.data.lists import indptr_of
 from graphrec.data.neighbours import NeighbourTable
 from graphrec.errors import ConfigError
@@ -62,7 +62,7 @@ class Pagerank(NamedTuple):
     missing: Doubles
 
 
-@typed_late
+@typed
 def personalised_pagerank(
     adjacency: Adjacency,
     seeds: npt.ArrayLike,
@@ -142,7 +142,7 @@ def personalised_pagerank(
     return _joined(parts, stop - start)
 
 
-@typed_late
+@typed
 def push_pagerank(
     adjacency: Adjacency,
     seeds: npt.ArrayLike,
@@ -206,7 +206,7 @@ def push_pagerank(
     return _joined(list(map_chunks(work, len(rows), chunk=_CHUNK, threads=threads)), stop - start)
 
 
-@typed_late
+@typed
 def ranks_between(table: NeighbourTable, first: int, last: int) -> NeighbourTable:
     """Return the table with the entries alone that have ranks ``first..last-1`` of their row; the best has rank 0.
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.checks import as_array, as_path, check_count, check_length, check_rows, typed, typed_late
+from graphrec.checks import as_array, as_path, check_count, check_length, check_rows, typed
 from graphrec.data.files import arrays_in_memory, read_array, read_json, write_array
 from graphrec.data.lists import indptr_of
 from graphrec.data.scratch import PART, owned
@@ -89,7 +89,7 @@ def open_adjacency(folder: Path, *, in_memory: bool = False) -> Adjacency:
         raise BundleError(f"{folder} is damaged: {error}") from error
 
 
-@typed_late
+@typed
 def write_user_item_graph(
     folder: Path, users: npt.ArrayLike, items: npt.ArrayLike, *, n_users: int, n_items: int
 ) -> Adjacency:

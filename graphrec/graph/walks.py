@@ -33,7 +33,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.checks import as_array, check_count, check_rows, typed_late
+from graphrec.checks import as_array, check_count, check_rows, typed
 from graphrec.errors import ConfigError, DataError
 from graphrec.graph.adjacency import Adjacency
 from graphrec.graph.counter_random import key_of
@@ -149,7 +149,7 @@ class WalkStream:
         return walks
 
 
-@typed_late
+@typed
 def generate_walks(
     adjacency: Adjacency,
     *,
@@ -223,7 +223,7 @@ def generate_walks(
     return stream._walks(0, stream.n_walks)
 
 
-@typed_late
+@typed
 def stream_walks(
     adjacency: Adjacency,
     *,
@@ -258,7 +258,7 @@ def stream_walks(
     return stream
 
 
-@typed_late
+@typed
 def write_corpus(
     adjacency: Adjacency,
     path: Path,
