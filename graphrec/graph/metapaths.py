@@ -76,7 +76,7 @@ def pattern_of(adjacency: Adjacency, metapath: Sequence[str]) -> Pattern:
     -----
     Time O(L m), memory O(m) for the edges of the pattern.
     """
-    names = [metapath] if isinstance(metapath, str) else list(metapath)
+    names = list(metapath)
     keys = _steps(adjacency, names)
     distinct = list(dict.fromkeys(keys))
     masks = {key: _mask(adjacency, key) for key in distinct}

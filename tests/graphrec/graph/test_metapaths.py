@@ -129,7 +129,6 @@ def test_the_number_of_threads_plays_no_part() -> None:
         (["likes", "by"], "no edge of relation 'likes' after 'by'; the relations there: rev_by"),
         (["cites"], "no edge of relation 'cites'"),
         ([3], "metapath names 3"),
-        ("by", "no edge of relation 'by' after 'by'"),
     ],
 )  # fmt: skip
 def test_a_pattern_that_no_walk_can_follow_is_refused(metapath: list[str], problem: str) -> None:
