@@ -38,6 +38,8 @@ PARTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("gensim", "gensim"),
         ("sklearn", "scikit-learn"),
         ("lightgbm", "lightgbm"),
+        ("safetensors", "safetensors"),
+        ("lightning_fabric", "lightning-fabric"),
     ),
     "kg": (
         ("rdflib", "rdflib"),
@@ -49,6 +51,7 @@ PARTS: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "tune": (("optuna", "optuna"), ("tomlkit", "tomlkit"), ("sklearn", "scikit-learn")),
     "report": (("matplotlib", "matplotlib"), ("jinja2", "jinja2")),
+    "map": (("umap", "umap-learn"),),
 }
 
 GIVES = {
@@ -57,6 +60,7 @@ GIVES = {
     "kg": "RDF in, linking, HeteroData",
     "tune": "graphrec tune (with report)",
     "report": "HTML reports",
+    "map": "maps of embeddings by UMAP",
 }
 
 

@@ -73,14 +73,14 @@ class VectorSettings(HistorySettings):
         to; "auto" goes by their number (:func:`graphrec.index.build.suitable_kind`).
     m : int, default 16
         Of HNSW: links a node.
-    ef_construction, ef_search : int, default 200 and 100
+    ef_construction, ef_search : int, default 200 and 300
         Of HNSW: width while building, least width of a search.
     """
 
     index: IndexKind = choice("quantised", IndexKind)
     m: int = count(16, least=2, most=512, unit="links")
     ef_construction: int = count(200, least=1, most=1_000_000)
-    ef_search: int = count(100, least=1, most=1_000_000)
+    ef_search: int = count(300, least=1, most=1_000_000)
 
     def build_index(
         self,

@@ -255,7 +255,7 @@ class EmbeddingTable:
         return map_2d(self.nodes, self.matrix, method, colours=colours or self.kinds, most=most, seed=seed)
 
     def to_arrow(self) -> pa.Table:
-        """Return the columns ``id``, where known ``kind`` and ``label``, and ``vector``: fixed-size lists of float32."""
+        """Return the columns ``id``, ``vector`` (lists of float32 of one size), and where known ``kind``, ``label``."""
         return arrow_table(self.nodes, self.matrix)
 
     def write(self, path: str | Path, format: Format | None = None) -> list[Path]:  # noqa: A002 - the field's word

@@ -32,12 +32,13 @@ import hnswlib
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.checks import check_count
+from graphrec.checks import as_array, check_count, check_k
 from graphrec.data.files import read_array, write_array
-from graphrec.data.lists import ItemLists, concatenate, empty_lists, indptr_of, take_lists
+from graphrec.data.lists import ItemLists, concatenate, empty_lists, indptr_of, lists_of, take_lists
 from graphrec.errors import BundleError, ConfigError
 from graphrec.index.exact import ExactIndex
 from graphrec.index.hnsw_file import verify
+from graphrec.index.hnsw_kernels import as_led, unit_rows
 from graphrec.index.order import Duplicates, check_matrix, check_metric, check_search, find_duplicates, ordered_lists
 from graphrec.index.protocol import Metric
 from graphrec.index.sidecar import Sidecar, file_sha256, matrix_sha256, write_sidecar
@@ -47,11 +48,16 @@ FORMAT = "hnsw/1"
 _GRAPH = "index.hnsw"
 _DUPLICATES = "duplicates.npy"
 
-# Below this share of allowed rows, exact search among them is faster than searching wide and discarding (they cross at
-# 0.28 for 40,000 x 64 and k = 100; the graph gains with size).
-_EXACT_SHARE = 0.2
+# Nanoseconds on one thread: of a row that the graph visits (m of them for a unit of width), and of an allowed row that
+# exact search scores, for the row and for each of its numbers. The latter stands between what a row costs in a batch (a
+# third of it) and by itself (more than twice): where the graph is asked under a filter, it is the faster way for one
+# query by far and no slower in a batch (python -m benchmarks.ann).
+_VISITED_NS, _VISITED_NUMBER_NS = 80.0, 0.6
+_SCORED_NS, _SCORED_NUMBER_NS = 0.6, 0.16
 # Above this share of all rows asked for, the graph would visit nearly everything.
 _WIDE_SHARE = 0.25
+# A search for k rows is wider than k by this factor: at k itself the graph's last rows are no longer the nearest.
+_MARGIN = 1.5
 # Queries from which a batch is spread over threads.
 _BATCH = 64
 
@@ -64,7 +70,7 @@ class HnswSettings:
 
     m: int = 16
     ef_construction: int = 200
-    ef_search: int = 100
+    ef_search: int = 300
 
     def __post_init__(self) -> None:
         check_count("m", self.m, 2, 512)
@@ -87,6 +93,8 @@ class HnswIndex:
         self._metric = metric
         self._settings = settings
         self._same = same
+        # No vector stands for others, and distances are scores.
+        self._plain = graph is not None and metric == "cosine" and len(same.rows) == 0
         self._exact = ExactIndex(matrix, metric, duplicates=same)
         # Members of each group of equal vectors, the first included, as CSR over rows.
         n = len(matrix)
@@ -123,21 +131,72 @@ class HnswIndex:
     ) -> ItemLists:
         """Return about the best k legal rows of each query; see :meth:`graphrec.index.protocol.Index.search`.
 
-        Exact where fewer than a fifth of the rows are allowed, where ``k`` and the rows to skip near their number, and
-        for queries that the graph leaves short. Else the graph is searched wider by what the filters may take away:
+        Exact where that is faster, as where few rows are allowed, where ``k`` and the rows to skip near their number,
+        and for queries that the graph leaves short. Else the graph is searched wider by what the filters may take away:
         its own filter calls Python for each row visited, which is 30 to 100 times slower.
         """
+        if allow is None and skip is None and self._plain:
+            answer = self._search_plain(vectors, k)
+            if answer is not None:
+                return answer
         queries = check_search(vectors, k, allow, skip, n=len(self), dim=self.dim, metric=self._metric)
         n_allowed = len(self) if allow is None else int(np.count_nonzero(allow))
+        known: npt.NDArray[np.bool_] = np.any(queries, axis=1)  # a zero vector leads nowhere
+        if skip is None and known.all():
+            if not self._graph_pays(k, n_allowed):
+                return self._exact.search(queries, k, allow=allow)
+            answer = self._approximate(queries, self._reach(k, n_allowed), allow, None, k)
+            if len(answer.items) == k * len(queries):
+                return answer
+        return self._search_apart(queries, k, allow, skip, known, n_allowed)
+
+    def _search_plain(self, vectors: npt.ArrayLike, k: int) -> ItemLists | None:
+        """Return the lists of an unfiltered search by cosine, in little more than the library's own time.
+
+        None leaves it to the whole of :meth:`search`: what is wrong with the queries, or few rows, or odd lengths.
+        """
+        check_k(k)
+        queries = as_array(vectors, np.float32, name="vectors", ndim=2)
+        unit = np.empty_like(queries)
+        if queries.shape[1] != self.dim or not self._graph_pays(k, len(self)) or not unit_rows(queries, unit):
+            return None
+        led = self._led(unit, k)
+        if led is None or len(unit) == 0:
+            return None
+        rows, scores = np.empty((len(unit), k), dtype=np.int32), np.empty((len(unit), k), dtype=np.float32)
+        as_led(*led, rows, scores)
+        return lists_of(np.arange(len(unit) + 1) * k, rows.reshape(-1), scores.reshape(-1))
+
+    def _led(self, mapped: FloatArray, reach: int) -> tuple[npt.NDArray[np.uint64], FloatArray] | None:
+        """Return labels and distances (q, width) that the graph leads to; None where it fails."""
+        threads = default_threads() if len(mapped) >= _BATCH else 1
+        try:
+            led: tuple[npt.NDArray[np.uint64], FloatArray] = self._graph.knn_query(  # type: ignore[union-attr]
+                mapped, k=self._width(reach), num_threads=threads
+            )
+        except RuntimeError:  # too few reachable: one such query fails the batch, and exact search answers it
+            return None
+        return led
+
+    def _search_apart(
+        self,
+        queries: FloatArray,
+        k: int,
+        allow: npt.NDArray[np.bool_] | None,
+        skip: ItemLists | None,
+        known: npt.NDArray[np.bool_],
+        n_allowed: int,
+    ) -> ItemLists:
+        """Return the lists of queries that are not answered alike: some by the graph, some exactly."""
         rooms = np.full(len(queries), k, dtype=np.int64) if skip is None else k + _room(skip.lengths)
-        graph_pays = (rooms <= _WIDE_SHARE * n_allowed) & (np.linalg.norm(queries, axis=1) > 0)
-        graph_pays &= n_allowed >= _EXACT_SHARE * len(self)
+        graph_pays = known.copy()
         parts, places = [], []
-        for room in np.unique(rooms[graph_pays]).tolist():  # a query's answer does not depend on those beside it
+        for room in np.unique(rooms).tolist():  # a query's answer does not depend on those beside it
             chosen = np.flatnonzero(graph_pays & (rooms == room))
-            # A margin for the unevenness of what the filter takes away.
-            width = room if n_allowed == len(self) else int(room * len(self) / n_allowed * 1.2) + 16
-            answer = self._approximate(queries[chosen], width, allow, _taken(skip, chosen), k)
+            if not self._graph_pays(room, n_allowed):
+                graph_pays[chosen] = False
+                continue
+            answer = self._approximate(queries[chosen], self._reach(room, n_allowed), allow, _taken(skip, chosen), k)
             full = np.flatnonzero(answer.lengths == k)
             graph_pays[np.delete(chosen, full)] = False
             parts.append(take_lists(answer, full))
@@ -146,24 +205,38 @@ class HnswIndex:
         parts.append(self._exact.search(queries[rest], k, allow=allow, skip=_taken(skip, rest)))
         return take_lists(concatenate(parts), np.argsort(np.concatenate([*places, rest])))
 
+    def _reach(self, room: int, n_allowed: int) -> int:
+        """Return how many rows of the graph hold ``room`` allowed ones, with a margin for unevenness."""
+        return room if n_allowed == len(self) else int(room * len(self) / max(1, n_allowed) * 1.2) + 16
+
+    def _width(self, reach: int) -> int:
+        """Return the width of a search for ``reach`` rows; set_ef would widen everybody's."""
+        width = max(int(reach * _MARGIN), self._settings.ef_search)
+        return min(len(self) - len(self._same.rows), 2 * width if self._metric == "ip" else width)
+
+    def _graph_pays(self, room: int, n_allowed: int) -> bool:
+        """Tell whether the graph is to be asked for ``room`` of the allowed rows."""
+        if self._graph is None or room > _WIDE_SHARE * n_allowed:
+            return False
+        if n_allowed == len(self):
+            return True
+        visited = self._settings.m * self._width(self._reach(room, n_allowed))
+        graph_ns = visited * (_VISITED_NS + _VISITED_NUMBER_NS * self.dim)
+        return graph_ns < n_allowed * (_SCORED_NS + _SCORED_NUMBER_NS * self.dim)
+
     def _approximate(
-        self, queries: FloatArray, room: int, allow: npt.NDArray[np.bool_] | None, skip: ItemLists | None, k: int
+        self, queries: FloatArray, reach: int, allow: npt.NDArray[np.bool_] | None, skip: ItemLists | None, k: int
     ) -> ItemLists:
-        """Return the best ``k`` legal rows among the ``room`` that the graph leads to; empty lists where it fails."""
-        if self._graph is None:
+        """Return the best ``k`` legal rows among the ``reach`` that the graph leads to; empty lists where it fails."""
+        if self._graph is None or len(queries) == 0:
             return empty_lists(len(queries))
-        n_distinct = len(self) - len(self._same.rows)
-        # Asking for more neighbours widens this search alone; set_ef would widen everybody's.
-        width = max(room + room // 4, self._settings.ef_search)
-        width = min(n_distinct, 2 * width if self._metric == "ip" else width)
-        threads = default_threads() if len(queries) >= _BATCH else 1
-        try:
-            labels, distances = self._graph.knn_query(self._map_queries(queries), k=width, num_threads=threads)
-        except RuntimeError:  # too few reachable: one such query fails the batch, and exact search answers it
+        led = self._led(self._map_queries(queries), reach)
+        if led is None:
             return empty_lists(len(queries))
+        labels, distances = led
         firsts = labels.astype(np.int64)  # (q, width) rows that stand for their group
         sizes = (self._bounds[firsts + 1] - self._bounds[firsts]).ravel()
-        which = np.repeat(np.arange(len(queries)), width)
+        which = np.repeat(np.arange(len(queries)), labels.shape[1])
         scores = self._scores(queries, firsts, distances).ravel()
         starts = self._bounds[firsts].ravel()
         ends = np.cumsum(sizes)
@@ -177,7 +250,7 @@ class HnswIndex:
             which, rows, scores = which[kept], rows[kept], scores[kept]
         return ordered_lists(which, rows, scores, n=len(queries), k=k)
 
-    def _scores(self, queries: FloatArray, rows: npt.NDArray[np.int64], distances: FloatArray) -> FloatArray:
+    def _scores(self, queries: FloatArray, rows: npt.NDArray[np.integer], distances: FloatArray) -> FloatArray:
         """Return (q, width) scores from the library's distances."""
         if self._metric == "l2":
             return -distances
@@ -290,7 +363,7 @@ def build_hnsw(
     metric: str = "cosine",
     m: int = 16,
     ef_construction: int = 200,
-    ef_search: int = 100,
+    ef_search: int = 300,
     seed: int,
     threads: int = 1,
 ) -> HnswIndex:
@@ -302,8 +375,8 @@ def build_hnsw(
         The score.
     m, ef_construction : int
         Links a node, and width of the search while building: more of either finds more and builds longer.
-    ef_search : int, default 100
-        Least width of a search; a search for k rows is never narrower than 1.25 k.
+    ef_search : int, default 300
+        Least width of a search; a search for k rows is never narrower than 1.5 k.
     seed : int
         Draws the levels of the nodes.
     threads : int, default 1

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 
 from graphrec.contracts.recall_data import RecallData
-from graphrec.contracts.recaller import Recaller
+from graphrec.contracts.recaller import BundleParts, Recaller
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError
 from graphrec.index.embeddings import EmbeddingTable
@@ -52,6 +53,38 @@ def user_embeddings(channel: Recaller, data: RecallData) -> EmbeddingTable:
         )
     rows = np.flatnonzero(users.any(axis=1))
     return EmbeddingTable(Vocabulary(data.users.take(rows)), users[rows])
+
+
+def channel_embeddings(channel: Recaller, parts: BundleParts) -> EmbeddingTable:
+    """Return the vectors that a channel of a bundle serves, with kinds and labels: items, and users where it keeps any.
+
+    Parameters
+    ----------
+    channel : Recaller
+        A channel of vectors.
+    parts : BundleParts
+        The vocabularies and the catalogue graph of its bundle.
+
+    Raises
+    ------
+    ConfigError
+        If the channel has no vectors.
+    """
+    vectors = _vectors(channel)
+    labels = parts.catalogue.labels.take(pa.array(vectors.rows)).cast(pa.large_string())
+    items = EmbeddingTable(parts.items.ids.take(pa.array(vectors.rows)), vectors.sources, labels=labels)
+    users = vectors.users if isinstance(vectors, VectorRecaller) else None
+    if users is None:
+        return EmbeddingTable.concat({"item": items})
+    rows = np.flatnonzero(users.any(axis=1))
+    return EmbeddingTable.concat(
+        {"item": items, "user": EmbeddingTable(parts.users.ids.take(pa.array(rows)), users[rows])}
+    )
+
+
+def has_vectors(channel: Recaller) -> bool:
+    """Tell whether a channel serves vectors."""
+    return isinstance(channel, VectorRecaller | VoteRecaller)
 
 
 def _vectors(channel: Recaller) -> VectorRecaller | VoteRecaller:

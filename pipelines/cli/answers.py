@@ -11,6 +11,8 @@ from rich.table import Table
 from graphrec.bundle import Bundle, open_bundle
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import GraphRecError, nearest_names
+from graphrec.index.embedding_drift import Drift
+from graphrec.index.row_ids import Near
 from graphrec.serve.answer import Answer, Neighbours, Place
 from graphrec.serve.taken_down import Edited, read_taken_down
 
@@ -49,6 +51,42 @@ def neighbours_table(near: Neighbours) -> Table:
     table.add_column("shared", overflow="fold", ratio=3)
     for position, item in enumerate(near.items, 1):
         table.add_row(str(position), item.item, item.title, f"{item.score:.4f}", item.explanation)
+    return table
+
+
+def similar_table(near: Sequence[Near], *, title: str) -> Table:
+    """Return the nodes near a vector."""
+    table = Table(title=title, title_justify="left")
+    table.add_column("#", justify="right")
+    table.add_column("item", overflow="fold")
+    table.add_column("title", overflow="fold", ratio=3)
+    table.add_column("cosine", justify="right")
+    for position, node in enumerate(near, 1):
+        table.add_row(str(position), node.id, node.label or "", f"{node.score:.4f}")
+    return table
+
+
+def drift_lines(drift: Drift) -> list[str]:
+    """Return what two trainings have in common, a sentence each."""
+    away, kept = drift.displacement_quantiles, drift.kept_quantiles
+    zero = f", {drift.zero:,} of them without a vector" if drift.zero else ""
+    return [
+        f"{drift.shared:,} nodes in both{zero}, {drift.only_old:,} only in the old, {drift.only_new:,} only in the new",
+        f"of the {drift.k} nearest, {100 * drift.kept:.1f} % are kept ({100 * drift.kept_by_chance:.1f} % by chance); "
+        f"of the median node {100 * kept['p50']:.0f} %, of the lowest tenth at most {100 * kept['p10']:.0f} %",
+        f"displacement after alignment (1 - cosine): median {away['p50']:.3f}, 90 % below {away['p90']:.3f}, "
+        f"99 % below {away['p99']:.3f}",
+    ]
+
+
+def moved_table(drift: Drift) -> Table:
+    """Return the nodes that moved most."""
+    table = Table(title="moved most", title_justify="left")
+    for name in ("id", "kind", "label"):
+        table.add_column(name, overflow="fold")
+    table.add_column("displacement", justify="right")
+    for node in drift.moved:
+        table.add_row(node.id, node.kind or "", node.label or "", f"{node.displacement:.4f}")
     return table
 
 

@@ -96,6 +96,12 @@ def make_recipe(channel: str, table: Mapping[str, Any], *, name: str) -> Recipe:
     return recipe
 
 
+def seen_from(recipe: Recipe, directory: Path) -> Recipe:
+    """Return a recipe whose relative paths, where it has any, start at ``directory``."""
+    located = getattr(recipe, "seen_from", None)
+    return recipe if located is None else located(directory)
+
+
 def make_rule(table: Mapping[str, Any], place: str) -> Rule:
     """Make one rule of the pool."""
     values = dict(table)

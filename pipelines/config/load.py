@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from graphrec.checks import as_path
 from graphrec.errors import ConfigError
 
-from .build import Config, make_fusion, make_recipe, make_rule, spaces_of
+from .build import Config, make_fusion, make_recipe, make_rule, seen_from, spaces_of
 from .sections import TrainConfig
 from .sentences import sentence
 from .toml_files import parsed_toml, toml_text
@@ -50,7 +50,8 @@ def check_config(raw: Mapping[str, Any], *, directory: Path, name: str = "config
         raise ConfigError(f"{name}: {sentence(error, TrainConfig)}") from error
     if not settings.channels:
         raise ConfigError(f"{name}: [channels] is empty; name at least one, such as [channels.item-cf]")
-    recipes = {channel: make_recipe(channel, table, name=name) for channel, table in settings.channels.items()}
+    made = {channel: make_recipe(channel, table, name=name) for channel, table in settings.channels.items()}
+    recipes = {channel: seen_from(recipe, directory) for channel, recipe in made.items()}
     make_fusion(settings.fusion, list(recipes), name=name)
     rules = tuple(make_rule(table, f"{name}: pool.rules.{place}") for place, table in enumerate(settings.pool.rules))
     config = Config(settings, recipes, directory, rules)

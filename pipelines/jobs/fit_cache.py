@@ -66,6 +66,8 @@ class FitCache:
         # A recipe of another distribution changes with its own code, too.
         code = [code_version(package) for package in sorted({"graphrec", made_by.__module__.split(".")[0]})]
         _add(digest, [made_by.__module__, made_by.__qualname__, recipe, data, seed, code])
+        # A recipe may read files of its own; one that is missing is the fit's to report.
+        _add(digest, [file_sha256(path) for path in getattr(recipe, "files", ()) if path.is_file()])
         return digest.hexdigest()[:32]
 
     def load(self, key: str, data: RecallData) -> Fit | None:

@@ -69,7 +69,7 @@ def fit_channels(
     fits: dict[str, Fit] = {}
     for name, recipe in config.recipes.items():
         with steps.step(f"fit {name}{note}") as advance:
-            here = dataclasses.replace(context, progress=_shown(advance))
+            here = dataclasses.replace(context, progress=shown_progress(advance))
             if cache is None:
                 fits[name] = _uncached(recipe, data, here)
             else:
@@ -123,7 +123,7 @@ def _timed(recipe: Recipe, data: RecallData, context: FitContext) -> tuple[Chose
     return result, max(0.0, time.perf_counter() - started - sum(compiled))
 
 
-def _shown(advance: Advance) -> Progress:
+def shown_progress(advance: Advance) -> Progress:
     """Return a fit's progress that moves the bar of its step, with what there is to see behind it."""
 
     def progress(done: int, total: int, /, **values: float) -> None:

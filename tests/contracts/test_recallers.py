@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from graphrec.channels.behaviour.als import Als
@@ -18,10 +19,12 @@ from graphrec.channels.behaviour.turbo_cf import TurboCf
 from graphrec.channels.behaviour.user_cf import UserCF
 from graphrec.channels.content.kg_neighbours import KgNeighbours
 from graphrec.channels.content.tag import Tag
+from graphrec.channels.content.vectors import VectorChannel
 from graphrec.channels.popular.high_efficiency import HighEfficiency
 from graphrec.channels.popular.hot import Hot
 from graphrec.channels.registry import RECIPES, recipe_class
 from graphrec.errors import MissingExtraError
+from graphrec.index.embeddings import EmbeddingTable
 from graphrec.models.lightgcn import LightGCN
 from graphrec.operations.recipe import Operations
 from tests.contracts.recaller import RecallerContract
@@ -172,6 +175,23 @@ class TestKgNeighboursWithCap(RecallerContract):
     recipe = KgNeighbours(hub_cap=20, link_exponent=0.5, weight_exponent=1.0)
 
 
+NAMES = [f"{letter}{row}" for letter in "ib" for row in range(60)]
+# Nodes of one parity point the same way, as the tastes of the checkerboard do.
+VECTORS = np.random.default_rng(8).normal(size=(len(NAMES), 6)) + 5 * (1 - 2 * (np.arange(len(NAMES)) % 2))[:, None]
+# Of users with a history: evidence is what the history says.
+READERS = EmbeddingTable([f"{letter}{row}" for letter in "ur" for row in range(1, 7)], np.tile(VECTORS[1:7], (2, 1)))
+
+
+class TestVectorChannel(RecallerContract):
+    recipe = VectorChannel.from_table(EmbeddingTable(NAMES, VECTORS))
+
+
+class TestVectorChannelWithUsers(RecallerContract):
+    recipe = VectorChannel.from_table(
+        EmbeddingTable(NAMES, VECTORS), READERS, query="blend", metric="ip", index="exact"
+    )
+
+
 def _tiny_node2vec() -> Any:
     """Return Node2Vec made small, or None where its module is not there or its libraries are not installed."""
     try:
@@ -194,7 +214,7 @@ class TestNode2Vec(RecallerContract):
 
 
 def test_every_channel_of_the_registry_has_a_contract_test() -> None:
-    tested = {type(case.recipe) for case in RecallerContract.__subclasses__()}
+    tested = {kind for case in RecallerContract.__subclasses__() for kind in type(case.recipe).__mro__}
     for name in RECIPES:
         if name == "node2vec" and NODE2VEC is None:
             continue

@@ -34,6 +34,36 @@ class TestHnsw(IndexContract):
     least_recall = 0.97
 
 
+class TestHnswWhereTheGraphAlwaysPays(IndexContract):
+    """The worlds are so small that filtered searches are exact: here the graph is asked all the same."""
+
+    make = staticmethod(make)
+    least_recall = 0.97
+
+    @pytest.fixture(autouse=True)
+    def _slow_scan(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("graphrec.index.hnsw._SCORED_NS", 1e9)
+
+
+@pytest.mark.parametrize("share", [0.5, 0.1, 0.01, 0.001])
+@pytest.mark.parametrize("costs", ["as they are", "the graph pays"])
+def test_a_filtered_search_fills_its_list_and_finds_the_nearest(
+    share: float, costs: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if costs == "the graph pays":
+        monkeypatch.setattr("graphrec.index.hnsw._SCORED_NS", 1e9)
+    rng = np.random.default_rng(5)
+    centres = rng.normal(size=(60, 12))
+    matrix = (centres[rng.integers(0, 60, 4000)] + 0.7 * rng.normal(size=(4000, 12))).astype(np.float32)
+    index, queries = build_hnsw(matrix, seed=0), matrix[:80] + np.float32(0.01)
+    allow = np.zeros(4000, dtype=np.bool_)
+    allow[rng.permutation(4000)[: round(share * 4000)]] = True
+    answer, truth = (way.search(queries, 100, allow=allow) for way in (index, ExactIndex(matrix)))
+    assert answer.lengths.tolist() == truth.lengths.tolist() == [min(100, round(share * 4000))] * 80
+    shares = [len(np.intersect1d(a[0], b[0])) / len(b[0]) for a, b in zip(answer, truth, strict=True)]
+    assert np.mean(shares) >= 0.98
+
+
 @pytest.fixture
 def saved(tmp_path: Path) -> tuple[Path, npt.NDArray[np.float32]]:
     matrix = random_world()

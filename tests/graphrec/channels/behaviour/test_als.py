@@ -124,7 +124,7 @@ def test_the_index_is_the_one_asked_for() -> None:
         ({"init_scale": 0}, "init_scale is 0"),
         ({"frequency_exponent": -1.0}, "frequency_exponent is -1.0"),
         ({"half_life": float("nan")}, "half_life is nan"),
-        ({"index": "faiss"}, "index is 'faiss'; it must be 'quantised', 'exact' or 'hnsw'"),
+        ({"index": "faiss"}, "index is 'faiss'; it must be 'auto', 'quantised', 'exact' or 'hnsw'"),
     ],
 )
 def test_illegal_settings_are_refused(settings: dict[str, Any], problem: str) -> None:

@@ -1,0 +1,45 @@
+"""Compiled parts of :mod:`graphrec.index.hnsw`: what surrounds a search whose own time is that of some array calls."""
+
+from __future__ import annotations
+
+import numba as nb
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float32]
+
+# Squares of lengths between which no digit of a float32 is lost.
+_SHORTEST, _LONGEST = 2.0**-80, 2.0**80
+
+
+@nb.njit(nogil=True, cache=True)
+def unit_rows(vectors: FloatArray, unit: FloatArray) -> bool:  # pragma: no cover - compiled
+    """Write ``vectors`` (q, dim) at length 1 to ``unit``; False where a row is zero, not finite, or far from 1."""
+    for i in range(len(vectors)):
+        square = 0.0
+        for d in range(vectors.shape[1]):
+            square += np.float64(vectors[i, d]) * np.float64(vectors[i, d])
+        if not _SHORTEST < square < _LONGEST:  # nor is NaN
+            return False
+        length = np.sqrt(square)
+        for d in range(vectors.shape[1]):
+            unit[i, d] = np.float32(vectors[i, d] / length)
+    return True
+
+
+@nb.njit(nogil=True, cache=True)
+def as_led(
+    labels: npt.NDArray[np.uint64], distances: FloatArray, rows: npt.NDArray[np.int32], scores: FloatArray
+) -> None:  # pragma: no cover - compiled
+    """Write the first k of each list (q, width), and their cosines, to ``rows`` and ``scores`` (q, k); ties by row.
+
+    Lists come best first, but for ties.
+    """
+    for i in range(len(rows)):
+        for p in range(rows.shape[1]):
+            row, score = np.int32(labels[i, p]), np.float32(1) - distances[i, p]
+            place = p
+            while place > 0 and scores[i, place - 1] == score and rows[i, place - 1] > row:
+                rows[i, place], scores[i, place] = rows[i, place - 1], score
+                place -= 1
+            rows[i, place], scores[i, place] = row, score

@@ -1,0 +1,165 @@
+"""Vectors out of bundles and configurations: what the commands about embeddings do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from graphrec.bundle import Bundle, open_bundle
+from graphrec.checks import as_array
+from graphrec.contracts.progress import FitContext
+from graphrec.contracts.recall_data import RecallData
+from graphrec.contracts.recaller import BundleParts
+from graphrec.contracts.recipe import About, Recipe
+from graphrec.data.files import map_array, parse_json
+from graphrec.errors import BundleError, ConfigError, DataError, brief, nearest_names
+from graphrec.index.embedding_files import format_of
+from graphrec.index.embeddings import EmbeddingTable
+from graphrec.index.row_ids import Near
+from graphrec.recallers.embeddings import channel_embeddings, has_vectors
+from graphrec.serve.taken_down import read_taken_down
+
+from ..config.build import Config
+from ..config.load import load_config
+from ..progress import Steps
+from ..readers.inputs import load_inputs
+from .fitting import shown_progress
+from .pool import with_pool
+
+# A file of one vector is small; anything longer is none.
+_MOST_BYTES = 1 << 24
+
+
+def bundle_table(bundle: Path, channel: str | None) -> tuple[str, EmbeddingTable]:
+    """Return the name and the vectors of a bundle's channel; the only one that serves vectors where none is named.
+
+    Raises
+    ------
+    BundleError
+        If the bundle cannot be opened.
+    ConfigError
+        If there is no such channel, it serves no vectors, or none is named and several do.
+    """
+    return _table(open_bundle(bundle), channel)
+
+
+def table_of(source: Path, channel: str | None) -> EmbeddingTable:
+    """Return the vectors in a file, or of a bundle's channel where ``source`` is a directory; raises as those do."""
+    return bundle_table(source, channel)[1] if source.is_dir() else EmbeddingTable.read(source)
+
+
+def similar_items(
+    bundle: Path, *, item: str | None, vector: Path | None, channel: str | None, k: int
+) -> tuple[str, str, list[Near]]:
+    """Return the channel, the title of what was queried, and the ``k`` nearest items of the pool, best first.
+
+    Items that are taken down are left out. Raises as :func:`bundle_table`, and UnknownIdError or DataError where the
+    item or the vector cannot be looked up.
+    """
+    opened = open_bundle(bundle)
+    name, table = _table(opened, channel)
+    items = table.of_kind("item")
+    allowed = opened.items.take(np.flatnonzero(opened.pool))
+    if item is not None and item in opened.items and item not in items:
+        raise DataError(f"item {item!r} has no vector in {name}: it had no events, or was outside the pool")
+    query: Any = item if vector is None else read_vector(vector)
+    near = items.nearest(query, k, only=allowed, skip=read_taken_down(opened.path))
+    if item is None:
+        return name, f"the vector in {vector}", near
+    return name, opened.catalogue.label(opened.items.row(item)), near
+
+
+def read_vector(path: Path) -> npt.NDArray[np.float32]:
+    """Return the vector in a file: ``.npy``, a JSON list, or numbers with white space or commas between them.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read or holds something else than one vector.
+    """
+    try:
+        if path.suffix.lower() == ".npy":
+            values: Any = np.atleast_1d(np.squeeze(map_array(path)))
+        else:
+            with path.open("rb") as file:
+                data = file.read(_MOST_BYTES + 1)
+            if len(data) > _MOST_BYTES:
+                raise DataError(f"{path} has more than {_MOST_BYTES:,} bytes; it must hold one vector")
+            text = data.decode("utf-8").strip()
+            values = (
+                parse_json(data) if text.startswith("[") else [float(part) for part in text.replace(",", " ").split()]
+            )
+        return as_array(values, np.float32, name=f"the vector in {path}")
+    except BundleError as error:
+        raise DataError(str(error)) from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+    except DataError:
+        raise
+    except ValueError as error:
+        raise DataError(f"{path} holds no vector ({error}); it must hold numbers alone") from error
+
+
+def train_embeddings(
+    config: str | Path | Config, out: Path, *, channel: str | None, named: str | None, steps: Steps
+) -> tuple[str, EmbeddingTable]:
+    """Return the name of a channel and the vectors that its recipe learns from all events of a configuration.
+
+    A recipe that embeds (``embed``) gives all kinds of nodes that it knows; another is fitted, and gives what its
+    channel serves. ``out`` and ``named`` are looked at before anything is trained.
+
+    Raises
+    ------
+    GraphRecError
+        On settings or input that cannot be used; if no channel learns vectors, or several do and none is named.
+    """
+    format_of(out, named)  # type: ignore[arg-type]
+    if not out.absolute().parent.is_dir():
+        raise DataError(f"{out} cannot be written: there is no directory {str(out.absolute().parent)!r}")
+    made = load_config(config)
+    learns = {name: recipe for name, recipe in made.recipes.items() if _learns_vectors(recipe)}
+    name = _chosen(channel, learns, made.recipes, "learns vectors")
+    data = with_pool(made, load_inputs(made, rejects=None, steps=steps).data, events="all").data
+    with steps.step(f"embed {name}") as advance:
+        context = FitContext(seed=made.settings.seed, progress=shown_progress(advance))
+        return name, _embedded(learns[name], data, context)
+
+
+def _embedded(recipe: Recipe, data: RecallData, context: FitContext) -> EmbeddingTable:
+    embed = getattr(recipe, "embed", None)
+    if embed is not None:
+        table: EmbeddingTable = embed(data, context)
+        return table
+    return channel_embeddings(recipe.fit(data, context), BundleParts(data.users, data.items, data.catalogue))
+
+
+def _learns_vectors(recipe: Recipe) -> bool:
+    """Tell whether a recipe's channel ends in vectors; a recipe says so of its artefact."""
+    about = getattr(recipe, "about", None)
+    return hasattr(recipe, "embed") or (isinstance(about, About) and about.artefact.startswith("vectors"))
+
+
+def _table(bundle: Bundle, channel: str | None) -> tuple[str, EmbeddingTable]:
+    serving = [name for name, recaller in bundle.channels.items() if has_vectors(recaller)]
+    name = _chosen(channel, serving, bundle.channels, "serves vectors")
+    parts = BundleParts(bundle.users, bundle.items, bundle.catalogue)
+    return name, channel_embeddings(bundle.channels[name], parts)
+
+
+def _chosen(channel: str | None, able: Iterable[str], known: Iterable[str], what: str) -> str:
+    """Return the channel that is named, or the only one that is able."""
+    names, every = list(able), list(known)
+    listed = ", ".join(names) or "none"
+    if channel is None:
+        if len(names) != 1:
+            raise ConfigError(f"{len(names)} channels could be meant; --channel names one that {what}: {listed}")
+        return names[0]
+    if channel not in every:
+        raise ConfigError(f"channel {brief(channel)} is not among {', '.join(every)}{nearest_names(channel, every)}")
+    if channel not in names:
+        raise ConfigError(f"channel {channel!r} is none that {what}: {listed}")
+    return channel
