@@ -87,6 +87,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "graphrec.contracts.recaller": ("Evidence", "Recaller"),
     "graphrec.contracts.training_part": ("training_part",),
     "graphrec.models.hetero": ("adjacency_from_hetero", "to_hetero"),
+    "graphrec.models.loaders": ("LinkNeighborLoader", "NeighborLoader"),
     # Indexes, fusions, metrics, bundles.
     "graphrec.index": (
         "ExactIndex",

@@ -123,6 +123,8 @@ from graphrec.models.hetero import to_hetero as to_hetero
 from graphrec.models.keyed_vectors import from_keyed_vectors as from_keyed_vectors
 from graphrec.models.keyed_vectors import to_keyed_vectors as to_keyed_vectors
 from graphrec.models.lightgcn import LightGCN as LightGCN
+from graphrec.models.loaders import LinkNeighborLoader as LinkNeighborLoader
+from graphrec.models.loaders import NeighborLoader as NeighborLoader
 from graphrec.models.node2vec import Node2Vec as Node2Vec
 from graphrec.operations.recipe import Operations as Operations
 from graphrec.pipelines.config.build import Config as Config

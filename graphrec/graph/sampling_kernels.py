@@ -1,0 +1,319 @@
+"""Compiled parts of :mod:`graphrec.graph.sampling`: order by destination, draws of edges, numbering of nodes.
+
+The draws of a node are a stream of their own (:mod:`graphrec.graph.counter_random`), keyed by the batch, the edge type
+and the node's place in the sample: they come out the same in any chunk, on any thread.
+"""
+
+from __future__ import annotations
+
+import numba as nb
+import numpy as np
+import numpy.typing as npt
+
+from graphrec.graph.counter_random import GAMMA, below, mix, stream, unit
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+# Draws by weight for each edge wanted, before the rest is drawn by going through all edges of the node.
+_PATIENCE = 8
+_LARGEST = np.finfo(np.float64).max
+
+
+@nb.njit(nogil=True, cache=True)
+def order_by(destinations: IntArray, order: IntArray, indptr: IntArray) -> IntArray:  # pragma: no cover - compiled
+    """Return ``order`` (m,) sorted by the destination of each edge, stable; O(m + n)."""
+    cursor = indptr[:-1].copy()
+    result = np.empty_like(order)
+    for i in range(order.size):
+        edge = order[i]
+        result[cursor[destinations[edge]]] = edge
+        cursor[destinations[edge]] += 1
+    return result
+
+
+@nb.njit(nogil=True, cache=True)
+def cumulate(indptr: IntArray, weights: FloatArray) -> FloatArray:  # pragma: no cover - compiled
+    """Return the running sums of weights within each node, last included."""
+    sums = np.empty_like(weights)
+    for node in range(indptr.size - 1):
+        total = 0.0
+        for edge in range(indptr[node], indptr[node + 1]):
+            total += weights[edge]
+            sums[edge] = total
+    return sums
+
+
+@nb.njit(nogil=True, cache=True)
+def legal_edges(
+    indptr: IntArray,
+    times: npt.NDArray[np.generic],
+    nodes: IntArray,
+    trees: IntArray,
+    limits: npt.NDArray[np.generic],
+    fan_out: int,
+    replace: bool,
+    last: bool,
+    starts: IntArray,
+    stops: IntArray,
+    counts: IntArray,
+) -> None:  # pragma: no cover - compiled
+    """Fill the run of edges that each of ``nodes`` may be given, and how many of them it is given.
+
+    With ``times`` (ascending within a node) a run ends with the last edge that is no later than the limit of the
+    node's tree; with ``last`` it begins ``fan_out`` edges before that. A ``fan_out`` below 0 takes all.
+    """
+    for i in range(nodes.size):
+        low, high = indptr[nodes[i]], indptr[nodes[i] + 1]
+        if times.size:
+            limit, first = limits[trees[i]], low
+            while first < high:
+                middle = (first + high) >> 1
+                if times[middle] <= limit:
+                    first = middle + 1
+                else:
+                    high = middle
+            if last and fan_out >= 0:
+                low = max(low, high - fan_out)
+        starts[i], stops[i] = low, high
+        population = high - low
+        counts[i] = population
+        if fan_out >= 0 and population > 0 and (replace or population > fan_out):
+            counts[i] = fan_out
+
+
+@nb.njit(nogil=True, cache=True, inline="always")
+def _insert(slots: IntArray, number: int) -> bool:  # pragma: no cover - compiled
+    """Put ``number`` into a hash set (-1 is empty, its size a power of two); return whether it is new."""
+    mask = slots.size - 1
+    slot = number & mask
+    while slots[slot] >= 0:
+        if slots[slot] == number:
+            return False
+        slot = (slot + 1) & mask
+    slots[slot] = number
+    return True
+
+
+@nb.njit(nogil=True, cache=True, inline="always")
+def _by_weight(sums: FloatArray, low: int, high: int, base: float, share: float) -> int:  # pragma: no cover - compiled
+    """Return the edge of ``low..high-1`` at a share of the weight; ``base`` is the sum before ``low``."""
+    wanted, stop = base + share * (sums[high - 1] - base), high - 1
+    while low < stop:
+        middle = (low + stop) >> 1
+        if sums[middle] <= wanted:
+            low = middle + 1
+        else:
+            stop = middle
+    return low
+
+
+@nb.njit(nogil=True, cache=True)
+def _distinct_by_weight(
+    sums: FloatArray, low: int, high: int, base: float, state: np.uint64, slots: IntArray, chosen: IntArray
+) -> None:  # pragma: no cover - compiled
+    """Fill ``chosen`` with edges drawn in turn by weight among those left.
+
+    Refusing edges drawn before gives the same distribution; where that would take long, the first of exponential
+    clocks do (Efraimidis and Spirakis 2006).
+    """
+    n, count = 0, chosen.size
+    if high - low > 4 * count:
+        for _ in range(_PATIENCE * count):
+            state += GAMMA
+            edge = _by_weight(sums, low, high, base, unit(mix(state)))
+            if _insert(slots, edge - low):
+                chosen[n] = edge
+                n += 1
+                if n == count:
+                    return
+    clocks = np.empty(high - low, np.float64)
+    before = base
+    for edge in range(low, high):
+        weight, before = sums[edge] - before, sums[edge]
+        state += GAMMA
+        # A weight that vanishes beside the others comes last.
+        clock = -np.log1p(-unit(mix(state))) / weight if weight > 0.0 else _LARGEST
+        clocks[edge - low] = min(clock, _LARGEST)
+    for j in range(n):
+        clocks[chosen[j] - low] = np.inf
+    order = np.argsort(clocks)
+    for j in range(n, count):
+        chosen[j] = low + order[j - n]
+
+
+@nb.njit(nogil=True, cache=True)
+def draw_edges(
+    starts: IntArray,
+    stops: IntArray,
+    offsets: IntArray,
+    bases: FloatArray,
+    sums: FloatArray,
+    with_repeats: bool,
+    key: np.uint64,
+    first: int,
+    begin: int,
+    end: int,
+    chosen: IntArray,
+) -> None:  # pragma: no cover - compiled
+    """Fill ``chosen[offsets[i]:offsets[i + 1]]`` with edges of the run of node i, for ``begin <= i < end``.
+
+    ``sums`` are empty where all edges weigh the same; ``bases`` are the sums before each run. ``first`` is the place in
+    the sample of node 0, which keys its stream.
+    """
+    widest = 1
+    for i in range(begin, end):
+        widest = max(widest, offsets[i + 1] - offsets[i])
+    size = 2
+    while size < 2 * widest:
+        size *= 2
+    slots = np.empty(size, np.int64)
+    for i in range(begin, end):
+        low, high, place, stop = starts[i], stops[i], offsets[i], offsets[i + 1]
+        count, population = stop - place, high - low
+        state = stream(key, np.uint64(first + i))
+        if count == population and not with_repeats:
+            for j in range(count):
+                chosen[place + j] = low + j
+        elif with_repeats:
+            for j in range(place, stop):
+                state += GAMMA
+                if sums.size:
+                    chosen[j] = _by_weight(sums, low, high, bases[i], unit(mix(state)))
+                else:
+                    chosen[j] = low + below(mix(state), population)
+        elif sums.size:
+            slots[:] = -1
+            _distinct_by_weight(sums, low, high, bases[i], state, slots, chosen[place:stop])
+        else:  # Floyd's algorithm: one draw for each edge
+            slots[:] = -1
+            for limit in range(population - count, population):
+                state += GAMMA
+                pick = int(below(mix(state), np.int64(limit + 1)))
+                if not _insert(slots, pick):
+                    pick = limit
+                    _insert(slots, pick)
+                chosen[place] = low + pick
+                place += 1
+
+
+@nb.njit(nogil=True, cache=True, inline="always")
+def _slot(keys: IntArray, key: int, direct: bool) -> int:  # pragma: no cover - compiled
+    """Return the slot of ``key``, or the empty one (-1) that it may take."""
+    if direct:
+        return key
+    mask = keys.size - 1
+    slot = np.int64(mix(np.uint64(key)) & np.uint64(mask))
+    while keys[slot] >= 0 and keys[slot] != key:
+        slot = (slot + 1) & mask
+    return int(slot)
+
+
+@nb.njit(nogil=True, cache=True)
+def number_nodes(
+    given: IntArray,
+    given_trees: IntArray,
+    stride: int,
+    keys: IntArray,
+    places: IntArray,
+    direct: bool,
+    nodes: IntArray,
+    trees: IntArray,
+    count: int,
+) -> int:  # pragma: no cover - compiled
+    """Append all of ``given`` to ``nodes`` from ``count`` on; the first of equal ones is what edges will name."""
+    for i in range(given.size):
+        tree = given_trees[i] if given_trees.size else 0
+        key = tree * stride + given[i]
+        slot = _slot(keys, key, direct)
+        if keys[slot] < 0:
+            keys[slot], places[slot] = key, count
+        nodes[count] = given[i]
+        if trees.size:
+            trees[count] = tree
+        count += 1
+    return count
+
+
+@nb.njit(nogil=True, cache=True)
+def number_sources(
+    chosen: IntArray,
+    offsets: IntArray,
+    sources: npt.NDArray[np.integer],
+    edges: IntArray,
+    first: int,
+    owner_trees: IntArray,
+    stride: int,
+    keys: IntArray,
+    places: IntArray,
+    direct: bool,
+    nodes: IntArray,
+    trees: IntArray,
+    count: int,
+    rows: IntArray,
+    columns: IntArray,
+    names: IntArray,
+) -> int:  # pragma: no cover - compiled
+    """Append the sources that are new to ``nodes``; fill the places of both ends of each edge, and its number."""
+    for i in range(offsets.size - 1):
+        tree = owner_trees[i] if owner_trees.size else 0
+        for j in range(offsets[i], offsets[i + 1]):
+            node = int(sources[chosen[j]])
+            key = int(tree * stride + node)
+            slot = _slot(keys, key, direct)
+            if keys[slot] < 0:
+                keys[slot], places[slot] = key, count
+                nodes[count] = node
+                if trees.size:
+                    trees[count] = tree
+                count += 1
+            rows[j] = places[slot]
+            columns[j] = first + i
+            names[j] = edges[chosen[j]]
+    return count
+
+
+@nb.njit(nogil=True, cache=True)
+def move_keys(
+    keys: IntArray, places: IntArray, new_keys: IntArray, new_places: IntArray
+) -> None:  # pragma: no cover - compiled
+    """Copy a hash table into a larger one."""
+    for old in range(keys.size):
+        if keys[old] >= 0:
+            slot = _slot(new_keys, keys[old], False)
+            new_keys[slot], new_places[slot] = keys[old], places[old]
+
+
+@nb.njit(nogil=True, cache=True)
+def edges_within(
+    starts: IntArray,
+    stops: IntArray,
+    trees: IntArray,
+    sources: npt.NDArray[np.integer],
+    stride: int,
+    keys: IntArray,
+    places: IntArray,
+    direct: bool,
+    begin: int,
+    end: int,
+    offsets: IntArray,
+    rows: IntArray,
+    columns: IntArray,
+    chosen: IntArray,
+) -> None:  # pragma: no cover - compiled
+    """Find the edges whose source is in the sample, for the runs ``begin..end-1``.
+
+    With ``chosen`` empty, their number is written to ``offsets[i + 1]``; else they are written from ``offsets[i]`` on.
+    """
+    for i in range(begin, end):
+        tree = trees[i] if trees.size else 0
+        place = offsets[i] if chosen.size else 0
+        for edge in range(starts[i], stops[i]):
+            key = int(tree * stride + sources[edge])
+            slot = _slot(keys, key, direct)
+            if keys[slot] < 0:
+                continue
+            if chosen.size:
+                rows[place], columns[place], chosen[place] = places[slot], i, edge
+            place += 1
+        if not chosen.size:
+            offsets[i + 1] = place
