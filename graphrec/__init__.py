@@ -81,11 +81,12 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "graphrec.contracts.queries": ("Queries", "known_queries", "take_queries"),
     "graphrec.contracts.panel": ("Panel",),
     "graphrec.contracts.recall_data": ("RecallData",),
-    "graphrec.contracts.progress": ("FitContext", "SharedResults"),
+    "graphrec.contracts.progress": ("FitContext", "SharedResults", "TrainingPoint"),
     "graphrec.contracts.choosing": ("ChosenFit", "choices_of"),
     "graphrec.contracts.recipe": ("Recipe",),
     "graphrec.contracts.recaller": ("Evidence", "Recaller"),
     "graphrec.contracts.training_part": ("training_part",),
+    "graphrec.models.event_log": ("TensorBoardLog",),
     "graphrec.models.hetero": ("adjacency_from_hetero", "to_hetero"),
     "graphrec.models.loaders": ("LinkNeighborLoader", "NeighborLoader"),
     # Indexes, fusions, metrics, bundles.

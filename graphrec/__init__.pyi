@@ -22,6 +22,7 @@ from graphrec.contracts.choosing import choices_of as choices_of
 from graphrec.contracts.panel import Panel as Panel
 from graphrec.contracts.progress import FitContext as FitContext
 from graphrec.contracts.progress import SharedResults as SharedResults
+from graphrec.contracts.progress import TrainingPoint as TrainingPoint
 from graphrec.contracts.queries import Queries as Queries
 from graphrec.contracts.queries import known_queries as known_queries
 from graphrec.contracts.queries import take_queries as take_queries
@@ -118,6 +119,7 @@ from graphrec.kg.rdflib_bridge import from_rdflib as from_rdflib
 from graphrec.kg.rdflib_bridge import select as select
 from graphrec.kg.rdflib_bridge import to_rdflib as to_rdflib
 from graphrec.kg.reading.rdf import read_rdf as read_rdf
+from graphrec.models.event_log import TensorBoardLog as TensorBoardLog
 from graphrec.models.hetero import adjacency_from_hetero as adjacency_from_hetero
 from graphrec.models.hetero import to_hetero as to_hetero
 from graphrec.models.keyed_vectors import from_keyed_vectors as from_keyed_vectors

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, Task, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
 from graphrec.escapes import one_line
@@ -37,6 +37,15 @@ class Silent:
     def step(self, title: str) -> Iterator[Advance]:  # noqa: ARG002
         """Run a step without a word."""
         yield lambda _done, _total, _note="": None
+
+
+class _Remaining(TimeRemainingColumn):
+    """What remains of the time, in words; nothing where that is not known."""
+
+    def render(self, task: Task) -> Text:
+        """Return the text of a step."""
+        shown = super().render(task)
+        return shown if task.time_remaining is None else Text.assemble((f"{shown.plain} left", shown.style))
 
 
 class Shown:
@@ -69,8 +78,9 @@ class Shown:
         columns = (
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=30),
+            BarColumn(bar_width=20),
             TimeElapsedColumn(),
+            _Remaining(),
         )
         with Progress(*columns, console=self._console, transient=True) as progress:
             task = progress.add_task(title, total=None)

@@ -17,6 +17,7 @@ from graphrec.errors import ConfigError
 
 T = TypeVar("T")
 State = Mapping[str, npt.NDArray[Any]]
+TrainingUnit = Literal["epoch", "step"]
 Objective = Callable[[Recaller, Panel], float]
 """How well a channel serves the users of a panel; higher is better."""
 
@@ -25,7 +26,11 @@ class Progress(Protocol):
     """Shows how far a fit has come."""
 
     def __call__(self, done: int, total: int, /, **values: float) -> None:
-        """Show that ``done`` of ``total`` steps are over; ``values`` are figures to show, such as ``loss``."""
+        """Show that ``done`` of ``total`` steps are over; ``values`` are figures to show.
+
+        These have names of their own: ``loss``, ``validation`` (what ``FitContext.score`` gave last) and
+        ``examples_per_s``. What remains of the time follows from the steps.
+        """
         ...
 
 
@@ -49,7 +54,7 @@ class TrainingPoint:
         Throughput.
     """
 
-    unit: Literal["epoch", "step"]
+    unit: TrainingUnit
     step: int
     loss: float
     validation: float | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -15,7 +16,7 @@ from graphrec.channels.families import VectorSettings, history_half_life
 from graphrec.channels.shared import shared_taste
 from graphrec.contracts.choosing import ChosenFit
 from graphrec.contracts.domains import choices, floats, ints
-from graphrec.contracts.progress import ALONE, Checkpoints, FitContext, State
+from graphrec.contracts.progress import ALONE, Checkpoints, FitContext, State, TrainingPoint
 from graphrec.contracts.recall_data import RecallData
 from graphrec.contracts.recipe import About
 from graphrec.contracts.settings import count, number
@@ -24,6 +25,7 @@ from graphrec.index.sketch import AUDITED
 from graphrec.models.cosine_softmax import cosine_softmax, lengths_of
 from graphrec.models.early_stopping import EarlyStopping
 from graphrec.models.propagation import Bipartite, Pair, bipartite, in_rows, propagate
+from graphrec.models.training_points import points_of, table_of
 from graphrec.recallers.query_encoder import HistoryEncoder, UserEncoder
 from graphrec.recallers.vector import VectorRecaller
 from graphrec.sparse.taste import inverse_power
@@ -142,8 +144,9 @@ class LightGCN(VectorSettings):
 
         For m pairs, a step takes O(layers * m * dim + users * negatives * dim) time; memory is about
         40 (users + items) dim bytes, the pairs three times, and 8 KiB * negatives for each thread.
-        ``context.progress`` gets the loss at each step; it varies a little with the negatives drawn. Where there are
-        ``context.checkpoints``, a fit that was stopped goes on where it was, with the same answer.
+        ``context.progress`` and ``context.record`` get the loss at each step; it varies a little with the negatives
+        drawn. Where there are ``context.checkpoints``, a fit that was stopped goes on where it was, with the same
+        answer.
 
         Raises
         ------
@@ -216,7 +219,10 @@ class LightGCN(VectorSettings):
         rng, n_items = np.random.default_rng(context.seed), graph.shape[1]
         state = self._first(graph, rng)
         learnt, last = {name: state[name] for name in ("users", "items")}, self.stop_at or self.steps
-        done, saved_at = _resumed(state, stopping, context.checkpoints), time.monotonic()
+        points = _resumed(state, stopping, context.checkpoints)
+        done, saved_at = len(points), time.monotonic()
+        for point in points:
+            context.record(point)
         for step in range(1, last + 1 if n_items else 1):
             negatives = np.sort(rng.choice(n_items, min(self.negatives, n_items), replace=False))
             if step <= done:  # drawn all the same: what follows is then what it would have been without a stop
@@ -227,9 +233,11 @@ class LightGCN(VectorSettings):
             if stopping is not None:
                 seen |= stopping.after(step, learnt, last=step == last)
             context.progress(step, last, **seen)
+            points.append(TrainingPoint(unit="step", step=step, lr=self._rate(step), **seen))
+            context.record(points[-1])
             if context.checkpoints is not None and time.monotonic() - saved_at >= _CHECKPOINT_S:
                 best = {} if stopping is None else stopping.state()
-                context.checkpoints.save({**state, **best, "step": np.array(step)})
+                context.checkpoints.save({**state, **best, "points": table_of(points)})
                 saved_at = time.monotonic()
         return state["users"], state["items"]
 
@@ -259,13 +267,17 @@ class LightGCN(VectorSettings):
     def _descend(self, state: dict[str, FloatArray], name: str, gradient: FloatArray, step: int) -> None:
         """Take one step of Adam with the vectors called ``name``, in place."""
         vectors, mean, square = state[name], state[f"{name}-mean"], state[f"{name}-square"]
-        share = _LAST_RATE + (1 - _LAST_RATE) * (1 + np.cos(np.pi * step / self.steps)) / 2
-        rate = np.float32(self.lr * share / (1 - _FIRST_DECAY**step))
+        rate = np.float32(self._rate(step) / (1 - _FIRST_DECAY**step))
         levelled = np.float32(1 / (1 - _SECOND_DECAY**step))
         in_rows(
             lambda start, stop: _adam(vectors, gradient, mean, square, rate, levelled, start, stop),
             len(vectors),
         )
+
+    def _rate(self, step: int) -> float:
+        """Return the learning rate of a step, counted from 1."""
+        share = _LAST_RATE + (1 - _LAST_RATE) * (1 + math.cos(math.pi * step / self.steps)) / 2
+        return self.lr * share
 
     def _served(self, items: FloatArray) -> FloatArray:
         """Return the items' vectors with their lengths to the power ``length_exponent``."""
@@ -273,16 +285,18 @@ class LightGCN(VectorSettings):
         return served
 
 
-def _resumed(state: dict[str, FloatArray], stopping: EarlyStopping | None, checkpoints: Checkpoints | None) -> int:
-    """Copy what was saved last into ``state`` and ``stopping``, and return after how many steps; 0 without any."""
+def _resumed(
+    state: dict[str, FloatArray], stopping: EarlyStopping | None, checkpoints: Checkpoints | None
+) -> list[TrainingPoint]:
+    """Copy what was saved last into ``state`` and ``stopping``, and return the steps up to there; none without any."""
     saved = {} if checkpoints is None else checkpoints.load()
     if any(name not in saved or saved[name].shape != array.shape for name, array in state.items()):
-        return 0
-    if stopping is not None and not stopping.resume(saved):
-        return 0
+        return []
+    if "points" not in saved or (stopping is not None and not stopping.resume(saved)):
+        return []
     for name, array in state.items():
         array[:] = saved[name]
-    return int(saved["step"])
+    return points_of(saved["points"], "step")
 
 
 @nb.njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})

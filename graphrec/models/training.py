@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from torch.optim import Optimizer
 from graphrec.contracts.progress import FitContext, State, TrainingPoint
 from graphrec.errors import ConfigError
 from graphrec.models.early_stopping import EarlyStopping
+from graphrec.models.training_points import points_of, table_of
 from graphrec.models.training_processes import (
     average_gradients,
     fabric_of,
@@ -281,7 +282,7 @@ class _Training:
         self.context.checkpoints.save(
             state_of(self.task.model, self.optimizers)
             | {f"stopping/{name}": array for name, array in self.stopping.state().items()}
-            | {"step": np.array(self.step), "epoch": np.array(epoch), "points": _table(self.points)}
+            | {"step": np.array(self.step), "epoch": np.array(epoch), "points": table_of(self.points)}
         )
 
     def _resume(self) -> None:
@@ -291,7 +292,7 @@ class _Training:
             self.step = int(saved["step"])
             loss, examples, seconds = saved["epoch"].tolist()
             self.epoch = _Epoch(loss, int(examples), seconds)
-            self.points = _points(saved["points"])
+            self.points = points_of(saved["points"], "epoch")
             prefix = "stopping/"
             self.stopping.resume({key.removeprefix(prefix): saved[key] for key in saved if key.startswith(prefix)})
         # Else the processes would train different models without a word.
@@ -321,26 +322,3 @@ def _optimizers(task: Task, settings: TrainingSettings) -> list[Optimizer]:
 
 def _finite(array: npt.NDArray[Any]) -> bool:
     return array.dtype.kind != "f" or bool(np.isfinite(array).all())
-
-
-def _table(points: Sequence[TrainingPoint]) -> npt.NDArray[np.float64]:
-    """Return points as rows of numbers, for a checkpoint; NaN where there was no check."""
-    rows = [
-        [
-            point.step,
-            point.loss,
-            math.nan if point.validation is None else point.validation,
-            point.lr,
-            point.examples_per_s,
-        ]
-        for point in points
-    ]
-    return np.array(rows, dtype=np.float64).reshape(-1, 5)
-
-
-def _points(table: npt.NDArray[np.float64]) -> list[TrainingPoint]:
-    """Return the points that :func:`_table` made rows of."""
-    return [
-        TrainingPoint("epoch", int(step), loss, None if math.isnan(validation) else validation, lr, throughput)
-        for step, loss, validation, lr, throughput in table.tolist()
-    ]

@@ -249,6 +249,19 @@ class EvaluateSection(Section):
         return {name: limit for name, limit in named.items() if limit is not None}
 
 
+class TrainSection(Section):
+    """What trainings leave besides their channels.
+
+    Parameters
+    ----------
+    tensorboard : path
+        Folder of event logs for TensorBoard, one below it for each fit that trains by epochs or steps; without it none
+        are written. Needs ``pip install 'graphrec[tensorboard]'``.
+    """
+
+    tensorboard: Path | None = None
+
+
 class PublishSection(Section):
     """What goes into the bundle.
 
@@ -333,6 +346,7 @@ class TrainConfig(Section):
     pool: PoolSection = PoolSection()
     channels: dict[str, dict[str, Any]]
     fusion: FusionSection = FusionSection()
+    train: TrainSection = TrainSection()
     evaluate: EvaluateSection = EvaluateSection()
     publish: PublishSection = PublishSection()
     tune: TuneSection = TuneSection()

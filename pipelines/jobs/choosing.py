@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from graphrec.contracts.choosing import choices_of, chooses
 from graphrec.contracts.panel import take_panel
+from graphrec.contracts.progress import TrainingPoint
 from graphrec.contracts.recall_data import RecallData
 from graphrec.evaluation.held_out import sample_users
 from graphrec.fusion.settings import Fusion, FusionRecipe
@@ -32,14 +33,15 @@ CHOOSING_USERS = 5_000
 class Chosen:
     """What a run measures and publishes, after what had to be chosen was.
 
-    ``config`` has the channels' recipes as chosen; ``settings`` says by channel what that changed. ``fusion_fit`` is
-    what fitting the fusion chose (JSON values), None where it was not fitted; ``validation`` are the lists that it was
-    fitted on, where something else is still to be chosen on them.
+    ``config`` has the channels' recipes as chosen; ``settings`` says by channel what that changed, and ``training``
+    what was recorded meanwhile. ``fusion_fit`` is what fitting the fusion chose (JSON values), None where it was not
+    fitted; ``validation`` are the lists that it was fitted on, where something else is still to be chosen on them.
     """
 
     config: Config
     fusion: Fusion
     settings: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+    training: Mapping[str, Sequence[TrainingPoint]] = dataclasses.field(default_factory=dict)
     fusion_fit: Mapping[str, Any] | None = None
     validation: PanelLists | None = None
 
@@ -64,7 +66,7 @@ def choose(config: Config, data: RecallData, steps: Steps, *, cache: FitCache | 
     chosen = dataclasses.replace(config, recipes={**config.recipes, **fitted.recipes})
     settings = {name: choices_of(recipe, chosen.recipes[name]) for name, recipe in choosers.items()}
     if not isinstance(fusion, FusionRecipe):
-        return Chosen(chosen, fusion, settings)
+        return Chosen(chosen, fusion, settings, fitted.training)
     k = max(config.settings.evaluate.k)
     with steps.step("ask every channel on validation"):
         answers = ask_all(fitted.channels, part.panel, fusion.channel_depth(k))
@@ -73,4 +75,5 @@ def choose(config: Config, data: RecallData, steps: Steps, *, cache: FitCache | 
         result = fusion.fit(answers.lists, part.panel.truth, k=k, counts=counts, seed=seed)
     fusion_fit = {**result.report, "k": k, "users": len(part.panel)}
     # The lists are large: they stay only where something else is chosen on them.
-    return Chosen(chosen, result.fusion, settings, fusion_fit, answers if config.settings.evaluate.limits else None)
+    lists = answers if config.settings.evaluate.limits else None
+    return Chosen(chosen, result.fusion, settings, fitted.training, fusion_fit, lists)

@@ -10,7 +10,7 @@ import logging
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from importlib import metadata
@@ -22,6 +22,7 @@ import pyarrow as pa
 
 from graphrec.bundle.files import walk_files
 from graphrec.bundle.staging import staging
+from graphrec.contracts.progress import TrainingPoint
 from graphrec.contracts.queries import Queries
 from graphrec.contracts.recall_data import RecallData
 from graphrec.contracts.recaller import BundleParts, Recaller
@@ -40,12 +41,16 @@ log = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Fit:
-    """A fitted channel, the seconds that the fit took, its bytes on disk, and the settings that the fit chose."""
+    """A fitted channel, the seconds that the fit took, its bytes on disk, and the settings that the fit chose.
+
+    ``training`` is what a training recorded; empty where there was none.
+    """
 
     channel: Recaller
     fit_s: float
     size_bytes: int
     chosen: Mapping[str, Any]
+    training: Sequence[TrainingPoint] = ()
 
 
 class FitCache:
@@ -83,20 +88,31 @@ class FitCache:
         except (OSError, GraphRecError) as error:
             log.warning("the fit kept in %s is damaged and is made anew: %s", directory, error)
             return None
-        return Fit(channel, about["fit_s"], about["size_bytes"], about["chosen"])
+        training = [TrainingPoint(**point) for point in about["training"]]
+        return Fit(channel, about["fit_s"], about["size_bytes"], about["chosen"], training)
 
-    def save(self, key: str, channel: Recaller, *, fit_s: float, chosen: Mapping[str, Any]) -> Fit:
+    def save(
+        self,
+        key: str,
+        channel: Recaller,
+        *,
+        fit_s: float,
+        chosen: Mapping[str, Any],
+        training: Sequence[TrainingPoint] = (),
+    ) -> Fit:
         """Keep a fitted channel with the settings (JSON values) that it chose; return it with its bytes on disk."""
         self._folder.mkdir(parents=True, exist_ok=True)
         with staging(self._folder) as temporary:
             (temporary / _CHANNEL).mkdir()
             channel.save(temporary / _CHANNEL)
             size = sum((temporary / _CHANNEL / name).stat().st_size for name in walk_files(temporary / _CHANNEL))
-            about = {"fit_s": fit_s, "size_bytes": size, "chosen": dict(chosen), "files": _sums(temporary / _CHANNEL)}
+            points = [dataclasses.asdict(point) for point in training]
+            about = {"fit_s": fit_s, "size_bytes": size, "chosen": dict(chosen), "training": points}
+            about["files"] = _sums(temporary / _CHANNEL)
             (temporary / _ABOUT).write_text(json.dumps(about), encoding="utf-8")
             (temporary / _DIGEST).write_text(_digest(temporary, key), encoding="ascii")
             _take_place(temporary, self._folder / key)
-        return Fit(channel, fit_s, size, chosen)
+        return Fit(channel, fit_s, size, chosen, training)
 
     def checkpoints(self, key: str) -> FileCheckpoints:
         """Return where a fit that is under way keeps its state."""

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from numba.core import event
 
 from graphrec.contracts.choosing import ChosenFit, choices_of, fit_or_choose, with_choices
 from graphrec.contracts.panel import Panel
-from graphrec.contracts.progress import FitContext, Progress, SharedResults
+from graphrec.contracts.progress import FitContext, Progress, Record, SharedResults, TrainingPoint
 from graphrec.contracts.recall_data import RecallData
 from graphrec.contracts.recaller import Recaller
 from graphrec.contracts.recipe import Recipe
 from graphrec.data.scratch import scratch_directory
 from graphrec.evaluation.objective import MeanMetric
+from graphrec.models.event_log import TensorBoardLog
 
 from ..config.build import Config
 from ..progress import Advance, Steps
@@ -28,13 +30,15 @@ class Fitted:
     """Channels ready to answer, with the seconds that each fit took and the bytes that each takes on disk.
 
     The seconds are those of fitting alone: the compilation of kernels, once an installation, is not in them.
-    ``recipes`` are those that the channels are of, with the settings that they chose on held-out users.
+    ``recipes`` are those that the channels are of, with the settings that they chose on held-out users; ``training`` is
+    what their trainings recorded, empty for channels that have none.
     """
 
     channels: Mapping[str, Recaller]
     fit_s: Mapping[str, float]
     size_bytes: Mapping[str, int]
     recipes: Mapping[str, Recipe]
+    training: Mapping[str, Sequence[TrainingPoint]]
 
 
 def fit_channels(
@@ -68,8 +72,8 @@ def fit_channels(
     fingerprint = "" if cache is None else data_fingerprint([data, validation, objective])
     fits: dict[str, Fit] = {}
     for name, recipe in config.recipes.items():
-        with steps.step(f"fit {name}{note}") as advance:
-            here = dataclasses.replace(context, progress=shown_progress(advance))
+        with _event_log(config, f"{name}{note}") as record, steps.step(f"fit {name}{note}") as advance:
+            here = dataclasses.replace(context, progress=shown_progress(advance), record=record)
             if cache is None:
                 fits[name] = _uncached(recipe, data, here)
             else:
@@ -79,6 +83,7 @@ def fit_channels(
         {name: fit.fit_s for name, fit in fits.items()},
         {name: fit.size_bytes for name, fit in fits.items()},
         {name: with_choices(recipe, fits[name].chosen) for name, recipe in config.recipes.items()},
+        {name: fit.training for name, fit in fits.items()},
     )
 
 
@@ -101,32 +106,66 @@ def _cached(
     known = cache.load(key, data)
     if known is not None:
         advance(1, 1, "as before")
+        for point in known.training:
+            context.record(point)
         return known
     checkpoints = cache.checkpoints(key)
-    result, took = _timed(recipe, data, dataclasses.replace(context, checkpoints=checkpoints))
-    fit = cache.save(key, result.channel, fit_s=took, chosen=choices_of(recipe, result.recipe))
+    done = _timed(recipe, data, dataclasses.replace(context, checkpoints=checkpoints))
+    chosen = choices_of(recipe, done.result.recipe)
+    fit = cache.save(key, done.result.channel, fit_s=done.seconds, chosen=chosen, training=done.training)
     checkpoints.clear()
     return fit
 
 
 def _uncached(recipe: Recipe, data: RecallData, context: FitContext) -> Fit:
-    result, took = _timed(recipe, data, context)
-    return Fit(result.channel, took, saved_bytes(result.channel), choices_of(recipe, result.recipe))
+    done = _timed(recipe, data, context)
+    channel = done.result.channel
+    return Fit(channel, done.seconds, saved_bytes(channel), choices_of(recipe, done.result.recipe), done.training)
 
 
-def _timed(recipe: Recipe, data: RecallData, context: FitContext) -> tuple[ChosenFit, float]:
-    """Return the fit and its seconds, less those in which kernels were compiled."""
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Done:
+    """A fit that is over, its seconds, less those in which kernels were compiled, and what its training recorded."""
+
+    result: ChosenFit
+    seconds: float
+    training: Sequence[TrainingPoint]
+
+
+def _timed(recipe: Recipe, data: RecallData, context: FitContext) -> _Done:
     compiled: list[float] = []
+    training: list[TrainingPoint] = []
+
+    def record(point: TrainingPoint, /) -> None:
+        training.append(point)
+        context.record(point)
+
     started = time.perf_counter()
     with event.install_timer("numba:compile", compiled.append):
-        result = fit_or_choose(recipe, data, context)
-    return result, max(0.0, time.perf_counter() - started - sum(compiled))
+        result = fit_or_choose(recipe, data, dataclasses.replace(context, record=record))
+    return _Done(result, max(0.0, time.perf_counter() - started - sum(compiled)), training)
+
+
+@contextmanager
+def _event_log(config: Config, title: str) -> Iterator[Record]:
+    """Yield what keeps the points of a fit for TensorBoard, in a folder of its own, where the configuration asks."""
+    folder = config.settings.train.tensorboard
+    if folder is None:
+        yield FitContext().record
+        return
+    with TensorBoardLog(config.directory / folder / title.replace(" ", "-")) as log:
+        yield log
 
 
 def shown_progress(advance: Advance) -> Progress:
     """Return a fit's progress that moves the bar of its step, with what there is to see behind it."""
 
     def progress(done: int, total: int, /, **values: float) -> None:
-        advance(done, total, ", ".join(f"{name} {value:.4g}" for name, value in values.items()))
+        advance(done, total, ", ".join(_figure(name, value) for name, value in values.items()))
 
     return progress
+
+
+def _figure(name: str, value: float) -> str:
+    """Return a figure of a fit's progress in words."""
+    return f"{value:,.0f} examples/s" if name == "examples_per_s" else f"{name} {value:.4g}"

@@ -22,6 +22,7 @@ from ..evaluation.evaluate import EvaluationSettings, evaluate
 from ..progress import Silent, Steps
 from ..readers.inputs import Inputs, load_inputs
 from ..readers.rules import with_rules
+from ..report.curves import CHOOSING, MEASURED, curves_of
 from ..report.files import staged_report
 from ..report.report import Report
 from .choosing import Chosen, choose
@@ -135,7 +136,12 @@ def measure(
         dataset=settings.name,
         split=split.settings,
         channels={
-            name: dataclasses.replace(row, chosen=chosen.settings.get(name)) for name, row in report.channels.items()
+            name: dataclasses.replace(
+                row,
+                chosen=chosen.settings.get(name),
+                training=curves_of({CHOOSING: chosen.training.get(name, ()), MEASURED: fitted.training[name]}),
+            )
+            for name, row in report.channels.items()
         },
         fusion_fit=chosen.fusion_fit,
         inputs=inputs.report,

@@ -10,9 +10,10 @@ from graphrec.escapes import json_text
 from . import numbers
 from .advice import advice, amounts
 from .parts import FUSED, ChannelReport, FusedReport
-from .plots import colour, latency_scatter, marginal_bars, popularity_panels, recall_curves
+from .plots import colour, latency_scatter, marginal_bars, popularity_panels, recall_curves, training_curves
 from .report import Report
 from .sentences import pool_lines, protocol, sentence
+from .training_table import TRAINING, training_rows
 
 try:
     from .html import drawing, render
@@ -25,7 +26,7 @@ _SETTINGS = ("split", "fusion", "bootstrap", "versions", "machine", "fusion_fit"
 
 def page(report: Report) -> str:
     """Return the whole page as text; every string of the report is escaped."""
-    k = report.k[-1]
+    k, training = report.k[-1], training_rows(report)
     return render(
         "report.html.j2",
         report=report,
@@ -39,6 +40,8 @@ def page(report: Report) -> str:
         marginal=drawing(marginal_bars(report)),
         popularity=drawing(popularity_panels(report)),
         latency=drawing(latency_scatter(report)),
+        training=drawing(training_curves(report)) if training else "",
+        trainings=training,
         advice=advice(report),
         pools=[pool for pool in (report.pool, report.pool_published) if pool and pool.get("removals")],
         settings=_settings(report),
@@ -46,6 +49,7 @@ def page(report: Report) -> str:
         size=numbers.size,
         microseconds=numbers.microseconds,
         pool_lines=pool_lines,
+        training_columns=TRAINING,
         amounts=amounts,
     )
 

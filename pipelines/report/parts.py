@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, ConfigDict
+from pydantic import BeforeValidator
 
 from graphrec.evaluation.bootstrap import Interval
 
+from .curves import Curve
 from .json_format import interval
+from .part import Part
 
 FUSED = "fused"
 
@@ -21,13 +23,8 @@ _ByCutoff = Mapping[int, float]
 _MaybeByCutoff = Mapping[int, float | None]
 _IntervalByCutoff = Mapping[int, _Interval]
 _Costs = Mapping[str, int | float]
-
-
-class Part:
-    """How parts of a report are read: types as they are written, no unknown keys, finite numbers."""
-
-    __slots__ = ()
-    __pydantic_config__ = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+# Fields of rows that are mappings by another key than the cut-off.
+_BY_NAME = ("chosen", "training")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +62,7 @@ class ListMetrics(Part):
 
     def by_cutoff(self) -> dict[str, Mapping[int, Any]]:
         """Return the fields that have a value at each cut-off, by name."""
-        values = {part.name: getattr(self, part.name) for part in fields(self) if part.name != "chosen"}
+        values = {part.name: getattr(self, part.name) for part in fields(self) if part.name not in _BY_NAME}
         return {name: value for name, value in values.items() if isinstance(value, Mapping)}
 
 
@@ -76,7 +73,9 @@ class ChannelReport(ListMetrics):
     ``unique_hits`` counts true items that no other channel returned, ``returned`` is a mean over users;
     ``marginal_recall`` is the gain of the merged list over that without the channel, ``vs_hot`` the gain of the channel
     over ``hot`` (None for ``hot`` itself, and where it is not there). ``chosen`` are the settings that the recipe chose
-    on a validation part of train (None where it chooses nothing).
+    on a validation part of train (None where it chooses nothing). ``training`` are the curves of its trainings
+    (:class:`graphrec.pipelines.report.curves.Curve`) by fit, for validation and measured, where it learns by epochs or
+    steps.
     """
 
     unique_hits: Mapping[int, int]
@@ -84,6 +83,7 @@ class ChannelReport(ListMetrics):
     marginal_recall: _IntervalByCutoff
     vs_hot: _IntervalByCutoff | None = None
     chosen: Mapping[str, Any] | None = None
+    training: Mapping[str, Curve] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

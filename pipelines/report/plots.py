@@ -6,16 +6,18 @@ import colorsys
 import io
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from graphrec.errors import MissingExtraError
 
+from .curves import CHOOSING, Curve
 from .parts import FUSED, STRATA, ChannelReport, FusedReport
 from .report import Report
 
 try:
     import matplotlib as mpl
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 except ImportError as error:
@@ -157,6 +159,43 @@ def latency_scatter(report: Report) -> str:
         axes.set_ylabel(f"Recall@{k}, %")
 
     return svg(draw, "latency", (7.6, 3.6))
+
+
+def training_curves(report: Report) -> str:
+    """Return a panel a channel that learns by epochs or steps: its loss, and what held-out users got at each check."""
+    rows = [(name, row.training) for name, row in report.channels.items() if row.training]
+    inks = {name: colour(position) for position, name in enumerate(report.channels)}
+
+    def draw(figure: Figure) -> None:
+        panels = figure.subplots(len(rows), 1, squeeze=False)[:, 0]
+        for axes, (name, fits) in zip(panels, rows, strict=True):
+            _draw_training(axes, fits, inks[name])
+            axes.set_title(name, fontsize=10.0, loc="left")
+
+    return svg(draw, "training", (7.6, 0.4 + 2.4 * len(rows)))
+
+
+def _draw_training(axes: Axes, fits: Mapping[str, Curve], ink: str) -> None:
+    """Draw the losses of a channel's fits as lines, and checks as points on an axis of their own."""
+    for fit, curve in fits.items():
+        line = "--" if fit == CHOOSING else "-"
+        # A training of a single point has no line.
+        mark = "o" if len(curve.step) == 1 else ""
+        axes.plot(curve.step, curve.loss, line, marker=mark, ms=4, lw=1.6, color=ink, label=f"loss, {fit}")
+    axes.set_xlabel(f"{next(iter(fits.values())).unit}s")
+    axes.set_ylabel("loss")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    handles, labels = axes.get_legend_handles_labels()
+    checks = [check for curve in fits.values() for check in curve.checks]
+    if checks:
+        beside = axes.twinx()
+        beside.plot(*zip(*checks, strict=True), "o:", ms=4, lw=1.0, color=INK, label="held-out users")
+        beside.set_ylabel("served, %")
+        beside.yaxis.set_major_formatter(lambda value, _position: f"{100 * value:.3g}")
+        beside.spines["right"].set_visible(True)
+        beside.grid(visible=False)
+        handles, labels = handles + beside.get_legend_handles_labels()[0], [*labels, "held-out users"]
+    axes.legend(handles, labels, loc="center left", bbox_to_anchor=(1.12, 0.5))
 
 
 def _leads(value: float, digits: tuple[int, ...]) -> bool:

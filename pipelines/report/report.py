@@ -11,6 +11,7 @@ from graphrec.escapes import one_line
 
 from . import arrow, json_format
 from .numbers import percent, points_interval, rounded_values
+from .part import Part
 from .parts import (
     FUSED,
     BootstrapSettings,
@@ -20,7 +21,6 @@ from .parts import (
     Counts,
     FusedReport,
     Machine,
-    Part,
 )
 
 if TYPE_CHECKING:

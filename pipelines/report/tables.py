@@ -14,17 +14,19 @@ from .numbers import DASH, microseconds, percent, points_interval, seconds, size
 from .parts import FUSED, STRATA, ChannelReport, FusedReport
 from .report import Report
 from .sentences import pool_lines, protocol, sentence
+from .training_table import TRAINING, training_rows
 
 # Cut-offs that fit beside the other columns.
 _SHOWN_CUTOFFS = 5
 
 
 def report_tables(report: Report) -> list[Table]:
-    """Return the tables for a terminal of 80 columns: how good, for whom, what each brings, what the pool lost."""
+    """Return the tables for a terminal of 80 columns: quality, popularity, gains and costs, trainings, the pool."""
     # Rounded like the files, so that a number reads the same everywhere.
     rounded = report.rounded()
     pools = [pool_table(rounded.pool)] if rounded.pool.get("removals") else []
-    return [_quality(rounded), _popularity(rounded), _contribution(rounded), *pools]
+    trainings = [_training(rounded)] if training_rows(rounded) else []
+    return [_quality(rounded), _popularity(rounded), _contribution(rounded), *trainings, *pools]
 
 
 def report_lines(report: Report) -> list[str]:
@@ -97,6 +99,15 @@ def _contribution(report: Report) -> Table:
     table.add_section()
     table.add_row(FUSED, "", "", *_costs(report.fused))
     table.caption = sentence(report)
+    return table
+
+
+def _training(report: Report) -> Table:
+    """How trainings went."""
+    table = _table("How channels were trained", list(TRAINING[1:]))
+    for row in training_rows(report):
+        table.add_row(*row)
+    table.caption = "held-out users: the best Recall on a validation part of train, and when"
     return table
 
 

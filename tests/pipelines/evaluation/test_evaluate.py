@@ -53,7 +53,7 @@ def world(split: Split | None = None) -> tuple[RecallData, Split, dict[str, Reca
 
 
 def fitted(channels: dict[str, Recaller]) -> Fitted:
-    return Fitted(channels, dict.fromkeys(channels, 0.5), dict.fromkeys(channels, 1000), {})
+    return Fitted(channels, dict.fromkeys(channels, 0.5), dict.fromkeys(channels, 1000), {}, {})
 
 
 def run(data: RecallData, held: Split, channels: dict[str, Recaller], **options: Any) -> Report:

@@ -16,6 +16,7 @@ from graphrec.contracts.recall_data import RecallData
 from graphrec.models.lightgcn import LightGCN
 from graphrec.pipelines.config.build import Config
 from graphrec.pipelines.config.load import load_config
+from graphrec.pipelines.config.sections import TrainSection
 from graphrec.pipelines.evaluation.validation import hold_out
 from graphrec.pipelines.jobs import choosing
 from graphrec.pipelines.jobs.choosing import choose
@@ -126,3 +127,29 @@ def test_a_fitted_fusion_takes_the_channels_of_the_choice(
     assert chosen["stop_at"] < 40
     written = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
     assert written["channels"]["lightgcn"]["chosen"] == chosen
+
+
+def test_the_curves_of_both_trainings_are_reported_also_where_fits_come_from_the_cache(
+    tmp_path: Path, config: Config, work: list[str]
+) -> None:
+    first = evaluate(config, tmp_path / "out").channels
+    assert work == ["choose", "fit"]
+    again = evaluate(config, tmp_path / "out").channels
+    assert work == ["choose", "fit"]
+    assert first["hot"].training is None
+    curves, chosen = first["lightgcn"].training, first["lightgcn"].chosen
+    assert curves is not None
+    assert chosen is not None
+    assert again["lightgcn"].training == curves
+    assert [step for step, _ in curves["validation"].checks][:2] == [4, 8]
+    best = max(value for _, value in curves["validation"].checks)
+    assert (chosen["stop_at"], best) in curves["validation"].checks
+    assert curves["measured"].step == tuple(range(1, chosen["stop_at"] + 1))
+    assert curves["measured"].loss[-1] < curves["measured"].loss[0]
+
+
+def test_tensorboard_gets_a_folder_a_training(tmp_path: Path, config: Config) -> None:
+    pytest.importorskip("tensorboard")
+    settings = config.settings.model_copy(update={"train": TrainSection(tensorboard=Path("logs"))})
+    evaluate(dataclasses.replace(config, settings=settings), tmp_path / "out")
+    assert {path.name for path in (config.directory / "logs").iterdir()} == {"lightgcn", "lightgcn-for-validation"}

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from graphrec.errors import ConfigError, DataError
 from graphrec.evaluation.bootstrap import Interval
+from graphrec.pipelines.report.curves import Curve
 from graphrec.pipelines.report.parts import (
     ChannelChoice,
     ChannelReport,
@@ -31,6 +32,15 @@ from tests.pipelines.report.reports import report
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 NAMES = st.text(min_size=1, max_size=8)
 INTERVALS = st.builds(Interval, FLOATS, FLOATS, FLOATS)
+CURVES = st.integers(1, 4).flatmap(
+    lambda n: st.builds(
+        Curve,
+        st.sampled_from(["epoch", "step"]),
+        st.tuples(*[st.integers(0, 9)] * n),
+        st.tuples(*[FLOATS] * n),
+        *[st.tuples(*[st.none() | FLOATS] * n)] * 3,
+    )
+)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**70), 2**70) | FLOATS | st.text(max_size=5),
     lambda values: st.lists(values, max_size=3) | st.dictionaries(st.text(max_size=5), values, max_size=3),
@@ -54,6 +64,8 @@ def rows(draw: st.DrawFn, k: tuple[int, ...], kind: type[Any], *, hot: bool = Fa
             values[field.name] = draw(FLOATS)
         elif field.name == "size_bytes":
             values[field.name] = draw(st.integers(0, 2**60))
+        elif field.name == "training":
+            values[field.name] = draw(st.none() | st.dictionaries(st.sampled_from(["validation", "measured"]), CURVES))
         elif field.name == "chosen":
             values[field.name] = draw(st.none() | OBJECTS)
         elif not (hot and field.name == "vs_hot"):
