@@ -44,6 +44,12 @@ def test_knowledge_graph_page_runs(
     assert "HeteroData" in printed
 
 
+def test_the_task_of_the_training_page_learns(capsys: pytest.CaptureFixture[str]) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (DOCS / "training.md").read_text(encoding="utf-8"), re.DOTALL)
+    exec(compile(blocks[-1], "training.md", "exec"), {})
+    assert float(capsys.readouterr().out) < 0.01
+
+
 def test_python_page_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     blocks = re.findall(r"```python\n(.*?)```", (DOCS / "python.md").read_text(encoding="utf-8"), re.DOTALL)
     write_shelf(tmp_path)

@@ -228,8 +228,8 @@ class _Training:
             return f"{where}: its {bad[0]!r} has numbers that are not finite; mend the data{kept}"
         if self.settings.precision != "32-true":
             return f"{where}: likely for {self.settings.precision}; use precision='32-true', or lower lr{kept}"
-        clip = "" if self.settings.clip_norm else " or set clip_norm, such as 1.0"
-        return f"{where}: likely the learning rate is too high; lower lr, which is {self.settings.lr}{clip}{kept}"
+        clip = "" if self.settings.clip_norm else ", or set clip_norm, such as 1.0"
+        return f"{where}: likely lr, which is {self.settings.lr}, is too high; lower it{clip}{kept}"
 
     def _end_epoch(self) -> None:
         """Check the model where a check is due, and record the epoch."""

@@ -15,7 +15,7 @@ from .part import Part
 # A training that counts steps may have many; more than these are not seen in a drawing.
 LONGEST = 500
 
-CHOOSING, MEASURED = "validation", "measured"
+CHOOSING, MEASURED = "choosing", "measured"
 """Fits of a channel in a run: on the inner part of train, where settings are chosen, and on all of train."""
 
 

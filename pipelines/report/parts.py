@@ -74,7 +74,7 @@ class ChannelReport(ListMetrics):
     ``marginal_recall`` is the gain of the merged list over that without the channel, ``vs_hot`` the gain of the channel
     over ``hot`` (None for ``hot`` itself, and where it is not there). ``chosen`` are the settings that the recipe chose
     on a validation part of train (None where it chooses nothing). ``training`` are the curves of its trainings
-    (:class:`graphrec.pipelines.report.curves.Curve`) by fit, for validation and measured, where it learns by epochs or
+    (:class:`graphrec.pipelines.report.curves.Curve`) by fit (``choosing``, ``measured``), where it learns by epochs or
     steps.
     """
 

@@ -190,7 +190,7 @@ def _draw_training(axes: Axes, fits: Mapping[str, Curve], ink: str) -> None:
     if checks:
         beside = axes.twinx()
         beside.plot(*zip(*checks, strict=True), "o:", ms=4, lw=1.0, color=INK, label="held-out users")
-        beside.set_ylabel("served, %")
+        beside.set_ylabel("Recall, %")
         beside.yaxis.set_major_formatter(lambda value, _position: f"{100 * value:.3g}")
         beside.spines["right"].set_visible(True)
         beside.grid(visible=False)

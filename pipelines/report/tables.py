@@ -107,7 +107,7 @@ def _training(report: Report) -> Table:
     table = _table("How channels were trained", list(TRAINING[1:]))
     for row in training_rows(report):
         table.add_row(*row)
-    table.caption = "held-out users: the best Recall on a validation part of train, and when"
+    table.caption = "held-out: the best Recall of users held out of train, and when; per s: examples"
     return table
 
 

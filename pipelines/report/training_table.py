@@ -6,7 +6,7 @@ from .curves import Curve
 from .numbers import DASH, percent
 from .report import Report
 
-TRAINING = ("channel", "fit", "epochs or steps", "loss", "held-out users", "examples/s")
+TRAINING = ("channel", "fit", "length", "loss", "held-out", "per s")
 
 
 def training_rows(report: Report) -> list[tuple[str, ...]]:
@@ -23,8 +23,8 @@ def _figures(curve: Curve) -> tuple[str, ...]:
     step, best = max(curve.checks, key=lambda check: check[1], default=(0, None))
     speeds = sorted(speed for speed in curve.examples_per_s if speed is not None)
     return (
-        f"{curve.step[-1]:,} {curve.unit}s",
-        f"{curve.loss[0]:.4g} \N{RIGHTWARDS ARROW} {curve.loss[-1]:.4g}",
-        DASH if best is None else f"{percent(best)} % at {step:,}",
+        f"{curve.step[-1]:,} {curve.unit}{'' if curve.step[-1] == 1 else 's'}",
+        f"{curve.loss[0]:.3g} \N{RIGHTWARDS ARROW} {curve.loss[-1]:.3g}",
+        DASH if best is None else f"{percent(best, 1)} % at {step:,}",
         f"{speeds[len(speeds) // 2]:,.0f}" if speeds else DASH,
     )

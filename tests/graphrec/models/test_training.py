@@ -204,7 +204,9 @@ def test_a_loss_that_is_not_finite_stops_with_the_data_named_and_the_last_good_s
 
 def test_a_learning_rate_that_is_too_high_is_named() -> None:
     task = FactorTask()
-    with pytest.raises(ConfigError, match=r"the (loss|gradient) is not finite at step \d+.*lower lr, which is 1e\+20"):
+    with pytest.raises(
+        ConfigError, match=r"the (loss|gradient) is not finite at step \d+.*lr, which is 1e\+20, is too high; lower it"
+    ):
         train(task, TrainingSettings(epochs=50, lr=1e20), ALONE)
 
 

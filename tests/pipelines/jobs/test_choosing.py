@@ -141,9 +141,9 @@ def test_the_curves_of_both_trainings_are_reported_also_where_fits_come_from_the
     assert curves is not None
     assert chosen is not None
     assert again["lightgcn"].training == curves
-    assert [step for step, _ in curves["validation"].checks][:2] == [4, 8]
-    best = max(value for _, value in curves["validation"].checks)
-    assert (chosen["stop_at"], best) in curves["validation"].checks
+    assert [step for step, _ in curves["choosing"].checks][:2] == [4, 8]
+    best = max(value for _, value in curves["choosing"].checks)
+    assert (chosen["stop_at"], best) in curves["choosing"].checks
     assert curves["measured"].step == tuple(range(1, chosen["stop_at"] + 1))
     assert curves["measured"].loss[-1] < curves["measured"].loss[0]
 

@@ -25,7 +25,7 @@ POINTS = [
 
 
 def trained(name: str = "pinsage") -> Report:
-    curves = curves_of({"validation": POINTS, "measured": [TrainingPoint("epoch", 1, 0.5)]})
+    curves = curves_of({"choosing": POINTS, "measured": [TrainingPoint("epoch", 1, 0.5)]})
     plain = report(("hot", name))
     return replace(plain, channels={**plain.channels, name: replace(channel(plain.k), training=curves)})
 
@@ -41,7 +41,7 @@ def test_a_curve_has_a_value_a_point() -> None:
 
 def test_nothing_recorded_is_no_curve() -> None:
     assert curve_of([]) is None
-    assert curves_of({"validation": [], "measured": []}) is None
+    assert curves_of({"choosing": [], "measured": []}) is None
 
 
 def test_a_point_that_is_repeated_after_a_stop_counts_once() -> None:
@@ -63,8 +63,8 @@ def test_a_long_curve_keeps_its_checks_and_its_end(n: int) -> None:
 
 def test_rows_say_how_long_how_well_and_how_fast() -> None:
     first, second = training_rows(trained())
-    assert first == ("pinsage", "validation", "3 epochs", "0.75 → 0.25", "25.00 % at 3", "2,000")
-    assert second == ("pinsage", "measured", "1 epochs", "0.5 → 0.5", DASH, DASH)
+    assert first == ("pinsage", "choosing", "3 epochs", "0.75 → 0.25", "25.0 % at 3", "2,000")
+    assert second == ("pinsage", "measured", "1 epoch", "0.5 → 0.5", DASH, DASH)
 
 
 def test_curves_are_in_the_file_the_page_and_the_tables() -> None:
@@ -83,6 +83,6 @@ def test_a_report_without_trainings_says_nothing_of_them() -> None:
 @pytest.mark.parametrize("damage", [{"loss": [0.5]}, {"loss": [], "step": []}, {"unit": "day"}, {"step": [-1, 2, 3]}])
 def test_a_damaged_curve_is_refused(damage: dict[str, object]) -> None:
     values = trained().to_dict()
-    values["channels"]["pinsage"]["training"]["validation"] |= damage
+    values["channels"]["pinsage"]["training"]["choosing"] |= damage
     with pytest.raises(DataError, match="damaged"):
         Report.from_dict(values)

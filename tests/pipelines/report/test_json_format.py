@@ -65,7 +65,7 @@ def rows(draw: st.DrawFn, k: tuple[int, ...], kind: type[Any], *, hot: bool = Fa
         elif field.name == "size_bytes":
             values[field.name] = draw(st.integers(0, 2**60))
         elif field.name == "training":
-            values[field.name] = draw(st.none() | st.dictionaries(st.sampled_from(["validation", "measured"]), CURVES))
+            values[field.name] = draw(st.none() | st.dictionaries(st.sampled_from(["choosing", "measured"]), CURVES))
         elif field.name == "chosen":
             values[field.name] = draw(st.none() | OBJECTS)
         elif not (hot and field.name == "vs_hot"):
