@@ -181,6 +181,8 @@ def _places(
     parts: dict[str | None, tuple[Vocabulary, npt.NDArray[np.int64]]] = {}
     for code, kind in enumerate(kinds.names):
         rows = np.flatnonzero(kinds.codes == code)
+        if len(rows) == 0:
+            continue
         try:
             parts[kind] = Vocabulary(texts.take(pa.array(rows))), rows
         except DataError as error:

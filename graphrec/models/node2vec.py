@@ -25,12 +25,12 @@ from graphrec.index import IndexKind
 from graphrec.index.embeddings import EmbeddingTable
 from graphrec.models.gensim_skip_gram import LONGEST_SENTENCE, train_gensim
 from graphrec.models.skip_gram import Progress, SkipGram, Vectors, block_walks, node_counts, train_skip_gram
+from graphrec.recallers.embeddings import Nodes, node_embeddings
 from graphrec.recallers.query_encoder import HistoryEncoder, UserEncoder
 from graphrec.recallers.vector import VectorRecaller
 from graphrec.recallers.votes import VoteRecaller, vote_table
 
 FloatArray = npt.NDArray[np.float32]
-Nodes = Literal["items", "users", "entities"]
 QueryKind = Literal["items", "history", "user", "blend", "sum"]
 Trainer = Literal["numba", "gensim"]
 
@@ -182,15 +182,15 @@ class Node2Vec(VectorSettings):
             return vectors
         return np.hstack([vectors.inputs, vectors.outputs]), np.hstack([vectors.outputs, vectors.inputs])
 
-    def embed(self, data: RecallData, context: FitContext = ALONE, *, of: Nodes = "items") -> EmbeddingTable:
-        """Return the ``in`` vectors of items, users or entities by id: :meth:`fit` without a channel.
+    def embed(self, data: RecallData, context: FitContext = ALONE, *, of: Nodes = "all") -> EmbeddingTable:
+        """Return the ``in`` vectors of users, items and entities by id: :meth:`fit` without a channel.
 
         Nodes without an edge learn nothing and are not in the table; the pool plays no part.
 
         Parameters
         ----------
-        of : {"items", "users", "entities"}
-            Whose vectors.
+        of : {"all", "items", "users", "entities"}
+            Whose vectors. All, and entities, have kinds: the types of the graph's nodes, "user", "item", "author".
 
         Raises
         ------
@@ -199,12 +199,9 @@ class Node2Vec(VectorSettings):
         DataError, MissingExtraError
             As :meth:`fit`.
         """
-        check_choice("of", of, get_args(Nodes))
+        check_choice("of", of, get_args(Nodes))  # before an hour of training
         graph, vectors = self._learn(data, context)
-        ids = {"users": data.users, "items": data.items, "entities": data.catalogue.entities}
-        start = {"users": 0, "items": len(data.users), "entities": len(data.users) + len(data.items)}[of]
-        joined = np.flatnonzero(graph.degrees[start : start + len(ids[of])] > 0)
-        return EmbeddingTable(ids[of].take(joined), vectors.inputs[start + joined])
+        return node_embeddings(data, graph, vectors.inputs, of)
 
     def _threads(self, context: FitContext) -> int:
         """Return the threads of steps whose result depends on their number: skip-gram, and an HNSW graph."""

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
+from graphrec.checks import check_choice
 from graphrec.contracts.recall_data import RecallData
 from graphrec.contracts.recaller import BundleParts, Recaller
+from graphrec.data.features import Labels
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError
+from graphrec.graph.adjacency import Adjacency
 from graphrec.index.embeddings import EmbeddingTable
 from graphrec.recallers.vector import VectorRecaller
 from graphrec.recallers.votes import VoteRecaller
+
+Nodes = Literal["all", "items", "users", "entities"]
 
 
 def item_embeddings(channel: Recaller, data: RecallData) -> EmbeddingTable:
@@ -53,6 +61,46 @@ def user_embeddings(channel: Recaller, data: RecallData) -> EmbeddingTable:
         )
     rows = np.flatnonzero(users.any(axis=1))
     return EmbeddingTable(Vocabulary(data.users.take(rows)), users[rows])
+
+
+def node_embeddings(
+    data: RecallData, graph: Adjacency, vectors: npt.NDArray[np.float32], of: Nodes = "all"
+) -> EmbeddingTable:
+    """Return the vectors of the nodes of a joined graph by id, with kinds and labels; nodes without an edge have none.
+
+    Parameters
+    ----------
+    data : RecallData
+        What the graph was made of.
+    graph : Adjacency
+        Users, items and entities: :func:`graphrec.graph.catalogue.with_users`.
+    vectors : ndarray
+        (n_nodes, dim) float32.
+    of : {"all", "items", "users", "entities"}
+        Whose vectors. Kinds are the types of the graph's nodes; users alone and items alone have no kinds.
+
+    Raises
+    ------
+    ConfigError
+        If ``of`` is something else.
+    """
+    check_choice("of", of, get_args(Nodes))
+    n_users, n_items = len(data.users), len(data.items)
+    bounds = {"all": (0, graph.n_nodes), "users": (0, n_users), "items": (n_users, n_users + n_items),
+              "entities": (n_users + n_items, graph.n_nodes)}  # fmt: skip
+    start, stop = bounds[of]
+    rows = start + np.flatnonzero(graph.degrees[start:stop] > 0)
+    places = pa.array(rows)
+    ids = pa.concat_arrays([data.users.ids, data.items.ids, data.catalogue.entities.ids]).take(places)
+    labels = pa.concat_arrays([pa.nulls(n_users, pa.large_string()), data.catalogue.labels.cast(pa.large_string())])
+    kinds = np.searchsorted(graph.type_offsets, rows, side="right") - 1
+    named = of not in ("users", "items")
+    return EmbeddingTable(
+        ids,
+        vectors[rows],
+        kinds=Labels(Vocabulary(list(graph.node_types)), kinds) if named else None,
+        labels=None if of == "users" else labels.take(places),
+    )
 
 
 def channel_embeddings(channel: Recaller, parts: BundleParts) -> EmbeddingTable:

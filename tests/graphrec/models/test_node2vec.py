@@ -188,7 +188,7 @@ def test_without_gensim_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize("trainer", ["numba", "gensim"])
 def test_both_trainers_learn_the_colours(trainer: Any) -> None:
     data = checkerboard()
-    vectors = replace(SMALL, walks_per_node=20, lr=0.1, trainer=trainer).embed(data).matrix
+    vectors = replace(SMALL, walks_per_node=20, lr=0.1, trainer=trainer).embed(data, of="items").matrix
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     colour = np.arange(len(unit)) % 2
     cosines = unit @ unit.T
@@ -208,7 +208,7 @@ def test_embeddings_are_the_vectors_that_the_channel_is_made_of() -> None:
     data = skewed()
     channel = replace(SMALL, query="user").fit(data)
     assert isinstance(channel, VectorRecaller)
-    table = SMALL.embed(data)
+    table = SMALL.embed(data, of="items")
     for position in (0, len(channel.rows) - 1):
         np.testing.assert_array_equal(table[data.items[int(channel.rows[position])]], channel.sources[position])
     users = SMALL.embed(data, of="users")
@@ -216,6 +216,29 @@ def test_embeddings_are_the_vectors_that_the_channel_is_made_of() -> None:
     assert list(users.vocabulary) == data.users.take(active)
     assert channel.users is not None
     np.testing.assert_array_equal(users.matrix, channel.users[active])
+
+
+def test_all_nodes_stand_in_one_table_with_their_kinds_and_labels() -> None:
+    data = library()
+    table, parts = SMALL.embed(data), {of: SMALL.embed(data, of=of) for of in ("users", "items", "entities")}  # type: ignore[arg-type]
+    assert len(table) == sum(map(len, parts.values()))
+    assert table.nodes.kind_names[:2] == ["user", "item"]
+    assert set(table.nodes.kind_names) <= {"user", *data.catalogue.adjacency.node_types}
+    for kind, of in (("user", "users"), ("item", "items")):
+        assert table.of_kind(kind).ids == parts[of].ids
+        np.testing.assert_array_equal(table.of_kind(kind).matrix, parts[of].matrix)
+    for (kind, external), label in zip(zip(table.kinds or [], table.ids, strict=True), table.labels or [], strict=True):
+        if kind != "user":
+            node = (
+                data.items.get(external) if kind == "item" else len(data.items) + data.catalogue.entities.row(external)
+            )
+            assert label == data.catalogue.labels[node].as_py()
+            assert (
+                data.catalogue.adjacency.node_types[
+                    int(np.searchsorted(data.catalogue.adjacency.type_offsets, node, "right")) - 1
+                ]
+                == kind
+            )
 
 
 def test_entities_have_vectors_of_their_own() -> None:
@@ -229,6 +252,6 @@ def test_entities_have_vectors_of_their_own() -> None:
 
 def test_embeddings_of_something_else_are_refused() -> None:
     with pytest.raises(
-        ConfigError, match="of is 'item'; it must be one of 'items', 'users', 'entities'; nearest: 'items'"
+        ConfigError, match="of is 'item'; it must be one of 'all', 'items', 'users', 'entities'; nearest: 'items'"
     ):
         SMALL.embed(library(), of="item")  # type: ignore[arg-type]
