@@ -220,7 +220,7 @@ def test_embeddings_are_the_vectors_that_the_channel_is_made_of() -> None:
 
 def test_all_nodes_stand_in_one_table_with_their_kinds_and_labels() -> None:
     data = library()
-    table, parts = SMALL.embed(data), {of: SMALL.embed(data, of=of) for of in ("users", "items", "entities")}  # type: ignore[arg-type]
+    table, parts = SMALL.embed(data), {of: SMALL.embed(data, of=of) for of in ("users", "items", "entities")}
     assert len(table) == sum(map(len, parts.values()))
     assert table.nodes.kind_names[:2] == ["user", "item"]
     assert set(table.nodes.kind_names) <= {"user", *data.catalogue.adjacency.node_types}
