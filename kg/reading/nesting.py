@@ -2,16 +2,18 @@
 
 Parsers recurse into triple terms and JSON objects until the process dies, and look up each XML namespace among all
 others. So each byte passes one of three automata first, compiled, a few instructions a byte: they know strings, IRIs
-and comments, in which a bracket is none, and keep their state from block to block. They do not judge syntax.
+and comments, in which a bracket is none, and keep their state from block to block. They do not judge syntax. Most bytes
+mean nothing where they stand; runs of them are passed over by one look at a table each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numba as nb
 import numpy as np
+import numpy.typing as npt
 
 from graphrec.data.limits import Limits, beyond_limit
 
@@ -30,12 +32,41 @@ TEXT_PARSER_BYTES = (1 << 24) - (1 << 16)
 _JSON_PARSER_BYTES = (1 << 23) - (1 << 16)
 
 
+def _quiet(meaning: Mapping[int, bytes]) -> npt.NDArray[np.uint16]:
+    """Return (256,) bits: bit ``mode`` of a byte is set where it is not among those that mean something in it."""
+    quiet = np.zeros(256, dtype=np.uint16)
+    for mode, letters in meaning.items():
+        quiet[[byte for byte in range(256) if byte not in b"\n" + letters]] |= 1 << mode
+    return quiet
+
+
+_SPACES = bytes(range(33))
+_TURTLE_QUIET = _quiet({0: _SPACES + b"<>\"'#\\[]{}(),;", 1: b">", 2: b"\r", 4: b"\"'\\", 5: b"\"'\\"})
+_JSON_QUIET = _quiet({1: b'"\\'})
+_XML_QUIET = _quiet({0: b"<", 2: _SPACES + b">\"'=", 3: b">", 4: b"\"'", 7: b">-", 8: b">]"})
+
+
+@nb.njit(nogil=True, cache=True)
+def _run_end(data, position, most, quiet, mode):  # type: ignore[no-untyped-def]
+    """Return the end of the run of bytes that mean nothing in ``mode``, ``most`` bytes on at the latest."""
+    bit, stop = 1 << mode, min(len(data), position + most)
+    while position < stop and quiet[data[position]] & bit:
+        position += 1
+    return position
+
+
 @nb.njit(nogil=True, cache=True)
 def _turtle(data, state, names, most_depth, most_bytes, most_names):  # type: ignore[no-untyped-def] # noqa: ARG001
     """Follow Turtle and TriG; return a fault and its position, or (0, 0)."""
     mode, depth, length, quote, count = state[_MODE], state[_DEPTH], state[_LENGTH], state[_A], state[_B]
     fault, position = 0, 0
     while position < len(data):
+        end = _run_end(data, position, most_bytes - length, _TURTLE_QUIET, mode)
+        if end > position:
+            length += end - position
+            position = end
+            count = 0 if mode == 5 else count
+            continue
         byte = data[position]
         if byte == 10:
             state[_LINE] += 1
@@ -130,6 +161,12 @@ def _json(data, state, names, most_depth, most_bytes, most_names):  # type: igno
     mode, depth, length, matched = state[_MODE], state[_DEPTH], state[_LENGTH], state[_A]
     fault, position = 0, 0
     while position < len(data):
+        if mode == 1 and (matched == -1 or matched == 9):
+            end = _run_end(data, position, most_bytes - length, _JSON_QUIET, mode)
+            if end > position:
+                length += end - position
+                position = end
+                continue
         byte = data[position]
         if byte == 10:
             state[_LINE] += 1
@@ -201,6 +238,14 @@ def _xml(data, state, names, most_depth, most_bytes, most_names):  # type: ignor
     mode, depth, length, matched, last = state[_MODE], state[_DEPTH], state[_LENGTH], state[_A], state[_B]
     fault, position = 0, 0
     while position < len(data):
+        if mode != 2 or matched == -1:
+            end = _run_end(data, position, most_bytes - length, _XML_QUIET, mode)
+            if end > position:
+                length += end - position
+                position = end
+                if mode == 2 or mode == 7 or mode == 8:
+                    last = data[position - 1] if mode == 2 else 1 if mode == 7 else 0
+                continue
         byte = data[position]
         if byte == 10:
             state[_LINE] += 1
