@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.checks import as_array, check_length, check_rows, check_weights, typed_late
+from graphrec.checks import MOST_WEIGHT, as_array, check_length, check_rows, check_weights, typed_late
 from graphrec.data.interaction_kernels import count_users, merge_pairs, scatter
 from graphrec.data.lists import ItemLists, indptr_of
 from graphrec.errors import DataError
@@ -130,6 +130,11 @@ def coalesce(interactions: Interactions) -> Interactions:
 
     Rows come in order of user, then of the (last) event. Time O(m), and a sort of those users whose events do not
     come in order of time; memory the result, with room for m, and 16 bytes an item and 8 a user.
+
+    Raises
+    ------
+    DataError
+        If the weights of a pair sum to more than 1e15 either way; they are summed in float64.
     """
     return _coalesced(interactions, 0, _events_by_user(interactions))
 
@@ -184,6 +189,7 @@ def _coalesced(interactions: Interactions, start: int, counts: npt.NDArray[np.in
         items, weights, moments,
     )  # fmt: skip
     n = merge_pairs(indptr, start, interactions.n_items, users, items, weights, moments)
+    _check_sums(users[:n], items[:n], weights[:n])
     return Interactions(
         users[:n],
         items[:n],
@@ -194,6 +200,17 @@ def _coalesced(interactions: Interactions, start: int, counts: npt.NDArray[np.in
     )
 
 
+def _check_sums(users: npt.NDArray[np.int32], items: npt.NDArray[np.int32], sums: npt.NDArray[np.float32]) -> None:
+    """Raise DataError where the weights of a pair sum to more than a weight may be."""
+    beyond = np.abs(sums) > MOST_WEIGHT
+    if beyond.any():
+        pair = int(np.argmax(beyond))
+        raise DataError(
+            f"the weights of user row {users[pair]} for item row {items[pair]} sum to {sums[pair]:g}; a sum is at most "
+            f"{MOST_WEIGHT:g} either way: give smaller weights"
+        )
+
+
 @typed_late
 def histories(interactions: Interactions) -> ItemLists:
     """Return each user's distinct items, oldest first, with summed weights as scores.
@@ -202,6 +219,11 @@ def histories(interactions: Interactions) -> ItemLists:
     -------
     ItemLists
         List ``u`` is the history of user ``u``; ``n = interactions.n_users``.
+
+    Raises
+    ------
+    DataError
+        As :func:`coalesce` does.
     """
     merged = coalesce(interactions)
     indptr = indptr_of(np.bincount(merged.users, minlength=merged.n_users))

@@ -7,6 +7,7 @@ the dead from the work of the living.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
@@ -19,6 +20,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 PREFIX, PART = "graphrec-", ".part"
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 # Where the file system has no locks, what is older than this belongs to a process that is dead.
 ABANDONED_AFTER_S = 86_400.0
 
@@ -31,11 +33,23 @@ def scratch_directory(purpose: str) -> Iterator[Path]:
     """Make a temporary directory named after its ``purpose``; remove it at the end, whatever happened.
 
     Directories that killed processes of the same user have left are removed first.
+
+    Raises
+    ------
+    OSError
+        If the temporary folder is full or cannot be written, also while the directory is in use: the message names
+        the folder and the remedy.
     """
     parent = Path(tempfile.gettempdir())
     sweep(parent, f"{PREFIX}*")
-    with owned(lambda: Path(tempfile.mkdtemp(prefix=f"{PREFIX}{purpose}-", dir=parent))) as directory:
-        yield directory
+    try:
+        with owned(lambda: Path(tempfile.mkdtemp(prefix=f"{PREFIX}{purpose}-", dir=parent))) as directory:
+            yield directory
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        remedy = f"{error.strerror}; free some space there, or let TMPDIR name another folder"
+        raise OSError(error.errno, remedy, str(parent)) from error
 
 
 @contextmanager

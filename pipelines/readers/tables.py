@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -101,7 +102,12 @@ def named_columns(table: Table, source: TableSource) -> dict[str, str]:
             present[name] = column_name
         elif name in source.columns or name in source.required:
             near, other = nearest_names(column_name, table.columns), _other_separator(table)
-            remedy = f"perhaps it needs separator = {other!r}" if other else f'map it with columns = {{ {name} = "…" }}'
+            # Double quotes: in TOML single ones hold no escapes, such as that of a tab.
+            remedy = (
+                f"perhaps it needs separator = {json.dumps(other)}"
+                if other
+                else f'map it with columns = {{ {name} = "…" }}'
+            )
             raise DataError(
                 f"{table.name} has no column {column_name!r}{near}; found: {_list(table.columns)}; {remedy}"
             )

@@ -110,3 +110,23 @@ def test_events_over_more_items_keep_all_that_they_say() -> None:
     assert wider.kind_names == ("view", "buy")
     with pytest.raises(DataError, match="legal rows are 0 to 0"):
         with_n_items(events, 1)
+
+
+@pytest.mark.parametrize("weights", [[1e15, 1e15], [6e14, 2.0, 6e14], [-1e15, 0.0, -1e15], [1e15] * 40])
+@pytest.mark.parametrize("place", [(0, 0), (2, 1)])
+def test_a_sum_that_is_no_legal_weight_names_its_pair(weights: list[float], place: tuple[int, int]) -> None:
+    user, item = place
+    n = len(weights)
+    whole = Interactions([*[user] * n, 1], [*[item] * n, 2], [*weights, 1.0], n_users=3, n_items=3)
+    sentence = rf"the weights of user row {user} for item row {item} sum to -?[\d.e+]+; a sum is at most 1e\+15"
+    for read in (coalesce, histories, lambda given: list(coalesced_parts(given))):
+        with pytest.raises(DataError, match=sentence):
+            read(whole)
+
+
+def test_weights_are_summed_in_more_digits_than_they_have() -> None:
+    """Large ones that cancel each other leave the small ones: float32 would have lost them on the way."""
+    weights = [1e15, 3.0, -1e15, 2.0**24, 1.0, 1.0]
+    merged = coalesce(Interactions([0] * 3 + [1] * 3, [0] * 6, weights, n_users=2, n_items=1))
+    assert merged.weights.tolist() == [3.0, 2.0**24 + 2]
+    assert len(coalesce(Interactions([0, 0], [0, 0], [9e14, 1e14], n_users=1, n_items=1))) == 1

@@ -223,7 +223,7 @@ class TestFaults:
 
     def test_another_separator(self, tmp_path: Path) -> None:
         path = write(tmp_path, "user_id;item_id\n1;2\n")
-        assert sentence(path).endswith("found: 'user_id;item_id'; perhaps it needs separator = ';'")
+        assert sentence(path).endswith("found: 'user_id;item_id'; perhaps it needs separator = \";\"")
         assert len(read_interactions(path, separator=";").interactions) == 1
 
     def test_a_mapped_column_that_is_not_there(self, tmp_path: Path) -> None:
