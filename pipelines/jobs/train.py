@@ -19,6 +19,7 @@ from graphrec.fusion.settings import Fusion
 from ..config.build import Config
 from ..config.load import load_config
 from ..evaluation.evaluate import EvaluationSettings, evaluate
+from ..evaluation.item_maps import item_maps
 from ..progress import Silent, Steps
 from ..readers.inputs import Inputs, load_inputs
 from ..readers.rules import with_rules
@@ -146,6 +147,7 @@ def measure(
         fusion_fit=chosen.fusion_fit,
         inputs=inputs.report,
         pool=inputs.pool,
+        maps=item_maps(fitted.channels, measured, seed=settings.seed),
     )
 
 

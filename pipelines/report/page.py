@@ -10,7 +10,7 @@ from graphrec.escapes import json_text
 from . import numbers
 from .advice import advice, amounts
 from .parts import FUSED, ChannelReport, FusedReport
-from .plots import colour, latency_scatter, marginal_bars, popularity_panels, recall_curves, training_curves
+from .plots import colour, item_map, latency_scatter, marginal_bars, popularity_panels, recall_curves, training_curves
 from .report import Report
 from .sentences import pool_lines, protocol, sentence
 from .training_table import TRAINING, training_rows
@@ -42,6 +42,7 @@ def page(report: Report) -> str:
         latency=drawing(latency_scatter(report)),
         training=drawing(training_curves(report)) if training else "",
         trainings=training,
+        maps=[(shown, drawing(item_map(shown, position))) for position, shown in enumerate(report.maps)],
         advice=advice(report),
         pools=[pool for pool in (report.pool, report.pool_published) if pool and pool.get("removals")],
         settings=_settings(report),

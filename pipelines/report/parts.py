@@ -119,6 +119,24 @@ class Counts(Part):
 
 
 @dataclass(frozen=True, slots=True)
+class ItemMap(Part):
+    """Items of a channel of vectors on a plane, a sample where there are many, coloured by an ``attribute``.
+
+    ``x``, ``y`` and ``group`` have an entry an item: its place on the two principal components of the vectors at length
+    1, and its position in ``groups``, the values of the attribute. ``explained`` is the share of the variance that the
+    plane shows.
+    """
+
+    channel: str
+    attribute: str
+    explained: float
+    groups: tuple[str, ...]
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    group: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Step(Part):
     """A channel that was kept, and the Recall@K of the merged list with all that were kept up to it."""
 

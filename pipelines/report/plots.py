@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from graphrec.errors import MissingExtraError
+from graphrec.index.embedding_map import OTHER, UNKNOWN
 
 from .curves import CHOOSING, Curve
-from .parts import FUSED, STRATA, ChannelReport, FusedReport
+from .parts import FUSED, STRATA, ChannelReport, FusedReport, ItemMap
 from .report import Report
 
 try:
@@ -196,6 +197,34 @@ def _draw_training(axes: Axes, fits: Mapping[str, Curve], ink: str) -> None:
         beside.grid(visible=False)
         handles, labels = handles + beside.get_legend_handles_labels()[0], [*labels, "held-out users"]
     axes.legend(handles, labels, loc="center left", bbox_to_anchor=(1.12, 0.5))
+
+
+def item_map(shown: ItemMap, position: int) -> str:
+    """Return the items of a channel on the plane of two principal components, a colour a value of the attribute.
+
+    ``position`` tells the maps of a page from each other: names of channels may not stand in ids of a drawing.
+    """
+
+    def draw(figure: Figure) -> None:
+        axes = figure.add_subplot()
+        for place, name in enumerate(shown.groups):
+            own = [item for item, group in enumerate(shown.group) if group == place]
+            grey = name in (OTHER, UNKNOWN)
+            axes.scatter(
+                [shown.x[item] for item in own],
+                [shown.y[item] for item in own],
+                s=9,
+                lw=0,
+                alpha=0.35 if grey else 0.8,
+                color="#8c8c8c" if grey else colour(place),
+                label=f"{name[:30]} ({len(own)})",
+            )
+        axes.set_xticks([])
+        axes.set_yticks([])
+        axes.set_aspect("equal", adjustable="datalim")
+        axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), title=shown.attribute[:30])
+
+    return svg(draw, f"map{position}", (7.6, 4.4))
 
 
 def _leads(value: float, digits: tuple[int, ...]) -> bool:

@@ -20,6 +20,7 @@ from .parts import (
     Comparison,
     Counts,
     FusedReport,
+    ItemMap,
     Machine,
 )
 
@@ -65,6 +66,8 @@ class Report(Part):
         Of the packages that computed them.
     machine : Machine
         Where the times were taken.
+    maps : tuple of ItemMap
+        The items of each channel of vectors on a plane.
     notices : tuple of str
         What to know before reading, a sentence each.
     """
@@ -84,6 +87,7 @@ class Report(Part):
     definitions: Mapping[str, str]
     versions: Mapping[str, str]
     machine: Machine
+    maps: tuple[ItemMap, ...] = ()
     notices: tuple[str, ...] = ()
     fusion_fit: Mapping[str, Any] | None = None
     inputs: Mapping[str, Any] = field(default_factory=dict)
@@ -176,6 +180,10 @@ class Report(Part):
         for k, matrix in self.overlap.items():
             if any(row.keys() != names for row in (matrix, *matrix.values())):
                 yield f"overlap@{k} has other channels"
+        for shown in self.maps:
+            places = {len(shown.x), len(shown.y), len(shown.group)}
+            if len(places) > 1 or not set(shown.group) <= set(range(len(shown.groups))):
+                yield f"the map of {shown.channel[:40]!r} has {len(shown.x)} places for {len(shown.group)} items"
         for name in self._named() - names:
             yield f"it names the channel {name[:40]!r}, which is not among its channels"
 
@@ -190,5 +198,6 @@ class Report(Part):
     def _named(self) -> set[str]:
         """Return the channels that comparisons and the choice for a budget name."""
         best = {comparison.channel for comparison in self.fused_vs_best.values()}
+        best |= {shown.channel for shown in self.maps}
         choice = self.selection
         return best if choice is None else best | {*choice.kept, *choice.dropped, *(s.channel for s in choice.steps)}
