@@ -1,10 +1,12 @@
-"""Second-order walks beside fastnode2vec on Book-Crossing's user-book graph.
+"""Walks beside fastnode2vec: on Book-Crossing's user-book graph, and on a graph full of triangles.
 
 ``python -m benchmarks.walks [--data DIR] [--json FILE]``
 
-Both walk the same graph from the same starts, in turns, in one process. Steps a second are given by the clock and, for
-one thread, by the processor time of that thread, which other programs on the machine disturb less; the ratio is of the
-latter. fastnode2vec is called as its own training calls it (``Graph.generate_random_walk``).
+Both walk the same graph from the same starts, in turns, in one process. Steps a second are given by the clock and by
+the processor time of all threads, which other programs on the machine disturb less; the ratio to fastnode2vec is of the
+latter, that of two threads to one by the clock, round by round. fastnode2vec is called as its own training calls it
+(``Graph.generate_random_walk``). Walks that it does not have (with restart, along a meta-path, by edge weights) and
+importance neighbourhoods stand alone.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import re
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +28,9 @@ import numpy.typing as npt
 from benchmarks.harness import write_json
 from graphrec.data.interactions import Interactions
 from graphrec.data.vocabulary import Vocabulary
-from graphrec.graph.adjacency import Adjacency
+from graphrec.graph.adjacency import Adjacency, adjacency_from_edges
 from graphrec.graph.catalogue import items_only, with_users
+from graphrec.graph.importance import importance_neighbours
 from graphrec.graph.walks import generate_walks
 
 LENGTH = 40
@@ -66,8 +70,22 @@ def fastnode2vec_graph(adjacency: Adjacency) -> Any:
     return graph
 
 
+def triangle_graph(n: int, seed: int) -> Adjacency:
+    """Return n nodes in groups of five, each group joined all with all; some nodes are in very many groups."""
+    rng = np.random.default_rng(seed)
+    groups = np.minimum(n * rng.random((n, 5)) ** 2.5, n - 1).astype(np.int32)
+    left, right = np.triu_indices(5, 1)
+    pairs = np.stack([groups[:, left].ravel(), groups[:, right].ravel()])
+    pairs = np.unique(np.sort(pairs[:, pairs[0] != pairs[1]], axis=0), axis=1)
+    sources, destinations = np.concatenate([pairs, pairs[::-1]], axis=1)
+    relations = np.zeros(len(sources), np.int16)
+    return adjacency_from_edges(
+        sources, destinations, relations, type_offsets=[0, n], node_types=["node"], relation_names=["joined"]
+    )
+
+
 def measure(
-    adjacency: Adjacency, starts: npt.NDArray[np.int32], *, p: float, q: float, rounds: int
+    graph: str, adjacency: Adjacency, starts: npt.NDArray[np.int32], *, p: float, q: float, rounds: int
 ) -> list[dict[str, Any]]:
     """Return the rows of one setting: ours on one thread and on two, and fastnode2vec."""
     peer_graph = fastnode2vec_graph(adjacency)
@@ -98,16 +116,74 @@ def measure(
         clock = statistics.median(run[0] for run in runs)
         processor = statistics.median(run[1] for run in runs)
         ratio = statistics.median(a[1] / b[1] for a, b in zip(runs, speeds["fastnode2vec, 1 thread"], strict=True))
+        one = speeds["graphrec, 1 thread"]
         rows.append(
             {
-                "name": f"{name}, p={p:g}, q={q:g}",
+                "name": f"{graph}: {name}, p={p:g}, q={q:g}",
+                "graph": graph,
                 "threads": threads,
                 "steps_per_s": round(clock),
                 "steps_per_cpu_s": round(processor),
                 "ratio_vs_fastnode2vec": round(ratio, 2),
             }
         )
+        if threads == 2:
+            rows[-1]["ratio_vs_1_thread"] = round(
+                statistics.median(a[0] / b[0] for a, b in zip(runs, one, strict=True)), 2
+            )
     return rows
+
+
+def measure_alone(graph: str, adjacency: Adjacency, starts: npt.NDArray[np.int32], rounds: int) -> list[dict[str, Any]]:
+    """Return the rows of the walks that the peer does not have, on one thread."""
+    weights = np.random.default_rng(1).random(adjacency.n_edges, np.float32) + np.float32(0.1)
+    weighted = _reweighted(adjacency, weights)
+    pattern = [adjacency.node_types[0], adjacency.node_types[-1], adjacency.node_types[0]]
+    kinds: dict[str, tuple[Adjacency, dict[str, Any]]] = {
+        "with restart, .15": (adjacency, {"restart": 0.15}),
+        f"along {' - '.join(pattern)}": (adjacency, {"metapath": pattern}),
+        "by edge weights": (weighted, {}),
+    }
+
+    def walks(kind: str) -> int:
+        of, settings = kinds[kind]
+        made = generate_walks(of, walks_per_node=1, length=LENGTH, seed=1, starts=starts, threads=1, **settings)
+        return int((made.lengths - 1).sum())
+
+    def importance() -> int:
+        rows = starts[: len(starts) // 8]
+        importance_neighbours(adjacency, rows, walks=100, length=10, seed=1, threads=1)
+        return len(rows) * 1000
+
+    work: dict[str, Callable[[], int]] = {kind: partial(walks, kind) for kind in kinds}
+    work["importance neighbours, 100 walks of 10 steps"] = importance
+    rows = []
+    for name, run in work.items():
+        run()  # compiles
+        speeds = [timed(run) for _ in range(rounds)]
+        clock, processor = (statistics.median(column) for column in zip(*speeds, strict=True))
+        rows.append(
+            {
+                "name": f"{graph}: graphrec, 1 thread, {name}",
+                "graph": graph,
+                "threads": 1,
+                "steps_per_s": round(clock),
+                "steps_per_cpu_s": round(processor),
+            }
+        )
+    return rows
+
+
+def _reweighted(adjacency: Adjacency, weights: npt.NDArray[np.float32]) -> Adjacency:
+    return Adjacency(
+        adjacency.indptr,
+        adjacency.indices,
+        adjacency.relations,
+        weights,
+        type_offsets=adjacency.type_offsets,
+        node_types=adjacency.node_types,
+        relation_names=adjacency.relation_names,
+    )
 
 
 def main() -> None:
@@ -119,25 +195,37 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.data is None:
         parser.error("name the folder of test data: --data DIR or GRAPHREC_DATA")
-    adjacency = read_graph(Path(arguments.data) / "rdf" / "bookcrossing.nt.xz")
-    starts = np.arange(adjacency.n_nodes, dtype=np.int32)
-    print(f"{adjacency.n_nodes:,} nodes, {adjacency.n_edges:,} directed edges, walks of {LENGTH} nodes")
-    results = []
-    for p, q in ((0.5, 2.0), (1.0, 1.0)):
-        results += measure(adjacency, starts, p=p, q=q, rounds=arguments.rounds)
+    graphs = {
+        "books": read_graph(Path(arguments.data) / "rdf" / "bookcrossing.nt.xz"),
+        "triangles": triangle_graph(200_000, seed=0),
+    }
+    results, load = [], os.getloadavg()[0]
+    for graph, adjacency in graphs.items():
+        starts = np.arange(adjacency.n_nodes, dtype=np.int32)
+        print(f"{graph}: {adjacency.n_nodes:,} nodes, {adjacency.n_edges:,} directed edges, walks of {LENGTH} nodes")
+        for p, q in ((0.5, 2.0), (2.0, 0.5), (1.0, 1.0)):
+            results += measure(graph, adjacency, starts, p=p, q=q, rounds=arguments.rounds)
+        if graph == "books":
+            results += measure_alone(graph, adjacency, starts, arguments.rounds)
     for row in results:
+        beside = f"  {row['ratio_vs_fastnode2vec']:6.2f} x fastnode2vec" if "ratio_vs_fastnode2vec" in row else ""
+        threads = f"  {row['ratio_vs_1_thread']:.2f} x 1 thread" if "ratio_vs_1_thread" in row else ""
         print(
-            f"{row['name']:<40} {row['steps_per_s'] / 1e6:7.2f} M steps/s  {row['steps_per_cpu_s'] / 1e6:7.2f} M "
-            f"per processor second  {row['ratio_vs_fastnode2vec']:6.2f} x fastnode2vec"
+            f"{row['name']:<66} {row['steps_per_s'] / 1e6:7.2f} M steps/s  {row['steps_per_cpu_s'] / 1e6:7.2f} M "
+            f"per processor second{beside}{threads}"
         )
     if arguments.json:
         settings = {
-            "graph": "Book-Crossing, users and books",
-            "n_nodes": adjacency.n_nodes,
-            "n_edges": adjacency.n_edges,
+            "graphs": {
+                "books": "Book-Crossing, users and books",
+                "triangles": "groups of five of 200,000 nodes, joined all with all, seed 0",
+            },
+            "n_nodes": {name: graph.n_nodes for name, graph in graphs.items()},
+            "n_edges": {name: graph.n_edges for name, graph in graphs.items()},
             "length": LENGTH,
             "rounds": arguments.rounds,
             "ratio": "median over rounds of steps per processor second, ours by fastnode2vec's",
+            "load_at_start": round(load, 1),
         }
         write_json(arguments.json, "walks", settings, results, packages=["fastnode2vec"])
 
