@@ -86,7 +86,7 @@ class Settings:
 
     def __init_subclass__(cls) -> None:
         """Have what a recipe learns refuse anything but data and a context, in one sentence."""
-        for name in ("fit", "embed", "choose"):
+        for name in ("fit", "learn", "embed", "choose"):
             learns = cls.__dict__.get(name)
             # A class with slots is made twice, the second time of what the first became.
             if learns is not None and not hasattr(learns, "__wrapped__"):

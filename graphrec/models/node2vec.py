@@ -19,12 +19,23 @@ from graphrec.contracts.recall_data import RecallData
 from graphrec.contracts.recipe import About
 from graphrec.contracts.settings import choice, count, flag, number, texts, weights
 from graphrec.data.scratch import scratch_directory
+from graphrec.data.vocabulary import Vocabulary
+from graphrec.errors import ConfigError, DataError
 from graphrec.graph.adjacency import Adjacency
 from graphrec.graph.walks import stream_walks, write_corpus
 from graphrec.index import IndexKind
 from graphrec.index.embeddings import EmbeddingTable
 from graphrec.models.gensim_skip_gram import LONGEST_SENTENCE, train_gensim
-from graphrec.models.skip_gram import Progress, SkipGram, Vectors, block_walks, node_counts, train_skip_gram
+from graphrec.models.node_vectors import Kind, NodeVectors, grown, touched
+from graphrec.models.skip_gram import (
+    Progress,
+    SkipGram,
+    Vectors,
+    block_walks,
+    first_vectors,
+    node_counts,
+    train_skip_gram,
+)
 from graphrec.recallers.embeddings import Nodes, node_embeddings
 from graphrec.recallers.query_encoder import HistoryEncoder, UserEncoder
 from graphrec.recallers.vector import VectorRecaller
@@ -108,6 +119,8 @@ class Node2Vec(VectorSettings):
     ----------
     .. [1] A. Grover, J. Leskovec, "node2vec: Scalable feature learning for networks", KDD 2016.
     .. [2] O. Barkan, N. Koenigstein, "Item2vec: neural item embedding for collaborative filtering", MLSP 2016.
+    .. [3] Y. Dong, N. Chawla, A. Swami, "metapath2vec: scalable representation learning for heterogeneous networks",
+       KDD 2017.
     """
 
     about: ClassVar[About] = About(
@@ -154,13 +167,71 @@ class Node2Vec(VectorSettings):
         MissingExtraError
             If gensim is to train and is not installed.
         """
-        graph, vectors = self._learn(data, context)
-        n_users = len(data.users)
-        # A node that stands alone is "walked", but learns nothing.
-        joined = graph.degrees[n_users : n_users + len(data.items)] > 0
-        rows = np.flatnonzero(joined & data.pool).astype(np.int32)
-        asking, answering = self._sides(vectors)
-        sources = asking[n_users + rows]
+        return self.channel(self.learn(data, context), data, context)
+
+    def learn(self, data: RecallData, context: FitContext = ALONE) -> NodeVectors:
+        """Return both vectors of every user, item and entity: :meth:`fit` without a channel. Raises as it does."""
+        return self._learn(data, context)[1]
+
+    def extend(
+        self, old: NodeVectors, data: RecallData, context: FitContext = ALONE, *, keep: bool = False
+    ) -> NodeVectors:
+        """Return vectors for data that have grown, going on from those of before.
+
+        Walks start at new nodes, at their neighbours and at nodes with another number of edges, as many from each as in
+        a training; the rate falls again from ``lr``. New nodes begin at the mean of their old neighbours. Nodes that
+        are no longer in the data are left out. Time goes by the nodes walked from, and by the graph once.
+
+        Parameters
+        ----------
+        old : NodeVectors
+            What :meth:`learn` or :meth:`extend` returned, or :meth:`NodeVectors.load` read.
+        data : RecallData
+            All there is now, old and new.
+        keep : bool, default False
+            Old vectors stay as they are, to the byte; new ones fit themselves to them.
+
+        Raises
+        ------
+        ConfigError
+            If the old vectors have another width than ``dim``, gensim is to train, or as :meth:`fit`.
+        DataError
+            As :meth:`fit`.
+        """
+        if old.dim != self.dim:
+            raise ConfigError(f"the old vectors have dim {old.dim}, the recipe {self.dim}; give it dim={old.dim}")
+        if self.trainer != "numba":
+            raise ConfigError(f"trainer is {self.trainer!r}, which starts anew; extend takes trainer='numba'")
+        graph, ids = joined_graph(data, context, weighted=self.weighted), _ids(data)
+        places = old.places_in(ids)
+        start = grown(old, graph, places, first_vectors(graph.n_nodes, self.dim, context.seed))
+        starts = touched(old, graph, places)
+        if len(starts):
+            known = np.flatnonzero(places >= 0)
+            fixed = np.zeros(graph.n_nodes, np.bool_)
+            fixed[known] = keep & (old.degrees[places[known]] > 0)
+            # What a walk comes by is about in proportion to its edges.
+            self._by_numba(graph, context, starts=starts, counts=graph.degrees, start=start, fixed=fixed)
+        return NodeVectors(ids, start, graph.degrees)
+
+    def channel(
+        self, learnt: NodeVectors, data: RecallData, context: FitContext = ALONE
+    ) -> VectorRecaller | VoteRecaller:
+        """Return the channel that serves what was learnt of ``data``.
+
+        Raises
+        ------
+        DataError
+            If it was learnt of other users, items or entities.
+        """
+        if any(learnt.ids[of] != ids for of, ids in _ids(data).items()):
+            raise DataError("the vectors were learnt of other users, items or entities than the data's; extend them")
+        # A node that stands alone learns nothing.
+        joined = learnt.degrees > 0
+        items, users = learnt.rows("items"), learnt.rows("users")
+        rows = np.flatnonzero(joined[items] & data.pool).astype(np.int32)
+        asking, answering = self._sides(learnt.vectors)
+        sources = asking[items][rows]
         if self.query == "items":
             near = self.build_index(sources, "cosine", context.seed, threads=self._threads(context))
             return VoteRecaller(
@@ -168,10 +239,10 @@ class Node2Vec(VectorSettings):
                 vote_table(near, sources, self.neighbours, self.power),
             )  # fmt: skip
         history = HistoryEncoder(rows, sources, len(data.items), self.profile())
-        users = np.where(graph.degrees[:n_users, None] > 0, asking[:n_users], np.float32(0))
-        targets = answering[n_users + rows]
+        own = np.where(joined[users, None], asking[users], np.float32(0))
+        targets = answering[items][rows]
         return VectorRecaller(
-            history if self.query == "history" else UserEncoder(users, history, self.query),
+            history if self.query == "history" else UserEncoder(own, history, self.query),
             targets,
             self.build_index(targets, "ip", context.seed, queries=sources, threads=self._threads(context)),
         )
@@ -200,36 +271,50 @@ class Node2Vec(VectorSettings):
             As :meth:`fit`.
         """
         check_choice("of", of, get_args(Nodes))  # before an hour of training
-        graph, vectors = self._learn(data, context)
-        return node_embeddings(data, graph, vectors.inputs, of)
+        graph, learnt = self._learn(data, context)
+        return node_embeddings(data, graph, learnt.vectors.inputs, of)
 
     def _threads(self, context: FitContext) -> int:
         """Return the threads of steps whose result depends on their number: skip-gram, and an HNSW graph."""
         return min(self.workers, context.workers or self.workers)
 
-    def _learn(self, data: RecallData, context: FitContext) -> tuple[Adjacency, Vectors]:
-        """Return the graph of users, items and entities, and the vectors of its nodes."""
+    def _learn(self, data: RecallData, context: FitContext) -> tuple[Adjacency, NodeVectors]:
+        """Return the graph of users, items and entities, and what is learnt of its nodes."""
         graph = joined_graph(data, context, weighted=self.weighted)
-        settings = SkipGram(
+        train = self._by_gensim if self.trainer == "gensim" else self._by_numba
+        return graph, NodeVectors(_ids(data), train(graph, context), graph.degrees)
+
+    def _skip_gram(self) -> SkipGram:
+        return SkipGram(
             dim=self.dim, window=self.window, negative=self.negative, ns_exponent=self.ns_exponent, lr=self.lr
         )
-        train = self._by_gensim if self.trainer == "gensim" else self._by_numba
-        return graph, train(graph, settings, context)
 
-    def _by_numba(self, graph: Adjacency, settings: SkipGram, context: FitContext) -> Vectors:
-        """Return the vectors that our own skip-gram learns of walks drawn anew in each epoch."""
+    def _by_numba(
+        self,
+        graph: Adjacency,
+        context: FitContext,
+        *,
+        starts: npt.NDArray[np.int64] | None = None,
+        counts: npt.NDArray[np.int64] | None = None,
+        **options: Any,
+    ) -> Vectors:
+        """Return the vectors that our own skip-gram learns of walks drawn anew in each epoch.
+
+        ``options`` are those of :func:`graphrec.models.skip_gram.train_skip_gram`.
+        """
+        walking = self._walking(graph) if starts is None else {**self._walking(graph), "starts": starts}
         walks = stream_walks(
             graph, walks_per_node=self.walks_per_node * self.epochs, seed=context.seed, threads=1,
-            block_walks=block_walks(self.length), **self._walking(graph),
+            block_walks=block_walks(self.length), **walking,
         )  # fmt: skip
         # The first walk from every start, in an order drawn at random, and then the second: no stretch of the training
         # sees one type of nodes alone.
-        starts = np.random.default_rng(context.seed).permutation(walks.starts)
-        walks = replace(walks, starts=starts)
-        counts = node_counts(walks, graph.n_nodes, self.walks_per_node * len(starts))
+        walks = replace(walks, starts=np.random.default_rng(context.seed).permutation(walks.starts))
+        if counts is None:
+            counts = node_counts(walks, graph.n_nodes, self.walks_per_node * len(walks.starts))
         return train_skip_gram(
-            walks, counts, settings, seed=context.seed, threads=self._threads(context),
-            progress=_in_steps(context, walks.n_walks),
+            walks, counts, self._skip_gram(), seed=context.seed, threads=self._threads(context),
+            progress=_in_steps(context, walks.n_walks), **options,
         )  # fmt: skip
 
     def _walking(self, graph: Adjacency) -> dict[str, Any]:
@@ -240,7 +325,7 @@ class Node2Vec(VectorSettings):
         return {"length": self.length, "p": self.p, "q": self.q, "relation_weights": self.relation_weights,
                 "starts": starts}  # fmt: skip
 
-    def _by_gensim(self, graph: Adjacency, settings: SkipGram, context: FitContext) -> Vectors:
+    def _by_gensim(self, graph: Adjacency, context: FitContext) -> Vectors:
         """Return the vectors that gensim learns of the same walks in each epoch."""
         with scratch_directory("walks") as folder:
             path = folder / "walks.txt"
@@ -248,9 +333,14 @@ class Node2Vec(VectorSettings):
                 graph, path, walks_per_node=self.walks_per_node, seed=context.seed, **self._walking(graph)
             )  # fmt: skip
             return train_gensim(
-                path, corpus, settings, epochs=self.epochs, seed=context.seed, threads=self._threads(context),
+                path, corpus, self._skip_gram(), epochs=self.epochs, seed=context.seed, threads=self._threads(context),
                 progress=_in_steps(context, corpus.n_walks * self.epochs),
             )  # fmt: skip
+
+
+def _ids(data: RecallData) -> dict[Kind, Vocabulary]:
+    """Return the ids of the nodes, by kind."""
+    return {"users": data.users, "items": data.items, "entities": data.catalogue.entities}
 
 
 def _in_steps(context: FitContext, n_walks: int) -> Progress:
