@@ -89,6 +89,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "graphrec.models.event_log": ("TensorBoardLog",),
     "graphrec.models.hetero": ("adjacency_from_hetero", "to_hetero"),
     "graphrec.models.loaders": ("LinkNeighborLoader", "NeighborLoader"),
+    "graphrec.models.node_vectors": ("NodeVectors",),
     # Indexes, fusions, metrics, bundles.
     "graphrec.index": (
         "ExactIndex",

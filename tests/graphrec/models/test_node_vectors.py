@@ -32,7 +32,7 @@ def test_tables_are_by_id_and_leave_out_what_learnt_nothing() -> None:
     assert list(table.vocabulary) == data.items.take(np.flatnonzero(events))
     last = int(np.flatnonzero(events)[-1])
     np.testing.assert_array_equal(table[data.items[last]], learnt.vectors.outputs[len(data.users) + last])
-    np.testing.assert_array_equal(SMALL.embed(data, CONTEXT).matrix, learnt.table("items", "in").matrix)
+    np.testing.assert_array_equal(SMALL.embed(data, CONTEXT, of="items").matrix, learnt.table("items", "in").matrix)
     with pytest.raises(ConfigError, match="side is 'center'"):
         learnt.table("items", "center")  # type: ignore[arg-type]
 
