@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch_geometric.data import HeteroData  # type: ignore[import-untyped]
 
-from graphrec.checks import check_length, typed
+from graphrec.checks import check_count, check_length, typed
+from graphrec.data.features import Features
 from graphrec.data.interactions import Interactions, coalesce
+from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import DataError
 from graphrec.graph.adjacency import Adjacency, adjacency_from_edges
 from graphrec.graph.catalogue import INTERACTS, ITEM, REVERSE_INTERACTS, USER, CatalogueGraph
+from graphrec.models.hetero_features import add_features
 
 
 @typed
@@ -23,47 +27,94 @@ def to_hetero(
     *,
     weighted: bool = False,
     attributes: Mapping[str, npt.NDArray[np.floating]] | None = None,
+    users: Vocabulary | None = None,
+    item_features: Features | None = None,
+    user_features: Features | None = None,
+    text_dim: int = 64,
+    masks: Mapping[str, Interactions] | None = None,
 ) -> HeteroData:
     """Return users, items and entities as one HeteroData.
 
     Parameters
     ----------
     interactions : Interactions, optional
-        (Training) events; without them there is no node type ``user``.
+        Events; without them there is no node type ``user``.
     weighted : bool, default False
         Keep the summed weights of the events as ``edge_weight`` of the two interaction edge types (pairs whose
         weight is not > 0 are left out), as :func:`graphrec.graph.catalogue.with_users` does.
     attributes : mapping of str to ndarray, optional
         (n_items,) numbers, each kept as ``data["item"].NAME`` float32, such as those of
         ``graphrec.kg.attributes.numeric_attributes``.
+    users : Vocabulary, optional
+        The ids of the users.
+    item_features, user_features : Features, optional
+        Columns become attributes of their names: numbers float32 (n,), NaN where not known; labels int64 (n,), 0 where
+        not known, ``NAME_names[code - 1]`` otherwise; texts float32 (n, text_dim) of :func:`text_vectors`; vectors
+        float32 (n, dim). Numbers, texts and vectors stand side by side in ``x`` float32 (n, d) as well: standardised,
+        or at length 1, and 0 where not known. Tags become nodes of a type of that name, with weighted edges both ways.
+    text_dim : int, default 64
+        Width of the vectors of texts.
+    masks : mapping of str to Interactions, optional
+        Parts of ``interactions``, such as ``{"train": split.train, "test": split.test}``: each becomes ``NAME_mask``
+        bool (m,) of the two interaction edge types. A model passes messages along training edges alone:
+        ``data.edge_subgraph({kind: data[kind].train_mask, ...})``.
 
     Returns
     -------
     HeteroData
-        Every node type has ``num_nodes``; every edge type (source type, relation, destination type) an
-        ``edge_index`` int64 (2, m), sorted by source. Each relation has its reverse. Row ``i`` of a type is node
-        ``type_offsets[type] + i`` of the catalogue.
+        Every node type has ``num_nodes`` and ``ids`` (a Vocabulary; users only where given, so that
+        ``data["item"].ids.take(batch["item"].n_id)`` names the nodes of a mini-batch); every edge type (source type,
+        relation, destination type) an ``edge_index`` int64 (2, m), sorted by source. Each relation has its reverse. Row
+        ``i`` of a type is node ``type_offsets[type] + i`` of the catalogue. Interactions with times have ``time`` int64
+        (m,), the last of each pair.
 
     Raises
     ------
+    ConfigError
+        If ``text_dim < 1``.
     DataError
-        If the interactions or attributes are of another number of items.
+        If the interactions, attributes, features or users are of another number, a mask holds other pairs than the
+        interactions, or a feature has a name that stands for something else.
     """
+    check_count("text_dim", text_dim, 1)
+    if interactions is None and (users is not None or user_features is not None or masks):
+        raise DataError("users, user_features and masks belong to interactions, and there are none")
     data = HeteroData()
     if interactions is not None:
         if interactions.n_items != catalogue.n_items:
             raise DataError(f"the interactions have {interactions.n_items} items, the catalogue {catalogue.n_items}")
         data[USER].num_nodes = interactions.n_users
-    adjacency = catalogue.adjacency
-    for node_type, size in zip(adjacency.node_types, np.diff(adjacency.type_offsets).tolist(), strict=True):
-        data[node_type].num_nodes = size
+        if users is not None:
+            _check_users(users, interactions)
+            data[USER].ids = users
+    _add_nodes(data, catalogue)
     for name, values in (attributes or {}).items():
         check_length(values, catalogue.n_items, name=f"attribute {name!r}")
         data[ITEM][name] = torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
-    _add_edges(data, adjacency)
+    _add_edges(data, catalogue.adjacency)
     if interactions is not None:
-        _add_interactions(data, interactions, weighted=weighted)
+        _add_interactions(data, interactions, masks or {}, weighted=weighted)
+    for kind, features in ((ITEM, item_features), (USER, user_features)):
+        if features is not None:
+            add_features(data, kind, features, text_dim=text_dim)
     return data
+
+
+def _check_users(users: Vocabulary, interactions: Interactions) -> None:
+    if len(users) != interactions.n_users:
+        raise DataError(f"there are ids of {len(users)} users; the interactions have {interactions.n_users}")
+
+
+def _add_nodes(data: HeteroData, catalogue: CatalogueGraph) -> None:
+    """Add the node types of the catalogue, with their ids."""
+    offsets = catalogue.adjacency.type_offsets
+    for number, node_type in enumerate(catalogue.adjacency.node_types):
+        start, stop = int(offsets[number]), int(offsets[number + 1])
+        data[node_type].num_nodes = stop - start
+        entities = range(start - catalogue.n_items, stop - catalogue.n_items)
+        data[node_type].ids = (
+            catalogue.items if number == 0 else Vocabulary(catalogue.entities.ids.take(list(entities)))
+        )
 
 
 def _add_edges(data: HeteroData, adjacency: Adjacency) -> None:
@@ -94,20 +145,41 @@ def _add_edges(data: HeteroData, adjacency: Adjacency) -> None:
             store.edge_weight = torch.from_numpy(adjacency.weights[edges])
 
 
-def _add_interactions(data: HeteroData, interactions: Interactions, *, weighted: bool) -> None:
+def _add_interactions(
+    data: HeteroData, interactions: Interactions, masks: Mapping[str, Interactions], *, weighted: bool
+) -> None:
     merged = coalesce(interactions)
-    users, items, weights = merged.users, merged.items, merged.weights
+    columns: dict[str, npt.NDArray[Any]] = {f"{name}_mask": _mask(name, part, merged) for name, part in masks.items()}
+    if merged.times is not None:
+        columns["time"] = merged.times
     if weighted:
-        positive = weights > 0
-        users, items, weights = users[positive], items[positive], weights[positive]
+        columns["edge_weight"] = merged.weights
+    kept = np.flatnonzero(merged.weights > 0) if weighted else np.arange(len(merged))
     for key, first, second in (
-        ((USER, INTERACTS, ITEM), users, items),
-        ((ITEM, REVERSE_INTERACTS, USER), items, users),
+        ((USER, INTERACTS, ITEM), merged.users, merged.items),
+        ((ITEM, REVERSE_INTERACTS, USER), merged.items, merged.users),
     ):
-        order = np.lexsort((second, first))
+        order = kept[np.lexsort((second[kept], first[kept]))]
         data[key].edge_index = torch.from_numpy(np.stack([first[order], second[order]]).astype(np.int64))
-        if weighted:
-            data[key].edge_weight = torch.from_numpy(weights[order])
+        for name, column in columns.items():
+            data[key][name] = torch.from_numpy(column[order])
+
+
+def _mask(name: str, part: Interactions, whole: Interactions) -> npt.NDArray[np.bool_]:
+    """Return (m,) bool: the pairs of ``whole`` that have an event in ``part``."""
+    if not isinstance(part, Interactions):
+        raise DataError(f"the mask {name!r} is a {type(part).__name__}; it must be Interactions")
+    if (part.n_users, part.n_items) != (whole.n_users, whole.n_items):
+        raise DataError(
+            f"the mask {name!r} is of {part.n_users} users and {part.n_items} items; the interactions have "
+            f"{whole.n_users} and {whole.n_items}"
+        )
+    pairs, chosen = (events.users.astype(np.int64) * whole.n_items + events.items for events in (whole, part))
+    missing = np.setdiff1d(chosen, pairs)
+    if missing.size:
+        raise DataError(f"the mask {name!r} holds {missing.size} pairs that are not among the interactions; give all")
+    inside: npt.NDArray[np.bool_] = np.isin(pairs, chosen)
+    return inside
 
 
 @typed

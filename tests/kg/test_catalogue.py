@@ -2,11 +2,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import networkx as nx  # type: ignore[import-untyped]
 import numpy as np
 import pytest
 
 from graphrec.data.vocabulary import Vocabulary
-from graphrec.errors import ConfigError, DataError
+from graphrec.errors import ConfigError, DataError, UnknownIdError
 from graphrec.graph.catalogue import CatalogueGraph
 from graphrec.kg.attributes import numeric_attributes
 from graphrec.kg.catalogue import catalogue_graph, item_tags
@@ -195,3 +196,17 @@ def test_networkx_neighbourhood(kg: KnowledgeGraph, linking: Linking, items: Voc
         to_networkx(graph, 99)
     with pytest.raises(ConfigError, match="max_nodes"):
         to_networkx(graph, 0, max_nodes=0)
+
+
+def test_networkx_by_id_and_whole(kg: KnowledgeGraph, linking: Linking, items: Vocabulary) -> None:
+    graph = catalogue_graph(kg, linking, items, exclude=["likes"])
+    for row, node in ((2, "dune"), (6, "http://e/herbert")):
+        assert nx.utils.graphs_equal(to_networkx(graph, node), to_networkx(graph, row))
+    whole = to_networkx(graph)
+    assert sorted(name for _, name in whole.nodes(data="id")) == sorted([*graph.items, *graph.entities])
+    forward = [not name.startswith("rev_") for name in graph.adjacency.relation_names]
+    assert whole.number_of_edges() == np.array(forward)[graph.adjacency.relations].sum() > 5
+    named = nx.relabel_nodes(whole, nx.get_node_attributes(whole, "id"))
+    assert named.has_edge("dune", "http://e/herbert", key="author")
+    with pytest.raises(UnknownIdError, match=r"item 'dun' is not among .* nearest: 'dune'"):
+        to_networkx(graph, "dun")
