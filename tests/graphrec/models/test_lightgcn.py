@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from graphrec.contracts.progress import FitContext
+from graphrec.contracts.progress import FitContext, TrainingPoint
 from graphrec.contracts.queries import Queries, known_queries
 from graphrec.contracts.recall_data import RecallData
 from graphrec.data.interactions import histories
@@ -170,10 +170,17 @@ def test_a_fit_that_was_stopped_goes_on_with_the_same_result(
 
     with pytest.raises(KeyboardInterrupt):
         recipe.fit(data, FitContext(seed=3, checkpoints=checkpoints, progress=until))
-    again = recipe.fit(
-        data, FitContext(seed=3, checkpoints=checkpoints, progress=lambda done, _total, /, **_values: seen.append(done))
+    points, all_points = list[TrainingPoint](), list[TrainingPoint]()
+    goes_on = FitContext(
+        seed=3,
+        checkpoints=checkpoints,
+        progress=lambda done, _total, /, **_values: seen.append(done),
+        record=points.append,
     )
-    whole = recipe.fit(data, FitContext(seed=3))
+    again = recipe.fit(data, goes_on)
+    whole = recipe.fit(data, FitContext(seed=3, record=all_points.append))
+    assert [point.step for point in points] == list(range(1, 9))
+    assert points == all_points
     # The step that was stopped in is made again: nothing of it had been kept.
     assert seen == list(range(max(stop, 1), 9))
     np.testing.assert_array_equal(again.sources, whole.sources)
