@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -250,16 +251,26 @@ class EvaluateSection(Section):
 
 
 class TrainSection(Section):
-    """What trainings leave besides their channels.
+    """Where channels are trained, and what trainings leave besides them.
 
     Parameters
     ----------
+    device : "cpu", "cuda" or "cuda:N"
+        Where recipes that learn with torch compute; others do not read it. Kept fits are not made anew for another.
     tensorboard : path
         Folder of event logs for TensorBoard, one below it for each fit that trains by epochs or steps; without it none
         are written. Needs ``pip install 'graphrec[tensorboard]'``.
     """
 
+    device: str = "cpu"
     tensorboard: Path | None = None
+
+    @pydantic.field_validator("device")
+    @classmethod
+    def _known(cls, device: str) -> str:
+        if not re.fullmatch(r"cpu|cuda(:[0-9]{1,3})?", device, re.ASCII):
+            raise ValueError(f"{device!r} is no device; legal are 'cpu', 'cuda' and 'cuda:N', N the number of a GPU")
+        return device
 
 
 class PublishSection(Section):

@@ -125,7 +125,8 @@ def train_embeddings(
     name = _chosen(channel, learns, made.recipes, "learns vectors")
     data = with_pool(made, load_inputs(made, rejects=None, steps=steps).data, events="all").data
     with steps.step(f"embed {name}") as advance:
-        context = FitContext(seed=made.settings.seed, progress=shown_progress(advance))
+        settings = made.settings
+        context = FitContext(seed=settings.seed, device=settings.train.device, progress=shown_progress(advance))
         return name, _embedded(learns[name], data, context)
 
 

@@ -68,7 +68,13 @@ def fit_channels(
         Where a recipe cannot learn from the data.
     """
     objective = None if validation is None else MeanMetric("recall", max(config.settings.evaluate.k))
-    context = FitContext(seed=config.settings.seed, validation=validation, objective=objective, shared=SharedResults())
+    context = FitContext(
+        seed=config.settings.seed,
+        device=config.settings.train.device,
+        validation=validation,
+        objective=objective,
+        shared=SharedResults(),
+    )
     fingerprint = "" if cache is None else data_fingerprint([data, validation, objective])
     fits: dict[str, Fit] = {}
     for name, recipe in config.recipes.items():

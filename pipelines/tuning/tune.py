@@ -49,13 +49,14 @@ class Tuned:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Plan:
-    """How trials are made: the metric that measures them, their seeds, and how many there may be."""
+    """How trials are made: the metric that measures them, seeds, how many there may be, where torch computes."""
 
     metric: Metric
     k: int
     fit_seed: int
     draw_seed: int
     trials: int
+    device: str
 
 
 def tune(
@@ -167,7 +168,8 @@ def _plan(config: Config, section: TuneSection) -> _Plan:
     metric, _, k = section.metric.partition("@")
     seed = config.settings.seed
     chosen: Metric = metric  # type: ignore[assignment]  # checked with the configuration
-    return _Plan(chosen, int(k), seed, seed if section.seed is None else section.seed, section.trials)
+    draw_seed = seed if section.seed is None else section.seed
+    return _Plan(chosen, int(k), seed, draw_seed, section.trials, config.settings.train.device)
 
 
 def _open(
@@ -299,7 +301,7 @@ def _try(
     started = time.perf_counter()
     try:
         objective = MeanMetric(plan.metric, plan.k)
-        context = FitContext(seed=plan.fit_seed, validation=part.panel, objective=objective)
+        context = FitContext(seed=plan.fit_seed, device=plan.device, validation=part.panel, objective=objective)
         channel = fit_or_choose(with_settings(search.recipe, settings), part.data, context).channel
         fitted = time.perf_counter()
         values = measured(channel, part.panel, plan.metric, plan.k)

@@ -92,6 +92,7 @@ def test_channels_become_recipes_and_paths_start_at_the_file(tmp_path: Path) -> 
             r"tune\.metric: 'recal@50' is no metric; nearest: 'recall'; legal are recall@K",
         ),
         (LEGAL + "[tune]\nmetric = 'ndcg@0'", r"tune\.metric: 'ndcg@0' is no metric.*hit_rate@K"),
+        (LEGAL + "[train]\ndevice = 'gpu'", r"train\.device: 'gpu' is no device; legal are 'cpu', 'cuda' and 'cuda:N'"),
         (LEGAL + "[tune]\ntrials = 0", r"tune\.trials is 0: input should be greater than or equal to 1"),
         (LEGAL + "[tune.validation]\nkind = 'given'", r"tune\.validation: there is no given validation file; legal"),
         (LEGAL + "[tune.channels.item-fc]", r"config\.toml: tune\.channels\.item-fc .*nearest: 'item-cf'"),

@@ -148,6 +148,22 @@ def test_the_curves_of_both_trainings_are_reported_also_where_fits_come_from_the
     assert curves["measured"].loss[-1] < curves["measured"].loss[0]
 
 
+def test_the_device_of_the_configuration_is_that_of_every_fit(
+    tmp_path: Path, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    devices: list[str] = []
+    graph = LightGCN._graph
+
+    def noted(self: LightGCN, data: RecallData, context: FitContext) -> Any:
+        devices.append(context.device)
+        return graph(self, data, context)
+
+    monkeypatch.setattr(LightGCN, "_graph", noted)
+    settings = config.settings.model_copy(update={"train": TrainSection(device="cuda:1")})
+    evaluate(dataclasses.replace(config, settings=settings), tmp_path / "out")
+    assert devices == ["cuda:1", "cuda:1"]
+
+
 def test_tensorboard_gets_a_folder_a_training(tmp_path: Path, config: Config) -> None:
     pytest.importorskip("tensorboard")
     settings = config.settings.model_copy(update={"train": TrainSection(tensorboard=Path("logs"))})
