@@ -29,6 +29,7 @@ from graphrec.errors import ConfigError
 from graphrec.graph.adjacency import Adjacency
 from graphrec.graph.counter_random import GAMMA, LOW, S32, below, key_of, mix, stream
 from graphrec.graph.transitions import FloatArray, IntArray, RowArray, transitions_of
+from graphrec.memory import check_memory
 from graphrec.sparse.topk import join, select_top
 from graphrec.threads import map_chunks
 
@@ -85,7 +86,8 @@ def importance_neighbours(
     Raises
     ------
     ConfigError
-        On counts below 1, a restart or targets out of range, or an illegal weight of a relation.
+        On counts below 1, a restart or targets out of range, an illegal weight of a relation, or a result that memory
+        may not hold.
     DataError
         On nodes out of range or a relation that the graph does not have.
 
@@ -107,7 +109,10 @@ def importance_neighbours(
     rows = as_array(np.arange(start, stop, dtype=np.int32) if nodes is None else nodes, np.int32, name="nodes")
     check_rows(rows, adjacency.n_nodes, name="nodes")
     steps = transitions_of(adjacency, relation_weights)
-    bound, key = min(top, stop - start), key_of(seed)
+    bound, key = min(top, stop - start, walks * length), key_of(seed)
+    check_memory(
+        8 * bound * len(rows), f"up to {bound:,} neighbours of {len(rows):,} nodes", "lower top, or pass fewer nodes"
+    )
     back = np.uint64(restart * 2.0**32)
 
     def work(first: int, last: int) -> tuple[IntArray, RowArray, FloatArray]:

@@ -33,6 +33,7 @@ from graphrec.graph.adjacency import Adjacency
 from graphrec.graph.counter_random import GAMMA, LOW, S32, below, key_of, mix, stream
 from graphrec.graph.importance import check_restart, check_targets
 from graphrec.graph.transitions import FloatArray, IntArray, RowArray, transitions_of
+from graphrec.memory import check_memory
 from graphrec.sparse.topk import join, select_top
 from graphrec.threads import map_chunks
 
@@ -109,7 +110,7 @@ def pixie(
     Raises
     ------
     ConfigError
-        On a setting out of range.
+        On a setting out of range, or a result that memory may not hold.
     DataError
         On nodes out of range or a relation that the graph does not have.
 
@@ -131,7 +132,11 @@ def pixie(
     degrees = np.diff(walked.indptr)
     allotted = _allot(queries, degrees, float(np.log(max(1, degrees[start:stop].max(initial=1)))), steps)
     discount = np.maximum(degrees[start:stop], 1).astype(np.float64) ** -degree_exponent
-    bound, back, key = min(top, stop - start), np.uint64(restart * 2.0**32), key_of(seed)
+    bound = min(top, stop - start, steps + len(queries.items))
+    check_memory(
+        8 * bound * len(queries), f"up to {bound:,} targets of {len(queries):,} lists", "lower top, or pass fewer lists"
+    )
+    back, key = np.uint64(restart * 2.0**32), key_of(seed)
 
     def work(first: int, last: int) -> tuple[IntArray, IntArray, RowArray, FloatArray]:
         counts, taken = np.empty(last - first, np.int64), np.zeros(last - first, np.int64)

@@ -33,6 +33,7 @@ from graphrec.errors import ConfigError
 from graphrec.graph.adjacency import Adjacency
 from graphrec.graph.importance import check_restart, check_targets
 from graphrec.graph.transitions import FloatArray, IntArray, RowArray, Transitions, transitions_of
+from graphrec.memory import check_memory
 from graphrec.sparse.topk import Pushed, join, select_top, top_columns
 from graphrec.threads import map_chunks
 
@@ -234,7 +235,12 @@ def _checked(
     check_restart(restart, least=1e-3)
     rows = as_array(seeds, np.int32, name="seeds")
     check_rows(rows, adjacency.n_nodes, name="seeds")
-    return rows, check_targets(targets, adjacency.n_nodes)
+    start, stop = check_targets(targets, adjacency.n_nodes)
+    bound = min(top, stop - start)
+    check_memory(
+        8 * bound * len(rows), f"up to {bound:,} nodes of {len(rows):,} seeds", "lower top, or pass fewer seeds"
+    )
+    return rows, (start, stop)
 
 
 def _joined(parts: list[tuple[Pushed, Doubles]], n_columns: int) -> Pagerank:

@@ -5,9 +5,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from graphrec.data.lists import item_lists
 from graphrec.errors import ConfigError, DataError
 from graphrec.graph.adjacency import Adjacency, adjacency_from_edges
 from graphrec.graph.importance import importance_neighbours
+from graphrec.graph.pixie import pixie
+from graphrec.graph.ppr import personalised_pagerank, push_pagerank
 from tests.graphrec.graph.graphs import GRAPHS, ODD, graph_of
 from tests.oracles.graph import expected_visits
 
@@ -122,3 +125,20 @@ def test_illegal_settings_are_refused(settings: dict[str, Any], problem: str) ->
 def test_nodes_out_of_range_are_refused() -> None:
     with pytest.raises(DataError, match=r"nodes\[1\] is 5; legal rows are 0 to 4"):
         importance_neighbours(GRAPHS["K5"], [0, 5], seed=0)
+
+
+def test_a_result_that_memory_may_not_hold_is_refused_before_it_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("graphrec.memory.available_bytes", lambda: 1000)
+    nodes = np.zeros(200, np.int32)
+    lists = item_lists([[0]] * 200)
+    for rank in (
+        lambda: importance_neighbours(GRAPHS["K5"], nodes, seed=0),
+        lambda: personalised_pagerank(GRAPHS["K5"], nodes),
+        lambda: push_pagerank(GRAPHS["K5"], nodes),
+        lambda: pixie(GRAPHS["K5"], lists, seed=0),
+    ):
+        with pytest.raises(
+            ConfigError, match=r"up to 5 \w+ of 200 \w+ take 0.0 GB of memory.*; lower top, or pass fewer"
+        ):
+            rank()
+    assert len(importance_neighbours(GRAPHS["K5"], nodes, top=1, walks=1, length=1, seed=0, targets=(0, 0))) == 200
