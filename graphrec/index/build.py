@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Literal, get_args
 
 import numpy.typing as npt
@@ -21,7 +22,9 @@ ScanKind = Literal["quantised", "exact"]
 # takes to lead it; up to the second a sketch of them is built in a small part of the time of a graph, and is read in
 # a time that is still small beside that of a request (python -m benchmarks.ann).
 _EXACT_NUMBERS = 1 << 19
-_SKETCHED_NUMBERS = 1 << 21
+_SKETCHED_NUMBERS, _SKETCHED_PRODUCTS = 1 << 21, 1 << 24
+
+_log = logging.getLogger(__name__)
 
 
 def check_index_kind(kind: str) -> None:
@@ -46,7 +49,9 @@ def build_index(
     """
     check_index_kind(kind)
     if kind == "auto":
-        kind = suitable_kind(*check_matrix(matrix, metric).shape)
+        n, dim = check_matrix(matrix, metric).shape
+        kind = suitable_kind(n, dim, metric)
+        _log.info("index %s over %d vectors of %d by %s", kind, n, dim, metric)
     if kind == "exact":
         return ExactIndex(matrix, metric)
     if kind == "quantised":
@@ -54,11 +59,16 @@ def build_index(
     return build_hnsw(matrix, metric=metric, seed=seed, **settings)
 
 
-def suitable_kind(n: int, dim: int) -> IndexKind:
-    """Return the kind of index that suits ``n`` vectors of ``dim``: what "auto" stands for."""
+def suitable_kind(n: int, dim: int, metric: str = "cosine") -> IndexKind:
+    """Return the kind of index that suits ``n`` vectors of ``dim``: what "auto" stands for.
+
+    A graph finds fewer of the greatest inner products than of the nearest directions, so that these are sketched up to
+    a larger size.
+    """
     if n * dim <= _EXACT_NUMBERS:
         return "exact"
-    return "quantised" if n * dim <= _SKETCHED_NUMBERS else "hnsw"
+    most = _SKETCHED_PRODUCTS if metric == "ip" else _SKETCHED_NUMBERS
+    return "quantised" if n * dim <= most else "hnsw"
 
 
 def index_kind(index: Index) -> str:

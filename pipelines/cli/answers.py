@@ -11,6 +11,7 @@ from rich.table import Table
 from graphrec.bundle import Bundle, open_bundle
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import GraphRecError, nearest_names
+from graphrec.index.build import index_kind
 from graphrec.index.embedding_drift import Drift
 from graphrec.index.row_ids import Near
 from graphrec.serve.answer import Answer, Neighbours, Place
@@ -194,6 +195,7 @@ def bundle_json(bundle: Bundle) -> dict[str, Any]:
         "relations": list(graph.relation_names),
         "channels": {
             name: {"kind": channel.kind, "size_bytes": sizes[name]}
+            | ({"index": index_kind(channel.near)} if hasattr(channel, "near") else {})
             | ({"ann_recall": manifest.audits[name]} if name in manifest.audits else {})
             for name, channel in bundle.channels.items()
         },
@@ -218,7 +220,8 @@ def bundle_table(bundle: Bundle) -> Table:
     table.add_row("relations", ", ".join(about["relations"]))
     for name, channel in about["channels"].items():
         audit = f", ANN recall {channel['ann_recall']:.4f}" if "ann_recall" in channel else ""
-        table.add_row(f"channel {name}", f"{channel['kind']}, {channel['size_bytes'] / 1e6:.2f} MB{audit}")
+        index = f", {channel['index']} index" if "index" in channel else ""
+        table.add_row(f"channel {name}", f"{channel['kind']}{index}, {channel['size_bytes'] / 1e6:.2f} MB{audit}")
     table.add_row("fusion", str(about["fusion"]))
     table.add_row("data", about["data_fingerprint"])
     table.add_row("libraries", ", ".join(f"{name} {version}" for name, version in about["libraries"].items()))
