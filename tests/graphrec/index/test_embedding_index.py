@@ -308,3 +308,17 @@ def test_cosines_of_tiny_and_huge_vectors_are_those_of_their_directions(scale: f
         here, there = stretched.nearest(name, 5), plain.nearest(name, 5)
         assert [near.id for near in here] == [near.id for near in there]
         np.testing.assert_allclose([near.score for near in here], [near.score for near in there], rtol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of the library's own, at import
+def test_umap_keeps_groups_apart_and_is_the_same_for_a_seed() -> None:
+    pytest.importorskip("umap")
+    rng, group = np.random.default_rng(0), np.arange(120) % 3
+    near = 4 * rng.normal(size=(3, 8))[group] + 0.3 * rng.normal(size=(120, 8))
+    table = EmbeddingTable(ids(120), near)
+    shown = table.map_2d("umap")
+    gaps = np.linalg.norm(shown.points[:, None] - shown.points[None], axis=2)
+    assert gaps[group[:, None] == group].mean() < 0.5 * gaps[group[:, None] != group].mean()
+    assert (shown.method, shown.explained) == ("umap", None)
+    np.testing.assert_array_equal(table.map_2d("umap").points, shown.points)
