@@ -229,7 +229,8 @@ class LightGCN(VectorSettings):
                 continue
             if stopping is not None and stopping.over:
                 break
-            seen = {"loss": self._step(graph, state, negatives, step)}
+            # A mean over the pairs, so that fits on parts of the data compare.
+            seen = {"loss": self._step(graph, state, negatives, step) / float(graph.user_degrees.sum())}
             if stopping is not None:
                 seen |= stopping.after(step, learnt, last=step == last)
             context.progress(step, last, **seen)

@@ -14,7 +14,7 @@ from graphrec.channels.families import VectorSettings, history_half_life, histor
 from graphrec.channels.shared import joined_graph
 from graphrec.checks import check_choice
 from graphrec.contracts.domains import choices, floats, ints
-from graphrec.contracts.progress import ALONE, FitContext
+from graphrec.contracts.progress import ALONE, FitContext, TrainingPoint
 from graphrec.contracts.recall_data import RecallData
 from graphrec.contracts.recipe import About
 from graphrec.contracts.settings import choice, count, flag, number, texts, weights
@@ -354,6 +354,8 @@ def _in_steps(context: FitContext, n_walks: int) -> Progress:
         if step > shown:
             mean = sum(losses) / len(losses)
             context.progress(step, _STEPS, **({} if isnan(mean) else {"loss": mean}))
+            if not isnan(mean):
+                context.record(TrainingPoint("step", step, mean))
             shown = step
             losses.clear()
 

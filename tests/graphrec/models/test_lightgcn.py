@@ -152,6 +152,8 @@ def test_progress_hears_of_every_step_and_the_loss_falls() -> None:
         losses.append(values["loss"])
 
     SMALL.fit(skewed(), FitContext(progress=progress))
+    # With all items in the sum, a pair costs at most log n + 2 / tau.
+    assert 0 < losses[0] < np.log(len(skewed().items)) + 2 / SMALL.temperature
     assert steps == [(step, SMALL.steps) for step in range(1, SMALL.steps + 1)]
     assert losses[-1] < losses[0]
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from graphrec.contracts.progress import FitContext
+from graphrec.contracts.progress import FitContext, TrainingPoint
 from graphrec.contracts.queries import Queries, known_queries
 from graphrec.data.interactions import histories
 from graphrec.data.lists import item_lists
@@ -151,10 +151,15 @@ def test_progress_ends_with_the_last_walk(trainer: Any) -> None:
 
 def test_progress_shows_the_loss_of_our_own_trainer() -> None:
     losses: list[float] = []
-    context = FitContext(seed=1, progress=lambda _done, _total, /, **values: losses.append(values["loss"]))
+    points: list[TrainingPoint] = []
+    context = FitContext(
+        seed=1, progress=lambda _done, _total, /, **values: losses.append(values["loss"]), record=points.append
+    )
     replace(SMALL, epochs=300).fit(checkerboard(), context)
     assert len(losses) > 1
     assert losses[-1] < losses[0]
+    assert [point.loss for point in points] == losses
+    assert points[-1].step == 100
 
 
 def test_the_threads_of_the_context_change_nothing() -> None:
