@@ -315,3 +315,12 @@ def test_seeded_draws_alike_and_puts_the_generator_back() -> None:
             drawn.append(torch.rand(3).tolist())
     assert drawn[0] == drawn[1] != drawn[2]
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_bfloat16_where_autocast_allows_it_learns_in_float32() -> None:
+    exact, mixed = FactorTask(), FactorTask()
+    for task, precision in ((exact, "32-true"), (mixed, "bf16-mixed")):
+        train(task, TrainingSettings(epochs=20, lr=0.05, precision=precision), ALONE)  # type: ignore[arg-type]
+    assert mixed.error() < 2 * exact.error() + 0.05
+    assert not same(weights(mixed), weights(exact))
+    assert {array.dtype for array in weights(mixed).values()} == {np.dtype(np.float32)}
