@@ -46,10 +46,11 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "graphrec.kg.knowledge_graph": ("KnowledgeGraph",),
     "graphrec.kg.linking": ("link_by_literal", "link_by_table", "link_by_template"),
     "graphrec.kg.linking_report": ("Linking",),
-    "graphrec.kg.catalogue": ("catalogue_graph", "item_tags"),
+    "graphrec.kg.catalogue": ("catalogue_graph",),
     "graphrec.kg.export": ("to_networkx",),
     "graphrec.kg.interactions": ("InteractionMapping", "interactions_from_rdf"),
     "graphrec.kg.rdflib_bridge": ("from_rdflib", "select", "to_rdflib"),
+    "graphrec.kg.tags": ("item_tags",),
     # Core types.
     "graphrec.data.limits": ("Limits",),
     "graphrec.data.vocabulary": ("Vocabulary",),

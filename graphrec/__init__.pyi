@@ -106,7 +106,6 @@ from graphrec.index.embedding_map import EmbeddingMap as EmbeddingMap
 from graphrec.index.embeddings import EmbeddingTable as EmbeddingTable
 from graphrec.index.row_ids import Near as Near
 from graphrec.kg.catalogue import catalogue_graph as catalogue_graph
-from graphrec.kg.catalogue import item_tags as item_tags
 from graphrec.kg.export import to_networkx as to_networkx
 from graphrec.kg.interactions import InteractionMapping as InteractionMapping
 from graphrec.kg.interactions import interactions_from_rdf as interactions_from_rdf
@@ -119,6 +118,7 @@ from graphrec.kg.rdflib_bridge import from_rdflib as from_rdflib
 from graphrec.kg.rdflib_bridge import select as select
 from graphrec.kg.rdflib_bridge import to_rdflib as to_rdflib
 from graphrec.kg.reading.rdf import read_rdf as read_rdf
+from graphrec.kg.tags import item_tags as item_tags
 from graphrec.models.event_log import TensorBoardLog as TensorBoardLog
 from graphrec.models.hetero import adjacency_from_hetero as adjacency_from_hetero
 from graphrec.models.hetero import to_hetero as to_hetero

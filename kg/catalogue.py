@@ -1,4 +1,4 @@
-"""KnowledgeGraph + linking -> the catalogue graph that the engine walks, and the tags of items."""
+"""KnowledgeGraph + linking -> the catalogue graph that the engine walks."""
 
 from __future__ import annotations
 
@@ -14,9 +14,7 @@ import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
 from graphrec.checks import typed
-from graphrec.data.item_tags import ItemTags
 from graphrec.data.lists import indptr_of
-from graphrec.data.neighbours import NeighbourTable
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import DataError
 from graphrec.graph.adjacency import Adjacency, adjacency_from_edges
@@ -24,9 +22,9 @@ from graphrec.graph.catalogue import INTERACTS, ITEM, REVERSE_INTERACTS, USER, C
 from graphrec.graph.iris import readable_name
 
 from .entity_types import entity_types
-from .knowledge_graph import KnowledgeGraph, entity_label, relation_rows
+from .knowledge_graph import KnowledgeGraph, relation_rows
 from .linking_report import Linking
-from .naming import short_name, unique_names
+from .naming import unique_names
 from .terms import INTERACTION_TERMS, SUBCLASS_OF, TYPE
 
 ENTITY = "entity"
@@ -107,7 +105,7 @@ def catalogue_graph(
         )
     kept = _reachable(len(nodes.kinds), heads, tails, linking.entities)
     order, offsets, node_types = _ordered(nodes, kept, linking.entities)
-    places = _places(len(nodes.kinds), linking.entities, order, len(items))
+    places = item_places(len(nodes.kinds), linking.entities, order, len(items))
     heads, kinds, tails = _placed(places, heads, kinds, tails)
     adjacency = _adjacency(heads, kinds, tails, names, np.append(0, offsets + len(items)), [ITEM, *node_types])
     del heads, kinds, tails, triples, facts, kept, places
@@ -192,7 +190,7 @@ def _ordered(nodes: _Nodes, kept: npt.NDArray[np.bool_], linked: Int32) -> tuple
     return order, np.append(0, np.cumsum(sizes)), [nodes.names[kind] for kind in by_name]
 
 
-def _places(n: int, linked: Int32, order: Int64, n_items: int) -> tuple[Int64, Int32]:
+def item_places(n: int, linked: Int32, order: Int64, n_items: int) -> tuple[Int64, Int32]:
     """Return (indptr, rows): the rows of the catalogue that stand for each node, none where it was left out."""
     item_rows = np.flatnonzero(linked >= 0)
     source = np.concatenate([linked[item_rows], order])
@@ -204,13 +202,13 @@ def _places(n: int, linked: Int32, order: Int64, n_items: int) -> tuple[Int64, I
 
 def _placed(places: tuple[Int64, Int32], heads: Int32, kinds: Int32, tails: Int32) -> tuple[Int32, Int32, Int32]:
     """Return the edges between catalogue rows: each edge once for every pair of rows that its ends stand for."""
-    heads, repeats = _expanded(places, heads)
+    heads, repeats = expanded(places, heads)
     kinds, tails = kinds[repeats], tails[repeats]
-    tails, repeats = _expanded(places, tails)
+    tails, repeats = expanded(places, tails)
     return heads[repeats], kinds[repeats], tails
 
 
-def _expanded(places: tuple[Int64, Int32], nodes: Int32) -> tuple[Int32, Int64]:
+def expanded(places: tuple[Int64, Int32], nodes: Int32) -> tuple[Int32, Int64]:
     """Return the rows that stand for each of ``nodes``, and the position in ``nodes`` that each came from."""
     indptr, rows = places
     starts, counts = indptr[nodes], indptr[nodes + 1] - indptr[nodes]
@@ -257,54 +255,3 @@ def _item_labels(nodes: _Nodes, linked: Int32, labels: Sequence[str | None] | pa
     if len(given) != len(linked):
         raise DataError(f"there are {len(given)} labels for {len(linked)} items; give one each, None where unknown")
     return pc.coalesce(given, known)
-
-
-@typed
-def item_tags(kg: KnowledgeGraph, linking: Linking, predicates: Sequence[str]) -> ItemTags:
-    """Return what items carry under ``predicates`` as tags, entity-valued and literal-valued alike; weights are 1.
-
-    A tag is named by its label or text; where two have one name, the predicate is added in brackets, and where that
-    does not part them either, the IRI or the datatype.
-
-    Raises
-    ------
-    DataError
-        On a predicate that the graph does not hold.
-    """
-    chosen = relation_rows(kg, predicates)
-    edges = kg.triples[np.isin(kg.triples[:, 1], chosen)]
-    facts = kg.literals.statements[np.isin(kg.literals.statements[:, 1], chosen)].copy()
-    # Literal values are numbered after the entities; texts that differ in language alone are one tag.
-    texts = kg.literals.texts.take(facts[:, 2]).dictionary_encode()
-    facts[:, 2] = texts.indices.to_numpy() + np.int32(len(kg.entities))
-    rows = np.concatenate([edges, facts])
-    n_values = np.int64(len(kg.entities) + len(texts.dictionary))
-    indptr, item_rows = _places(len(kg.entities), linking.entities, np.empty(0, np.int64), len(linking.entities))
-    carriers, source = _expanded((indptr, item_rows), rows[:, 0])
-    keys, tags = np.unique(rows[:, 1].astype(np.int64) * n_values + rows[:, 2], return_inverse=True)
-    used, tags = np.unique(tags[source], return_inverse=True)
-    names = _tag_names(kg, keys[used] // n_values, keys[used] % n_values, texts.dictionary.to_pylist())
-    pairs = np.unique(np.column_stack([carriers.astype(np.int64), tags]), axis=0)
-    table_indptr = indptr_of(np.bincount(pairs[:, 0], minlength=len(linking.entities)))
-    table = NeighbourTable(
-        table_indptr, pairs[:, 1].astype(np.int32), np.ones(len(pairs), np.float32), n_columns=len(names)
-    )
-    return ItemTags(Vocabulary(names), table)
-
-
-def _tag_names(kg: KnowledgeGraph, predicates: Int64, values: Int64, texts: Sequence[str]) -> list[str]:
-    n = len(kg.entities)
-    plain = [entity_label(kg, v) if v < n else texts[v - n] for v in values.tolist()]
-    kinds = [short_name(kg.relations[p]).replace("_", " ") for p in predicates.tolist()]
-    names = _parted(plain, [f"{name} ({kind})" for name, kind in zip(plain, kinds, strict=True)])
-    full = [kg.entities[v] if v < n else f"text, {kg.relations[p]}" for p, v in zip(predicates, values, strict=True)]
-    names = _parted(names, [f"{name} ({extra})" for name, extra in zip(plain, full, strict=True)])
-    return _parted(names, [f"{name} [{position}]" for position, name in enumerate(names)])
-
-
-def _parted(names: Sequence[str], longer: Sequence[str]) -> list[str]:
-    """Return ``names`` with those that stand twice replaced by their longer form."""
-    seen: dict[str, int] = {}
-    for name in names:
-        seen[name] = seen.get(name, 0) + 1
-    return [long if seen[name] > 1 else name for name, long in zip(names, longer, strict=True)]

@@ -18,7 +18,8 @@ from graphrec.data.features import Features
 from graphrec.data.rules import Arrivals, Boost, Campaign, Entry, Pin
 from graphrec.errors import ConfigError
 from graphrec.operations.conflicts import find_problems
-from graphrec.operations.recaller import OperationsRecaller, Rows, Ruling, label_segments
+from graphrec.operations.recaller import OperationsRecaller, label_segments
+from graphrec.operations.rulings import Rows, Ruling
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

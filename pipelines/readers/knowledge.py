@@ -73,8 +73,9 @@ def read_knowledge(
 ) -> tuple[CatalogueGraph, ItemTags | None, dict[str, Any]]:
     """Read the knowledge graph and join it to the items; items that only it knows are appended."""
     try:
-        from graphrec.kg.catalogue import catalogue_graph, item_tags
+        from graphrec.kg.catalogue import catalogue_graph
         from graphrec.kg.reading.rdf import read_rdf
+        from graphrec.kg.tags import item_tags
     except ImportError as error:
         raise MissingExtraError("reading a knowledge graph", extra="kg") from error
 

@@ -10,13 +10,14 @@ from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, DataError, UnknownIdError
 from graphrec.graph.catalogue import CatalogueGraph
 from graphrec.kg.attributes import numeric_attributes
-from graphrec.kg.catalogue import catalogue_graph, item_tags
+from graphrec.kg.catalogue import catalogue_graph
 from graphrec.kg.entity_types import entity_types
 from graphrec.kg.export import to_networkx
 from graphrec.kg.knowledge_graph import KnowledgeGraph
 from graphrec.kg.linking import link_by_table, link_by_template
 from graphrec.kg.linking_report import Linking
 from graphrec.kg.reading.rdf import read_rdf
+from graphrec.kg.tags import item_tags
 from tests.kg.reading.documents import write
 
 WORLD = """

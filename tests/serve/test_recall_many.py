@@ -12,7 +12,8 @@ import pytest
 
 import graphrec.serve.engine as engines
 from graphrec.errors import ConfigError
-from graphrec.operations.recaller import OperationsRecaller, Ruling
+from graphrec.operations.recaller import OperationsRecaller
+from graphrec.operations.rulings import Ruling
 from graphrec.serve import Answer, Engine
 from tests.serve.test_engine import Broken, with_channels
 

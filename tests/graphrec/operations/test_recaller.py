@@ -18,8 +18,9 @@ from graphrec.data.lists import empty_lists
 from graphrec.data.rules import Arrivals, Boost, Campaign, Entry, Pin, Rule, Rules
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import BundleError, ConfigError, DataError
-from graphrec.operations.recaller import DAY_S, OperationsRecaller, Ruling, label_segments, turn
+from graphrec.operations.recaller import OperationsRecaller, label_segments
 from graphrec.operations.recipe import Operations
+from graphrec.operations.rulings import DAY_S, Ruling, turn
 from tests.worlds import DAY, START, described, parts_of, ruled, skewed, vocabulary
 
 

@@ -13,7 +13,8 @@ from graphrec.contracts.recaller import Recaller
 from graphrec.data.lists import ItemLists, empty_lists, item_lists
 from graphrec.fusion.rrf import merge_rrf
 from graphrec.fusion.settings import Quota, Rrf
-from graphrec.operations.recaller import OperationsRecaller, Ruling
+from graphrec.operations.recaller import OperationsRecaller
+from graphrec.operations.rulings import Ruling
 from graphrec.ranking.place import arrange, boost, merge_and_place, place_pins
 from graphrec.recallers.ranked import RankedRecaller
 from tests.oracles.ranking import placed_in_turn
