@@ -15,7 +15,7 @@ from typing import Any, ParamSpec, TypeVar, Union, get_args, get_origin, get_typ
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.errors import ConfigError, DataError, GraphRecError, nearest_names
+from graphrec.errors import ConfigError, DataError, GraphRecError, brief, nearest_names
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -80,7 +80,7 @@ def as_path(value: object, *, name: str, also: str = "") -> Path:
     """
     if not isinstance(value, str | PathLike) or not str(value):
         legal = f"a path or {also}" if also else "a path"
-        raise ConfigError(f"{name} is {value!r} ({type(value).__name__}); it must be {legal}")
+        raise ConfigError(f"{name} is {brief(value, 120)} ({type(value).__name__}); it must be {legal}")
     path = Path(value)
     whole = str(path.absolute())
     if "\0" in whole or _surrogate.search(whole):

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.linalg import orthogonal_procrustes
 
-from graphrec.checks import check_count
+from graphrec.checks import check_count, typed
 from graphrec.data.lists import ItemLists
 from graphrec.errors import DataError
 from graphrec.index.embeddings import EmbeddingTable
@@ -70,6 +70,7 @@ class Drift:
         return {**asdict(self), "moved": [moved._asdict() for moved in self.moved]}
 
 
+@typed
 def drift(
     old: EmbeddingTable, new: EmbeddingTable, *, k: int = 10, most_moved: int = 20, sample: int = 2000, seed: int = 0
 ) -> Drift:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from graphrec.checks import as_array, as_path, check_k
+from graphrec.checks import as_array, as_path, check_k, typed_fields
 from graphrec.data.files import file_sha256, read_array, read_json, write_array
 from graphrec.data.lists import ItemLists, empty_lists
 from graphrec.errors import BundleError, DataError, GraphRecError, first_line
@@ -27,6 +27,7 @@ _ABOUT, _NODES, _VECTORS = "embeddings.json", "nodes.arrow", "vectors.npy"
 FloatArray = npt.NDArray[np.float32]
 
 
+@typed_fields
 @dataclass(frozen=True, slots=True, eq=False)
 class EmbeddingIndex:
     """Nearest nodes by id or by vector. Made by ``EmbeddingTable.index`` and :meth:`load`; never changed.

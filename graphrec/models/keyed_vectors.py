@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from graphrec.checks import typed
 from graphrec.errors import ConfigError, MissingExtraError
 from graphrec.index.embeddings import EmbeddingTable
 
 
+@typed
 def to_keyed_vectors(table: EmbeddingTable) -> Any:
     """Return a ``gensim.models.KeyedVectors`` of the ids and a copy of the vectors of a table.
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.feather as feather
 
-from graphrec.checks import check_choice
+from graphrec.checks import check_choice, typed_fields
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import DataError
 from graphrec.graph.adjacency import Adjacency
@@ -25,6 +25,7 @@ Side = Literal["in", "out"]
 _ORDER: tuple[Kind, ...] = ("users", "items", "entities")
 
 
+@typed_fields
 @dataclass(frozen=True, slots=True, eq=False)
 class NodeVectors:
     """Two vectors a node: ``in``, by which it asks, and ``out``, by which it answers.
