@@ -82,6 +82,7 @@ CHANNELS: dict[str, dict[str, Any]] = {
         "half_life": 0.0,
     },
     "lightgcn": {"dim": 128, "negatives": 8192, "length_exponent": 0.4, "half_life": 0.0},
+    "node2vec": {"dim": 128, "walks_per_node": 40, "window": 5, "query": "history", "workers": 2},
     # From all pairs of items, with the lambda that sisinflab's reproducibility study published for this split.
     "ease-exact": {"recipe": "ease", "regularisation": 15.9, "k": 1000, "half_life": 0.0},
 }  # fmt: skip
@@ -94,6 +95,8 @@ PUBLISHED: dict[str, tuple[float | None, float | None]] = {
     "ease-exact": (0.1765, 0.1467),
     "gf-cf": (0.1849, 0.1518),
     "lightgcn": (0.1830, 0.1554),
+    # Item2Vec's, skip-gram over users' histories.
+    "node2vec": (0.1326, 0.1057),
     "turbo-cf": (0.1835, 0.1531),
     "bspm": (0.1920, 0.1597),
     "cheby-cf": (0.1941, 0.1616),
@@ -106,6 +109,7 @@ REQUIRED: dict[str, tuple[float, float]] = {
     "ease": (0.1765, 0.1467),
     "gf-cf": (0.187, 0.0),
     "lightgcn": (0.1830, 0.1554),
+    "node2vec": (0.172, 0.146),
     "turbo-cf": (0.183, 0.0),
     "bspm": (0.190, 0.0),
     "cheby-cf": (0.193, 0.0),

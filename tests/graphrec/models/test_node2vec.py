@@ -200,13 +200,22 @@ def test_both_trainers_learn_the_colours(trainer: Any) -> None:
     assert cosines[colour[:, None] == colour].mean() > cosines[colour[:, None] != colour].mean() + 0.2
 
 
-def test_both_products_join_the_two_vectors_of_a_node() -> None:
-    data = skewed()
-    alone, both = (replace(SMALL, query="user", both_products=flag).fit(data) for flag in (False, True))
-    assert isinstance(alone, VectorRecaller)
-    assert isinstance(both, VectorRecaller)
-    np.testing.assert_array_equal(both.sources, np.hstack([alone.sources, alone.targets]))
-    np.testing.assert_array_equal(both.targets, np.hstack([alone.targets, alone.sources]))
+@pytest.mark.parametrize("query", ["history", "user"])
+def test_a_pair_is_scored_by_both_products(query: Any) -> None:
+    data = without_knowledge(skewed())
+    recipe = replace(SMALL, query=query, index="exact")
+    learnt = recipe.learn(data, FitContext(seed=1))
+    item = learnt.start("items")
+    asked = 0 if query == "user" else item + 3
+    queries = (
+        known_queries(histories(data.interactions), np.array([0]))
+        if query == "user"
+        else Queries([-1], item_lists([[3]]))
+    )
+    answer = recipe.channel(learnt, data).recall(queries, 6)
+    inputs, outputs = learnt.vectors
+    expected = [inputs[asked] @ outputs[item + j] + outputs[asked] @ inputs[item + j] for j in answer.items]
+    np.testing.assert_allclose(answer.scores, expected, rtol=1e-4)
 
 
 def test_embeddings_are_the_vectors_that_the_channel_is_made_of() -> None:
@@ -215,12 +224,14 @@ def test_embeddings_are_the_vectors_that_the_channel_is_made_of() -> None:
     assert isinstance(channel, VectorRecaller)
     table = SMALL.embed(data, of="items")
     for position in (0, len(channel.rows) - 1):
-        np.testing.assert_array_equal(table[data.items[int(channel.rows[position])]], channel.sources[position])
+        np.testing.assert_array_equal(
+            table[data.items[int(channel.rows[position])]], channel.sources[position, : SMALL.dim]
+        )
     users = SMALL.embed(data, of="users")
     active = np.unique(data.interactions.users)
     assert list(users.vocabulary) == data.users.take(active)
     assert channel.users is not None
-    np.testing.assert_array_equal(users.matrix, channel.users[active])
+    np.testing.assert_array_equal(users.matrix, channel.users[active, : SMALL.dim])
 
 
 def test_all_nodes_stand_in_one_table_with_their_kinds_and_labels() -> None:
