@@ -135,6 +135,9 @@ class HnswIndex:
         and for queries that the graph leaves short. Else the graph is searched wider by what the filters may take away:
         its own filter calls Python for each row visited, which is 30 to 100 times slower.
         """
+        check_k(k)
+        if skip is None and self._is_for_exact(k, allow):
+            return self._exact.search(vectors, k, allow=allow)
         if allow is None and skip is None and self._plain:
             answer = self._search_plain(vectors, k)
             if answer is not None:
@@ -155,7 +158,6 @@ class HnswIndex:
 
         None leaves it to the whole of :meth:`search`: what is wrong with the queries, or few rows, or odd lengths.
         """
-        check_k(k)
         queries = as_array(vectors, np.float32, name="vectors", ndim=2)
         unit = np.empty_like(queries)
         if queries.shape[1] != self.dim or not self._graph_pays(k, len(self)) or not unit_rows(queries, unit):
@@ -223,6 +225,11 @@ class HnswIndex:
         visited = self._settings.m * self._width(self._reach(room, n_allowed))
         graph_ns = visited * (_VISITED_NS + _VISITED_NUMBER_NS * self.dim)
         return graph_ns < n_allowed * (_SCORED_NS + _SCORED_NUMBER_NS * self.dim)
+
+    def _is_for_exact(self, k: int, allow: npt.NDArray[np.bool_] | None) -> bool:
+        """Tell whether so few rows are allowed that exact search answers every query: it checks them itself."""
+        sound = isinstance(allow, np.ndarray) and allow.dtype == np.bool_ and allow.shape == (len(self),)
+        return sound and not self._graph_pays(k, int(np.count_nonzero(allow)))
 
     def _approximate(
         self, queries: FloatArray, reach: int, allow: npt.NDArray[np.bool_] | None, skip: ItemLists | None, k: int
