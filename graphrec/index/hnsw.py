@@ -93,8 +93,8 @@ class HnswIndex:
         self._metric = metric
         self._settings = settings
         self._same = same
-        # No vector stands for others, and distances are scores.
-        self._plain = graph is not None and metric == "cosine" and len(same.rows) == 0
+        # Distances are scores, but for their sign.
+        self._plain = graph is not None and metric == "cosine"
         self._exact = ExactIndex(matrix, metric, duplicates=same)
         # Members of each group of equal vectors, the first included, as CSR over rows.
         n = len(matrix)
@@ -166,7 +166,7 @@ class HnswIndex:
         if led is None or len(unit) == 0:
             return None
         rows, scores = np.empty((len(unit), k), dtype=np.int32), np.empty((len(unit), k), dtype=np.float32)
-        as_led(*led, rows, scores)
+        as_led(*led, self._bounds, self._members, rows, scores)
         return lists_of(np.arange(len(unit) + 1) * k, rows.reshape(-1), scores.reshape(-1))
 
     def _led(self, mapped: FloatArray, reach: int) -> tuple[npt.NDArray[np.uint64], FloatArray] | None:

@@ -29,17 +29,32 @@ def unit_rows(vectors: FloatArray, unit: FloatArray) -> bool:  # pragma: no cove
 
 @nb.njit(nogil=True, cache=True)
 def as_led(
-    labels: npt.NDArray[np.uint64], distances: FloatArray, rows: npt.NDArray[np.int32], scores: FloatArray
+    labels: npt.NDArray[np.uint64],
+    distances: FloatArray,
+    bounds: npt.NDArray[np.int64],
+    members: npt.NDArray[np.int32],
+    rows: npt.NDArray[np.int32],
+    scores: FloatArray,
 ) -> None:  # pragma: no cover - compiled
-    """Write the first k of each list (q, width), and their cosines, to ``rows`` and ``scores`` (q, k); ties by row.
+    """Write the best k rows of each list (q, width), and their cosines, to ``rows`` and ``scores`` (q, k); ties by row.
 
-    Lists come best first, but for ties.
+    Lists come best first and hold at least k rows: a label stands for ``members[bounds[label]:bounds[label + 1]]``.
     """
+    k = rows.shape[1]
     for i in range(len(rows)):
-        for p in range(rows.shape[1]):
-            row, score = np.int32(labels[i, p]), np.float32(1) - distances[i, p]
-            place = p
-            while place > 0 and scores[i, place - 1] == score and rows[i, place - 1] > row:
-                rows[i, place], scores[i, place] = rows[i, place - 1], score
-                place -= 1
-            rows[i, place], scores[i, place] = row, score
+        n = 0
+        for p in range(labels.shape[1]):
+            score = np.float32(1) - distances[i, p]
+            if n == k and score < scores[i, k - 1]:
+                break
+            label = np.int64(labels[i, p])
+            for m in range(bounds[label], bounds[label + 1]):
+                row = members[m]
+                if n == k and row > rows[i, k - 1]:  # as good as the last, and after it
+                    continue
+                n = min(n + 1, k)
+                place = n - 1
+                while place > 0 and scores[i, place - 1] == score and rows[i, place - 1] > row:
+                    rows[i, place], scores[i, place] = rows[i, place - 1], score
+                    place -= 1
+                rows[i, place], scores[i, place] = row, score

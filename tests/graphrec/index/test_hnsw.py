@@ -400,3 +400,14 @@ def test_one_file_imports_the_library() -> None:
             if "hnswlib" in names:
                 importers.append(path.relative_to(root).as_posix())
     assert importers == ["index/hnsw.py"]
+
+
+def test_a_plain_search_expands_equal_vectors_in_order_of_row() -> None:
+    rng = np.random.default_rng(6)
+    own = rng.normal(size=(200, 6)).astype(np.float32)
+    matrix = own[rng.integers(0, 200, 900)]
+    index, exact = build_hnsw(matrix, seed=0), ExactIndex(matrix)
+    for k in (1, 2, 7, 60, 200):
+        answer, truth = index.search(own, k), exact.search(own, k)
+        assert answer.items.tolist() == truth.items.tolist()
+        np.testing.assert_allclose(answer.scores, truth.scores, atol=1e-6)
