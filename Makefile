@@ -53,6 +53,7 @@ bench: setup  ## run the benchmarks that take minutes, and write benchmarks/resu
 	$(BIN)/python -m benchmarks.imports --json benchmarks/results/imports.json
 	$(BIN)/python -m benchmarks.walks --json benchmarks/results/walks.json
 	$(BIN)/python -m benchmarks.graph_scaling --json benchmarks/results/graph_scaling.json
+	$(BIN)/python -m benchmarks.ann --json benchmarks/results/ann.json
 	$(BIN)/python -m benchmarks.rdf_load --json benchmarks/results/rdf_load.json
 	$(BIN)/python -m benchmarks.goodbooks --json benchmarks/results/goodbooks.json
 	$(BIN)/python -m benchmarks.goodbooks --config all-channels --splits ratio --json benchmarks/results/goodbooks_all.json

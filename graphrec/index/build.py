@@ -22,7 +22,7 @@ ScanKind = Literal["quantised", "exact"]
 # takes to lead it; up to the second a sketch of them is built in a small part of the time of a graph, and is read in
 # a time that is still small beside that of a request (python -m benchmarks.ann).
 _EXACT_NUMBERS = 1 << 19
-_SKETCHED_NUMBERS, _SKETCHED_PRODUCTS = 1 << 21, 1 << 24
+_SKETCHED_NUMBERS, _SKETCHED_PRODUCTS = 1 << 21, 1 << 27
 
 _log = logging.getLogger(__name__)
 
