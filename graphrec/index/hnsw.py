@@ -51,7 +51,7 @@ _DUPLICATES = "duplicates.npy"
 # Nanoseconds on one thread: of a row that the graph visits (m of them for a unit of width), and of an allowed row that
 # exact search scores, for the row and for each of its numbers. The latter stands between what a row costs in a batch (a
 # third of it) and by itself (more than twice): where the graph is asked under a filter, it is the faster way for one
-# query by far and no slower in a batch (python -m benchmarks.ann).
+# query by far, and half again as slow at most in a batch (python -m benchmarks.ann).
 _VISITED_NS, _VISITED_NUMBER_NS = 80.0, 0.6
 _SCORED_NS, _SCORED_NUMBER_NS = 0.6, 0.16
 # Above this share of all rows asked for, the graph would visit nearly everything.
@@ -228,8 +228,9 @@ class HnswIndex:
 
     def _is_for_exact(self, k: int, allow: npt.NDArray[np.bool_] | None) -> bool:
         """Tell whether so few rows are allowed that exact search answers every query: it checks them itself."""
-        sound = isinstance(allow, np.ndarray) and allow.dtype == np.bool_ and allow.shape == (len(self),)
-        return sound and not self._graph_pays(k, int(np.count_nonzero(allow)))
+        if not isinstance(allow, np.ndarray) or allow.dtype != np.bool_ or allow.shape != (len(self),):
+            return False
+        return not self._graph_pays(k, int(np.count_nonzero(allow)))
 
     def _approximate(
         self, queries: FloatArray, reach: int, allow: npt.NDArray[np.bool_] | None, skip: ItemLists | None, k: int
