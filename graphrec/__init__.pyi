@@ -129,6 +129,7 @@ from graphrec.models.loaders import LinkNeighborLoader as LinkNeighborLoader
 from graphrec.models.loaders import NeighborLoader as NeighborLoader
 from graphrec.models.node2vec import Node2Vec as Node2Vec
 from graphrec.models.node_vectors import NodeVectors as NodeVectors
+from graphrec.models.pinsage import PinSage as PinSage
 from graphrec.operations.recipe import Operations as Operations
 from graphrec.pipelines.config.build import Config as Config
 from graphrec.pipelines.config.load import load_config as load_config

@@ -31,6 +31,7 @@ RECIPES: Mapping[str, str] = MappingProxyType(
         "vectors": "graphrec.channels.content.vectors:VectorChannel",
         "node2vec": "graphrec.models.node2vec:Node2Vec",
         "lightgcn": "graphrec.models.lightgcn:LightGCN",
+        "pinsage": "graphrec.models.pinsage:PinSage",
     }
 )
 

@@ -20,6 +20,7 @@ KINDS = {
     "spectral": "graphrec.recallers.spectral:SpectralRecaller",
     "vector": "graphrec.recallers.vector:VectorRecaller",
     "votes": "graphrec.recallers.votes:VoteRecaller",
+    "interests": "graphrec.recallers.interests:InterestRecaller",
     "segmented": "graphrec.recallers.segmented:SegmentedRecaller",
     "operations": "graphrec.operations.recaller:OperationsRecaller",
 }

@@ -16,6 +16,7 @@ from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError
 from graphrec.graph.adjacency import Adjacency
 from graphrec.index.embeddings import EmbeddingTable
+from graphrec.recallers.interests import InterestRecaller
 from graphrec.recallers.vector import VectorRecaller
 from graphrec.recallers.votes import VoteRecaller
 
@@ -132,12 +133,12 @@ def channel_embeddings(channel: Recaller, parts: BundleParts) -> EmbeddingTable:
 
 def has_vectors(channel: Recaller) -> bool:
     """Tell whether a channel serves vectors."""
-    return isinstance(channel, VectorRecaller | VoteRecaller)
+    return isinstance(channel, InterestRecaller | VectorRecaller | VoteRecaller)
 
 
-def _vectors(channel: Recaller) -> VectorRecaller | VoteRecaller:
+def _vectors(channel: Recaller) -> InterestRecaller | VectorRecaller | VoteRecaller:
     """Return the channel, where it is one of vectors."""
-    if not isinstance(channel, VectorRecaller | VoteRecaller):
+    if not isinstance(channel, InterestRecaller | VectorRecaller | VoteRecaller):
         raise ConfigError(
             f"a {type(channel).__name__} has no vectors; fit a recipe that learns them, such as Node2Vec, LightGCN, Als"
         )

@@ -26,6 +26,7 @@ from graphrec.channels.registry import RECIPES, recipe_class
 from graphrec.errors import MissingExtraError
 from graphrec.index.embeddings import EmbeddingTable
 from graphrec.models.lightgcn import LightGCN
+from graphrec.models.pinsage import PinSage
 from graphrec.operations.recipe import Operations
 from tests.contracts.recaller import RecallerContract
 from tests.worlds import described, ruled
@@ -153,6 +154,18 @@ class TestLightGCN(RecallerContract):
 
 class TestLightGCNWithDecay(RecallerContract):
     recipe = LightGCN(dim=5, layers=1, steps=40, half_life=3.0, weight_exponent=0.5)
+
+
+class TestPinSage(RecallerContract):
+    recipe = PinSage(dim=8, epochs=15, lr=0.05, ids=True)
+
+
+class TestPinSageByInterests(RecallerContract):
+    recipe = PinSage(
+        dim=6, layers=1, epochs=15, lr=0.05, loss="margin", user_weight=0.0, item_weight=1.0, hard_negatives=2,
+        hard_from=3, hard_to=9, query="interests", catalogue=True, half_life=5.0,
+    )  # fmt: skip
+    prepared = staticmethod(described)
 
 
 class TestEaseOfNeighbourhoods(RecallerContract):

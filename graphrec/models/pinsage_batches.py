@@ -1,0 +1,312 @@
+"""What PinSage is trained on: item pairs, negatives, histories cut in two, and the neighbourhoods that they need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numba as nb
+import numpy as np
+import numpy.typing as npt
+
+from graphrec.data.interactions import Interactions
+from graphrec.data.lists import indptr_of, lists_of
+from graphrec.data.neighbours import NeighbourTable
+from graphrec.recallers.profile import Profile, profile_weights
+from graphrec.sparse.taste import liked_pairs
+
+Rows = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """One layer's neighbourhoods: what ``n`` nodes pool, among ``s`` nodes of the layer below.
+
+    Parameters
+    ----------
+    nodes : ndarray
+        (s,) int64 distinct items; the first n of them are those that pool.
+    indptr, neighbours : ndarray
+        (n + 1,) and (m,) int64: node i pools ``nodes[neighbours[indptr[i]:indptr[i + 1]]]``.
+    weights : ndarray
+        (m,) float32 above 0; those of a node add up to 1.
+    """
+
+    nodes: Rows
+    indptr: Rows
+    neighbours: Rows
+    weights: FloatArray
+
+
+class Frontier:
+    """Samples the blocks of some items from everybody's neighbourhoods; each node stands in a layer once.
+
+    The work of a batch is that of its distinct nodes, never more than that of the whole catalogue. Not to be used from
+    two threads at once.
+
+    Parameters
+    ----------
+    table : NeighbourTable
+        (n_items, n_items): weighted neighbours of each item.
+    layers : int
+        Blocks to make.
+    """
+
+    def __init__(self, table: NeighbourTable, layers: int) -> None:
+        self._table, self._layers = table, layers
+        self._place = np.full(len(table), -1, dtype=np.int64)
+
+    def blocks(self, seeds: Rows, pairs: tuple[Rows, Rows] | None = None) -> list[Block]:
+        """Return the blocks that lead to ``seeds`` (n,), distinct items: the lowest layer first.
+
+        Parameters
+        ----------
+        pairs : two ndarrays or None
+            (p,) items each: the edges between the two items of a pair, either way, are left out in all layers, and the
+            weights that are left add up to 1 again. What a model is to tell may not stand in what it reads.
+        """
+        removed = np.empty(0, dtype=np.int64)
+        if pairs is not None:
+            left, right = pairs
+            n = len(self._table)
+            removed = np.unique(np.concatenate([left * n + right, right * n + left]))
+        blocks: list[Block] = []
+        for _ in range(self._layers):
+            blocks.append(Block(*self._expand(seeds, removed)))
+            seeds = blocks[-1].nodes
+        return blocks[::-1]
+
+    def _expand(self, seeds: Rows, removed: Rows) -> tuple[Rows, Rows, Rows, FloatArray]:
+        table = self._table
+        expanded: tuple[Rows, Rows, Rows, FloatArray] = _expand(
+            table.indptr, table.neighbours, table.scores, seeds, removed, self._place
+        )
+        return expanded
+
+
+def whole(table: NeighbourTable) -> Block:
+    """Return the block of all items: what each pools among all."""
+    return Frontier(table, 1).blocks(np.arange(len(table), dtype=np.int64))[0]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Histories:
+    """Everybody's liked items, oldest first: user u took ``items[indptr[u]:indptr[u + 1]]``.
+
+    Parameters
+    ----------
+    indptr, items : ndarray
+        (n_users + 1,) and (m,) int64.
+    weights : ndarray
+        (m,) float32 above 0.
+    n_items : int
+        Size of the catalogue.
+    ordered : bool
+        Whether the order is one of time.
+    """
+
+    indptr: Rows
+    items: Rows
+    weights: FloatArray
+    n_items: int
+    ordered: bool
+
+    @property
+    def shares(self) -> npt.NDArray[np.float64]:
+        """(n_items,) float64: each item's share of all events."""
+        counts = np.bincount(self.items, minlength=self.n_items)
+        return counts / max(len(self.items), 1)
+
+
+def histories_of(interactions: Interactions) -> Histories:
+    """Return the histories in a table of events: liked pairs, each once, by user."""
+    pairs = liked_pairs(interactions)
+    indptr = indptr_of(np.bincount(pairs.users, minlength=pairs.n_users))
+    items = pairs.items.astype(np.int64)
+    return Histories(indptr, items, pairs.weights, pairs.n_items, interactions.times is not None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchSettings:
+    """How batches are drawn; the fields are settings of the recipe (:class:`graphrec.models.pinsage.PinSage`)."""
+
+    batch: int
+    held: float
+    exponent: float
+    profile: Profile
+    negatives: int
+    in_batch: bool
+    pairs: bool
+    window: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """One step's work. Items are positions among ``seeds`` (s,), the distinct items that must have a vector.
+
+    ``users`` (b,) rows; ``history`` and ``history_weights`` (h,) in b lists by ``history_indptr``; ``owners`` (m,) places
+    among users with ``taken`` (m,) items; ``queries`` and ``partners`` (p,) item pairs; ``hard`` (p, r) negatives of the
+    queries; ``candidates`` (n,) negatives for all, with the log of the odds ``log_q`` (n,) float32 of their being there.
+    """
+
+    seeds: Rows
+    blocks: Sequence[Block]
+    users: Rows
+    history_indptr: Rows
+    history: Rows
+    history_weights: FloatArray
+    owners: Rows
+    taken: Rows
+    queries: Rows
+    partners: Rows
+    hard: Rows
+    candidates: Rows
+    log_q: FloatArray
+
+
+class Batches:
+    """Draws the batches of an epoch: users at random, a part of each history to read and the rest to tell.
+
+    Parameters
+    ----------
+    histories : Histories
+        Of training.
+    frontier : Frontier
+        Makes the blocks of a batch.
+    settings : BatchSettings
+        How they are drawn.
+    band : NeighbourTable or None
+        (n_items, n_items): for each item, those that are near but not next to it; hard negatives are drawn from them.
+    """
+
+    def __init__(
+        self, histories: Histories, frontier: Frontier, settings: BatchSettings, band: NeighbourTable | None = None
+    ) -> None:
+        self._histories, self._frontier, self._settings, self._band = histories, frontier, settings, band
+        self._shares = histories.shares
+        self._users = np.flatnonzero(np.diff(histories.indptr))
+
+    def __len__(self) -> int:
+        return -(-len(self._users) // self._settings.batch)
+
+    def epoch(self, rng: np.random.Generator, n_hard: int = 0) -> Iterator[Batch]:
+        """Yield the batches of one epoch, with ``n_hard`` hard negatives for each query."""
+        order = rng.permutation(self._users)
+        for start in range(0, len(order), self._settings.batch):
+            yield self._batch(np.sort(order[start : start + self._settings.batch]), rng, n_hard)
+
+    def _batch(self, users: Rows, rng: np.random.Generator, n_hard: int) -> Batch:
+        settings, histories = self._settings, self._histories
+        starts, lengths = histories.indptr[users], np.diff(histories.indptr)[users]
+        owners = np.repeat(np.arange(len(users)), lengths)
+        bounds = indptr_of(lengths)
+        places = np.arange(bounds[-1]) + np.repeat(starts - bounds[:-1], lengths)
+        items = histories.items[places]
+        hidden = rng.random(len(items)) < settings.held
+        indptr, weights = self._weights(owners[~hidden], histories.weights[places[~hidden]], len(users))
+        told = hidden if settings.held else np.ones(len(items), dtype=np.bool_)
+        queries, partners = self._pairs(items, owners, bounds, rng)
+        candidates, log_q = self._candidates(items[told], rng)
+        hard = self._hard(queries, rng, n_hard)
+        seeds, where = np.unique(
+            np.concatenate([items[~hidden], items[told], queries, partners, candidates, hard.ravel()]),
+            return_inverse=True,
+        )
+        sizes = [int((~hidden).sum()), int(told.sum()), len(queries), len(partners), len(candidates)]
+        history, taken, first, second, shared, own = np.split(where, np.cumsum(sizes))
+        return Batch(
+            seeds, self._frontier.blocks(seeds, (queries, partners) if len(queries) else None), users, indptr, history,
+            weights, owners[told], taken, first, second, own.reshape(hard.shape), shared, log_q,
+        )  # fmt: skip
+
+    def _weights(self, owners: Rows, weights: FloatArray, n: int) -> tuple[Rows, FloatArray]:
+        """Return where n histories start, and what each entry weighs in the user's vector."""
+        settings = self._settings
+        indptr = indptr_of(np.bincount(owners, minlength=n))
+        counted = profile_weights(lists_of(indptr, owners.astype(np.int32), weights), settings.profile)
+        mass = np.bincount(owners, weights=counted, minlength=n)
+        return indptr, (counted / np.maximum(mass, 1e-12)[owners] ** settings.exponent).astype(np.float32)
+
+    def _pairs(self, items: Rows, owners: Rows, bounds: Rows, rng: np.random.Generator) -> tuple[Rows, Rows]:
+        """Return for each event another item of the same user; where times are known, a later one of the next few."""
+        none = np.empty(0, dtype=np.int64)
+        if not self._settings.pairs:
+            return none, none
+        first, lengths = np.arange(len(items)) - bounds[owners], np.diff(bounds)[owners]
+        if self._histories.ordered and self._settings.window:
+            step = rng.integers(1, np.minimum(self._settings.window, np.maximum(lengths - first - 1, 1)) + 1)
+            second = first + step
+            kept = second < lengths
+        else:
+            second = (first + rng.integers(1, np.maximum(lengths, 2))) % lengths
+            kept = lengths > 1
+        return items[kept], items[(bounds[owners] + second)[kept]]
+
+    def _candidates(self, taken: Rows, rng: np.random.Generator) -> tuple[Rows, FloatArray]:
+        """Return the distinct negatives that the batch shares, and the log of how likely each was to be among them."""
+        settings, n_items = self._settings, self._histories.n_items
+        wanted = min(settings.negatives, n_items)
+        drawn = rng.choice(n_items, wanted, replace=False) if wanted else np.empty(0, dtype=np.int64)
+        if wanted == n_items or not settings.in_batch:
+            return np.sort(drawn), np.zeros(wanted, dtype=np.float32)
+        candidates = np.unique(np.concatenate([drawn, taken]))
+        missed = (1 - self._shares[candidates]) ** len(taken) * (1 - wanted / n_items)
+        return candidates, np.log1p(-np.minimum(missed, 1 - 1e-9)).astype(np.float32)
+
+    def _hard(self, queries: Rows, rng: np.random.Generator, n: int) -> Rows:
+        """Return (p, n) items from the band of each query; an item at random where a band is empty."""
+        if n == 0 or self._band is None:
+            return np.empty((len(queries), 0), dtype=np.int64)
+        starts, sizes = self._band.indptr[queries], np.diff(self._band.indptr)[queries]
+        drawn = rng.integers(0, np.maximum(sizes, 1)[:, None], (len(queries), n))
+        anything = rng.integers(0, self._histories.n_items, drawn.shape)
+        if not len(self._band.neighbours):
+            return anything
+        places = np.minimum(starts[:, None] + drawn, len(self._band.neighbours) - 1)
+        return np.where(sizes[:, None] > 0, self._band.neighbours[places], anything).astype(np.int64)
+
+
+@nb.njit(nogil=True, cache=True)
+def _expand(
+    indptr: Rows,
+    neighbours: npt.NDArray[np.int32],
+    scores: FloatArray,
+    seeds: Rows,
+    removed: Rows,
+    place: Rows,
+) -> tuple[Rows, Rows, Rows, FloatArray]:  # pragma: no cover - compiled
+    """Return nodes, indptr, neighbours and weights of a block; ``place`` is -1 everywhere, before and after."""
+    n, total = np.int64(place.size), 0
+    for seed in seeds:
+        total += indptr[seed + 1] - indptr[seed]
+    nodes = np.empty(min(seeds.size + total, n), dtype=np.int64)
+    bounds = np.zeros(seeds.size + 1, dtype=np.int64)
+    places = np.empty(total, dtype=np.int64)
+    weights = np.empty(total, dtype=np.float32)
+    for i in range(seeds.size):
+        nodes[i] = seeds[i]
+        place[seeds[i]] = i
+    n_nodes, m = seeds.size, 0
+    for i in range(seeds.size):
+        seed, start, mass = seeds[i], m, np.float32(0)
+        for p in range(indptr[seed], indptr[seed + 1]):
+            other = np.int64(neighbours[p])
+            if removed.size:
+                at = np.searchsorted(removed, seed * n + other)
+                if at < removed.size and removed[at] == seed * n + other:
+                    continue
+            if place[other] < 0:
+                place[other] = n_nodes
+                nodes[n_nodes] = other
+                n_nodes += 1
+            places[m] = place[other]
+            weights[m] = scores[p]
+            mass += scores[p]
+            m += 1
+        for p in range(start, m):
+            weights[p] /= mass
+        bounds[i + 1] = m
+    for i in range(n_nodes):
+        place[nodes[i]] = -1
+    return nodes[:n_nodes].copy(), bounds, places[:m].copy(), weights[:m].copy()

@@ -1,0 +1,203 @@
+"""PinSage's network: importance pooling over neighbourhoods, and the towers of items and users."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import embedding_bag, normalize
+from torch_geometric.nn import MessagePassing  # type: ignore[import-untyped]
+
+from graphrec.data.neighbours import NeighbourTable
+from graphrec.models.item_inputs import ItemInputs
+from graphrec.models.pinsage_batches import Block, Rows, whole
+
+# Rows of a matrix product outside training: see :func:`in_places`.
+_PLACES = 256
+
+
+class ImportanceConv(MessagePassing):  # type: ignore[misc]
+    r"""A layer of PinSage: what an item is, beside the importance-weighted mean of what its neighbours are.
+
+    .. math:: n_u = \sum_{v \in N(u)} \alpha_{uv}\, \sigma(Q h_v + q), \qquad
+              z_u = h_u + \sigma(W [h_u \,\|\, n_u] + w), \qquad h'_u = z_u / |z_u|
+
+    Parameters
+    ----------
+    dim : int
+        Width of h and h'.
+    residual : bool, default True
+        Whether :math:`h_u` is added, as in [2]_; without it the layer is that of [1]_.
+
+    References
+    ----------
+    .. [1] Ying, He, Chen, Eksombatchai, Hamilton, Leskovec, "Graph convolutional neural networks for web-scale
+       recommender systems", KDD 2018, algorithm 1.
+    .. [2] The PinSage of DGL's examples.
+    """
+
+    def __init__(self, dim: int, *, residual: bool = True, activation: str = "relu", norm: bool = True) -> None:
+        super().__init__(aggr="add")
+        self.message_map, self.update_map = nn.Linear(dim, dim), nn.Linear(2 * dim, dim)
+        self.residual, self.norm = residual, norm
+        self.activation: Callable[[Tensor], Tensor] = torch.relu if activation == "relu" else nn.Identity()
+        if residual:  # at first a layer adds the neighbours' mean
+            with torch.no_grad():
+                self.message_map.weight.copy_(torch.eye(dim))
+                self.update_map.weight.copy_(torch.cat([torch.zeros(dim, dim), torch.eye(dim)], dim=1))
+                self.message_map.bias.zero_()
+                self.update_map.bias.zero_()
+
+    def forward(self, x: Tensor, edges: Tensor | Block, weights: Tensor | None = None) -> Tensor:
+        """Return (n, dim).
+
+        Parameters
+        ----------
+        x : Tensor
+            (s, dim).
+        edges : Block or Tensor
+            The block of n items among s; or, as other convolutions of PyG take them, (2, m) int64 edges from column 0
+            to column 1 between s items, of which all are pooled for (n = s).
+        weights : Tensor, optional
+            (m,) importances, with edges of a tensor; None makes each 1.
+        """
+        messages = self.messages(x)
+        if isinstance(edges, Block):
+            return self.updated(x[: len(edges.indptr) - 1], pooled(messages, edges))
+        return self.updated(x, self.propagate(edges, x=messages, weights=weights))
+
+    def message(self, x_j: Tensor, weights: Tensor | None) -> Tensor:
+        """Return the messages along edges, (m, dim)."""
+        return x_j if weights is None else weights[:, None] * x_j
+
+    def messages(self, x: Tensor) -> Tensor:
+        """Return what items (s, dim) say to those that pool them, (s, dim)."""
+        return self.activation(self.message_map(x))
+
+    def updated(self, x: Tensor, neighbours: Tensor) -> Tensor:
+        """Return the next layer's vectors (n, dim) of items ``x`` (n, dim) with their pooled ``neighbours`` (n, dim)."""
+        z = self.activation(self.update_map(torch.cat([x, neighbours], dim=1)))
+        z = x + z if self.residual else z
+        return normalize(z) if self.norm else z
+
+
+def pooled(messages: Tensor, block: Block) -> Tensor:
+    """Return (n, dim): the weighted sums of ``messages`` (s, dim) over a block's neighbourhoods; zero for none."""
+    if not len(block.neighbours):
+        return messages.new_zeros(len(block.indptr) - 1, messages.shape[1])
+    device = messages.device
+    return embedding_bag(
+        on(device, block.neighbours), messages, on(device, block.indptr[:-1]), mode="sum",
+        per_sample_weights=on(device, block.weights),
+    )  # fmt: skip
+
+
+class ItemTower(nn.Module):
+    """What is known of items, layers of importance pooling, and a last map: G2 relu(G1 h + g), added where residual.
+
+    Parameters
+    ----------
+    inputs : ItemInputs
+        What is known of items.
+    layers : int
+        Of importance pooling, >= 0.
+    """
+
+    def __init__(
+        self, inputs: ItemInputs, layers: int, *, residual: bool = True, activation: str = "relu", norm: bool = True,
+        head: bool = True,
+    ) -> None:
+        super().__init__()
+        dim = inputs.dim
+        self.inputs, self.residual = inputs, residual
+        self.convs = nn.ModuleList(
+            ImportanceConv(dim, residual=residual, activation=activation, norm=norm) for _ in range(layers)
+        )
+        self.head = nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, dim, bias=False)) if head else None
+        if residual and self.head is not None:
+            nn.init.zeros_(self.head[2].weight)
+
+    def forward(self, blocks: Sequence[Block], seeds: Rows) -> Tensor:
+        """Return (s, dim): the vectors of ``seeds`` (s,), which the blocks lead to, lowest layer first."""
+        nodes = blocks[0].nodes if blocks else seeds
+        h = self._by_row(self.inputs, on(self.device, nodes), nodes)
+        for conv, block in zip(self.convs, blocks, strict=True):
+            messages = self._by_row(conv.messages, h, block.nodes)
+            n = len(block.indptr) - 1
+            h = self._by_row(conv.updated, h[:n], block.nodes[:n], pooled(messages, block))
+        return self._by_row(self._last, h, seeds)
+
+    @torch.no_grad()
+    def embed(self, table: NeighbourTable) -> Tensor:
+        """Return (n_items, dim): the vectors of all items, layer by layer; the same as of their blocks, bit for bit.
+
+        Each item is worked on once a layer, where blocks of batches work on it once for every item that is near it.
+        Time O(layers (n_items dim^2 + m dim)); memory O(n_items dim).
+        """
+        everything = whole(table)
+        return self([everything] * len(self.convs), everything.nodes)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the tower is."""
+        return next(self.parameters()).device
+
+    def _last(self, h: Tensor) -> Tensor:
+        if self.head is None:
+            return h
+        return h + self.head(h) if self.residual else self.head(h)
+
+    def _by_row(self, work: Callable[..., Tensor], x: Tensor, rows: Rows, *more: Tensor) -> Tensor:
+        return work(x, *more) if self.training else in_places(work, rows, x, *more)
+
+
+def in_places(work: Callable[..., Tensor], rows: Rows, *columns: Tensor) -> Tensor:
+    """Return ``work(*columns)`` for items ``rows`` (s,), such that an item's bits do not depend on the other items.
+
+    BLAS rounds a row of a product by where it stands and how many rows there are. So each item is given a place that is
+    its own, in groups of a fixed size; the groups that are needed are worked on, filled up with zeros.
+    """
+    groups, which = np.unique(rows // _PLACES, return_inverse=True)
+    places = on(columns[0].device, which * _PLACES + rows % _PLACES)
+    filled = [column.new_zeros(len(groups) * _PLACES, *column.shape[1:]) for column in columns]
+    for full, column in zip(filled, columns, strict=True):
+        full[places] = column
+    starts = range(0, len(groups) * _PLACES, _PLACES)
+    parts = [work(*(full[start : start + _PLACES] for full in filled)) for start in starts]
+    return torch.cat(parts)[places]
+
+
+class PinSageModel(nn.Module):
+    """The towers of items and of users.
+
+    A user is his own vector and the weighted sum of what the items of a history say; either part may be missing. What
+    an item says, :attr:`says`, is a linear map of its vector.
+    """
+
+    def __init__(self, items: ItemTower, n_users: int, *, own: bool, scale: float) -> None:
+        super().__init__()
+        dim = items.inputs.dim
+        self.items = items
+        self.says = nn.Linear(dim, dim, bias=False)
+        nn.init.eye_(self.says.weight)
+        self.own = nn.Embedding(n_users, dim) if own else None
+        if self.own is not None:
+            nn.init.normal_(self.own.weight, std=scale)
+
+    def users(self, users: Rows, indptr: Rows, history: Rows, weights: np.ndarray, items: Tensor) -> Tensor:
+        """Return (b, dim): the vectors of ``users`` (b,) whose histories are positions among ``items`` (s, dim)."""
+        device = items.device
+        sums = items.new_zeros(len(users), items.shape[1])
+        if len(history):
+            sums = embedding_bag(
+                on(device, history), self.says(items), on(device, indptr[:-1]), mode="sum",
+                per_sample_weights=on(device, weights),
+            )  # fmt: skip
+        return sums if self.own is None else sums + self.own(on(device, users))
+
+
+def on(device: torch.device, array: np.ndarray) -> Tensor:
+    """Return an array as a tensor on a device."""
+    return torch.from_numpy(np.ascontiguousarray(array)).to(device, non_blocking=True)

@@ -1,0 +1,238 @@
+"""Recall for several interests at once: a history falls into clusters, and each asks with the item in its middle."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+from scipy.cluster.hierarchy import fcluster, linkage
+
+from graphrec.checks import check_k, check_rows
+from graphrec.contracts.queries import Queries, take_queries
+from graphrec.contracts.recaller import BundleParts, Evidence, evidence_of, no_evidence
+from graphrec.data.lists import ItemLists, concatenate, places_among, take_lists
+from graphrec.errors import ConfigError, DataError
+from graphrec.index import Index, load_index
+from graphrec.index.order import ordered_lists
+from graphrec.recallers.auditing import audit_on_items
+from graphrec.recallers.files import (
+    load_saved,
+    read_array,
+    read_matrix,
+    setting,
+    write_array,
+    write_matrix,
+    write_settings,
+)
+from graphrec.recallers.nearest_source import nearest_sources
+from graphrec.recallers.profile import Profile
+from graphrec.recallers.query_encoder import FloatArray, check_vector_rows, unit_vectors, usable_entries
+
+# Queries answered at a time, so that memory does not grow with the batch.
+_CHUNK = 1024
+# Newest items of a history that are clustered: the time of it is quadratic.
+_MOST_ITEMS = 200
+
+
+class Interests(NamedTuple):
+    """A history's clusters, heaviest first: ``medoids`` (c,) rows of vectors, and ``shares`` (c,) of its weight."""
+
+    medoids: npt.NDArray[np.int64]
+    shares: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class InterestRecaller:
+    r"""Items near one of a history's interests, each interest with places in proportion to its weight.
+
+    The unit vectors of a history's items are clustered by Ward's method, up to the height ``spread``. A cluster asks
+    with its medoid, the member that is nearest to all of it; it weighs the sum of its items' weights, so that newer
+    interests count more where the profile lets items age. The ``interests`` heaviest are asked, and
+
+    .. math:: score(j) = \max_c \frac{W_c}{\sum_{c'} W_{c'}} \cdot \frac{1}{rank_c(j)}
+
+    with the rank (from 1) of j by its cosine with the medoid: the order in which D'Hondt's method hands out seats. A
+    query without any item that has a vector gets an empty list.
+
+    Parameters
+    ----------
+    rows : ndarray
+        (t,) int32, ascending: the items that have a vector. No other item is ever returned.
+    sources : ndarray
+        (t, dim) float32.
+    near : Index
+        By cosine, over ``sources``.
+    n_items : int
+        Size of the item vocabulary.
+    profile : Profile
+        Which items of a history count, and how much; of these at most the newest 200 are clustered.
+    interests : int
+        Clusters that ask, at most, >= 1.
+    spread : float
+        Height at which Ward's tree is cut, >= 0: 0 asks with every item, from about 2 sqrt(items) on with one. Two
+        items alone are joined below their distance, which is sqrt(2) for orthogonal vectors.
+    reason : str
+        Template of the sentence for people.
+
+    Raises
+    ------
+    DataError
+        If shapes disagree or rows are out of range, not ascending or repeated.
+    ConfigError
+        If ``interests`` or ``spread`` is out of range.
+
+    Notes
+    -----
+    For a history of h items, O(h^2 dim) time and O(h^2) memory before the searches.
+
+    References
+    ----------
+    .. [1] Pal, Eksombatchai, Zhou, Zhao, Rosenberg, Leskovec, "PinnerSage: multi-modal user embedding framework for
+       recommendations at Pinterest", KDD 2020. Differs: what the medoids bring is merged by their weights; there three
+       medoids are drawn in proportion to them.
+    """
+
+    kind: ClassVar[str] = "interests"
+
+    rows: npt.NDArray[np.int32]
+    sources: FloatArray
+    near: Index
+    n_items: int
+    profile: Profile = field(default_factory=Profile)
+    interests: int = 3
+    spread: float = 1.0
+    reason: str = "because you {verb} {source}: close to it in the graph"
+
+    def __post_init__(self) -> None:
+        if self.interests < 1 or not self.spread >= 0:
+            raise ConfigError(
+                f"interests is {self.interests} and spread {self.spread}; they must be 1 or more, and 0 or more"
+            )
+        check_vector_rows(self.rows, self.sources, self.n_items)
+        if (len(self.near), self.near.dim) != self.sources.shape:
+            raise DataError(f"vectors {self.sources.shape} and an index of {len(self.near)} do not fit each other")
+
+    def recall(self, queries: Queries, k: int) -> ItemLists:
+        """Return at most k items a query, best first, ties by row."""
+        return self._recall(queries, k, None, None)
+
+    def recall_allowed(
+        self, queries: Queries, k: int, *, exclude: ItemLists, allowed: npt.NDArray[np.bool_]
+    ) -> ItemLists:
+        """Return at most k items a query, none of them in its list of ``exclude`` or disallowed.
+
+        ``exclude`` holds n lists, ``allowed`` is (n_items,) bool; the index leaves them out. Raises as :meth:`recall`.
+        """
+        allow = None if allowed.all() else allowed[self.rows]
+        return self._recall(queries, k, allow, places_among(exclude, self.rows))
+
+    def _recall(
+        self, queries: Queries, k: int, allow: npt.NDArray[np.bool_] | None, skip: ItemLists | None
+    ) -> ItemLists:
+        check_k(k)
+        check_rows(queries.history.items, self.n_items, name="history items")
+        parts = []
+        for start in range(0, len(queries), _CHUNK):
+            chosen = np.arange(start, min(start + _CHUNK, len(queries)))
+            own = None if skip is None else take_lists(skip, chosen)
+            parts.append(self._answers(take_queries(queries, chosen), k, allow, own))
+        return concatenate(parts)
+
+    def _answers(
+        self, queries: Queries, k: int, allow: npt.NDArray[np.bool_] | None, skip: ItemLists | None
+    ) -> ItemLists:
+        """Search with every medoid of every query at once, and merge by query."""
+        found = self.interests_of(queries.history)
+        owners = np.repeat(np.arange(len(queries)), [len(each.medoids) for each in found])
+        if not len(owners):
+            return ordered_lists(owners, owners, np.empty(0, np.float32), n=len(queries), k=k)
+        medoids, shares = (np.concatenate(column) for column in zip(*found, strict=True))
+        own = None if skip is None else take_lists(skip, owners)
+        near = self.near.search(self.sources[medoids], k, allow=allow, skip=own)
+        lists = np.repeat(np.arange(len(owners)), near.lengths)
+        ranks = 1 + np.arange(len(lists)) - near.indptr[lists]
+        pairs, place = np.unique(owners[lists] * len(self.rows) + near.items, return_inverse=True)
+        best = np.zeros(len(pairs))
+        np.maximum.at(best, place, shares[lists] / ranks)
+        which, places = np.divmod(pairs, len(self.rows))
+        return ordered_lists(which, self.rows[places], best.astype(np.float32), n=len(queries), k=k)
+
+    def interests_of(self, history: ItemLists) -> list[Interests]:
+        """Return the interests of n histories, at most :attr:`interests` each; none where no item has a vector."""
+        lists, positions, weights = usable_entries(history, self.profile, self.rows)
+        ends = np.searchsorted(lists, np.arange(len(history)), side="right")
+        starts = np.maximum(np.searchsorted(lists, np.arange(len(history))), ends - _MOST_ITEMS)
+        return [
+            self._clustered(positions[start:end], weights[start:end]) for start, end in zip(starts, ends, strict=True)
+        ]
+
+    def _clustered(self, positions: npt.NDArray[np.int64], weights: npt.NDArray[np.float64]) -> Interests:
+        """Cluster one history's items, and choose the heaviest clusters; of equal ones the older."""
+        vectors = unit_vectors(self.sources[positions]).astype(np.float64)
+        labels = np.zeros(len(positions), dtype=np.int64)
+        if len(positions) > 1:
+            labels = fcluster(linkage(vectors, "ward"), self.spread, "distance").astype(np.int64) - 1
+        mass = np.bincount(labels, weights=weights)
+        heaviest = np.argsort(-mass, kind="stable")[: self.interests]
+        medoids = [_medoid(vectors, np.flatnonzero(labels == label)) for label in heaviest]
+        return Interests(positions[np.array(medoids, dtype=np.int64)], mass[heaviest] / max(mass.sum(), 1e-300))
+
+    def evidence(self, query: Queries, items: npt.NDArray[np.int32]) -> Evidence:
+        """Return for each of ``items`` (m,) the history item whose weighted cosine with it is greatest."""
+        chosen = nearest_sources(query.history, items, self.profile, self.rows, self.sources, self.sources)
+        return no_evidence(len(items)) if chosen is None else evidence_of(chosen)
+
+    def audit(self, *, k: int = 100, seed: int = 0, n_queries: int = 200) -> float:
+        """Return the share of the exact ``k`` best that the index returns, on queries drawn from the items."""
+        return audit_on_items(self.near, self.sources, self.sources, k=k, seed=seed, n_queries=n_queries)
+
+    def save(self, directory: Path) -> None:
+        """Write ``recaller.json``, the arrays as ``.npy``, and the index in ``index/``."""
+        settings = {
+            "n_items": self.n_items,
+            "dim": int(self.sources.shape[1]),
+            "interests": self.interests,
+            "spread": float(self.spread),
+            "profile": asdict(self.profile),
+            "reason": self.reason,
+        }
+        write_settings(directory, self.kind, settings)
+        write_array(directory, "rows", self.rows)
+        write_matrix(directory, "sources", self.sources)
+        (directory / "index").mkdir()
+        self.near.save(directory / "index")
+
+    @classmethod
+    def load(cls, directory: Path, parts: BundleParts) -> Self:
+        """Read what :meth:`save` wrote; arrays stay on disk, memory-mapped.
+
+        Raises
+        ------
+        BundleError
+            If a file is missing or damaged, the parts do not fit, or the recaller was made for other items.
+        """
+        return load_saved(directory, cls.kind, parts.items, lambda settings: cls(**_read(directory, settings)))
+
+
+def _read(directory: Path, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the constructor's arguments from the files of ``directory``."""
+    sources = read_matrix(directory, "sources", setting(settings, "dim", int, directory=directory))
+    return {
+        "rows": read_array(directory, "rows", np.int32),
+        "sources": sources,
+        "near": load_index(directory / "index", sources),
+        "n_items": setting(settings, "n_items", int, directory=directory),
+        "profile": Profile(**setting(settings, "profile", dict, directory=directory)),
+        "interests": setting(settings, "interests", int, directory=directory),
+        "spread": setting(settings, "spread", float, directory=directory),
+        "reason": setting(settings, "reason", str, directory=directory),
+    }
+
+
+def _medoid(vectors: npt.NDArray[np.float64], members: npt.NDArray[np.int64]) -> int:
+    """Return the member whose squared distances to all members have the least sum; the oldest of equals."""
+    own = vectors[members]
+    return int(members[np.argmax(np.round(own @ own.sum(axis=0), 12))])

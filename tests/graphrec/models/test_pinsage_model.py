@@ -1,0 +1,123 @@
+"""PinSage's network beside dense formulas, PyG's edges, and itself layer by layer."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from graphrec.data.neighbours import NeighbourTable, csr_table
+from graphrec.models.item_inputs import ItemInputs
+from graphrec.models.pinsage_batches import Frontier, whole
+from graphrec.models.pinsage_model import ImportanceConv, ItemTower, PinSageModel
+
+
+def table_of(n: int, seed: int, *, isolated: float = 0.3, degree: int = 4) -> NeighbourTable:
+    """Return random neighbourhoods of n items, some of which have none."""
+    rng = np.random.default_rng(seed)
+    dense = np.where(rng.random((n, n)) < degree / n, rng.random((n, n)) + 0.01, 0)
+    dense[rng.random(n) < isolated] = 0
+    np.fill_diagonal(dense, 0)
+    return csr_table(sp.csr_array(dense))
+
+
+def tower_of(n: int, dim: int, layers: int, seed: int = 0) -> ItemTower:
+    torch.manual_seed(seed)
+    tower = ItemTower(ItemInputs(n, dim, with_events=np.ones(n, dtype=np.bool_)), layers)
+    with torch.no_grad():
+        for parameter in tower.parameters():
+            parameter.copy_(torch.randn_like(parameter) / dim**0.5)
+    return tower.eval()
+
+
+@settings(max_examples=15, deadline=None)
+@given(n=st.integers(1, 600), layers=st.integers(0, 3), dim=st.sampled_from([1, 7, 16, 33]), seed=st.integers(0, 999))
+def test_layer_by_layer_gives_the_bits_of_a_batch(n: int, layers: int, dim: int, seed: int) -> None:
+    table, tower = table_of(n, seed), tower_of(n, dim, layers, seed)
+    everything = tower.embed(table).numpy()
+    rng = np.random.default_rng(seed)
+    seeds = rng.permutation(n)[: int(rng.integers(1, n + 1))].astype(np.int64)
+    with torch.no_grad():
+        batch = tower(Frontier(table, layers).blocks(seeds), seeds).numpy()
+    np.testing.assert_array_equal(batch, everything[seeds])
+
+
+def test_the_bits_of_an_item_do_not_depend_on_its_batch() -> None:
+    table, tower = table_of(900, 1), tower_of(900, 24, 2)
+    frontier, everything = Frontier(table, 2), tower.embed(table).numpy()
+    for seeds in (np.array([7]), np.array([899, 7, 0]), np.arange(0, 900, 13)):
+        with torch.no_grad():
+            np.testing.assert_array_equal(tower(frontier.blocks(seeds), seeds).numpy(), everything[seeds])
+
+
+def test_a_layer_is_its_formula() -> None:
+    n, dim = 30, 5
+    table, tower = table_of(n, 2), tower_of(n, dim, 1)
+    conv, h = tower.convs[0], torch.randn(n, dim)
+    q, w = conv.message_map, conv.update_map
+    alpha = np.zeros((n, n))
+    for row in range(n):
+        near, scores = table[row]
+        alpha[row, near] = scores / max(scores.sum(), 1e-9)
+    messages = np.maximum(h.numpy() @ q.weight.detach().numpy().T + q.bias.detach().numpy(), 0)
+    joined = np.concatenate([h.numpy(), alpha @ messages], axis=1)
+    z = h.numpy() + np.maximum(joined @ w.weight.detach().numpy().T + w.bias.detach().numpy(), 0)
+    z /= np.linalg.norm(z, axis=1, keepdims=True)
+    with torch.no_grad():
+        np.testing.assert_allclose(conv(h, whole(table)).numpy(), z, atol=1e-5)
+
+
+@pytest.mark.parametrize("weighted", [True, False])
+def test_a_layer_reads_the_edges_that_pyg_has(weighted: bool) -> None:
+    table = table_of(40, 3)
+    block, conv, h = whole(table), tower_of(40, 6, 1).convs[0], torch.randn(40, 6)
+    pooling = np.repeat(np.arange(40), np.diff(block.indptr))
+    edge_index = torch.from_numpy(np.stack([block.neighbours, pooling]))
+    weights = torch.from_numpy(block.weights)
+    if not weighted:
+        block = type(block)(block.nodes, block.indptr, block.neighbours, np.ones_like(block.weights))
+    with torch.no_grad():
+        ours, pyg = conv(h, block), conv(h, edge_index, weights if weighted else None)
+    np.testing.assert_allclose(ours.numpy(), pyg.numpy(), atol=1e-6)
+
+
+def test_items_without_neighbours_pool_nothing() -> None:
+    none = NeighbourTable(np.zeros(6, np.int64), [], [], n_columns=5)
+    tower = tower_of(5, 4, 2)
+    vectors = tower.embed(none)
+    assert torch.isfinite(vectors).all()
+    assert len(torch.unique(vectors, dim=0)) == 5
+
+
+def test_a_new_layer_adds_the_mean_of_the_neighbours() -> None:
+    torch.manual_seed(0)
+    conv, h = ImportanceConv(3), torch.rand(10, 3) + 0.1
+    block = whole(table_of(10, 4, isolated=0.0, degree=3))
+    with torch.no_grad():
+        out = conv(h, block)
+    dense = np.zeros((10, 10))
+    dense[np.repeat(np.arange(10), np.diff(block.indptr)), block.neighbours] = block.weights
+    expected = h.numpy() + dense @ h.numpy()
+    np.testing.assert_allclose(
+        out.numpy(), expected / np.linalg.norm(expected, axis=1, keepdims=True), rtol=1e-5, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_a_user_is_the_weighted_sum_of_what_his_items_say(own: bool) -> None:
+    model = PinSageModel(tower_of(8, 4, 0), 3, own=own, scale=0.1)
+    with torch.no_grad():
+        model.says.weight.copy_(torch.randn(4, 4))
+    items = torch.randn(8, 4)
+    indptr, history = np.array([0, 2, 2]), np.array([5, 1])
+    weights = np.array([0.5, 2.0], dtype=np.float32)
+    with torch.no_grad():
+        users = model.users(np.array([2, 0]), indptr, history, weights, items).numpy()
+        says = (items @ model.says.weight.T).numpy()
+    expected = np.stack([0.5 * says[5] + 2 * says[1], np.zeros(4)])
+    if model.own is not None:
+        expected += model.own.weight.detach().numpy()[[2, 0]]
+    np.testing.assert_allclose(users, expected, atol=1e-5)
