@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _LAST_RATE = 0.1
 # Standard deviation of the vectors drawn at first.
 _SCALE = 0.1
+# Products in a step from which on several threads are worth their barriers.
+_SHARED_PRODUCTS = 1 << 24
 # Seconds between two checkpoints.
 _CHECKPOINT_S = 20.0
 
@@ -76,7 +78,7 @@ class Training:
             ``items`` and ``says`` (n_items, dim) float32: what an item is searched by, and what it says in a history;
             ``users`` (n_users, dim), zero for users without events; ``known`` (n_items,) bool: items with a vector.
         """
-        with torch_threads():
+        with torch_threads(self._threads()):
             last = self._recipe.stop_at or self._recipe.epochs
             epoch, steps = self._resume(stopping)
             while epoch < last and len(self._batches) and not (stopping is not None and stopping.over):
@@ -87,6 +89,12 @@ class Training:
                     seen |= stopping.after(epoch, self._learnt(), last=True)
                 self._context.progress(epoch, last, **seen)
             return self._learnt()
+
+    def _threads(self) -> int:
+        """Return the threads of torch: one where a step is so small that they would only wait for each other."""
+        users, items = len(self._histories.indptr) - 1, self._histories.n_items
+        products = min(self._recipe.batch, users) * min(self._recipe.negatives, items) * self._recipe.dim
+        return default_threads() if products >= _SHARED_PRODUCTS else 1
 
     def _epoch(self, epoch: int, done: int, stopping: EarlyStopping | None) -> float:
         """Take the steps of one epoch after the first ``done``; return the mean loss."""
@@ -112,9 +120,10 @@ class Training:
         for group in self._optimiser.param_groups:
             group["lr"] = self._recipe.lr * self._share(step)
         loss = batch_loss(self._model, batch, self._recipe)
-        self._optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        self._optimiser.step()
+        if loss.requires_grad:  # a batch of single events may have nothing to tell
+            self._optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            self._optimiser.step()
         return loss.detach()
 
     def _share(self, step: int) -> float:
@@ -237,10 +246,10 @@ def device_of(context: FitContext) -> torch.device:
 
 
 @contextmanager
-def torch_threads() -> Iterator[None]:
-    """Have torch take as many threads as the fit may within the block."""
+def torch_threads(threads: int) -> Iterator[None]:
+    """Have torch take so many threads within the block."""
     before = torch.get_num_threads()
-    torch.set_num_threads(default_threads())
+    torch.set_num_threads(threads)
     try:
         yield
     finally:

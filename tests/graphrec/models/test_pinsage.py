@@ -1,0 +1,339 @@
+"""PinSage as a channel: what it answers, how it trains, stops and goes on, and what it refuses."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from graphrec.contracts.progress import FitContext, State
+from graphrec.contracts.queries import Queries, known_queries
+from graphrec.contracts.recall_data import RecallData
+from graphrec.contracts.recaller import Recaller
+from graphrec.data.features import Features, Labels
+from graphrec.data.interactions import Interactions, histories
+from graphrec.data.lists import empty_lists, item_lists
+from graphrec.data.vocabulary import Vocabulary
+from graphrec.errors import ConfigError, DataError, MissingExtraError
+from graphrec.graph.catalogue import items_only
+from graphrec.models import pinsage_training
+from graphrec.models.pinsage import PinSage
+from graphrec.models.pinsage_batches import histories_of
+from graphrec.pipelines.jobs.checkpoints import FileCheckpoints
+from graphrec.recallers.interests import InterestRecaller
+from graphrec.recallers.query_encoder import HistoryEncoder
+from graphrec.recallers.vector import VectorRecaller
+from tests.worlds import checkerboard, described, library, skewed, vocabulary, without_knowledge
+
+SMALL = PinSage(dim=6, layers=1, epochs=4, batch=16, lr=0.05, walks=20, walk_length=6)
+
+
+def fit(recipe: PinSage, data: RecallData, **context: Any) -> VectorRecaller:
+    channel = recipe.fit(data, FitContext(**context))
+    assert isinstance(channel, VectorRecaller)
+    return channel
+
+
+def learnt(recipe: PinSage, data: RecallData, seed: int = 0) -> State:
+    return recipe._training(data, FitContext(seed=seed)).run()
+
+
+def assert_equal_channels(left: VectorRecaller, right: VectorRecaller) -> None:
+    np.testing.assert_allclose(left.sources, right.sources, atol=1e-5)
+    np.testing.assert_allclose(left.targets, right.targets, atol=1e-5)
+    assert left.users is not None
+    assert right.users is not None
+    np.testing.assert_allclose(left.users, right.users, atol=1e-5)
+
+
+def test_a_trained_user_is_answered_by_his_own_vector_and_his_history() -> None:
+    data = skewed()
+    recipe = replace(SMALL, weight_exponent=0.5, half_life=4.0, history_exponent=0.7)
+    vectors, channel, history = learnt(recipe, data), fit(recipe, data), histories(data.interactions)
+    answer = channel.recall(known_queries(history, [5]), len(data.items))[0]
+    items, ratings = history[5]
+    weights = np.where(ratings > 0, ratings, 0) ** 0.5 * 2.0 ** (-np.arange(len(items))[::-1] / 4)
+    user = vectors["users"][5] + weights @ vectors["says"][items] / weights.sum() ** 0.7
+    lengths = np.linalg.norm(vectors["items"], axis=1, keepdims=True)
+    expected = vectors["items"] * lengths ** (recipe.length_exponent - 1) @ user
+    np.testing.assert_allclose(answer[1], expected[answer[0]], rtol=1e-3, atol=1e-4)
+    assert (np.diff(answer[1]) <= 0).all()
+
+
+def test_without_own_vectors_a_user_is_his_history() -> None:
+    channel = fit(replace(SMALL, query="history"), skewed())
+    assert isinstance(channel.encoder, HistoryEncoder)
+    assert channel.users is None
+
+
+def test_interests_search_items_by_cosine() -> None:
+    data = checkerboard()
+    recipe = replace(SMALL, query="interests", interests=2, epochs=8)
+    channel = recipe.fit(data)
+    assert isinstance(channel, InterestRecaller)
+    np.testing.assert_allclose(np.linalg.norm(channel.sources, axis=1), 1, rtol=1e-5)
+    # A history of both colours has an interest in each.
+    items = channel.recall(Queries([-1], item_lists([[0, 4, 8, 1, 5, 9]])), 6)[0][0]
+    assert set(items[:2].tolist()) <= set(range(20))
+    assert len({int(item) % 2 for item in items[:2]}) == 2
+
+
+def test_items_without_events_are_recalled_where_something_is_known_of_them() -> None:
+    plain, data = without_knowledge(skewed()), described(without_knowledge(skewed()))
+    cold = np.arange(41, 45)
+    assert not set(cold.tolist()) & set(fit(SMALL, plain).rows.tolist())
+    assert set(cold.tolist()) <= set(fit(SMALL, data).rows.tolist())
+    assert not set(cold.tolist()) & set(fit(replace(SMALL, features=False), data).rows.tolist())
+    reached = fit(replace(SMALL, features=False, catalogue=True), skewed())  # by maker and genre
+    assert set(cold.tolist()) <= set(reached.rows.tolist())
+
+
+def test_an_inductive_model_knows_an_item_by_its_features_and_neighbours_alone() -> None:
+    data = described(without_knowledge(skewed()))
+    assert data.item_features is not None
+    twins = Features(45, labels={"colour": Labels(Vocabulary(["a", "b"]), np.arange(45) % 2)})
+    vectors = learnt(replace(SMALL, ids=False, layers=0), replace(data, item_features=twins))["items"]
+    np.testing.assert_array_equal(vectors[0::2], np.broadcast_to(vectors[0], (23, 6)))
+    assert not np.allclose(vectors[0], vectors[1])
+
+
+def test_the_catalogue_is_walked_where_it_is_asked_for() -> None:
+    data = library()
+    near = replace(SMALL, neighbours=11)._neighbourhoods(data, FitContext())[0]
+    through = replace(SMALL, neighbours=11, catalogue=True)._neighbourhoods(data, FitContext())[0]
+    only = replace(SMALL, relation_weights={"interacts": 0.0}, neighbours=11)._neighbourhoods(data, FitContext())[0]
+    assert len(near[2][0]) == 0  # nobody has read "Children of Dune"
+    assert {0, 1} <= set(through[2][0].tolist())
+    assert not len(only.neighbours)
+
+
+def test_hard_negatives_stand_between_two_ranks() -> None:
+    recipe = replace(SMALL, item_weight=1.0, hard_negatives=2, hard_from=2, hard_to=5)
+    band = recipe._neighbourhoods(skewed(), FitContext())[1]
+    assert band is not None
+    assert np.diff(band.indptr).max() == 3
+    whole = replace(recipe, hard_from=0, hard_to=5)._neighbourhoods(skewed(), FitContext())[1]
+    assert whole is not None
+    for row in range(41):
+        np.testing.assert_array_equal(band[row][0], whole[row][0][2:])
+        assert row not in band[row][0]
+
+
+def test_hard_negatives_grow_by_one_an_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    plain = pinsage_training.batch_loss
+
+    def watched(model: Any, batch: Any, recipe: Any) -> torch.Tensor:
+        seen.append(batch.hard.shape[1])
+        return plain(model, batch, recipe)
+
+    monkeypatch.setattr(pinsage_training, "batch_loss", watched)
+    recipe = replace(SMALL, item_weight=1.0, hard_negatives=2, hard_from=2, hard_to=9, batch=100)
+    recipe.fit(skewed())
+    assert seen == [0, 1, 2, 2]
+
+
+@pytest.mark.parametrize("loss", ["softmax", "margin"])
+def test_progress_hears_of_every_epoch_and_the_loss_falls(loss: Any) -> None:
+    told: list[tuple[int, int]] = []
+    losses: list[float] = []
+
+    def progress(done: int, total: int, /, **values: float) -> None:
+        told.append((done, total))
+        losses.append(values["loss"])
+
+    replace(SMALL, epochs=8, loss=loss, item_weight=0.5).fit(checkerboard(), FitContext(progress=progress))
+    assert told == [(epoch, 8) for epoch in range(1, 9)]
+    assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize("stop", [1, 2, 4])
+def test_a_fit_that_was_stopped_goes_on_with_the_same_result(
+    stop: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pinsage_training, "_CHECKPOINT_S", 0.0)
+    data, checkpoints = skewed(), FileCheckpoints(tmp_path / "state.npz")
+    seen: list[int] = []
+
+    def until(done: int, _total: int, /, **_values: float) -> None:
+        if done == stop:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        SMALL.fit(data, FitContext(seed=3, checkpoints=checkpoints, progress=until))
+    again = fit(
+        SMALL, data, seed=3, checkpoints=checkpoints, progress=lambda done, _total, /, **_values: seen.append(done)
+    )
+    assert seen == list(range(stop, 5))
+    assert_equal_channels(again, fit(SMALL, data, seed=3))
+
+
+def test_a_fit_that_was_stopped_within_an_epoch_goes_on_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pinsage_training, "_CHECKPOINT_S", 0.0)
+    data, checkpoints = skewed(), FileCheckpoints(tmp_path / "state.npz")
+    plain, steps = pinsage_training.batch_loss, 0
+
+    def dying(model: Any, batch: Any, recipe: Any) -> torch.Tensor:
+        nonlocal steps
+        steps += 1
+        if steps == 7:  # four batches an epoch
+            raise KeyboardInterrupt
+        return plain(model, batch, recipe)
+
+    monkeypatch.setattr(pinsage_training, "batch_loss", dying)
+    with pytest.raises(KeyboardInterrupt):
+        SMALL.fit(data, FitContext(seed=3, checkpoints=checkpoints))
+    monkeypatch.setattr(pinsage_training, "batch_loss", plain)
+    assert checkpoints.load()["place"].tolist() == [1, 2]
+    again = fit(SMALL, data, seed=3, checkpoints=checkpoints)
+    assert_equal_channels(again, fit(SMALL, data, seed=3))
+
+
+def test_a_checkpoint_of_other_settings_is_not_taken_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pinsage_training, "_CHECKPOINT_S", 0.0)
+    checkpoints = FileCheckpoints(tmp_path / "state.npz")
+    replace(SMALL, dim=7).fit(skewed(), FitContext(seed=3, checkpoints=checkpoints))
+    assert_equal_channels(fit(SMALL, skewed(), seed=3, checkpoints=checkpoints), fit(SMALL, skewed(), seed=3))
+
+
+def test_where_to_stop_is_chosen_by_held_out_users() -> None:
+    data = skewed()
+    recipe = replace(SMALL, patience=1, check_every=1, epochs=6)
+    assert recipe.chooses
+    scores = iter([0.1, 0.5, 0.4, 0.9])
+    asked: list[Recaller] = []
+
+    def objective(channel: Recaller, _panel: Any) -> float:
+        asked.append(channel)
+        return next(scores)
+
+    context = FitContext(seed=2, validation=object(), objective=objective)  # type: ignore[arg-type]
+    chosen = recipe.choose(data, context)
+    assert chosen.recipe == replace(recipe, stop_at=2)
+    assert len(asked) == 3
+    assert not chosen.recipe.chooses
+    assert isinstance(chosen.channel, VectorRecaller)
+    assert_equal_channels(chosen.channel, fit(chosen.recipe, data, seed=2))
+
+
+def test_the_seed_decides_and_nothing_global_is_changed() -> None:
+    data = skewed()
+    torch.manual_seed(11)
+    before, threads = torch.random.get_rng_state(), torch.get_num_threads()
+    first = fit(SMALL, data, seed=4, workers=1)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert torch.get_num_threads() == threads
+    torch.manual_seed(12)
+    assert_equal_channels(first, fit(SMALL, data, seed=4, workers=3))
+    assert not np.allclose(first.targets, fit(SMALL, data, seed=5).targets, atol=1e-3)
+
+
+def test_embeddings_are_what_is_served() -> None:
+    data = skewed()
+    table, channel = SMALL.embed(data), fit(SMALL, data)
+    assert len(table) == len(channel.rows)
+    row = int(channel.rows[3])
+    np.testing.assert_allclose(table[data.items[row]], channel.targets[3], atol=1e-5)
+
+
+def world_of(n_users: int, n_items: int, pairs: list[tuple[int, int]]) -> RecallData:
+    users, items = np.array(pairs, dtype=np.int32).reshape(-1, 2).T
+    ids = vocabulary("i", n_items)
+    events = Interactions(users, items, n_users=n_users, n_items=n_items)
+    return RecallData(vocabulary("u", n_users), ids, events, items_only(ids))
+
+
+EVERYTHING = replace(SMALL, item_weight=1.0, hard_negatives=1, hard_from=0, hard_to=3, in_batch=True)
+
+
+@pytest.mark.parametrize("recipe", [SMALL, EVERYTHING, replace(EVERYTHING, loss="margin", negatives=1)], ids=repr)
+@pytest.mark.parametrize("pairs", [[], [(0, 0)], [(0, 0), (1, 0)], [(0, 0), (0, 1)]], ids=str)
+def test_worlds_of_next_to_nothing_are_no_error(recipe: PinSage, pairs: list[tuple[int, int]]) -> None:
+    data = world_of(2, 1 + max((item for _, item in pairs), default=0), pairs)
+    channel = fit(recipe, data)
+    assert len(channel.rows) == len({item for _, item in pairs})
+    assert np.isfinite(channel.targets).all()
+    answer = channel.recall(Queries([0, -1], item_lists([[0], []])), 3)
+    assert answer.lengths.tolist() == [len(channel.rows), 0]
+
+
+def test_features_that_do_not_fit_are_refused() -> None:
+    data = skewed()
+    wrong = Features(7, numbers={"pages": np.zeros(7)})
+    with pytest.raises(DataError, match="the table of item attributes has 7 items, the vocabulary 45"):
+        replace(data, item_features=wrong)
+    with pytest.raises(DataError, match="finite in part"):
+        Features(45, vectors={"text": np.where(np.arange(90).reshape(45, 2) == 3, np.nan, 1).astype(np.float32)})
+    with pytest.raises(ConfigError, match="nothing to tell items apart by"):
+        replace(SMALL, ids=False).fit(without_knowledge(data))
+
+
+def test_features_that_are_not_known_leave_the_vectors_finite() -> None:
+    nothing = Features(
+        45, numbers={"pages": np.full(45, np.nan)}, vectors={"text": np.full((45, 3), np.nan, dtype=np.float32)}
+    )
+    channel = fit(SMALL, replace(without_knowledge(skewed()), item_features=nothing))
+    assert np.isfinite(channel.targets).all()
+    assert len(channel.rows) == 41
+
+
+def test_a_query_of_nothing_gets_nothing() -> None:
+    answer = fit(SMALL, library()).recall(Queries([-1, 7], empty_lists(2)), 4)
+    assert answer.lengths.tolist() == [0, 0]
+
+
+def test_a_loss_that_runs_away_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"the loss of pinsage is \w+ in epoch \d+; lower lr, which is 1e\+38"):
+        replace(SMALL, lr=1e38).fit(skewed())
+
+
+def test_a_device_that_is_not_there_is_named() -> None:
+    for device in ("cuda:77", "abacus"):
+        with pytest.raises(ConfigError, match=f"the device of a fit is '{device}', which torch cannot use here"):
+            SMALL.fit(library(), FitContext(device=device))
+
+
+def test_without_torch_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "graphrec.models.pinsage_training", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'graphrec\[train\]'"):
+        SMALL.fit(library())
+
+
+def test_a_history_is_of_liked_items_once_each() -> None:
+    events = Interactions([0, 0, 0, 1], [2, 2, 1, 0], [1, 2, -1, 0.5], n_users=3, n_items=3)
+    own = histories_of(events)
+    assert own.indptr.tolist() == [0, 1, 2, 2]
+    assert own.items.tolist() == [2, 0]
+    np.testing.assert_allclose(own.shares, [0.5, 0, 0.5])
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"dim": 0}, "dim is 0"),
+        ({"layers": -1}, "layers is -1"),
+        ({"neighbours": 0}, "neighbours is 0"),
+        ({"restart": 1.0}, "restart is 1.0"),
+        ({"held": 1.0}, "held is 1.0"),
+        ({"temperature": 0}, "temperature is 0; it must be a number above 0"),
+        ({"margin": 0}, "margin is 0; it must be a number above 0"),
+        ({"loss": "bpr"}, "loss is 'bpr'"),
+        ({"query": "mean"}, "query is 'mean'"),
+        ({"stop_at": 99}, "stop_at is 99; it must be at most epochs, which is 20, or 0"),
+        ({"hard_from": 500}, "hard_from is 500; it must be below hard_to, which is 500"),
+        ({"hard_negatives": 2}, "hard_negatives is 2, and they are negatives of item pairs"),
+        ({"user_weight": 0}, "user_weight and item_weight are both 0"),
+        ({"user_weight": 0, "item_weight": 1}, 'query is "user" and user_weight 0'),
+        ({"ids": False, "features": False}, "ids and features are both off"),
+    ],
+)
+def test_illegal_settings_are_refused(settings: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ConfigError, match=problem):
+        PinSage(**settings)
