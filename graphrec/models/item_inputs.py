@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -73,7 +74,7 @@ class ItemInputs(nn.Module):
         if self.ids is not None:
             self._keep("seen", np.asarray(with_events, dtype=np.float32)[:, None])
         self.numbers = self._numbers(features.numbers)
-        self.labels = nn.ModuleList(self._label(name, column) for name, column in features.labels.items())
+        self.labels = nn.ModuleList(self._label(i, column) for i, column in enumerate(features.labels.values()))
         self.bags = nn.ModuleList(self._bag(i, column) for i, column in enumerate(bags.values()))
         self.vectors = nn.ModuleList(self._vector(i, column) for i, column in enumerate(features.vectors.values()))
         if not any(True for _ in self.parameters()):
@@ -85,7 +86,7 @@ class ItemInputs(nn.Module):
             for weight in self.parameters():
                 weight.normal_(std=scale)
             for label in self.labels:
-                label.weight[0] = 0  # the label that is not known
+                cast("nn.Embedding", label).weight[0] = 0  # the label that is not known
 
     def forward(self, rows: Tensor) -> Tensor:
         """Return (s, dim): what is known of the items ``rows`` (s,) int64."""
@@ -97,7 +98,7 @@ class ItemInputs(nn.Module):
         for i, label in enumerate(self.labels):
             total = total + label(self._of(f"codes_{i}", rows))
         for i, bag in enumerate(self.bags):
-            total = total + self._bag_means(i, bag.weight, rows)
+            total = total + self._bag_means(i, cast("nn.Embedding", bag).weight, rows)
         for i, linear in enumerate(self.vectors):
             total = total + linear(self._of(f"vectors_{i}", rows))
         return total
@@ -123,22 +124,21 @@ class ItemInputs(nn.Module):
         column: Tensor = getattr(self, name)
         return column[rows]
 
-    def _numbers(self, numbers: Mapping[str, npt.NDArray[np.float64]]) -> nn.Module | None:
+    def _numbers(self, numbers: Mapping[str, npt.NDArray[np.float64]]) -> nn.Linear | None:
         if not numbers:
             return None
         columns = np.stack([_standardised(column) for column in numbers.values()], axis=1)  # (n, f)
         self._keep("standardised", columns)
         return nn.Linear(columns.shape[1], self.dim, bias=False)
 
-    def _label(self, name: str, column: Labels) -> nn.Module:
-        i = sum(key.startswith("codes_") for key, _ in self.named_buffers(recurse=False))
+    def _label(self, i: int, column: Labels) -> nn.Module:
         self._keep(f"codes_{i}", column.codes.astype(np.int64) + 1)
         return nn.Embedding(len(column.names) + 1, self.dim, padding_idx=0)
 
     def _bag(self, i: int, column: ItemTags) -> nn.Module:
         table = column.table
         weights = sp.csr_array((table.scores, table.neighbours, table.indptr), shape=(len(table), table.n_columns))
-        sums = np.repeat(np.asarray(weights.sum(axis=1)).ravel(), np.diff(table.indptr))
+        sums: npt.NDArray[np.float32] = np.repeat(np.asarray(weights.sum(axis=1)).ravel(), np.diff(table.indptr))
         self._keep(f"bag_indptr_{i}", table.indptr)
         self._keep(f"bag_tags_{i}", table.neighbours.astype(np.int64))
         self._keep(f"bag_weights_{i}", (table.scores / sums).astype(np.float32))

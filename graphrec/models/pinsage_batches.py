@@ -145,9 +145,24 @@ class BatchSettings:
 class Batch:
     """One step's work. Items are positions among ``seeds`` (s,), the distinct items that must have a vector.
 
-    ``users`` (b,) rows; ``history`` and ``history_weights`` (h,) in b lists by ``history_indptr``; ``owners`` (m,) places
-    among users with ``taken`` (m,) items; ``queries`` and ``partners`` (p,) item pairs; ``hard`` (p, r) negatives of the
-    queries; ``candidates`` (n,) negatives for all, with the log of the odds ``log_q`` (n,) float32 of their being there.
+    Parameters
+    ----------
+    seeds : ndarray
+        (s,) int64 rows of the catalogue, ascending.
+    blocks : sequence of Block
+        Lead to the seeds, lowest layer first.
+    users : ndarray
+        (b,) int64 rows.
+    history_indptr, history, history_weights : ndarray
+        (b + 1,), (h,) and (h,) float32: what is read of each user's history, and how much of it counts.
+    owners, taken : ndarray
+        (m,) places among the users, and what each is to tell.
+    queries, partners : ndarray
+        (p,) pairs of items.
+    hard : ndarray
+        (p, r) negatives of each query's own.
+    candidates, log_q : ndarray
+        (n,) negatives for all, and (n,) float32: the log of how likely each was to be among them.
     """
 
     seeds: Rows
@@ -280,7 +295,7 @@ def _expand(
     n, total = np.int64(place.size), 0
     for seed in seeds:
         total += indptr[seed + 1] - indptr[seed]
-    nodes = np.empty(min(seeds.size + total, n), dtype=np.int64)
+    nodes = np.empty(min(seeds.size + total, int(n)), dtype=np.int64)
     bounds = np.zeros(seeds.size + 1, dtype=np.int64)
     places = np.empty(total, dtype=np.int64)
     weights = np.empty(total, dtype=np.float32)

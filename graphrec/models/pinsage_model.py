@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import numpy as np
 import torch
@@ -77,7 +78,7 @@ class ImportanceConv(MessagePassing):  # type: ignore[misc]
         return self.activation(self.message_map(x))
 
     def updated(self, x: Tensor, neighbours: Tensor) -> Tensor:
-        """Return the next layer's vectors (n, dim) of items ``x`` (n, dim) with their pooled ``neighbours`` (n, dim)."""
+        """Return the next layer (n, dim) of items ``x`` (n, dim) with their pooled ``neighbours`` (n, dim)."""
         z = self.activation(self.update_map(torch.cat([x, neighbours], dim=1)))
         z = x + z if self.residual else z
         return normalize(z) if self.norm else z
@@ -106,7 +107,13 @@ class ItemTower(nn.Module):
     """
 
     def __init__(
-        self, inputs: ItemInputs, layers: int, *, residual: bool = True, activation: str = "relu", norm: bool = True,
+        self,
+        inputs: ItemInputs,
+        layers: int,
+        *,
+        residual: bool = True,
+        activation: str = "relu",
+        norm: bool = True,
         head: bool = True,
     ) -> None:
         super().__init__()
@@ -117,13 +124,13 @@ class ItemTower(nn.Module):
         )
         self.head = nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, dim, bias=False)) if head else None
         if residual and self.head is not None:
-            nn.init.zeros_(self.head[2].weight)
+            nn.init.zeros_(cast("nn.Linear", self.head[2]).weight)
 
     def forward(self, blocks: Sequence[Block], seeds: Rows) -> Tensor:
         """Return (s, dim): the vectors of ``seeds`` (s,), which the blocks lead to, lowest layer first."""
         nodes = blocks[0].nodes if blocks else seeds
         h = self._by_row(self.inputs, on(self.device, nodes), nodes)
-        for conv, block in zip(self.convs, blocks, strict=True):
+        for conv, block in zip(self.layers(), blocks, strict=True):
             messages = self._by_row(conv.messages, h, block.nodes)
             n = len(block.indptr) - 1
             h = self._by_row(conv.updated, h[:n], block.nodes[:n], pooled(messages, block))
@@ -137,7 +144,12 @@ class ItemTower(nn.Module):
         Time O(layers (n_items dim^2 + m dim)); memory O(n_items dim).
         """
         everything = whole(table)
-        return self([everything] * len(self.convs), everything.nodes)
+        vectors: Tensor = self([everything] * len(self.convs), everything.nodes)
+        return vectors
+
+    def layers(self) -> list[ImportanceConv]:
+        """Return the layers of importance pooling, lowest first."""
+        return [cast("ImportanceConv", conv) for conv in self.convs]
 
     @property
     def device(self) -> torch.device:
@@ -147,7 +159,8 @@ class ItemTower(nn.Module):
     def _last(self, h: Tensor) -> Tensor:
         if self.head is None:
             return h
-        return h + self.head(h) if self.residual else self.head(h)
+        mapped: Tensor = self.head(h)
+        return h + mapped if self.residual else mapped
 
     def _by_row(self, work: Callable[..., Tensor], x: Tensor, rows: Rows, *more: Tensor) -> Tensor:
         return work(x, *more) if self.training else in_places(work, rows, x, *more)

@@ -122,7 +122,7 @@ class Training:
         loss = batch_loss(self._model, batch, self._recipe)
         if loss.requires_grad:  # a batch of single events may have nothing to tell
             self._optimiser.zero_grad(set_to_none=True)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             self._optimiser.step()
         return loss.detach()
 
@@ -202,7 +202,7 @@ def batch_loss(model: PinSageModel, batch: Batch, recipe: PinSage) -> Tensor:
     device = model.items.device
     items = model.items(batch.blocks, batch.seeds)
     candidates, log_q = items[on(device, batch.candidates)], on(device, batch.log_q)
-    total = items.new_zeros(())
+    total: Tensor = items.new_zeros(())
     if recipe.user_weight and len(batch.taken):
         users = model.users(batch.users, batch.history_indptr, batch.history, batch.history_weights, items)
         pairs = on(device, batch.owners), items[on(device, batch.taken)]

@@ -29,13 +29,18 @@ def vectors(of: ItemInputs, rows: torch.Tensor = ALL) -> np.ndarray:
     return array
 
 
+def weight_of(module: Any) -> np.ndarray:
+    array: np.ndarray = module.weight.detach().numpy()
+    return array
+
+
 def test_numbers_are_standardised_and_what_is_not_known_is_the_mean() -> None:
     numbers = np.array([1.0, 3.0, np.nan, 5.0, 3.0, 3.0])
     of = inputs(features=Features(N, numbers={"pages": numbers}))
     known = numbers[~np.isnan(numbers)]
     expected = np.where(np.isnan(numbers), 0, (numbers - known.mean()) / known.std())
     assert of.numbers is not None
-    weight = of.numbers.weight.detach().numpy()
+    weight = weight_of(of.numbers)
     np.testing.assert_allclose(vectors(of), expected[:, None] * weight.T, atol=1e-6)
 
 
@@ -51,7 +56,7 @@ def test_labels_tags_and_vectors_are_summed() -> None:
     given = np.random.default_rng(0).normal(size=(N, 3)).astype(np.float32)
     given[4] = np.nan
     of = inputs(features=Features(N, labels={"language": labels}, vectors={"text": given}), tags=tags)
-    names, bags, linear = (module.weight.detach().numpy() for module in (of.labels[0], of.bags[0], of.vectors[0]))
+    names, bags, linear = (weight_of(module) for module in (of.labels[0], of.bags[0], of.vectors[0]))
     expected = np.zeros((N, DIM))
     for item in range(N):
         if labels.codes[item] >= 0:
@@ -71,7 +76,7 @@ def test_an_item_without_events_has_no_id_and_is_known_by_its_features_alone() -
     labels = Labels(Vocabulary(["de"]), [0, -1, 0, -1, -1, -1])
     of = inputs(with_events=seen, features=Features(N, labels={"language": labels}))
     assert of.ids is not None
-    found, language = vectors(of), of.labels[0].weight.detach().numpy()[1]
+    found, language = vectors(of), weight_of(of.labels[0])[1]
     np.testing.assert_array_equal(found[3], 0)
     np.testing.assert_allclose(found[2], language)
     np.testing.assert_allclose(found[0], of.ids.weight.detach().numpy()[0] + language, rtol=1e-6)

@@ -173,9 +173,7 @@ def test_a_fit_that_was_stopped_goes_on_with_the_same_result(
     assert_equal_channels(again, fit(SMALL, data, seed=3))
 
 
-def test_a_fit_that_was_stopped_within_an_epoch_goes_on_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_fit_that_was_stopped_within_an_epoch_goes_on_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pinsage_training, "_CHECKPOINT_S", 0.0)
     data, checkpoints = skewed(), FileCheckpoints(tmp_path / "state.npz")
     plain, steps = pinsage_training.batch_loss, 0

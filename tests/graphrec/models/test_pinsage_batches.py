@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -70,7 +71,7 @@ def test_the_whole_block_pools_in_order_of_rows() -> None:
 
 
 def lists(indptr: npt.NDArray[np.int64], items: npt.NDArray[np.int64]) -> list[list[int]]:
-    return [items[a:b].tolist() for a, b in zip(indptr[:-1], indptr[1:], strict=True)]
+    return [items[a:b].tolist() for a, b in pairwise(indptr.tolist())]
 
 
 @pytest.mark.parametrize("held", [0.0, 0.3, 0.7])

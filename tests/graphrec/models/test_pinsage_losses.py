@@ -95,3 +95,19 @@ def test_an_anchor_that_is_its_only_candidate_gives_a_finite_loss() -> None:
         assert torch.isfinite(loss)
         (gradient,) = torch.autograd.grad(loss, vector)
         assert torch.isfinite(gradient).all()
+
+
+@pytest.mark.parametrize("hard", [True, False])
+@pytest.mark.parametrize("rows", [2, 100])
+def test_the_softmax_has_the_gradient_of_its_formula(
+    hard: bool, rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("graphrec.models.pinsage_losses._ROWS", rows)
+    parts = {name: part.double() if part.is_floating_point() else part for name, part in drawn().items()}
+    learnt = [parts[name].requires_grad_() for name in ("anchors", "positives", "candidates", "hard")]
+
+    def loss(anchors: Tensor, positives: Tensor, candidates: Tensor, own: Tensor) -> Tensor:
+        given = {**parts, "anchors": anchors, "positives": positives, "candidates": candidates}
+        return softmax_loss(**{**given, "hard": own if hard else None}, temperature=0.4)  # type: ignore[arg-type]
+
+    assert torch.autograd.gradcheck(loss, learnt)

@@ -56,7 +56,7 @@ def test_the_bits_of_an_item_do_not_depend_on_its_batch() -> None:
 def test_a_layer_is_its_formula() -> None:
     n, dim = 30, 5
     table, tower = table_of(n, 2), tower_of(n, dim, 1)
-    conv, h = tower.convs[0], torch.randn(n, dim)
+    conv, h = tower.layers()[0], torch.randn(n, dim)
     q, w = conv.message_map, conv.update_map
     alpha = np.zeros((n, n))
     for row in range(n):
@@ -73,7 +73,7 @@ def test_a_layer_is_its_formula() -> None:
 @pytest.mark.parametrize("weighted", [True, False])
 def test_a_layer_reads_the_edges_that_pyg_has(weighted: bool) -> None:
     table = table_of(40, 3)
-    block, conv, h = whole(table), tower_of(40, 6, 1).convs[0], torch.randn(40, 6)
+    block, conv, h = whole(table), tower_of(40, 6, 1).layers()[0], torch.randn(40, 6)
     pooling = np.repeat(np.arange(40), np.diff(block.indptr))
     edge_index = torch.from_numpy(np.stack([block.neighbours, pooling]))
     weights = torch.from_numpy(block.weights)

@@ -121,7 +121,7 @@ def test_it_is_saved_and_loaded_whole(tmp_path: Path) -> None:
 
 def test_what_does_not_fit_is_refused() -> None:
     for changed in ({"interests": 0}, {"spread": -1.0}, {"spread": float("nan")}):
-        with pytest.raises(ConfigError, match="interests is .* and spread .*; they must be 1 or more, and 0 or more"):
+        with pytest.raises(ConfigError, match=r"interests is .* and spread .*; they must be 1 or more, and 0 or more"):
             bundles(**changed)
     with pytest.raises(DataError, match="do not fit each other"):
         replace(bundles(), near=ExactIndex(SOURCES[:5], "cosine"))
