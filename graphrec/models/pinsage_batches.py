@@ -31,12 +31,23 @@ class Block:
         (n + 1,) and (m,) int64: node i pools ``nodes[neighbours[indptr[i]:indptr[i + 1]]]``.
     weights : ndarray
         (m,) float32 above 0; those of a node add up to 1.
+    turned_indptr, poolers, turned_weights : ndarray
+        (s + 1,), (m,) and (m,): the same by what is pooled: ``nodes[j]`` is pooled by the nodes
+        ``poolers[turned_indptr[j]:turned_indptr[j + 1]]``. A gradient goes this way.
     """
 
     nodes: Rows
     indptr: Rows
     neighbours: Rows
     weights: FloatArray
+    turned_indptr: Rows
+    poolers: Rows
+    turned_weights: FloatArray
+
+
+def block_of(nodes: Rows, indptr: Rows, neighbours: Rows, weights: FloatArray) -> Block:
+    """Return the block with its other direction."""
+    return Block(nodes, indptr, neighbours, weights, *_turned(len(nodes), indptr, neighbours, weights))
 
 
 class Frontier:
@@ -73,7 +84,7 @@ class Frontier:
             removed = np.unique(np.concatenate([left * n + right, right * n + left]))
         blocks: list[Block] = []
         for _ in range(self._layers):
-            blocks.append(Block(*self._expand(seeds, removed)))
+            blocks.append(block_of(*self._expand(seeds, removed)))
             seeds = blocks[-1].nodes
         return blocks[::-1]
 
@@ -325,3 +336,24 @@ def _expand(
     for i in range(n_nodes):
         place[nodes[i]] = -1
     return nodes[:n_nodes].copy(), bounds, places[:m].copy(), weights[:m].copy()
+
+
+@nb.njit(nogil=True, cache=True)
+def _turned(
+    n: int, indptr: Rows, neighbours: Rows, weights: FloatArray
+) -> tuple[Rows, Rows, FloatArray]:  # pragma: no cover - compiled
+    """Return the transpose of a CSR matrix with ``n`` columns, rows in order."""
+    bounds = np.zeros(n + 1, dtype=np.int64)
+    for j in neighbours:
+        bounds[j + 1] += 1
+    for j in range(n):
+        bounds[j + 1] += bounds[j]
+    free = bounds[:n].copy()
+    rows = np.empty(neighbours.size, dtype=np.int64)
+    turned = np.empty(neighbours.size, dtype=np.float32)
+    for i in range(indptr.size - 1):
+        for p in range(indptr[i], indptr[i + 1]):
+            place = free[neighbours[p]]
+            rows[place], turned[place] = i, weights[p]
+            free[neighbours[p]] += 1
+    return bounds, rows, turned

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from graphrec.data.neighbours import NeighbourTable, csr_table
 from graphrec.models.item_inputs import ItemInputs
-from graphrec.models.pinsage_batches import Frontier, whole
-from graphrec.models.pinsage_model import ImportanceConv, ItemTower, PinSageModel
+from graphrec.models.pinsage_batches import Frontier, block_of, whole
+from graphrec.models.pinsage_model import ImportanceConv, ItemTower, PinSageModel, pooled
 
 
 def table_of(n: int, seed: int, *, isolated: float = 0.3, degree: int = 4) -> NeighbourTable:
@@ -78,7 +78,7 @@ def test_a_layer_reads_the_edges_that_pyg_has(weighted: bool) -> None:
     edge_index = torch.from_numpy(np.stack([block.neighbours, pooling]))
     weights = torch.from_numpy(block.weights)
     if not weighted:
-        block = type(block)(block.nodes, block.indptr, block.neighbours, np.ones_like(block.weights))
+        block = block_of(block.nodes, block.indptr, block.neighbours, np.ones_like(block.weights))
     with torch.no_grad():
         ours, pyg = conv(h, block), conv(h, edge_index, weights if weighted else None)
     np.testing.assert_allclose(ours.numpy(), pyg.numpy(), atol=1e-6)
@@ -121,3 +121,14 @@ def test_a_user_is_the_weighted_sum_of_what_his_items_say(own: bool) -> None:
     if model.own is not None:
         expected += model.own.weight.detach().numpy()[[2, 0]]
     np.testing.assert_allclose(users, expected, atol=1e-5)
+
+
+def test_pooling_has_the_gradient_of_a_matrix_product() -> None:
+    block = whole(table_of(12, 5))
+    dense = np.zeros((12, 12))
+    dense[np.repeat(np.arange(12), np.diff(block.indptr)), block.neighbours] = block.weights
+    messages, by = torch.randn(12, 3, requires_grad=True), torch.randn(12, 3)
+    sums = pooled(messages, block)
+    np.testing.assert_allclose(sums.detach().numpy(), dense @ messages.detach().numpy(), atol=1e-5)
+    (gradient,) = torch.autograd.grad(sums, messages, by)
+    np.testing.assert_allclose(gradient.numpy(), dense.T @ by.numpy(), atol=1e-5)
