@@ -101,6 +101,15 @@ def whole(table: NeighbourTable) -> Block:
     return Frontier(table, 1).blocks(np.arange(len(table), dtype=np.int64))[0]
 
 
+def rows_of(table: NeighbourTable, rows: Rows) -> Block:
+    """Return the block of some ``rows`` (n,) of a table, over all of its columns."""
+    starts, lengths = table.indptr[rows], np.diff(table.indptr)[rows]
+    indptr = indptr_of(lengths)
+    places = np.arange(indptr[-1]) + np.repeat(starts - indptr[:-1], lengths)
+    nodes = np.arange(table.n_columns, dtype=np.int64)
+    return block_of(nodes, indptr, table.neighbours[places].astype(np.int64), table.scores[places])
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Histories:
     """Everybody's liked items, oldest first: user u took ``items[indptr[u]:indptr[u + 1]]``.

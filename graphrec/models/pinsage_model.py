@@ -13,7 +13,7 @@ from torch_geometric.nn import MessagePassing  # type: ignore[import-untyped]
 
 from graphrec.data.neighbours import NeighbourTable
 from graphrec.models.item_inputs import ItemInputs
-from graphrec.models.pinsage_batches import Block, FloatArray, Rows, block_of, whole
+from graphrec.models.pinsage_batches import Block, FloatArray, Rows, block_of, rows_of, whole
 
 # Rows of a matrix product outside training: see :func:`in_places`.
 _PLACES = 256
@@ -140,10 +140,11 @@ class ItemTower(nn.Module):
         activation: str = "relu",
         norm: bool = True,
         head: bool = True,
+        takers: NeighbourTable | None = None,
     ) -> None:
         super().__init__()
         dim = inputs.dim
-        self.inputs, self.residual = inputs, residual
+        self.inputs, self.residual, self.takers = inputs, residual, takers
         self.convs = nn.ModuleList(
             ImportanceConv(dim, residual=residual, activation=activation, norm=norm) for _ in range(layers)
         )
@@ -151,10 +152,15 @@ class ItemTower(nn.Module):
         if residual and self.head is not None:
             nn.init.zeros_(cast("nn.Linear", self.head[2]).weight)
 
-    def forward(self, blocks: Sequence[Block], seeds: Rows) -> Tensor:
-        """Return (s, dim): the vectors of ``seeds`` (s,), which the blocks lead to, lowest layer first."""
+    def forward(self, blocks: Sequence[Block], seeds: Rows, users: Tensor | None = None) -> Tensor:
+        """Return (s, dim): the vectors of ``seeds`` (s,), which the blocks lead to, lowest layer first.
+
+        ``users`` (n_users, dim) are the users' own vectors, where items read them.
+        """
         nodes = blocks[0].nodes if blocks else seeds
         h = self._by_row(self.inputs, on(self.device, nodes), nodes)
+        if users is not None and self.takers is not None:
+            h = h + pooled(users, rows_of(self.takers, nodes))
         for conv, block in zip(self.layers(), blocks, strict=True):
             messages = self._by_row(conv.messages, h, block.nodes)
             n = len(block.indptr) - 1
@@ -162,14 +168,14 @@ class ItemTower(nn.Module):
         return self._by_row(self._last, h, seeds)
 
     @torch.no_grad()
-    def embed(self, table: NeighbourTable) -> Tensor:
+    def embed(self, table: NeighbourTable, users: Tensor | None = None) -> Tensor:
         """Return (n_items, dim): the vectors of all items, layer by layer; the same as of their blocks, bit for bit.
 
         Each item is worked on once a layer, where blocks of batches work on it once for every item that is near it.
         Time O(layers (n_items dim^2 + m dim)); memory O(n_items dim).
         """
         everything = whole(table)
-        vectors: Tensor = self([everything] * len(self.convs), everything.nodes)
+        vectors: Tensor = self([everything] * len(self.convs), everything.nodes, users)
         return vectors
 
     def layers(self) -> list[ImportanceConv]:
@@ -223,6 +229,11 @@ class PinSageModel(nn.Module):
         self.own = nn.Embedding(n_users, dim) if own else None
         if self.own is not None:
             nn.init.normal_(self.own.weight, std=scale)
+
+    def vectors(self, blocks: Sequence[Block], seeds: Rows) -> Tensor:
+        """Return (s, dim): the vectors of the items ``seeds`` (s,)."""
+        vectors: Tensor = self.items(blocks, seeds, None if self.own is None else self.own.weight)
+        return vectors
 
     def users(self, users: Rows, indptr: Rows, history: Rows, weights: FloatArray, items: Tensor) -> Tensor:
         """Return (b, dim): the vectors of ``users`` (b,) whose histories are positions among ``items`` (s, dim)."""

@@ -136,7 +136,7 @@ class Training:
     def _learnt(self) -> dict[str, np.ndarray]:
         """Return what is learnt by now; see :meth:`run`."""
         model, histories = self._model.eval(), self._histories
-        items = model.items.embed(self._near)
+        items = model.items.embed(self._near, None if model.own is None else model.own.weight)
         n_users = len(histories.indptr) - 1
         users = np.zeros((n_users, self._recipe.dim), dtype=np.float32)
         if model.own is not None:
@@ -200,7 +200,7 @@ def model_of(recipe: PinSage, data: RecallData, histories: Histories) -> PinSage
 def batch_loss(model: PinSageModel, batch: Batch, recipe: PinSage) -> Tensor:
     """Return the loss of one batch, a scalar: that over users and items, and that over pairs of items."""
     device = model.items.device
-    items = model.items(batch.blocks, batch.seeds)
+    items = model.vectors(batch.blocks, batch.seeds)
     candidates, log_q = items[on(device, batch.candidates)], on(device, batch.log_q)
     total: Tensor = items.new_zeros(())
     if recipe.user_weight and len(batch.taken):
