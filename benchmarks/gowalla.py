@@ -83,6 +83,7 @@ CHANNELS: dict[str, dict[str, Any]] = {
     },
     "lightgcn": {"dim": 128, "negatives": 8192, "length_exponent": 0.4, "half_life": 0.0},
     "node2vec": {"dim": 128, "walks_per_node": 40, "window": 5, "query": "history", "workers": 2},
+    "pinsage": {"dim": 128, "negatives": 8192, "half_life": 0.0},
     # From all pairs of items, with the lambda that sisinflab's reproducibility study published for this split.
     "ease-exact": {"recipe": "ease", "regularisation": 15.9, "k": 1000, "half_life": 0.0},
 }  # fmt: skip
@@ -97,6 +98,7 @@ PUBLISHED: dict[str, tuple[float | None, float | None]] = {
     "lightgcn": (0.1830, 0.1554),
     # Item2Vec's, skip-gram over users' histories.
     "node2vec": (0.1326, 0.1057),
+    "pinsage": (0.1380, 0.1196),
     "turbo-cf": (0.1835, 0.1531),
     "bspm": (0.1920, 0.1597),
     "cheby-cf": (0.1941, 0.1616),
@@ -110,6 +112,7 @@ REQUIRED: dict[str, tuple[float, float]] = {
     "gf-cf": (0.187, 0.0),
     "lightgcn": (0.1830, 0.1554),
     "node2vec": (0.172, 0.146),
+    "pinsage": (0.180, 0.148),
     "turbo-cf": (0.183, 0.0),
     "bspm": (0.190, 0.0),
     "cheby-cf": (0.193, 0.0),

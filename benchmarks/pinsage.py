@@ -6,8 +6,8 @@ Both learn from the same pairs of Gowalla's items with the same loss (a margin o
 and fan-out over the same neighbourhoods (two layers of 20), in turns, in one process, on one thread. The peer is what
 PyG's documentation builds where none of its samplers is installed: neighbours drawn with ``torch.randint``, nodes made
 distinct with ``torch.unique``, two ``SAGEConv`` over the sampled edges. Ours pools all 20 of each neighbourhood, leaves
-out the edges of the batch's pairs, and works on each distinct item once a layer. An item is a pair's query with all that
-its step takes: sampling, forward, backward, Adam. The ratio is of items a second of processor time.
+out the edges of the batch's pairs, and works on each distinct item once a layer. An item is a pair's query with all
+that its step takes: sampling, forward, backward, Adam. The ratio is of items a second of processor time.
 """
 
 from __future__ import annotations

@@ -24,14 +24,13 @@ from graphrec.graph.ppr import personalised_pagerank, ranks_between
 from graphrec.index.embeddings import EmbeddingTable
 from graphrec.index.sketch import AUDITED
 from graphrec.models.cosine_softmax import lengths_of
-from graphrec.models.early_stopping import EarlyStopping
 from graphrec.models.pinsage_batches import BatchSettings, histories_of
 from graphrec.recallers.interests import InterestRecaller
 from graphrec.recallers.query_encoder import HistoryEncoder, UserEncoder, unit_vectors
 from graphrec.recallers.vector import VectorRecaller
 
 if TYPE_CHECKING:
-    from graphrec.models.pinsage_training import Training
+    from graphrec.models.pinsage_training import PinSageTask
 
 QueryKind = Literal["user", "history", "interests"]
 Loss = Literal["softmax", "margin"]
@@ -45,8 +44,9 @@ class PinSage(VectorSettings):
 
     An item's neighbourhood N(i) are the ``neighbours`` items that walks with restart from it visit most, with their
     shares of the visits (:func:`graphrec.graph.importance.importance_neighbours`). Its vector starts from what is known
-    of it (a learnt vector of its own, numbers, labels, tags, vectors), takes in the importance-weighted mean of its
-    neighbourhood in each of L layers, and passes a last map: :mod:`graphrec.models.pinsage_model` has the formulas. A
+    of it (a learnt vector of its own, those of the users who took it, numbers, labels, tags, vectors) and takes in the
+    importance-weighted mean of its neighbourhood in each of L layers: :mod:`graphrec.models.pinsage_model` has the
+    formulas. A
     user's vector is one of his own, plus the weighted sum of a linear map of the vectors of what he took.
 
     Both are learnt by Adam on batches of users, of whose histories a random part is read and the rest is to be told;
@@ -64,8 +64,11 @@ class PinSage(VectorSettings):
     ----------
     dim : int, default 64
         Width of the vectors, >= 1.
-    layers : int, default 2
+    layers : int, default 1
         L, layers of importance pooling; 0 pools nothing.
+    residual : bool, default True
+        Whether layers add to what they read (:class:`graphrec.models.pinsage_model.ImportanceConv`); without it the
+        network is the published one, which suits items of rich features.
     neighbours : int, default 20
         T, items of a neighbourhood, >= 1.
     walks, walk_length, restart : int, int and float
@@ -96,9 +99,11 @@ class PinSage(VectorSettings):
         Hard negatives of a query in the last epoch; they begin in the second with one and grow by one an epoch.
     hard_from, hard_to : int
         Ranks by personalised PageRank between which hard negatives are drawn.
-    held : float, default 0.5
+    held : float, default 0.0
         Share of a history that a batch is to tell from the rest, from 0 up to but not including 1; 0 reads and tells
         all of it.
+    discount : float, default 0.5
+        What an item says in a history is divided by its number of events to this power.
     history_exponent : float, default 0.5
         e: a history's sum is divided by its total weight to this power; 1 is the mean.
     length_exponent : float
@@ -109,14 +114,15 @@ class PinSage(VectorSettings):
     patience : int, default 0
         Checks in a row that may serve held-out users no better than the best before training stops; 0 trains all
         epochs. Where a fit is handed held-out users (:meth:`choose`), ``stop_at`` is the epoch of the best check.
-    check_every : int, default 2
+    check_every : int, default 10
         Epochs between two checks, >= 1.
     stop_at : int, default 0
         Epochs after which training stops while the learning rate falls as for ``epochs``; 0 goes to the end.
     batch : int
         Users of a batch, >= 1.
-    lr : float
-        Learning rate after the first epoch, in which it rises; then it falls along half a cosine to a tenth.
+    lr, map_lr : float
+        Greatest learning rates, of vectors and of maps; they rise for a tenth of the steps at most, then fall along
+        half a cosine to a tenth.
     query : {"user", "history", "interests"}
         By the user's own vector and his history; by the history alone; or by clusters of the history.
     interests, spread : int and float
@@ -143,11 +149,12 @@ class PinSage(VectorSettings):
         recalls="graph convolution over item features and walk neighbourhoods",
         artefact="vectors",
         cold_items="recalled by features or catalogue",
-        libraries=("torch", "torch-geometric"),
+        libraries=("torch", "torch-geometric", "lightning-fabric"),
     )
 
     dim: int = count(64, least=1, search=choices(32, 64, 128))
-    layers: int = count(2, search=ints(1, 3))
+    layers: int = count(1, search=ints(0, 2))
+    residual: bool = flag(True)
     neighbours: int = count(20, least=1, unit="items", search=choices(10, 20, 50))
     walks: int = count(200, least=1)
     walk_length: int = count(10, least=1, unit="steps")
@@ -167,15 +174,17 @@ class PinSage(VectorSettings):
     hard_negatives: int = count(0, unit="items")
     hard_from: int = count(100, unit="ranks")
     hard_to: int = count(500, least=1, unit="ranks")
-    held: float = number(0.5, least=0, below=1, search=choices(0.0, 0.2, 0.5, 0.8))
+    held: float = number(0.0, least=0, below=1, search=choices(0.0, 0.2, 0.5))
+    discount: float = number(0.5, search=choices(0.0, 0.25, 0.5))
     history_exponent: float = number(0.5, search=choices(0.5, 1.0))
-    length_exponent: float = number(0.2, search=floats(0.0, 1.0))
-    epochs: int = count(20, least=1, search=ints(5, 60, log=True))
+    length_exponent: float = number(0.4, search=floats(0.0, 1.0))
+    epochs: int = count(100, least=1, search=ints(20, 300, log=True))
     patience: int = count(0, unit="checks")
-    check_every: int = count(2, least=1, unit="epochs")
+    check_every: int = count(10, least=1, unit="epochs")
     stop_at: int = count(0, unit="epochs")
-    batch: int = count(4096, least=1, unit="users")
-    lr: float = number(0.01, above=0, search=floats(0.001, 0.05, log=True))
+    batch: int = count(32_768, least=1, unit="users")
+    lr: float = number(0.05, above=0, search=floats(0.005, 0.1, log=True))
+    map_lr: float = number(0.0003, search=floats(0.0001, 0.003, log=True))
     query: QueryKind = choice("user", QueryKind)
     interests: int = count(3, least=1, unit="clusters", search=ints(1, 8))
     spread: float = number(1.0)
@@ -205,21 +214,20 @@ class PinSage(VectorSettings):
         """Return the channel; the same for a seed, but for rounding, whatever the number of threads.
 
         An epoch takes O(sum over batches of the distinct items of their neighbourhoods * (dim^2 + neighbours * dim),
-        and users * negatives * dim) time. ``context.progress`` gets the loss of each epoch; where there are
-        ``context.checkpoints``, a fit that was stopped goes on where it was, with the same answer. Computed on
-        ``context.device``.
+        and users * negatives * dim) time. Progress, record, checkpoints, device and processes are those of
+        :func:`graphrec.models.training.train`.
 
         Raises
         ------
         MissingExtraError
-            If torch or torch-geometric is not installed.
+            If torch, torch-geometric or Lightning Fabric is not installed.
         ConfigError
             If the loss is no longer finite, or ids are off and the items have no features.
         DataError
             If ``relation_weights`` names a relation that the graph does not have.
         """
-        training = self._training(data, context)
-        return self._channel(data, training.run(), context)
+        learnt, _ = self._task(data, context).run(context)
+        return self._channel(data, learnt, context)
 
     @property
     def chooses(self) -> bool:
@@ -239,15 +247,10 @@ class PinSage(VectorSettings):
         if not self.chooses:
             return ChosenFit(self, self.fit(data, context))
         exact = replace(self, index="exact")
-        stopping = EarlyStopping(
-            lambda learnt: context.score(exact._channel(data, learnt, context)),
-            every=self.check_every,
-            patience=self.patience,
+        learnt, epoch = self._task(data, context).run(
+            context, lambda learnt: context.score(exact._channel(data, learnt, context))
         )
-        learnt = self._training(data, context).run(stopping)
-        if stopping.step:  # there are events
-            learnt = stopping.learnt
-        chosen = replace(self, stop_at=stopping.step)
+        chosen = replace(self, stop_at=epoch)
         return ChosenFit(chosen, chosen._channel(data, learnt, context))
 
     def embed(self, data: RecallData, context: FitContext = ALONE) -> EmbeddingTable:
@@ -255,17 +258,18 @@ class PinSage(VectorSettings):
 
         Items of which nothing is known are not in the table; the pool plays no part.
         """
-        learnt = self._training(data, context).run()
+        learnt, _ = self._task(data, context).run(context)
         rows = np.flatnonzero(learnt["known"])
         return EmbeddingTable(data.items.take(rows), self._served(learnt["items"][rows]))
 
-    def _training(self, data: RecallData, context: FitContext) -> Training:
-        """Return everything that the epochs need."""
+    def _task(self, data: RecallData, context: FitContext) -> PinSageTask:
+        """Return what is trained: the model, and what its batches are made of."""
         try:
-            from graphrec.models.pinsage_training import Training
+            from graphrec.models.pinsage_training import PinSageTask
         except ImportError as error:
             raise MissingExtraError("PinSage (torch, torch-geometric)", extra="train") from error
-        return Training(self, data, histories_of(data.interactions), self._neighbourhoods(data, context), context)
+        tables = self._neighbourhoods(data, context)
+        return PinSageTask(self, data, histories_of(data.interactions), tables, context.seed)
 
     def _neighbourhoods(self, data: RecallData, context: FitContext) -> tuple[NeighbourTable, NeighbourTable | None]:
         """Return the importance neighbourhoods of all items, and the band of their hard negatives."""
@@ -292,12 +296,13 @@ class PinSage(VectorSettings):
     def batch_settings(self) -> BatchSettings:
         """Return how batches are drawn."""
         return BatchSettings(
-            batch=self.batch, held=self.held, exponent=self.history_exponent, profile=self.profile(),
-            negatives=self.negatives, in_batch=self.in_batch, pairs=self.item_weight > 0, window=self.window,
+            batch=self.batch, held=self.held, exponent=self.history_exponent, discount=self.discount,
+            profile=self.profile(), negatives=self.negatives, in_batch=self.in_batch,
+            pairs=self.item_weight > 0, window=self.window,
         )  # fmt: skip
 
     def _channel(self, data: RecallData, learnt: State, context: FitContext) -> VectorRecaller | InterestRecaller:
-        """Return the channel of learnt vectors, by name; see :meth:`graphrec.models.pinsage_training.Training.run`."""
+        """Return the channel of what was learnt: :meth:`graphrec.models.pinsage_training.PinSageTask.learnt`."""
         rows = np.flatnonzero(learnt["known"]).astype(np.int32)
         targets = self._served(learnt["items"][rows])
         if self.query == "interests":

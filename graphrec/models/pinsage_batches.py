@@ -8,14 +8,16 @@ from dataclasses import dataclass
 import numba as nb
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse as sp
 
 from graphrec.data.interactions import Interactions
 from graphrec.data.lists import indptr_of, lists_of
-from graphrec.data.neighbours import NeighbourTable
+from graphrec.data.neighbours import NeighbourTable, csr_table
 from graphrec.recallers.profile import Profile, profile_weights
-from graphrec.sparse.taste import liked_pairs
+from graphrec.sparse.taste import degrees, inverse_power, liked_pairs, scaled
 
 Rows = npt.NDArray[np.int64]
+Seeds = npt.NDArray[np.uint64]
 FloatArray = npt.NDArray[np.float32]
 
 
@@ -138,6 +140,21 @@ class Histories:
         counts = np.bincount(self.items, minlength=self.n_items)
         return counts / max(len(self.items), 1)
 
+    def discounts(self, power: float) -> FloatArray:
+        """Return (n_items,) float32: each item's number of events to the power ``-power``, 1 for an average event."""
+        shares = self.shares
+        discounts = np.maximum(shares, 1 / max(len(self.items), 1)) ** -power
+        return (discounts / max(float(discounts @ shares), 1e-12) if len(self.items) else discounts).astype(np.float32)
+
+
+def takers_of(histories: Histories) -> NeighbourTable:
+    r"""Return (n_items, n_users): who took each item, with :math:`1 / \sqrt{d_u d_i}` for u's and i's events."""
+    n_users = len(histories.indptr) - 1
+    ones = np.ones(len(histories.items), dtype=np.float32)
+    taste = sp.csr_array((ones, histories.items, histories.indptr), shape=(n_users, histories.n_items))
+    by_user, by_item = inverse_power(degrees(taste, 1), 0.5), inverse_power(degrees(taste, 0), 0.5)
+    return csr_table(sp.csr_array(scaled(taste, rows=by_user, columns=by_item).T.tocsr()))
+
 
 def histories_of(interactions: Interactions) -> Histories:
     """Return the histories in a table of events: liked pairs, each once, by user."""
@@ -154,6 +171,7 @@ class BatchSettings:
     batch: int
     held: float
     exponent: float
+    discount: float
     profile: Profile
     negatives: int
     in_batch: bool
@@ -201,7 +219,9 @@ class Batch:
 
 
 class Batches:
-    """Draws the batches of an epoch: users at random, a part of each history to read and the rest to tell.
+    """Makes the batches of users: a part of each history to read and the rest to tell.
+
+    What is drawn for a user follows from his own number alone, so that a batch may be divided among processes.
 
     Parameters
     ----------
@@ -219,40 +239,51 @@ class Batches:
         self, histories: Histories, frontier: Frontier, settings: BatchSettings, band: NeighbourTable | None = None
     ) -> None:
         self._histories, self._frontier, self._settings, self._band = histories, frontier, settings, band
-        self._shares = histories.shares
+        self._shares, self._discounts = histories.shares, histories.discounts(settings.discount)
         self._users = np.flatnonzero(np.diff(histories.indptr))
 
     def __len__(self) -> int:
         return -(-len(self._users) // self._settings.batch)
 
-    def epoch(self, rng: np.random.Generator, n_hard: int = 0) -> Iterator[Batch]:
-        """Yield the batches of one epoch, with ``n_hard`` hard negatives for each query."""
-        order = rng.permutation(self._users)
-        for start in range(0, len(order), self._settings.batch):
-            yield self._batch(np.sort(order[start : start + self._settings.batch]), rng, n_hard)
+    @property
+    def pairs_per_user(self) -> float:
+        """Items that a user has to tell, on average; at least a tiny number."""
+        return max(len(self._histories.items) * (self._settings.held or 1.0) / max(len(self._users), 1), 1e-9)
 
-    def _batch(self, users: Rows, rng: np.random.Generator, n_hard: int) -> Batch:
+    def epoch(self, rng: np.random.Generator) -> Iterator[tuple[Rows, Seeds, Rows]]:
+        """Yield for each batch of an epoch its users, a number of each, and the negatives that all share."""
+        order = rng.permutation(self._users)
+        n_items = self._histories.n_items
+        for start in range(0, len(order), self._settings.batch):
+            users = np.sort(order[start : start + self._settings.batch])
+            numbers = rng.integers(0, 1 << 63, len(users)).astype(np.uint64)
+            wanted = min(self._settings.negatives, n_items)
+            yield users, numbers, np.sort(rng.choice(n_items, wanted, replace=False)).astype(np.int64)
+
+    def batch(self, users: Rows, numbers: Seeds, negatives: Rows, n_hard: int = 0) -> Batch:
+        """Return the batch of some ``users`` (b,) with their ``numbers``, and ``n_hard`` hard negatives a query."""
         settings, histories = self._settings, self._histories
         starts, lengths = histories.indptr[users], np.diff(histories.indptr)[users]
         owners = np.repeat(np.arange(len(users)), lengths)
         bounds = indptr_of(lengths)
-        places = np.arange(bounds[-1]) + np.repeat(starts - bounds[:-1], lengths)
-        items = histories.items[places]
-        hidden = rng.random(len(items)) < settings.held
+        first = np.arange(bounds[-1]) - bounds[owners]
+        places = first + starts[owners]
+        items, keys = histories.items[places], numbers[owners]
+        hidden = _drawn(keys, first, 0) < settings.held
         indptr, weights = self._weights(owners[~hidden], histories.weights[places[~hidden]], len(users))
+        weights *= self._discounts[items[~hidden]]
         told = hidden if settings.held else np.ones(len(items), dtype=np.bool_)
-        queries, partners = self._pairs(items, owners, bounds, rng)
-        candidates, log_q = self._candidates(items[told], rng)
-        hard = self._hard(queries, rng, n_hard)
+        queries, partners, hard = self._pairs(items, owners, bounds, keys, n_hard)
+        candidates, log_q = self._candidates(negatives, items[told])
         seeds, where = np.unique(
             np.concatenate([items[~hidden], items[told], queries, partners, candidates, hard.ravel()]),
             return_inverse=True,
         )
         sizes = [int((~hidden).sum()), int(told.sum()), len(queries), len(partners), len(candidates)]
-        history, taken, first, second, shared, own = np.split(where, np.cumsum(sizes))
+        history, taken, left, right, shared, own = np.split(where, np.cumsum(sizes))
         return Batch(
             seeds, self._frontier.blocks(seeds, (queries, partners) if len(queries) else None), users, indptr, history,
-            weights, owners[told], taken, first, second, own.reshape(hard.shape), shared, log_q,
+            weights, owners[told], taken, left, right, own.reshape(hard.shape), shared, log_q,
         )  # fmt: skip
 
     def _weights(self, owners: Rows, weights: FloatArray, n: int) -> tuple[Rows, FloatArray]:
@@ -263,43 +294,59 @@ class Batches:
         mass = np.bincount(owners, weights=counted, minlength=n)
         return indptr, (counted / np.maximum(mass, 1e-12)[owners] ** settings.exponent).astype(np.float32)
 
-    def _pairs(self, items: Rows, owners: Rows, bounds: Rows, rng: np.random.Generator) -> tuple[Rows, Rows]:
-        """Return for each event another item of the same user; where times are known, a later one of the next few."""
+    def _pairs(self, items: Rows, owners: Rows, bounds: Rows, keys: Seeds, n_hard: int) -> tuple[Rows, Rows, Rows]:
+        """Return for each event another item of the same user, and hard negatives of the first.
+
+        Where times are known, the other is a later one of the next few.
+        """
         none = np.empty(0, dtype=np.int64)
         if not self._settings.pairs:
-            return none, none
+            return none, none, none.reshape(0, 0)
         first, lengths = np.arange(len(items)) - bounds[owners], np.diff(bounds)[owners]
+        part = _drawn(keys, first, 1)
         if self._histories.ordered and self._settings.window:
-            step = rng.integers(1, np.minimum(self._settings.window, np.maximum(lengths - first - 1, 1)) + 1)
-            second = first + step
+            most = np.minimum(self._settings.window, np.maximum(lengths - first - 1, 1))
+            second = first + 1 + (part * most).astype(np.int64)
             kept = second < lengths
         else:
-            second = (first + rng.integers(1, np.maximum(lengths, 2))) % lengths
+            second = (first + 1 + (part * np.maximum(lengths - 1, 1)).astype(np.int64)) % lengths
             kept = lengths > 1
-        return items[kept], items[(bounds[owners] + second)[kept]]
+        queries = items[kept]
+        return queries, items[(bounds[owners] + second)[kept]], self._hard(queries, keys[kept], first[kept], n_hard)
 
-    def _candidates(self, taken: Rows, rng: np.random.Generator) -> tuple[Rows, FloatArray]:
+    def _candidates(self, negatives: Rows, taken: Rows) -> tuple[Rows, FloatArray]:
         """Return the distinct negatives that the batch shares, and the log of how likely each was to be among them."""
-        settings, n_items = self._settings, self._histories.n_items
-        wanted = min(settings.negatives, n_items)
-        drawn = rng.choice(n_items, wanted, replace=False) if wanted else np.empty(0, dtype=np.int64)
-        if wanted == n_items or not settings.in_batch:
-            return np.sort(drawn), np.zeros(wanted, dtype=np.float32)
-        candidates = np.unique(np.concatenate([drawn, taken]))
-        missed = (1 - self._shares[candidates]) ** len(taken) * (1 - wanted / n_items)
+        n_items = self._histories.n_items
+        if len(negatives) == n_items or not self._settings.in_batch:
+            return negatives, np.zeros(len(negatives), dtype=np.float32)
+        candidates = np.unique(np.concatenate([negatives, taken]))
+        missed = (1 - self._shares[candidates]) ** len(taken) * (1 - len(negatives) / n_items)
         return candidates, np.log1p(-np.minimum(missed, 1 - 1e-9)).astype(np.float32)
 
-    def _hard(self, queries: Rows, rng: np.random.Generator, n: int) -> Rows:
+    def _hard(self, queries: Rows, keys: Seeds, first: Rows, n: int) -> Rows:
         """Return (p, n) items from the band of each query; an item at random where a band is empty."""
         if n == 0 or self._band is None:
             return np.empty((len(queries), 0), dtype=np.int64)
-        starts, sizes = self._band.indptr[queries], np.diff(self._band.indptr)[queries]
-        drawn = rng.integers(0, np.maximum(sizes, 1)[:, None], (len(queries), n))
-        anything = rng.integers(0, self._histories.n_items, drawn.shape)
+        parts = np.stack([_drawn(keys, first, 2 + r) for r in range(n)], axis=1)  # (p, n)
+        starts, sizes = self._band.indptr[queries][:, None], np.diff(self._band.indptr)[queries][:, None]
+        anything = (parts * self._histories.n_items).astype(np.int64)
         if not len(self._band.neighbours):
             return anything
-        places = np.minimum(starts[:, None] + drawn, len(self._band.neighbours) - 1)
-        return np.where(sizes[:, None] > 0, self._band.neighbours[places], anything).astype(np.int64)
+        places = np.minimum(starts + (parts * sizes).astype(np.int64), len(self._band.neighbours) - 1)
+        return np.where(sizes > 0, self._band.neighbours[places], anything).astype(np.int64)
+
+
+def _drawn(keys: Seeds, places: Rows, stream: int) -> npt.NDArray[np.float64]:
+    """Return (m,) numbers from 0 up to but not including 1, a function of key, place and stream (splitmix64)."""
+    with np.errstate(over="ignore"):
+        mixed = keys + (places.astype(np.uint64) * np.uint64(64) + np.uint64(stream + 1)) * np.uint64(
+            0x9E3779B97F4A7C15
+        )
+        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+            mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+        mixed ^= mixed >> np.uint64(31)
+    drawn: npt.NDArray[np.float64] = (mixed >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    return drawn
 
 
 @nb.njit(nogil=True, cache=True)

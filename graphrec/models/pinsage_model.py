@@ -17,37 +17,42 @@ from graphrec.models.pinsage_batches import Block, FloatArray, Rows, block_of, r
 
 # Rows of a matrix product outside training: see :func:`in_places`.
 _PLACES = 256
+# How much of the neighbours' mean a residual layer adds at first.
+_FIRST_SHARE = 0.3
 
 
 class ImportanceConv(MessagePassing):  # type: ignore[misc]
     r"""A layer of PinSage: what an item is, beside the importance-weighted mean of what its neighbours are.
 
     .. math:: n_u = \sum_{v \in N(u)} \alpha_{uv}\, \sigma(Q h_v + q), \qquad
-              z_u = h_u + \sigma(W [h_u \,\|\, n_u] + w), \qquad h'_u = z_u / |z_u|
+              z_u = \sigma(W [h_u \,\|\, n_u] + w)
+
+    As published [1]_, sigma is a ReLU and :math:`h'_u = z_u / |z_u|`. A residual layer has no sigma and gives
+    :math:`h'_u = h_u + z_u`; it starts as :math:`h_u + 0.3\, n_u`. Where all that is known of items is who took them,
+    that learns more: graph convolutions of collaborative filtering are better without activations [2]_.
 
     Parameters
     ----------
     dim : int
         Width of h and h'.
     residual : bool, default True
-        Whether :math:`h_u` is added, as in [2]_; without it the layer is that of [1]_.
+        Which of the two.
 
     References
     ----------
     .. [1] Ying, He, Chen, Eksombatchai, Hamilton, Leskovec, "Graph convolutional neural networks for web-scale
        recommender systems", KDD 2018, algorithm 1.
-    .. [2] The PinSage of DGL's examples.
+    .. [2] He et al., "LightGCN: Simplifying and powering graph convolution network for recommendation", SIGIR 2020.
     """
 
-    def __init__(self, dim: int, *, residual: bool = True, activation: str = "relu", norm: bool = True) -> None:
+    def __init__(self, dim: int, *, residual: bool = True) -> None:
         super().__init__(aggr="add")
         self.message_map, self.update_map = nn.Linear(dim, dim), nn.Linear(2 * dim, dim)
-        self.residual, self.norm = residual, norm
-        self.activation: Callable[[Tensor], Tensor] = torch.relu if activation == "relu" else nn.Identity()
-        if residual:  # at first a layer adds the neighbours' mean
+        self.residual = residual
+        if residual:
             with torch.no_grad():
                 self.message_map.weight.copy_(torch.eye(dim))
-                self.update_map.weight.copy_(torch.cat([torch.zeros(dim, dim), torch.eye(dim)], dim=1))
+                self.update_map.weight.copy_(torch.cat([torch.zeros(dim, dim), _FIRST_SHARE * torch.eye(dim)], dim=1))
                 self.message_map.bias.zero_()
                 self.update_map.bias.zero_()
 
@@ -75,13 +80,13 @@ class ImportanceConv(MessagePassing):  # type: ignore[misc]
 
     def messages(self, x: Tensor) -> Tensor:
         """Return what items (s, dim) say to those that pool them, (s, dim)."""
-        return self.activation(self.message_map(x))
+        messages: Tensor = self.message_map(x)
+        return messages if self.residual else torch.relu(messages)
 
     def updated(self, x: Tensor, neighbours: Tensor) -> Tensor:
         """Return the next layer (n, dim) of items ``x`` (n, dim) with their pooled ``neighbours`` (n, dim)."""
-        z = self.activation(self.update_map(torch.cat([x, neighbours], dim=1)))
-        z = x + z if self.residual else z
-        return normalize(z) if self.norm else z
+        z: Tensor = self.update_map(torch.cat([x, neighbours], dim=1))
+        return x + z if self.residual else normalize(torch.relu(z))
 
 
 def pooled(messages: Tensor, block: Block) -> Tensor:
@@ -121,7 +126,7 @@ def weighted_sums(vectors: Tensor, indptr: Rows, rows: Rows, weights: FloatArray
 
 
 class ItemTower(nn.Module):
-    """What is known of items, layers of importance pooling, and a last map: G2 relu(G1 h + g), added where residual.
+    """What is known of items and who took them, then layers of importance pooling; as published, then two dense layers.
 
     Parameters
     ----------
@@ -129,6 +134,11 @@ class ItemTower(nn.Module):
         What is known of items.
     layers : int
         Of importance pooling, >= 0.
+    residual : bool, default True
+        Whether layers add to what they read (:class:`ImportanceConv`); else they are those of the paper, and so is what
+        follows: G2 relu(G1 h + g).
+    takers : NeighbourTable or None
+        (n_items, n_users): weights by which an item's vector starts from the own vectors of those who took it, too.
     """
 
     def __init__(
@@ -137,20 +147,14 @@ class ItemTower(nn.Module):
         layers: int,
         *,
         residual: bool = True,
-        activation: str = "relu",
-        norm: bool = True,
-        head: bool = True,
         takers: NeighbourTable | None = None,
     ) -> None:
         super().__init__()
         dim = inputs.dim
-        self.inputs, self.residual, self.takers = inputs, residual, takers
-        self.convs = nn.ModuleList(
-            ImportanceConv(dim, residual=residual, activation=activation, norm=norm) for _ in range(layers)
-        )
-        self.head = nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, dim, bias=False)) if head else None
-        if residual and self.head is not None:
-            nn.init.zeros_(cast("nn.Linear", self.head[2]).weight)
+        self.inputs, self.takers = inputs, takers
+        self.convs = nn.ModuleList(ImportanceConv(dim, residual=residual) for _ in range(layers))
+        dense = [nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, dim, bias=False)]
+        self.dense = nn.Sequential() if residual else nn.Sequential(*dense)
 
     def forward(self, blocks: Sequence[Block], seeds: Rows, users: Tensor | None = None) -> Tensor:
         """Return (s, dim): the vectors of ``seeds`` (s,), which the blocks lead to, lowest layer first.
@@ -165,7 +169,7 @@ class ItemTower(nn.Module):
             messages = self._by_row(conv.messages, h, block.nodes)
             n = len(block.indptr) - 1
             h = self._by_row(conv.updated, h[:n], block.nodes[:n], pooled(messages, block))
-        return self._by_row(self._last, h, seeds)
+        return self._by_row(self.dense, h, seeds)
 
     @torch.no_grad()
     def embed(self, table: NeighbourTable, users: Tensor | None = None) -> Tensor:
@@ -186,12 +190,6 @@ class ItemTower(nn.Module):
     def device(self) -> torch.device:
         """Where the tower is."""
         return next(self.parameters()).device
-
-    def _last(self, h: Tensor) -> Tensor:
-        if self.head is None:
-            return h
-        mapped: Tensor = self.head(h)
-        return h + mapped if self.residual else mapped
 
     def _by_row(self, work: Callable[..., Tensor], x: Tensor, rows: Rows, *more: Tensor) -> Tensor:
         return work(x, *more) if self.training else in_places(work, rows, x, *more)
@@ -229,6 +227,10 @@ class PinSageModel(nn.Module):
         self.own = nn.Embedding(n_users, dim) if own else None
         if self.own is not None:
             nn.init.normal_(self.own.weight, std=scale)
+
+    def all_items(self, table: NeighbourTable) -> Tensor:
+        """Return (n_items, dim): the vectors of all items, layer by layer; see :meth:`ItemTower.embed`."""
+        return self.items.embed(table, None if self.own is None else self.own.weight)
 
     def vectors(self, blocks: Sequence[Block], seeds: Rows) -> Tensor:
         """Return (s, dim): the vectors of the items ``seeds`` (s,)."""

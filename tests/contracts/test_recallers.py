@@ -157,12 +157,12 @@ class TestLightGCNWithDecay(RecallerContract):
 
 
 class TestPinSage(RecallerContract):
-    recipe = PinSage(dim=8, epochs=15, lr=0.05, ids=True)
+    recipe = PinSage(dim=8, epochs=15)
 
 
 class TestPinSageByInterests(RecallerContract):
     recipe = PinSage(
-        dim=6, layers=1, epochs=15, lr=0.05, loss="margin", user_weight=0.0, item_weight=1.0, hard_negatives=2,
+        dim=6, layers=1, epochs=15, loss="margin", user_weight=0.0, item_weight=1.0, hard_negatives=2,
         hard_from=3, hard_to=9, query="interests", catalogue=True, half_life=5.0,
     )  # fmt: skip
     prepared = staticmethod(described)

@@ -13,14 +13,24 @@ from hypothesis import strategies as st
 
 from graphrec.data.interactions import Interactions
 from graphrec.data.neighbours import NeighbourTable
-from graphrec.models.pinsage_batches import Batch, Batches, BatchSettings, Frontier, Histories, histories_of, whole
+from graphrec.models.pinsage_batches import (
+    Batch,
+    Batches,
+    BatchSettings,
+    Frontier,
+    Histories,
+    histories_of,
+    rows_of,
+    takers_of,
+    whole,
+)
 from graphrec.recallers.profile import Profile
 from tests.graphrec.models.test_pinsage_model import table_of
 from tests.worlds import skewed
 
 PLAIN: dict[str, Any] = {
-    "batch": 4, "held": 0.5, "exponent": 1.0, "profile": Profile(), "negatives": 6, "in_batch": False, "pairs": True,
-    "window": 0,
+    "batch": 4, "held": 0.5, "exponent": 1.0, "discount": 0.0, "profile": Profile(), "negatives": 6,
+    "in_batch": False, "pairs": True, "window": 0,
 }  # fmt: skip
 
 
@@ -30,7 +40,8 @@ def batches_of(histories: Histories, band: NeighbourTable | None = None, **chang
 
 
 def epoch(histories: Histories, band: NeighbourTable | None = None, n_hard: int = 0, **changed: Any) -> list[Batch]:
-    return list(batches_of(histories, band, **changed).epoch(np.random.default_rng(0), n_hard))
+    batches = batches_of(histories, band, **changed)
+    return [batches.batch(*drawn, n_hard) for drawn in batches.epoch(np.random.default_rng(0))]
 
 
 @settings(max_examples=40, deadline=None)
@@ -129,7 +140,8 @@ def test_the_edges_of_pairs_are_out_of_the_batch() -> None:
         n_columns=45,
     )  # fmt: skip
     batches = Batches(histories, Frontier(full, 1), BatchSettings(**PLAIN | {"batch": 1}))
-    for batch in batches.epoch(np.random.default_rng(1)):
+    for drawn in batches.epoch(np.random.default_rng(1)):
+        batch = batches.batch(*drawn)
         block = batch.blocks[0]
         pairs = {*zip(batch.queries.tolist(), batch.partners.tolist(), strict=True)}
         pairs |= {(b, a) for a, b in pairs}
@@ -145,7 +157,8 @@ def test_candidates_are_distinct_and_corrected_for_their_odds() -> None:
     expected = np.zeros(45)
     n = 0
     for _ in range(rounds // len(batches)):
-        for batch in batches.epoch(rng):
+        for parts in batches.epoch(rng):
+            batch = batches.batch(*parts)
             rows = batch.seeds[batch.candidates]
             assert len(np.unique(rows)) == len(rows)
             assert set(batch.seeds[batch.taken].tolist()) <= set(rows.tolist())
@@ -177,3 +190,50 @@ def test_hard_negatives_come_from_the_band() -> None:
     empty = NeighbourTable(np.zeros(46, np.int64), [], [], n_columns=45)
     assert all(batch.hard.shape[1] == 2 for batch in epoch(histories, empty, n_hard=2))
     assert all(batch.hard.shape[1] == 0 for batch in epoch(histories, None, n_hard=2))
+
+
+def test_a_divided_batch_is_drawn_like_the_whole() -> None:
+    """Processes that share a batch read and tell, of each user, what one process would."""
+    histories = histories_of(skewed().interactions)
+    batches = batches_of(histories, table_of(45, 9, isolated=0.2, degree=6), batch=12)
+    for users, numbers, negatives in batches.epoch(np.random.default_rng(0)):
+        whole_batch = batches.batch(users, numbers, negatives, 2)
+        parts = [batches.batch(users[rank::2], numbers[rank::2], negatives, 2) for rank in (0, 1)]
+        for name in ("taken", "queries", "partners", "history"):
+            ours = whole_batch.seeds[getattr(whole_batch, name)]
+            theirs = np.concatenate([part.seeds[getattr(part, name)] for part in parts])
+            assert sorted(ours.tolist()) == sorted(theirs.tolist())
+
+
+@pytest.mark.parametrize("held", [0.2, 0.5])
+def test_what_is_held_is_drawn_evenly(held: float) -> None:
+    histories = histories_of(skewed().interactions)
+    told = np.array([len(batch.taken) for batch in epoch(histories, held=held, batch=1)])
+    lengths = np.diff(histories.indptr)[np.diff(histories.indptr) > 0]
+    assert abs(told.sum() / lengths.sum() - held) < 0.08
+    assert batches_of(histories, held=held).pairs_per_user == pytest.approx(held * lengths.mean())
+
+
+def test_takers_are_the_normalised_events() -> None:
+    histories = histories_of(skewed().interactions)
+    takers = takers_of(histories)
+    dense = np.zeros((45, 60))
+    users = np.repeat(np.arange(60), np.diff(histories.indptr))
+    dense[histories.items, users] = 1
+    dense /= np.sqrt(np.maximum(dense.sum(axis=0), 1) * np.maximum(dense.sum(axis=1, keepdims=True), 1))
+    block = rows_of(takers, np.array([3, 44, 0]))
+    for place, row in enumerate((3, 44, 0)):
+        here = slice(block.indptr[place], block.indptr[place + 1])
+        own = np.zeros(60)
+        own[block.neighbours[here]] = block.weights[here]
+        np.testing.assert_allclose(own, dense[row], atol=1e-6)
+
+
+def test_popular_items_say_less_where_they_are_discounted() -> None:
+    histories = histories_of(skewed().interactions)
+    counts = np.bincount(histories.items, minlength=45)
+    for plain, less in zip(epoch(histories), epoch(histories, discount=0.5), strict=True):
+        ratios = less.history_weights / plain.history_weights
+        expected = counts[plain.seeds[plain.history]] ** -0.5
+        np.testing.assert_allclose(ratios / ratios[0], expected / expected[0], rtol=1e-4)
+    assert float(histories.discounts(0.5) @ histories.shares) == pytest.approx(1.0, rel=1e-5)

@@ -99,9 +99,7 @@ def test_an_anchor_that_is_its_only_candidate_gives_a_finite_loss() -> None:
 
 @pytest.mark.parametrize("hard", [True, False])
 @pytest.mark.parametrize("rows", [2, 100])
-def test_the_softmax_has_the_gradient_of_its_formula(
-    hard: bool, rows: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_softmax_has_the_gradient_of_its_formula(hard: bool, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("graphrec.models.pinsage_losses._ROWS", rows)
     parts = {name: part.double() if part.is_floating_point() else part for name, part in drawn().items()}
     learnt = [parts[name].requires_grad_() for name in ("anchors", "positives", "candidates", "hard")]

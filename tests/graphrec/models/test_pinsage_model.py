@@ -24,9 +24,9 @@ def table_of(n: int, seed: int, *, isolated: float = 0.3, degree: int = 4) -> Ne
     return csr_table(sp.csr_array(dense))
 
 
-def tower_of(n: int, dim: int, layers: int, seed: int = 0) -> ItemTower:
+def tower_of(n: int, dim: int, layers: int, seed: int = 0, *, residual: bool = True) -> ItemTower:
     torch.manual_seed(seed)
-    tower = ItemTower(ItemInputs(n, dim, with_events=np.ones(n, dtype=np.bool_)), layers)
+    tower = ItemTower(ItemInputs(n, dim, with_events=np.ones(n, dtype=np.bool_)), layers, residual=residual)
     with torch.no_grad():
         for parameter in tower.parameters():
             parameter.copy_(torch.randn_like(parameter) / dim**0.5)
@@ -36,7 +36,7 @@ def tower_of(n: int, dim: int, layers: int, seed: int = 0) -> ItemTower:
 @settings(max_examples=15, deadline=None)
 @given(n=st.integers(1, 600), layers=st.integers(0, 3), dim=st.sampled_from([1, 7, 16, 33]), seed=st.integers(0, 999))
 def test_layer_by_layer_gives_the_bits_of_a_batch(n: int, layers: int, dim: int, seed: int) -> None:
-    table, tower = table_of(n, seed), tower_of(n, dim, layers, seed)
+    table, tower = table_of(n, seed), tower_of(n, dim, layers, seed, residual=seed % 2 == 0)
     everything = tower.embed(table).numpy()
     rng = np.random.default_rng(seed)
     seeds = rng.permutation(n)[: int(rng.integers(1, n + 1))].astype(np.int64)
@@ -53,21 +53,22 @@ def test_the_bits_of_an_item_do_not_depend_on_its_batch() -> None:
             np.testing.assert_array_equal(tower(frontier.blocks(seeds), seeds).numpy(), everything[seeds])
 
 
-def test_a_layer_is_its_formula() -> None:
+@pytest.mark.parametrize("residual", [True, False])
+def test_a_layer_is_its_formula(residual: bool) -> None:
     n, dim = 30, 5
-    table, tower = table_of(n, 2), tower_of(n, dim, 1)
+    table, tower = table_of(n, 2), tower_of(n, dim, 1, residual=residual)
     conv, h = tower.layers()[0], torch.randn(n, dim)
     q, w = conv.message_map, conv.update_map
     alpha = np.zeros((n, n))
     for row in range(n):
         near, scores = table[row]
         alpha[row, near] = scores / max(scores.sum(), 1e-9)
-    messages = np.maximum(h.numpy() @ q.weight.detach().numpy().T + q.bias.detach().numpy(), 0)
-    joined = np.concatenate([h.numpy(), alpha @ messages], axis=1)
-    z = h.numpy() + np.maximum(joined @ w.weight.detach().numpy().T + w.bias.detach().numpy(), 0)
-    z /= np.linalg.norm(z, axis=1, keepdims=True)
+    messages = h.numpy() @ q.weight.detach().numpy().T + q.bias.detach().numpy()
+    joined = np.concatenate([h.numpy(), alpha @ (messages if residual else np.maximum(messages, 0))], axis=1)
+    z = joined @ w.weight.detach().numpy().T + w.bias.detach().numpy()
+    expected = h.numpy() + z if residual else np.maximum(z, 0) / np.linalg.norm(np.maximum(z, 0), axis=1, keepdims=True)
     with torch.no_grad():
-        np.testing.assert_allclose(conv(h, whole(table)).numpy(), z, atol=1e-5)
+        np.testing.assert_allclose(conv(h, whole(table)).numpy(), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("weighted", [True, False])
@@ -92,18 +93,14 @@ def test_items_without_neighbours_pool_nothing() -> None:
     assert len(torch.unique(vectors, dim=0)) == 5
 
 
-def test_a_new_layer_adds_the_mean_of_the_neighbours() -> None:
+def test_a_new_layer_adds_some_of_the_mean_of_the_neighbours() -> None:
     torch.manual_seed(0)
-    conv, h = ImportanceConv(3), torch.rand(10, 3) + 0.1
+    conv, h = ImportanceConv(3), torch.randn(10, 3)
     block = whole(table_of(10, 4, isolated=0.0, degree=3))
-    with torch.no_grad():
-        out = conv(h, block)
     dense = np.zeros((10, 10))
     dense[np.repeat(np.arange(10), np.diff(block.indptr)), block.neighbours] = block.weights
-    expected = h.numpy() + dense @ h.numpy()
-    np.testing.assert_allclose(
-        out.numpy(), expected / np.linalg.norm(expected, axis=1, keepdims=True), rtol=1e-5, atol=1e-6
-    )
+    with torch.no_grad():
+        np.testing.assert_allclose(conv(h, block).numpy(), h.numpy() + 0.3 * dense @ h.numpy(), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("own", [True, False])
@@ -132,3 +129,15 @@ def test_pooling_has_the_gradient_of_a_matrix_product() -> None:
     np.testing.assert_allclose(sums.detach().numpy(), dense @ messages.detach().numpy(), atol=1e-5)
     (gradient,) = torch.autograd.grad(sums, messages, by)
     np.testing.assert_allclose(gradient.numpy(), dense.T @ by.numpy(), atol=1e-5)
+
+
+def test_items_read_the_users_that_took_them() -> None:
+    takers = csr_table(sp.csr_array(np.array([[0.5, 0, 0.25], [0, 0, 0], [0, 1.0, 0], [0.1, 0.2, 0.3]])))
+    inputs, users = ItemInputs(4, 3, with_events=np.ones(4, dtype=np.bool_)), torch.randn(3, 3)
+    tower = ItemTower(inputs, 0, takers=takers).eval()
+    dense = np.array([[0.5, 0, 0.25], [0, 0, 0], [0, 1.0, 0], [0.1, 0.2, 0.3]])
+    assert inputs.ids is not None
+    expected = inputs.ids.weight.detach().numpy() + dense @ users.numpy()
+    with torch.no_grad():
+        np.testing.assert_allclose(tower([], np.arange(4), users).numpy(), expected, atol=1e-6)
+        np.testing.assert_allclose(tower([], np.array([2, 0]), users).numpy(), expected[[2, 0]], atol=1e-6)
