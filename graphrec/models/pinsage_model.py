@@ -91,7 +91,7 @@ class ImportanceConv(MessagePassing):  # type: ignore[misc]
 
 def pooled(messages: Tensor, block: Block) -> Tensor:
     """Return (n, dim): the weighted sums of ``messages`` (s, dim) over a block's neighbourhoods; zero for none."""
-    sums: Tensor = _Pooling.apply(messages, block)
+    sums: Tensor = _Pooling.apply(messages, block)  # type: ignore[no-untyped-call]
     return sums
 
 

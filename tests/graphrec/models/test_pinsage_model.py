@@ -66,7 +66,9 @@ def test_a_layer_is_its_formula(residual: bool) -> None:
     messages = h.numpy() @ q.weight.detach().numpy().T + q.bias.detach().numpy()
     joined = np.concatenate([h.numpy(), alpha @ (messages if residual else np.maximum(messages, 0))], axis=1)
     z = joined @ w.weight.detach().numpy().T + w.bias.detach().numpy()
-    expected = h.numpy() + z if residual else np.maximum(z, 0) / np.linalg.norm(np.maximum(z, 0), axis=1, keepdims=True)
+    positive = np.maximum(z, 0)
+    lengths = np.linalg.norm(positive, axis=1, keepdims=True)
+    expected = h.numpy() + z if residual else positive / np.where(lengths > 0, lengths, 1)
     with torch.no_grad():
         np.testing.assert_allclose(conv(h, whole(table)).numpy(), expected, atol=1e-5)
 
