@@ -67,7 +67,7 @@ def pairs_of(events: Interactions, n: int, rng: np.random.Generator) -> tuple[Ro
 
 def loss_of(vectors: Tensor, places: Rows, n_pairs: int) -> Tensor:
     """Return the margin loss of a step whose queries, partners and negatives stand at ``places`` of ``vectors``."""
-    queries, partners, negatives = torch.from_numpy(places).split([n_pairs, n_pairs, NEGATIVES])
+    queries, partners, negatives = torch.tensor_split(torch.from_numpy(places), [n_pairs, 2 * n_pairs])
     itself = queries[:, None] == negatives[None, :]
     owners = torch.arange(n_pairs)
     return margin_loss(vectors[queries], owners, vectors[partners], vectors[negatives], margin=MARGIN, itself=itself)

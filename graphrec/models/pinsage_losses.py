@@ -48,12 +48,11 @@ def softmax_loss(
     """
     anchors, positives, candidates = normalize(anchors), normalize(positives), normalize(candidates)
     scale, mass = 1 / temperature, torch.bincount(owners, minlength=len(anchors)).to(anchors.dtype)
-    own = (
-        None
-        if hard is None or not hard.shape[1]
-        else scale * torch.einsum("bd,brd->br", anchors, normalize(hard, dim=2))
-    )
-    uniformity: Tensor = _LogSumExp.apply(anchors * scale, candidates, log_q, mass, itself, own)
+    own = None
+    if hard is not None and hard.shape[1]:
+        own = scale * torch.einsum("bd,brd->br", anchors, normalize(hard, dim=2))
+    products = (anchors * scale, candidates, log_q, mass, itself, own)
+    uniformity: Tensor = _LogSumExp.apply(*products)  # type: ignore[no-untyped-call]
     # The sum over pairs of a . i, by anchors: no vector of an anchor is copied for each of its pairs.
     sums = torch.zeros_like(anchors).index_add(0, owners, positives)
     alignment = scale * (anchors * sums).sum()

@@ -83,7 +83,10 @@ class PinSageTask(Task):
     def groups(self) -> list[Group]:
         """Return the vectors of items, users and features, and the maps, which learn more slowly."""
         tables = [
-            weight for module in self.model.modules() if isinstance(module, nn.Embedding) for weight in module.parameters()
+            weight
+            for module in self.model.modules()
+            if isinstance(module, nn.Embedding)
+            for weight in module.parameters()
         ]
         own = {id(table) for table in tables}
         maps = [weight for weight in self.model.parameters() if id(weight) not in own]

@@ -272,7 +272,7 @@ def test_a_query_of_nothing_gets_nothing() -> None:
 
 
 def test_a_loss_that_runs_away_is_named() -> None:
-    with pytest.raises(ConfigError, match=r"is not finite at step 1, batch 1 of epoch 1: .*lower lr, which is 0\.05"):
+    with pytest.raises(ConfigError, match=r"loss is not finite at step 1, batch 1 of epoch 1"):
         replace(SMALL, temperature=1e-40).fit(skewed())
 
 
