@@ -120,6 +120,8 @@ class PinSage(VectorSettings):
         Epochs after which training stops while the learning rate falls as for ``epochs``; 0 goes to the end.
     batch : int
         Users of a batch, >= 1.
+    regularisation : float, default 1e-5
+        Half of it times the squared length of all learnt vectors is added to the mean loss of a pair.
     lr, map_lr : float
         Greatest learning rates, of vectors and of maps; they rise for a tenth of the steps at most, then fall along
         half a cosine to a tenth.
@@ -183,6 +185,7 @@ class PinSage(VectorSettings):
     check_every: int = count(10, least=1, unit="epochs")
     stop_at: int = count(0, unit="epochs")
     batch: int = count(32_768, least=1, unit="users")
+    regularisation: float = number(1e-5, search=floats(1e-6, 1e-4, log=True))
     lr: float = number(0.05, above=0, search=floats(0.005, 0.1, log=True))
     map_lr: float = number(0.0003, search=floats(0.0001, 0.003, log=True))
     query: QueryKind = choice("user", QueryKind)

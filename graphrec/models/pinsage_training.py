@@ -75,19 +75,24 @@ class PinSageTask(Task):
             yield Batch({"users": users, "numbers": numbers}, {"negatives": negatives, "n_hard": n_hard})
 
     def loss(self, batch: Batch, rng: np.random.Generator) -> Tensor:  # noqa: ARG002 - users bring their own draws
-        """Return the mean over users of their losses, each over as many pairs as a user has on average."""
+        """Return the penalty and the mean over users of their losses, each over the pairs that a user has on average."""
         users, numbers = batch.examples["users"], batch.examples["numbers"]
         made = self._batches.batch(users, numbers, batch.shared["negatives"], int(batch.shared["n_hard"]))
-        return batch_loss(self.model, made, self._recipe) / (len(users) * self._batches.pairs_per_user)
+        told = batch_loss(self.model, made, self._recipe) / (len(users) * self._batches.pairs_per_user)
+        if not self._recipe.regularisation:
+            return told
+        squares = torch.stack([table.square().sum() for table in self._tables]).sum()
+        return told + self._recipe.regularisation / 2 * squares
+
+    @property
+    def _tables(self) -> list[nn.Parameter]:
+        """The vectors of items, users and features."""
+        tables = [module for module in self.model.modules() if isinstance(module, nn.Embedding)]
+        return [weight for table in tables for weight in table.parameters()]
 
     def groups(self) -> list[Group]:
         """Return the vectors of items, users and features, and the maps, which learn more slowly."""
-        tables = [
-            weight
-            for module in self.model.modules()
-            if isinstance(module, nn.Embedding)
-            for weight in module.parameters()
-        ]
+        tables = self._tables
         own = {id(table) for table in tables}
         maps = [weight for weight in self.model.parameters() if id(weight) not in own]
         return [Group(tables), Group(maps, lr_scale=self._recipe.map_lr / self._recipe.lr)]

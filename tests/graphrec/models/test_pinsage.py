@@ -176,8 +176,21 @@ def test_parts_of_a_batch_have_the_loss_of_the_whole(changed: dict[str, Any]) ->
     assert sum(shares) == pytest.approx(whole, rel=1e-4)
 
 
+def test_long_vectors_cost() -> None:
+    plain = replace(SMALL, regularisation=0.0)
+    (batch,) = replace(plain, batch=100)._task(skewed(), FitContext(seed=2)).batches(0, np.random.default_rng(1))
+    losses = []
+    for recipe in (plain, replace(plain, regularisation=0.1)):
+        task = recipe._task(skewed(), FitContext(seed=2))
+        with torch.no_grad():
+            losses.append(float(task.loss(batch, np.random.default_rng(0))))
+    tables = [module.weight for module in task.model.modules() if isinstance(module, torch.nn.Embedding)]
+    squares = sum(float(table.detach().square().sum()) for table in tables)
+    assert losses[1] - losses[0] == pytest.approx(0.05 * squares, rel=1e-3)
+
+
 def test_maps_learn_at_a_rate_of_their_own() -> None:
-    task = replace(SMALL, map_lr=0.0, layers=2, query="history")._task(skewed(), FitContext(seed=2))
+    task = replace(SMALL, map_lr=0.0, regularisation=0.0, layers=2, query="history")._task(skewed(), FitContext(seed=2))
     before = {name: weight.detach().clone() for name, weight in task.model.named_parameters()}
     task.run(FitContext(seed=2))
     for name, weight in task.model.named_parameters():
