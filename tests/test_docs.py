@@ -59,6 +59,15 @@ def test_walks_page_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str], mon
     assert "5 lacks at most" in capsys.readouterr().out
 
 
+def test_pinsage_page_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    found = re.search(r"```python\n(.*?)```", (DOCS / "pinsage.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert found is not None
+    write_shelf(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(found.group(1), "pinsage.md", "exec"), {})
+    assert "array" in capsys.readouterr().out
+
+
 def test_python_page_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     blocks = re.findall(r"```python\n(.*?)```", (DOCS / "python.md").read_text(encoding="utf-8"), re.DOTALL)
     write_shelf(tmp_path)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,11 +20,6 @@ from graphrec.models.pinsage_losses import margin_loss, softmax_loss
 from graphrec.models.pinsage_model import ItemTower, PinSageModel, on
 from graphrec.models.training import Batch, Group, Task, TrainingSettings, seeded, train
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from graphrec.models.pinsage import PinSage
-
 # Standard deviation of the vectors drawn at first.
 _SCALE = 0.1
 # Products in a step from which on several threads are worth their waiting for each other.
@@ -39,7 +34,7 @@ class PinSageTask(Task):
     Parameters
     ----------
     recipe : PinSage
-        The settings.
+        The settings. Its module imports this one, so that its type cannot be named here.
     data : RecallData
         Features and sizes are read of it.
     histories : Histories
@@ -52,7 +47,7 @@ class PinSageTask(Task):
 
     def __init__(
         self,
-        recipe: PinSage,
+        recipe: Any,
         data: RecallData,
         histories: Histories,
         tables: tuple[NeighbourTable, NeighbourTable | None],
@@ -75,14 +70,15 @@ class PinSageTask(Task):
             yield Batch({"users": users, "numbers": numbers}, {"negatives": negatives, "n_hard": n_hard})
 
     def loss(self, batch: Batch, rng: np.random.Generator) -> Tensor:  # noqa: ARG002 - users bring their own draws
-        """Return the penalty and the mean over users of their losses, each over the pairs that a user has on average."""
+        """Return the penalty and the mean over users of their losses, each over a mean number of pairs."""
         users, numbers = batch.examples["users"], batch.examples["numbers"]
         made = self._batches.batch(users, numbers, batch.shared["negatives"], int(batch.shared["n_hard"]))
-        told = batch_loss(self.model, made, self._recipe) / (len(users) * self._batches.pairs_per_user)
+        told: Tensor = batch_loss(self.model, made, self._recipe) / (len(users) * self._batches.pairs_per_user)
         if not self._recipe.regularisation:
             return told
         squares = torch.stack([table.square().sum() for table in self._tables]).sum()
-        return told + self._recipe.regularisation / 2 * squares
+        penalised: Tensor = told + self._recipe.regularisation / 2 * squares
+        return penalised
 
     @property
     def _tables(self) -> list[nn.Parameter]:
@@ -115,7 +111,7 @@ class PinSageTask(Task):
     def _products(self) -> int:
         """Products of a step's loss."""
         users, items = len(self._histories.indptr) - 1, self._histories.n_items
-        return min(self._recipe.batch, users) * min(self._recipe.negatives, items) * self._recipe.dim
+        return int(min(self._recipe.batch, users) * min(self._recipe.negatives, items) * self._recipe.dim)
 
     def _settings(self, *, patience: bool) -> TrainingSettings:
         recipe = self._recipe
@@ -131,7 +127,7 @@ class PinSageTask(Task):
         ``items`` and ``says`` (n_items, dim) float32: what an item is searched by, and what it says in a history;
         ``users`` (n_users, dim), zero for users without events; ``known`` (n_items,) bool: items with a vector.
         """
-        model, histories = self.model.eval(), self._histories
+        model, histories = self.model.train(mode=False), self._histories
         items = model.all_items(self._near)
         users = np.zeros((len(histories.indptr) - 1, self._recipe.dim), dtype=np.float32)
         if model.own is not None:
@@ -142,7 +138,7 @@ class PinSageTask(Task):
         return {"items": items.cpu().numpy(), "says": says, "users": users, "known": known}
 
 
-def model_of(recipe: PinSage, data: RecallData, histories: Histories) -> PinSageModel:
+def model_of(recipe: Any, data: RecallData, histories: Histories) -> PinSageModel:
     """Return the model as it is drawn at first."""
     inputs = ItemInputs(
         len(data.items),
@@ -162,7 +158,7 @@ def model_of(recipe: PinSage, data: RecallData, histories: Histories) -> PinSage
     )
 
 
-def batch_loss(model: PinSageModel, batch: PinSageBatch, recipe: PinSage) -> Tensor:
+def batch_loss(model: PinSageModel, batch: PinSageBatch, recipe: Any) -> Tensor:
     """Return the sum of the losses over pairs of user and item, and over pairs of items, a scalar."""
     device = model.items.device
     items = model.vectors(batch.blocks, batch.seeds)
@@ -183,7 +179,7 @@ def batch_loss(model: PinSageModel, batch: PinSageBatch, recipe: PinSage) -> Ten
 
 
 def _loss(
-    recipe: PinSage,
+    recipe: Any,
     anchors: Tensor,
     owners: Tensor,
     positives: Tensor,
