@@ -372,11 +372,14 @@ def _expand(
     n_nodes, m = seeds.size, 0
     for i in range(seeds.size):
         seed, start, mass = seeds[i], m, np.float32(0)
+        first = last = 0  # where the edges of this seed that are left out stand
+        if removed.size:
+            first, last = np.searchsorted(removed, np.array([seed * n, (seed + 1) * n]))
         for p in range(indptr[seed], indptr[seed + 1]):
             other = np.int64(neighbours[p])
-            if removed.size:
-                at = np.searchsorted(removed, seed * n + other)
-                if at < removed.size and removed[at] == seed * n + other:
+            if first < last:
+                at = first + np.searchsorted(removed[first:last], seed * n + other)
+                if at < last and removed[at] == seed * n + other:
                     continue
             if place[other] < 0:
                 place[other] = n_nodes

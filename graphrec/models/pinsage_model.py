@@ -24,12 +24,14 @@ _FIRST_SHARE = 0.3
 class ImportanceConv(MessagePassing):  # type: ignore[misc]
     r"""A layer of PinSage: what an item is, beside the importance-weighted mean of what its neighbours are.
 
-    .. math:: n_u = \sum_{v \in N(u)} \alpha_{uv}\, \sigma(Q h_v + q), \qquad
-              z_u = \sigma(W [h_u \,\|\, n_u] + w)
+    As published [1]_ it is
 
-    As published [1]_, sigma is a ReLU and :math:`h'_u = z_u / |z_u|`. A residual layer has no sigma and gives
-    :math:`h'_u = h_u + z_u`; it starts as :math:`h_u + 0.3\, n_u`. Where all that is known of items is who took them,
-    that learns more: graph convolutions of collaborative filtering are better without activations [2]_.
+    .. math:: n_u = \sum_{v \in N(u)} \alpha_{uv}\, \mathrm{ReLU}(Q h_v + q), \qquad
+              z_u = \mathrm{ReLU}(W [h_u \,\|\, n_u] + w), \qquad h'_u = z_u / |z_u|
+
+    and as a residual layer :math:`n_u = \sum_v \alpha_{uv} h_v` and :math:`h'_u = h_u + W [h_u \,\|\, n_u] + w`,
+    which starts as :math:`h_u + 0.3\, n_u`. Where all that is known of items is who took them, that learns more: graph
+    convolutions of collaborative filtering are better without activations [2]_.
 
     Parameters
     ----------
@@ -47,13 +49,11 @@ class ImportanceConv(MessagePassing):  # type: ignore[misc]
 
     def __init__(self, dim: int, *, residual: bool = True) -> None:
         super().__init__(aggr="add")
-        self.message_map, self.update_map = nn.Linear(dim, dim), nn.Linear(2 * dim, dim)
-        self.residual = residual
+        self.message_map = None if residual else nn.Linear(dim, dim)
+        self.update_map = nn.Linear(2 * dim, dim)
         if residual:
             with torch.no_grad():
-                self.message_map.weight.copy_(torch.eye(dim))
                 self.update_map.weight.copy_(torch.cat([torch.zeros(dim, dim), _FIRST_SHARE * torch.eye(dim)], dim=1))
-                self.message_map.bias.zero_()
                 self.update_map.bias.zero_()
 
     def forward(self, x: Tensor, edges: Tensor | Block, weights: Tensor | None = None) -> Tensor:
@@ -80,13 +80,12 @@ class ImportanceConv(MessagePassing):  # type: ignore[misc]
 
     def messages(self, x: Tensor) -> Tensor:
         """Return what items (s, dim) say to those that pool them, (s, dim)."""
-        messages: Tensor = self.message_map(x)
-        return messages if self.residual else torch.relu(messages)
+        return x if self.message_map is None else torch.relu(self.message_map(x))
 
     def updated(self, x: Tensor, neighbours: Tensor) -> Tensor:
         """Return the next layer (n, dim) of items ``x`` (n, dim) with their pooled ``neighbours`` (n, dim)."""
         z: Tensor = self.update_map(torch.cat([x, neighbours], dim=1))
-        return x + z if self.residual else normalize(torch.relu(z))
+        return x + z if self.message_map is None else normalize(torch.relu(z))
 
 
 def pooled(messages: Tensor, block: Block) -> Tensor:

@@ -63,8 +63,10 @@ def test_a_layer_is_its_formula(residual: bool) -> None:
     for row in range(n):
         near, scores = table[row]
         alpha[row, near] = scores / max(scores.sum(), 1e-9)
-    messages = h.numpy() @ q.weight.detach().numpy().T + q.bias.detach().numpy()
-    joined = np.concatenate([h.numpy(), alpha @ (messages if residual else np.maximum(messages, 0))], axis=1)
+    messages = h.numpy()
+    if q is not None:
+        messages = np.maximum(messages @ q.weight.detach().numpy().T + q.bias.detach().numpy(), 0)
+    joined = np.concatenate([h.numpy(), alpha @ messages], axis=1)
     z = joined @ w.weight.detach().numpy().T + w.bias.detach().numpy()
     positive = np.maximum(z, 0)
     lengths = np.linalg.norm(positive, axis=1, keepdims=True)
