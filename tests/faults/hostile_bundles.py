@@ -28,6 +28,7 @@ from graphrec.index import build_hnsw
 from graphrec.index.quantised import QuantisedIndex
 from graphrec.index.sketch import sketch_rows
 from graphrec.operations.recipe import Operations
+from graphrec.recallers.interests import InterestRecaller
 from graphrec.recallers.profile import Profile
 from graphrec.recallers.vector import VectorRecaller
 from graphrec.recallers.votes import VoteRecaller, vote_table
@@ -46,6 +47,7 @@ def write_whole(directory: Path) -> Path:
     channels["efficient"] = HighEfficiency(by_user="country").fit(data)
     channels["rules"] = Operations().fit(data)
     channels["votes"], channels["sketched"] = _votes(len(data.items)), _sketched(channels["als"])
+    channels["interests"] = _interests(len(data.items))
     return write(directory, data, channels, audits={"als": 1.0})
 
 
@@ -55,6 +57,12 @@ def _votes(n_items: int) -> Recaller:
     sources[3] = sources[1]
     near = build_hnsw(sources, seed=1)
     return VoteRecaller(rows, sources, near, n_items, Profile(), 5, 2.0, vote_table(near, sources, 5, 2.0))
+
+
+def _interests(n_items: int) -> Recaller:
+    rows = np.arange(1, n_items, 2, dtype=np.int32)
+    sources = np.random.default_rng(4).normal(size=(len(rows), 5)).astype(np.float32)
+    return InterestRecaller(rows, sources, build_hnsw(sources, seed=1), n_items, Profile(half_life=4.0))
 
 
 def _sketched(als: Recaller) -> Recaller:
