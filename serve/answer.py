@@ -59,7 +59,7 @@ class Recalled(NamedTuple):
     """One candidate.
 
     ``channels`` tells every channel that returned it; it is empty where the item came from the fallback.
-    ``explanation`` is a sentence for people where one was asked for.
+    ``explanation`` is a sentence for people where reasons were wanted.
     """
 
     item: str
@@ -111,15 +111,15 @@ class Answer:
     @property
     def ids(self) -> list[str]:
         """The item ids, best first."""
-        return [one.item for one in self.items]
+        return [entry.item for entry in self.items]
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
         document: dict[str, Any] = {name: getattr(self, name) for name in self.__slots__}
         document["left_out"], document["unexplained"] = dict(self.left_out), dict(self.unexplained)
         document["items"] = [
-            one._asdict() | {"channels": {name: place._asdict() for name, place in one.channels.items()}}
-            for one in self.items
+            entry._asdict() | {"channels": {name: place._asdict() for name, place in entry.channels.items()}}
+            for entry in self.items
         ]
         return document
 
@@ -128,8 +128,8 @@ class TakeDown(NamedTuple):
     """What taking items down, or putting them back, did.
 
     ``changed`` are down now and were not before (or the other way round); ``unknown`` are not among the items of the
-    bundle in service, and are remembered for a later one; ``in_file`` are named by ``taken-down.txt``, and stay down as
-    long as they are.
+    bundle in service, and are remembered for a later bundle; ``in_file`` are named by ``taken-down.txt``, and stay down
+    as long as they are.
     """
 
     changed: tuple[str, ...]
@@ -172,12 +172,12 @@ class Neighbours:
     @property
     def ids(self) -> list[str]:
         """The item ids, best first."""
-        return [one.item for one in self.items]
+        return [entry.item for entry in self.items]
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON values."""
         document: dict[str, Any] = {name: getattr(self, name) for name in self.__slots__}
         document["items"] = [
-            one._asdict() | {"shared": [shared._asdict() for shared in one.shared]} for one in self.items
+            entry._asdict() | {"shared": [shared._asdict() for shared in entry.shared]} for entry in self.items
         ]
         return document

@@ -1,4 +1,4 @@
-"""Asking the channels: one that is late, broken or hangs is left out and named."""
+"""Asking the channels: a channel that is late, broken or hangs is left out and named."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def ask_channels(
     """Ask each channel for ``depth`` items that may be shown, for every query of the request.
 
     Without threads the channels take turns, and the deadline is looked at before each turn. With threads they run side
-    by side, and whatever is not there by the deadline (without one, within ``timeout_s`` and a tenth of a second for
-    each further query) is left out. A channel whose call goes on all the same is not asked again before it returns, or
+    by side, and whatever is not there by the deadline (without a deadline, within ``timeout_s`` and a tenth of a second
+    for each further query) is left out. A channel whose call goes on all the same is not asked again before it returns, or
     before a pause is over that doubles each time.
     """
     if threads is None:

@@ -108,7 +108,7 @@ class ChannelThreads(Generic[T]):
             self._serving += 1
 
     def _serve(self) -> None:
-        """Run calls of the queue until told to stop, or left behind with a slow one."""
+        """Run calls of the queue until told to stop, or left behind with a slow call."""
         while (entry := self._queue.get()) is not None:
             future, call = entry
             if not future.set_running_or_notify_cancel():

@@ -216,14 +216,14 @@ class Engine:
         """Return at most ``k`` items for a user, a history, both, or nobody in particular.
 
         Items that the user has seen (stored or in ``history``), that are not in the pool, taken down, excluded or not
-        among ``only`` never come back, whichever channel found them. Where the channels together have fewer than ``k``,
-        the most popular items follow and ``fallback`` says so; with ``channels`` given, only if they find nothing at
+        among ``only`` never come back, whichever channel returned them. Where the channels together have fewer than
+        ``k``, the most popular items follow and ``fallback`` says so; with ``channels`` given, only if they find nothing at
         all.
 
         Parameters
         ----------
         user : str or None
-            An id; one that is unknown is no error.
+            An id; an unknown id is no error.
         history : sequence of str or of (str, float), optional
             Items, oldest first, with weights where given (1 otherwise). For a known user it comes behind the stored
             history. Unknown ids are ignored and counted.
@@ -243,7 +243,7 @@ class Engine:
             What is known of this request by the name of a user label, such as ``{"country": "DE"}``. It goes before
             what is stored of the user; values that no channel knows are no error.
         now : float, optional
-            The moment to answer for, seconds UTC: what a campaign will look like. This one by default.
+            The moment to answer for, seconds UTC: what a campaign will look like. The present by default.
 
         Raises
         ------
@@ -285,7 +285,7 @@ class Engine:
         Parameters
         ----------
         users : iterable of (str or None), optional
-            n ids; an unknown one is no error, None is nobody in particular. By default every user of the bundle, or
+            n ids; an unknown id is no error, None is nobody in particular. By default every user of the bundle, or
             nobody n times where ``history`` is given.
         history : sequence of (sequence or None), optional
             n histories, each as :meth:`recall` takes one.
@@ -346,7 +346,7 @@ class Engine:
         return (self._part_unless_closed(state, batch, start) for start in range(0, len(batch), _CHUNK))
 
     def similar(self, item: str, *, channel: str, k: int = 20) -> Answer:
-        """Return the ``k`` items that one channel finds for somebody who knows ``item`` alone.
+        """Return the ``k`` items that one channel returns for a history of ``item`` alone.
 
         Raises
         ------
@@ -361,7 +361,7 @@ class Engine:
     def neighbours(self, item: str, relation: str | None = None, k: int = 20) -> Neighbours:
         """Return the ``k`` items of the pool that share most with ``item`` in the catalogue graph, and what they share.
 
-        Items that are taken down are not among them; one may still be asked about.
+        Items that are taken down are not among them; their own neighbours may still be wanted.
         An entity counts for the less the more items it is joined to (:func:`graphrec.serve.paths.near`).
 
         Parameters
@@ -407,7 +407,7 @@ class Engine:
         Parameters
         ----------
         ids : iterable of str
-            Ids that the bundle does not know are no error: they are remembered, and told.
+            Ids that the bundle does not know are no error: they are remembered, and named in the result.
 
         Raises
         ------
@@ -419,7 +419,7 @@ class Engine:
             before = self._state.taken_down
             self._down_by_call |= wanted.keys()
             self._swap(self._state)
-            return self._told(wanted, [one for one in wanted if one not in before])
+            return self._taken(wanted, [item for item in wanted if item not in before])
 
     def put_back(self, ids: Iterable[str]) -> TakeDown:
         """Let items come back that :meth:`take_down` took; those that ``taken-down.txt`` names stay down, and are told.
@@ -434,7 +434,9 @@ class Engine:
             before = self._state.taken_down
             self._down_by_call -= wanted.keys()
             self._swap(self._state)
-            return self._told(wanted, [one for one in wanted if one in before and one not in self._state.taken_down])
+            return self._taken(
+                wanted, [item for item in wanted if item in before and item not in self._state.taken_down]
+            )
 
     def reload(self) -> bool:
         """Read ``taken-down.txt`` and open the version that is current now; return whether it is another one.
@@ -490,10 +492,10 @@ class Engine:
         down = self._down_by_call | self._down_by_file
         self._state = state if state.taken_down == down else replace(state, taken_down=down)
 
-    def _told(self, ids: Iterable[str], changed: Iterable[str]) -> TakeDown:
+    def _taken(self, ids: Iterable[str], changed: Iterable[str]) -> TakeDown:
         """Return what became of ``ids``."""
-        unknown = tuple(one for one in ids if one not in self._state.bundle.items)
-        return TakeDown(tuple(changed), unknown, tuple(one for one in ids if one in self._down_by_file))
+        unknown = tuple(item for item in ids if item not in self._state.bundle.items)
+        return TakeDown(tuple(changed), unknown, tuple(item for item in ids if item in self._down_by_file))
 
     def _warm(self, state: State) -> None:
         """Send one request of each sort, so that code is compiled and files are in memory."""

@@ -34,7 +34,7 @@ Rows = npt.NDArray[np.int32]
 
 @dataclass(frozen=True, slots=True)
 class Reasons:
-    """A sentence for each of m items, None where no channel has one; and the channels that failed to say why.
+    """A sentence for each of m items, None where no channel has any; and the channels that failed to say why.
 
     ``unexplained`` maps such a channel to what was wrong.
     """
@@ -68,7 +68,7 @@ def explain(
     A channel that raises, or whose evidence cannot be used, is named and says nothing: its items are good all the same.
 
     Of the channels that returned an item, those that can name something of the history come before those that cannot;
-    among them the one that ranked it highest, ties in the order of channels; a telling path quarters the rank. Each
+    among them the channel that ranked it highest, ties in the order of channels; a telling path quarters the rank. Each
     channel is asked only about the items that it is the first to speak for.
 
     Parameters
@@ -113,7 +113,7 @@ def explain(
 
 
 def explain_fallback(state: State, places: Rows) -> list[str | None]:
-    """Return a sentence for items of the fallback, by ``places`` (m,) in it: the ranked channel's, or a general one."""
+    """Return a sentence for items of the fallback, by ``places`` (m,) in it: of the ranked channel, or general."""
     verb = state.bundle.wording.get("verb", VERB)
     recaller = state.bundle.channels.get(state.ranked)
     popular = f"widely {verb}"

@@ -1,4 +1,4 @@
-"""What two items share in the catalogue graph, and which items are near one."""
+"""What two items share in the catalogue graph, and which items are near an item."""
 
 from __future__ import annotations
 
@@ -31,31 +31,31 @@ class Link:
 def edges_of(graph: Adjacency, node: int) -> Edges:
     """Return the relations that lead from ``node`` to each of the nodes it is joined to."""
     start, stop = graph.indptr[node], graph.indptr[node + 1]
-    found: Edges = {}
+    edges: Edges = {}
     for other, relation in zip(graph.indices[start:stop].tolist(), graph.relations[start:stop].tolist(), strict=True):
-        found.setdefault(other, []).append(relation)
-    return found
+        edges.setdefault(other, []).append(relation)
+    return edges
 
 
 def links(graph: CatalogueGraph, here: Edges, item: int, *, relation: int | None = None) -> list[Link]:
     """Return what an item with the edges ``here`` shares with ``item``, the most specific first.
 
     A direct edge comes before all; then shared entities by rising degree, ties by row. With ``relation``, both items
-    must be joined to the entity by that one.
+    must be joined to the entity by that relation.
     """
     there = edges_of(graph.adjacency, item)
     n_items = graph.n_items
     common = [node for node in there if node >= n_items and node in here]
-    found = [Link(node, tuple(here[node]), tuple(there[node]), _degree(graph.adjacency, node)) for node in common]
-    found.sort(key=lambda link: (link.degree, link.node))
+    shared = [Link(node, tuple(here[node]), tuple(there[node]), _degree(graph.adjacency, node)) for node in common]
+    shared.sort(key=lambda link: (link.degree, link.node))
     if item in here:
-        found.insert(0, Link(-1, tuple(here[item]), (), 0))
+        shared.insert(0, Link(-1, tuple(here[item]), (), 0))
     if relation is None:
-        return found
+        return shared
     only = (relation,)
     return [
         Link(link.node, only, only if link.node >= 0 else (), link.degree)
-        for link in found
+        for link in shared
         if relation in link.relations and (link.node < 0 or relation in link.others)
     ]
 
@@ -114,7 +114,7 @@ def _best(
 
 
 def _joined_to(graph: Adjacency, entity: int, relation: int, n_items: int) -> npt.NDArray[np.int32]:
-    """Return the items that ``relation`` joins to ``entity``, found through the relation's reverse."""
+    """Return the items that ``relation`` joins to ``entity``, read by the relation's reverse."""
     start, stop = int(graph.indptr[entity]), int(graph.indptr[entity + 1])
     # Indices ascend within a node and items come first, so items are a prefix.
     stop = start + int(np.searchsorted(graph.indices[start:stop], n_items))

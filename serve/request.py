@@ -24,7 +24,7 @@ class Request:
     allowed : ndarray
         (n_items,) bool: the pool without what is taken down, and the caller's filter where there is one.
     filtered : bool
-        Whether there is one.
+        Whether the caller gave a filter.
     channels : tuple of str
         Names of the channels to ask.
     chosen : bool

@@ -48,7 +48,7 @@ def read_taken_down(path: str | Path) -> frozenset[str]:
     BundleError
         If the file is there and cannot be read.
     """
-    return frozenset(one for line in _lines(taken_down_file(path)) if (one := _id(line)) is not None)
+    return frozenset(item for line in _lines(taken_down_file(path)) if (item := _id(line)) is not None)
 
 
 def edit_taken_down(path: str | Path, *, add: Iterable[str] = (), remove: Iterable[str] = ()) -> Edited:
@@ -66,13 +66,13 @@ def edit_taken_down(path: str | Path, *, add: Iterable[str] = (), remove: Iterab
     target = file.resolve()
     with _locked(target.parent):
         lines = _lines(target)
-        before = dict.fromkeys(one for line in lines if (one := _id(line)) is not None)
-        fresh = [one for one in wanted if one not in before]
-        gone = [one for one in before if one in unwanted]
+        before = dict.fromkeys(item for line in lines if (item := _id(line)) is not None)
+        fresh = [item for item in wanted if item not in before]
+        gone = [item for item in before if item in unwanted]
         if fresh or gone:
             kept = [line for line in lines if _id(line) not in unwanted]
-            _replace(target, b"".join(line + b"\n" for line in [*kept, *(line_of_id(one).encode() for one in fresh)]))
-    return Edited(file, tuple(one for one in (*before, *fresh) if one not in unwanted), (*fresh, *gone))
+            _replace(target, b"".join(line + b"\n" for line in [*kept, *(line_of_id(item).encode() for item in fresh)]))
+    return Edited(file, tuple(item for item in (*before, *fresh) if item not in unwanted), (*fresh, *gone))
 
 
 def _lines(file: Path) -> list[bytes]:

@@ -42,7 +42,7 @@ class Boosted:
     least.
 
     A query that one channel alone answers keeps that channel's order. A channel that is absent counts as one that
-    found nothing; trees have seen that in training. A channel that is not among the curves adds nothing.
+    returned nothing; trees have seen that in training. A channel that is not among the curves adds nothing.
 
     Parameters
     ----------

@@ -80,7 +80,7 @@ class Calibrated:
 
     @cached_property
     def _arrays(self) -> CurveArrays:
-        """All curves, and behind them the one that stands in where none is known."""
+        """All curves, and behind them the curve that stands in where none is known."""
         return curve_arrays([*self.curves.values(), _SHARES])
 
     def channel_depth(self, k: int) -> int:

@@ -52,8 +52,8 @@ class FusedLists:
     def query(self, position: int) -> FusedLists:
         """Return the merged list of one query alone, provenance included."""
         start, stop = self.lists.indptr[position], self.lists.indptr[position + 1]
-        one = take_lists(self.lists, [position])
-        return FusedLists(one, self.channels, self.ranks[start:stop], self.scores[start:stop])
+        alone = take_lists(self.lists, [position])
+        return FusedLists(alone, self.channels, self.ranks[start:stop], self.scores[start:stop])
 
 
 def concatenate_fused(parts: Sequence[FusedLists]) -> FusedLists:

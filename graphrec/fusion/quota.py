@@ -108,7 +108,7 @@ def merge_quota(
     -------
     FusedLists
         At most k entries a query. The score is ``1 - position / k``: it says the place and nothing else. An item is
-        placed once, by the first channel that chooses it, and carries the ranks of all channels that found it.
+        placed once, by the first channel that chooses it, and carries the ranks of all channels that returned it.
 
     Raises
     ------

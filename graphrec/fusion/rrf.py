@@ -108,7 +108,7 @@ def merge_rrf(
         >= 0 and not all 0; channels that are not named weigh 1. A channel of weight 0 adds no item of its own, but its
         ranks are still given.
     c : float, default 60.0
-        > 0. Larger means that the first places count less. Source: [1]_, where 60 was found good and not critical.
+        > 0. Larger means that the first places count less. Source: [1]_, where 60 is good and not critical.
     depth : int, default 0
         How many entries of each channel are used; 0 uses all.
 

@@ -17,7 +17,7 @@ class Snake:
     """Equal turns: each channel places its best item that has no place yet, and every round reverses the order.
 
     It knows nothing of how good the channels are, and needs nothing: no weights, no held-out events. An item that
-    several channels found is placed once, by the first that chooses it, so that no channel is cut short by overlap.
+    several channels returned is placed once, by the first that chooses it, so that no channel is cut short by overlap.
 
     Parameters
     ----------

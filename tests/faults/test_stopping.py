@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from graphrec.bundle import open_bundle
+from graphrec.bundle.publish import LOCK
 from graphrec.data.scratch import ABANDONED_AFTER_S, remove_scratch, scratch_directory, sweep, written_whole
 from graphrec.pipelines.jobs.stopping import SENTENCE, Terminated, stoppable
 from graphrec.pipelines.jobs.train import train
@@ -154,7 +155,9 @@ def faults(stopped: Stopped, number: signal.Signals, leavings: list[Path]) -> li
 def leavings(config: Path, temporary: Path) -> list[Path]:
     """Return temporary files and directories that are still there; what a download has begun is kept to go on with."""
     part = [path for path in config.parent.rglob("*.part") if path.name != "data.bin.part"]
-    return [*temporary.iterdir(), *part, *config.parent.rglob(".graphrec-*")]
+    # The file of the publishers' lock is no leaving: it stays beside the versions for good.
+    own = [path for path in config.parent.rglob(".graphrec-*") if path.name != LOCK]
+    return [*temporary.iterdir(), *part, *own]
 
 
 def stop_at(
