@@ -25,8 +25,8 @@ LONGEST = 300
 # Above this a sentence is cut even where no value in it is too long: it lists many names or paths.
 _LIST = 1000
 _SHOWN = 48
-# Quoted texts, runs without a space (paths may be longer), and lists and mappings as Python prints them.
-_values = re.compile(r"""'[^'/]{96,}'|"[^"/]{96,}"|[^\s'"/]{96,}|[^\s'"]{400,}|\[.{200,}\]|\{.{200,}\}""")
+# Quoted texts, runs without a space (paths may be longer), and lists, mappings and objects as Python prints them.
+_values = re.compile(r"""'[^'/]{96,}'|"[^"/]{96,}"|[^\s'"/]{96,}|[^\s'"]{400,}|\[.{200,}\]|\{.{200,}\}|\(.{200,}\)""")
 
 
 class GraphRecError(Exception):

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from graphrec.checks import as_array, check_length, check_rows
+from graphrec.checks import as_array, check_length, check_rows, typed_fields
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import DataError, nearest_names
 from graphrec.graph.iris import local_name, readable_name
@@ -58,6 +58,7 @@ class ReadReport:
         return {**asdict(self), "files": list(self.files)}
 
 
+@typed_fields
 @dataclass(frozen=True, slots=True, init=False, eq=False)
 class KnowledgeGraph:
     """An RDF graph in rows. The order in which it was written down leaves no trace.

@@ -42,8 +42,8 @@ def ask_channels(
 
     Without threads the channels take turns, and the deadline is looked at before each turn. With threads they run side
     by side, and whatever is not there by the deadline (without a deadline, within ``timeout_s`` and a tenth of a second
-    for each further query) is left out. A channel whose call goes on all the same is not asked again before it returns, or
-    before a pause is over that doubles each time.
+    for each further query) is left out. A channel whose call goes on all the same is not asked again before it returns,
+    or before a pause is over that doubles each time.
     """
     if threads is None:
         return _in_turn(state, request, depth, started)

@@ -217,8 +217,8 @@ class Engine:
 
         Items that the user has seen (stored or in ``history``), that are not in the pool, taken down, excluded or not
         among ``only`` never come back, whichever channel returned them. Where the channels together have fewer than
-        ``k``, the most popular items follow and ``fallback`` says so; with ``channels`` given, only if they find nothing at
-        all.
+        ``k``, the most popular items follow and ``fallback`` says so; with ``channels`` given, only if they return
+        nothing at all.
 
         Parameters
         ----------

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.checks import MOST_WEIGHT, as_array, check_length, check_rows, check_weights, typed_late
+from graphrec.checks import MOST_WEIGHT, as_array, check_length, check_rows, check_weights, typed_fields, typed_late
 from graphrec.data.interaction_kernels import count_users, merge_pairs, scatter
 from graphrec.data.lists import ItemLists, indptr_of
 from graphrec.errors import DataError
@@ -19,6 +19,7 @@ _LATEST_TIME = 4_102_444_800
 _PART_EVENTS = 1 << 24
 
 
+@typed_fields
 @dataclass(frozen=True, slots=True, init=False, eq=False)
 class Interactions:
     """A table of events: user row, item row, weight, and time where it is known.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from graphrec.checks import typed_fields
-from graphrec.errors import ConfigError
+from graphrec.errors import ConfigError, brief
 
 Texts = tuple[str, ...]
 Segment = Mapping[str, Texts]
@@ -78,7 +78,7 @@ class Boost:
             raise ConfigError("a boost gives " + ("both item and label" if self.item else "neither item nor label")
                               + "; it needs exactly one of them")  # fmt: skip
         if len(self.label) > 1:
-            raise ConfigError(f"a boost is for one label and its value; found {', '.join(self.label)}")
+            raise ConfigError(f"a boost is for one label and its value; found {brief(tuple(self.label), 120)}")
         if not 0 < self.factor < float("inf"):
             raise ConfigError(f"factor is {self.factor}; it must be above 0 (2.0 doubles a score, 0.5 halves it)")
         _check_frame(self.start, self.end, self.segment, self.campaign)

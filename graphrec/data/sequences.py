@@ -10,7 +10,7 @@ import numba as nb
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.checks import as_array, check_indptr, check_length, check_rows, check_weights
+from graphrec.checks import as_array, check_indptr, check_length, check_rows, check_weights, typed_fields
 from graphrec.data.interactions import Interactions
 from graphrec.data.lists import ItemLists, indptr_of
 from graphrec.errors import DataError
@@ -18,6 +18,7 @@ from graphrec.errors import DataError
 IntArray = npt.NDArray[np.int64]
 
 
+@typed_fields
 @dataclass(frozen=True, slots=True, init=False, eq=False)
 class Sequences:
     """n lists of events, each of its own length, oldest first; an item may stand in a list many times.

@@ -32,7 +32,7 @@ import hnswlib
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.checks import as_array, check_count, check_k
+from graphrec.checks import as_array, check_count, check_k, typed_fields
 from graphrec.data.files import read_array, write_array
 from graphrec.data.lists import ItemLists, concatenate, empty_lists, indptr_of, lists_of, take_lists
 from graphrec.errors import BundleError, ConfigError
@@ -78,6 +78,7 @@ class HnswSettings:
             check_count(name, getattr(self, name), 1, 1_000_000)
 
 
+@typed_fields
 class HnswIndex:
     """An HNSW graph over the rows of a matrix. Made by :func:`build_hnsw` and ``load_index``, never changed.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.checks import as_array
+from graphrec.checks import as_array, check_count
 from graphrec.data.lists import ItemLists, lists_of, slice_lists
 from graphrec.index.exact import ExactIndex
 from graphrec.index.order import check_matrix, check_metric, check_search
@@ -145,6 +145,7 @@ def build_quantised(
     """
     kind = check_metric(metric)
     vectors = check_matrix(matrix, kind)
+    check_count("seed", seed, 0)
     drawn = np.random.default_rng(seed).choice(len(vectors), min(len(vectors), AUDITED), replace=False)
     asked = vectors[drawn] if queries is None else as_array(queries, np.float32, name="queries", ndim=2)
     squares = np.einsum("ij,ij->i", vectors, vectors)

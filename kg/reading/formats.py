@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyoxigraph as ox
 
-from graphrec.errors import ConfigError, DataError, nearest_names
+from graphrec.errors import ConfigError, DataError, first_line, nearest_names
 
 from .archives import COMPRESSIONS
 
@@ -59,10 +60,14 @@ def rdf_file(path: str | Path, format: str | None = None) -> RdfFile:  # noqa: A
         raise ConfigError(
             f"RDF format {format!r} is unknown; legal: {', '.join(FORMATS)}{nearest_names(str(format), FORMATS)}"
         )
-    if where.is_dir():
+    try:
+        kind = where.stat().st_mode
+    except (OSError, ValueError) as error:
+        missing = isinstance(error, FileNotFoundError)
+        why = "does not exist" if missing else f"cannot be looked at ({first_line(error)})"
+        raise DataError(f"{where} {why}; give the path of an RDF file") from error
+    if stat.S_ISDIR(kind):
         raise DataError(f"{where} is a directory; name RDF files ({', '.join(EXTENSIONS)})")
-    if not where.exists():
-        raise DataError(f"{where} does not exist; give the path of an RDF file")
     suffix = where.suffix.lower()
     extension = Path(where.stem).suffix.lower() if suffix in COMPRESSIONS else suffix
     syntax = format or EXTENSIONS.get(extension)

@@ -91,10 +91,10 @@ def read_rdf(
     """
     if not isinstance(max_reject_share, int | float) or not 0 <= max_reject_share <= 1:
         raise ConfigError(f"max_reject_share is {max_reject_share!r}; it must be a number between 0 and 1")
-    for name, names in (("languages", languages), ("graphs", graphs or ())):
+    for name, names in (("languages", languages), ("graphs", () if graphs is None else graphs)):
         if not isinstance(names, list | tuple) or not all(isinstance(entry, str) for entry in names):
             raise ConfigError(f"{name} is {names!r}; it must be a list of texts, such as ['en']")
-    if on_error not in ("reject", "raise"):
+    if not isinstance(on_error, str) or on_error not in ("reject", "raise"):
         raise ConfigError(f"on_error is {on_error!r}; legal: 'reject', 'raise'")
     if not isinstance(limits, Limits | None):
         raise ConfigError(f"limits is {limits!r}; it must be a graphrec.Limits, such as Limits(depth=500)")
