@@ -2,7 +2,8 @@
 
     python -m benchmarks.imports [--rounds 15] [--json FILE]
 
-Each statement runs in a new interpreter whose files are in the page cache and compiled. Rounds take the statements in
+Each statement runs in a new interpreter whose files are in the page cache and compiled, into a folder of this run:
+where PYTHONDONTWRITEBYTECODE is set, they would be compiled each time. Rounds take the statements in
 turn, so that a busy spell meets all alike. What the bare interpreter takes is subtracted. The least of the rounds is
 what the work takes; the median is what a busy machine makes of it.
 """
@@ -10,12 +11,14 @@ what the work takes; the median is what a busy machine makes of it.
 from __future__ import annotations
 
 import argparse
+import os
 import resource
 import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from benchmarks.harness import write_json
 
@@ -30,11 +33,13 @@ STATEMENTS = {
 }
 
 
-def spent(statement: str) -> tuple[float, float]:
-    """Return the wall and processor milliseconds of an interpreter that runs one statement."""
+def spent(statement: str, compiled: str) -> tuple[float, float]:
+    """Return wall and processor milliseconds of an interpreter that runs one statement; bytecode goes to a folder."""
+    environment = {**os.environ, "PYTHONPYCACHEPREFIX": compiled}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started = time.perf_counter()
-    subprocess.run([sys.executable, "-c", statement], check=True)
+    subprocess.run([sys.executable, "-c", statement], check=True, env=environment)
     wall = time.perf_counter() - started
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     processor = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
@@ -47,9 +52,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    for statement in STATEMENTS.values():
-        spent(statement)  # compiled and cached
-    rounds = [{name: spent(code) for name, code in STATEMENTS.items()} for _ in range(arguments.rounds)]
+    with TemporaryDirectory() as compiled:
+        for statement in STATEMENTS.values():
+            spent(statement, compiled)  # compiled and cached
+        rounds = [{name: spent(code, compiled) for name, code in STATEMENTS.items()} for _ in range(arguments.rounds)]
     results = []
     bare = [min(taken["python"][part] for taken in rounds) for part in (0, 1)]
     for name in list(STATEMENTS)[1:]:

@@ -10,9 +10,11 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from graphrec.errors import DataError, UnknownIdError, nearest_names
+
+# pyarrow.compute is imported where it is used: it writes its functions when it is imported, and that takes as long as
+# half of numpy.
 
 # Above this size the nearest names are not looked for: the search is linear and slow.
 _SUGGEST_LIMIT = 200_000
@@ -20,6 +22,8 @@ _SUGGEST_LIMIT = 200_000
 
 def _ascends(array: pa.LargeStringArray) -> bool:
     """Return whether the ids ascend strictly: then none is repeated, and nothing need be hashed."""
+    import pyarrow.compute as pc
+
     begin = array[:1000]
     return all(bool(pc.all(pc.less(part[:-1], part[1:]), min_count=0).as_py()) for part in (begin, array))
 
@@ -68,10 +72,10 @@ class Vocabulary:
     def __init__(self, ids: Sequence[str] | pa.Array | pa.ChunkedArray) -> None:
         array = _as_text(ids)
         if array.null_count:
-            raise DataError(f"id at row {pc.index(array.is_null(), True).as_py()} is null; every id must be a string")
-        if not _ascends(array) and len(pc.unique(array)) != len(array):
-            counts = pc.value_counts(array)
-            twice = counts.filter(pc.greater(counts.field("counts"), 1))[0]
+            raise DataError(f"id at row {array.is_null().index(True).as_py()} is null; every id must be a string")
+        if not _ascends(array) and len(array.unique()) != len(array):
+            counts = array.value_counts()
+            twice = counts[int(np.argmax(counts.field("counts").to_numpy() > 1))]
             raise DataError(
                 f"id {twice['values'].as_py()!r} stands {twice['counts'].as_py()} times; ids must be unique"
             )
@@ -113,6 +117,8 @@ class Vocabulary:
     @cached_property
     def fingerprint(self) -> str:
         """sha256 (hex) over the ids in order; two vocabularies with one fingerprint have the same rows."""
+        import pyarrow.compute as pc
+
         digest = hashlib.sha256()
         lengths = pc.binary_length(self._ids).to_numpy(zero_copy_only=False).astype("<i8")
         digest.update(lengths.tobytes())
@@ -164,9 +170,11 @@ class Vocabulary:
         DataError
             If an id is no string.
         """
+        import pyarrow.compute as pc
+
         array = _as_text(ids, kind=kind)
         places = pc.index_in(array, value_set=self._ids)
-        rows: npt.NDArray[np.int32] = pc.fill_null(places, -1).to_numpy().astype(np.int32, copy=False)
+        rows: npt.NDArray[np.int32] = places.fill_null(-1).to_numpy().astype(np.int32, copy=False)
         if missing == "mark":
             return rows
         unknown = rows < 0
@@ -186,6 +194,8 @@ class Vocabulary:
 
     def extend(self, ids: Iterable[str] | pa.Array) -> Vocabulary:
         """Return a new vocabulary with the unknown ones of ``ids`` appended in order; old rows stay as they are."""
-        array = pc.unique(_as_text(ids))
+        import pyarrow.compute as pc
+
+        array = _as_text(ids).unique()
         fresh = array.filter(pc.invert(pc.is_in(array, value_set=self._ids)))
         return Vocabulary(pa.concat_arrays([self._ids, fresh]))

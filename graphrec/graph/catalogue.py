@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from graphrec.checks import typed, typed_fields
 from graphrec.data.interactions import Interactions, coalesce
@@ -115,7 +114,7 @@ def with_titles(graph: CatalogueGraph, titles: pa.LargeStringArray) -> Catalogue
             f"there are {len(titles)} titles for {graph.n_items} items; give a title for each item, null where unknown"
         )
     own, rest = graph.labels[: graph.n_items], graph.labels[graph.n_items :]
-    labels = pa.concat_arrays([pc.coalesce(titles.cast(pa.large_string()), own), rest])
+    labels = pa.concat_arrays([titles.cast(pa.large_string()).fill_null(own), rest])
     return CatalogueGraph(graph.adjacency, graph.items, graph.entities, labels)
 
 
