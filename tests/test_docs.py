@@ -50,6 +50,17 @@ def test_the_task_of_the_training_page_learns(capsys: pytest.CaptureFixture[str]
     assert float(capsys.readouterr().out) < 0.01
 
 
+def test_graph_networks_page_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = re.search(r"```python\n(.*?)```", (DOCS / "graph-networks.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert found is not None
+    write_shelf(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(found.group(1), "graph-networks.md", "exec"), {})
+    assert "torch.Size([64, 16]) torch.Size([64, 16]) ['r" in capsys.readouterr().out
+
+
 def test_walks_page_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     found = re.search(r"```python\n(.*?)```", (DOCS / "walks.md").read_text(encoding="utf-8"), re.DOTALL)
     assert found is not None

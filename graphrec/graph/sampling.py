@@ -38,7 +38,7 @@ TemporalStrategy = Literal["uniform", "last"]
 TEMPORAL_STRATEGIES: tuple[TemporalStrategy, ...] = ("uniform", "last")
 
 # Nodes whose edges one thread draws at a time.
-_CHUNK = 4096
+_CHUNK = 1 << 13
 # A type of up to this many nodes is numbered through an array as long as it.
 _DIRECT = 1 << 16
 _NONE = np.empty(0, dtype=np.int64)
@@ -183,6 +183,13 @@ class Sample(NamedTuple):
     edges_per_hop: list[list[int]]
 
 
+def _longer(values: IntArray, room: int) -> IntArray:
+    """Return an array with room for more, of which the first are ``values``."""
+    longer = np.empty(room, dtype=np.int64)
+    longer[: len(values)] = values
+    return longer
+
+
 @dataclass(slots=True, eq=False)
 class _Numbering:
     """The nodes of one type that a sample holds, in order, and a hash table from (tree, node) to their places."""
@@ -193,35 +200,29 @@ class _Numbering:
     direct: bool = False
     nodes: IntArray = field(default_factory=lambda: _NONE)
     trees: IntArray = field(default_factory=lambda: _NONE)
-    keys: IntArray = field(default_factory=lambda: _NONE)
-    places: IntArray = field(default_factory=lambda: _NONE)
+    table: IntArray = field(default_factory=lambda: _NONE)
 
     def __post_init__(self) -> None:
         self.direct = not self.disjoint and self.size <= _DIRECT
-        n = max(1, self.size) if self.direct else 64
-        self.keys, self.places = np.full(n, -1, dtype=np.int64), np.empty(n, dtype=np.int64)
+        self.table = np.full((max(1, self.size) if self.direct else 64, 2), -1, dtype=np.int64)
 
     def reserve(self, n: int) -> None:
         """Make room for ``n`` more nodes."""
-        room = self.count + n
-        if room > len(self.nodes):
-            room = max(room, 2 * len(self.nodes))
-            self.nodes = np.resize(self.nodes, room) if self.count else np.empty(room, dtype=np.int64)
-            if self.disjoint:
-                self.trees = np.resize(self.trees, room) if self.count else np.empty(room, dtype=np.int64)
+        if self.count + n > len(self.nodes):
+            room = max(self.count + n, 2 * len(self.nodes))
+            self.nodes = _longer(self.nodes[: self.count], room)
+            self.trees = _longer(self.trees[: self.count], room) if self.disjoint else _NONE
         # Not disjoint, there are no more keys than nodes of the type, however often each is drawn.
         keys = self.count + n if self.disjoint else min(self.count + n, self.size)
-        if not self.direct and 2 * keys > len(self.keys):
-            wider = 1 << (2 * keys - 1).bit_length()
-            new_keys, new_places = np.full(wider, -1, dtype=np.int64), np.empty(wider, dtype=np.int64)
-            move_keys(self.keys, self.places, new_keys, new_places)
-            self.keys, self.places = new_keys, new_places
+        if not self.direct and 2 * keys > len(self.table):
+            wider = np.full((1 << (2 * keys - 1).bit_length(), 2), -1, dtype=np.int64)
+            move_keys(self.table, wider)
+            self.table = wider
 
     def add_seeds(self, seeds: IntArray, trees: IntArray) -> None:
         """Append seeds, repeated ones too."""
         self.reserve(len(seeds))
-        table = (self.keys, self.places, self.direct, self.nodes, self.trees)
-        self.count = number_nodes(seeds, trees, self.size, *table, self.count)
+        self.count = number_nodes(seeds, trees, self.size, self.table, self.direct, self.nodes, self.trees, self.count)
 
     def trees_of(self, first: int, stop: int) -> IntArray:
         return self.trees[first:stop] if self.disjoint else _NONE
@@ -356,14 +357,13 @@ class _Sampler:
             return _NONE, _NONE, _NONE
         starts, stops, counts = self._legal(edges, first, stop, fan_out)
         offsets = indptr_of(counts)
-        chosen = self._choose(number, edges, (starts, stops, offsets), first, fan_out)
+        rows, names = self._choose(number, edges, (starts, stops, offsets), first, fan_out)
         owner, source = self.numberings[edges.destination], self.numberings[edges.source]
-        source.reserve(len(chosen))
-        rows, columns, names = (np.empty(len(chosen), dtype=np.int64) for _ in range(3))
+        source.reserve(len(rows))
+        columns = np.empty_like(rows)
         source.count = number_sources(
-            chosen, offsets, edges.sources, edges.edges, first, owner.trees_of(first, stop),
-            source.size, source.keys, source.places, source.direct, source.nodes, source.trees, source.count,
-            rows, columns, names,
+            offsets, first, owner.trees_of(first, stop), source.size, source.table, source.direct, source.nodes,
+            source.trees, source.count, rows, columns,
         )  # fmt: skip
         return rows, columns, names
 
@@ -381,10 +381,10 @@ class _Sampler:
 
     def _choose(
         self, number: int, edges: InEdges, runs: tuple[IntArray, IntArray, IntArray], first: int, fan_out: int
-    ) -> IntArray:
-        """Return the positions of the edges drawn."""
+    ) -> tuple[IntArray, IntArray]:
+        """Return the sources and the numbers of the edges drawn."""
         starts, stops, offsets = runs
-        chosen = np.empty(int(offsets[-1]), dtype=np.int64)
+        sources, names = (np.empty(int(offsets[-1]), dtype=np.int64) for _ in range(2))
         bases = _NO_SUMS
         if edges.sums.size:
             nodes = self.numberings[edges.destination].nodes[first : first + len(starts)]
@@ -394,12 +394,13 @@ class _Sampler:
 
         def work(begin: int, end: int) -> None:
             draw_edges(
-                starts, stops, offsets, bases, edges.sums, with_repeats, stream, first, begin, end, chosen
+                starts, stops, offsets, bases, edges.sums, with_repeats, stream, first, begin, end,
+                edges.sources, edges.edges, sources, names,
             )  # fmt: skip
 
         for _ in map_chunks(work, len(starts), chunk=_CHUNK, threads=self.threads):
             pass
-        return chosen
+        return sources, names
 
     def sample(self) -> Sample:
         """Return the nodes, and the edges drawn."""
@@ -427,7 +428,7 @@ class _Sampler:
         owner, source = self.numberings[edges.destination], self.numberings[edges.source]
         starts, stops, _ = self._legal(edges, 0, owner.count, -1)
         offsets = np.zeros(owner.count + 1, dtype=np.int64)
-        table = (owner.trees_of(0, owner.count), edges.sources, source.size, source.keys, source.places, source.direct)
+        table = (owner.trees_of(0, owner.count), edges.sources, source.size, source.table, source.direct)
 
         def scan(rows: IntArray, columns: IntArray, chosen: IntArray) -> None:
             def work(begin: int, end: int) -> None:

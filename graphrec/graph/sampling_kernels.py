@@ -153,13 +153,17 @@ def draw_edges(
     first: int,
     begin: int,
     end: int,
-    chosen: IntArray,
+    sources: npt.NDArray[np.integer],
+    edges: IntArray,
+    rows: IntArray,
+    names: IntArray,
 ) -> None:  # pragma: no cover - compiled
-    """Fill ``chosen[offsets[i]:offsets[i + 1]]`` with edges of the run of node i, for ``begin <= i < end``.
+    """Draw edges of the run of node i for ``begin <= i < end``; fill their sources and numbers from ``offsets[i]`` on.
 
     ``sums`` are empty where all edges weigh the same; ``bases`` are the sums before each run. ``first`` is the place in
     the sample of node 0, which keys its stream.
     """
+    chosen = names  # positions first, numbers in the end
     widest = 1
     for i in range(begin, end):
         widest = max(widest, offsets[i + 1] - offsets[i])
@@ -194,16 +198,21 @@ def draw_edges(
                     _insert(slots, pick)
                 chosen[place] = low + pick
                 place += 1
+    # A loop of its own: the processor waits for many places of memory at once.
+    for j in range(offsets[begin], offsets[end]):
+        edge = chosen[j]
+        rows[j] = sources[edge]
+        names[j] = edges[edge]
 
 
 @nb.njit(nogil=True, cache=True, inline="always")
-def _slot(keys: IntArray, key: int, direct: bool) -> int:  # pragma: no cover - compiled
-    """Return the slot of ``key``, or the empty one (-1) that it may take."""
+def _slot(table: IntArray, key: int, direct: bool) -> int:  # pragma: no cover - compiled
+    """Return the slot of ``key`` in a table of keys and places, or the empty one (-1) that it may take."""
     if direct:
         return key
-    mask = keys.size - 1
+    mask = len(table) - 1
     slot = np.int64(mix(np.uint64(key)) & np.uint64(mask))
-    while keys[slot] >= 0 and keys[slot] != key:
+    while table[slot, 0] >= 0 and table[slot, 0] != key:
         slot = (slot + 1) & mask
     return int(slot)
 
@@ -213,8 +222,7 @@ def number_nodes(
     given: IntArray,
     given_trees: IntArray,
     stride: int,
-    keys: IntArray,
-    places: IntArray,
+    table: IntArray,
     direct: bool,
     nodes: IntArray,
     trees: IntArray,
@@ -224,9 +232,9 @@ def number_nodes(
     for i in range(given.size):
         tree = given_trees[i] if given_trees.size else 0
         key = tree * stride + given[i]
-        slot = _slot(keys, key, direct)
-        if keys[slot] < 0:
-            keys[slot], places[slot] = key, count
+        slot = _slot(table, key, direct)
+        if table[slot, 0] < 0:
+            table[slot, 0], table[slot, 1] = key, count
         nodes[count] = given[i]
         if trees.size:
             trees[count] = tree
@@ -236,51 +244,42 @@ def number_nodes(
 
 @nb.njit(nogil=True, cache=True)
 def number_sources(
-    chosen: IntArray,
     offsets: IntArray,
-    sources: npt.NDArray[np.integer],
-    edges: IntArray,
     first: int,
     owner_trees: IntArray,
     stride: int,
-    keys: IntArray,
-    places: IntArray,
+    table: IntArray,
     direct: bool,
     nodes: IntArray,
     trees: IntArray,
     count: int,
     rows: IntArray,
     columns: IntArray,
-    names: IntArray,
 ) -> int:  # pragma: no cover - compiled
-    """Append the sources that are new to ``nodes``; fill the places of both ends of each edge, and its number."""
+    """Append the sources in ``rows`` that are new to ``nodes``; fill the places of both ends of each edge."""
     for i in range(offsets.size - 1):
         tree = owner_trees[i] if owner_trees.size else 0
         for j in range(offsets[i], offsets[i + 1]):
-            node = int(sources[chosen[j]])
-            key = int(tree * stride + node)
-            slot = _slot(keys, key, direct)
-            if keys[slot] < 0:
-                keys[slot], places[slot] = key, count
-                nodes[count] = node
+            key = int(tree * stride + rows[j])
+            slot = _slot(table, key, direct)
+            if table[slot, 0] < 0:
+                table[slot, 0], table[slot, 1] = key, count
+                nodes[count] = rows[j]
                 if trees.size:
                     trees[count] = tree
                 count += 1
-            rows[j] = places[slot]
+            rows[j] = table[slot, 1]
             columns[j] = first + i
-            names[j] = edges[chosen[j]]
     return count
 
 
 @nb.njit(nogil=True, cache=True)
-def move_keys(
-    keys: IntArray, places: IntArray, new_keys: IntArray, new_places: IntArray
-) -> None:  # pragma: no cover - compiled
+def move_keys(table: IntArray, wider: IntArray) -> None:  # pragma: no cover - compiled
     """Copy a hash table into a larger one."""
-    for old in range(keys.size):
-        if keys[old] >= 0:
-            slot = _slot(new_keys, keys[old], False)
-            new_keys[slot], new_places[slot] = keys[old], places[old]
+    for old in range(len(table)):
+        if table[old, 0] >= 0:
+            slot = _slot(wider, table[old, 0], False)
+            wider[slot, 0], wider[slot, 1] = table[old, 0], table[old, 1]
 
 
 @nb.njit(nogil=True, cache=True)
@@ -290,8 +289,7 @@ def edges_within(
     trees: IntArray,
     sources: npt.NDArray[np.integer],
     stride: int,
-    keys: IntArray,
-    places: IntArray,
+    table: IntArray,
     direct: bool,
     begin: int,
     end: int,
@@ -309,11 +307,11 @@ def edges_within(
         place = offsets[i] if chosen.size else 0
         for edge in range(starts[i], stops[i]):
             key = int(tree * stride + sources[edge])
-            slot = _slot(keys, key, direct)
-            if keys[slot] < 0:
+            slot = _slot(table, key, direct)
+            if table[slot, 0] < 0:
                 continue
             if chosen.size:
-                rows[place], columns[place], chosen[place] = places[slot], i, edge
+                rows[place], columns[place], chosen[place] = table[slot, 1], i, edge
             place += 1
         if not chosen.size:
             offsets[i + 1] = place

@@ -262,7 +262,7 @@ def large() -> InEdges:
 
 @pytest.mark.parametrize("arguments", [{}, {"replace": True}, {"disjoint": True}, {"induced": True}])
 def test_the_number_of_threads_plays_no_part(large: InEdges, arguments: dict[str, Any]) -> None:
-    seeds = np.arange(0, 90_000, 9)
+    seeds = np.arange(0, 90_000, 4)
     assert len(seeds) > 2 * sampling._CHUNK
     first, second = (
         sample_neighbours([large], [90_000], {0: seeds}, [[3, 2]], key=4, threads=threads, **arguments)
