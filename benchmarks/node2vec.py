@@ -117,7 +117,8 @@ def speed(graph: Adjacency, rounds: int) -> list[dict[str, Any]]:
     clocks, processors = (
         {name: statistics.median(run[i] for run in runs) for name, runs in seen.items()} for i in (0, 1)
     )
-    peer = min((name for name in seen if "graphrec" not in name), key=processors.__getitem__)
+    alone = [name for name, (_, threads) in CONTENDERS.items() if threads == 1 and "graphrec" not in name]
+    peer = min(alone, key=processors.__getitem__)
     return [
         {
             "name": name, "nodes_per_s": round(n_nodes / clocks[name]),

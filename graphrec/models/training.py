@@ -254,8 +254,9 @@ class _Training:
         return self.fabric.global_rank == 0
 
     def _score(self, _learnt: State) -> float:
-        """Return how well the model serves held-out users; the same number in all processes."""
-        assert self.validate is not None
+        """Return how well the model serves held-out users; the same number in all processes. NaN where none are."""
+        if self.validate is None:
+            return math.nan
         self.task.model.train(mode=False)
         self.whole = True  # a check takes long and changes nothing
         with torch.no_grad():
