@@ -6,7 +6,6 @@ mapped: pages are read when a walk first needs them, and shared between processe
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from graphrec.data.files import arrays_in_memory, read_array, read_json, write_a
 from graphrec.data.lists import indptr_of
 from graphrec.data.scratch import PART, owned
 from graphrec.errors import BundleError, ConfigError, DataError, first_line
+from graphrec.escapes import json_text
 from graphrec.graph.adjacency import Adjacency
 from graphrec.graph.catalogue import INTERACTS, ITEM, REVERSE_INTERACTS, USER
 from graphrec.graph.edge_kernels import count_rows, drop_repeats, scatter, transpose
@@ -207,4 +207,4 @@ def _write_about(folder: Path, node_types: tuple[str, ...], relation_names: tupl
     about = {
         "format": _FORMAT, "node_types": list(node_types), "relation_names": list(relation_names), "weighted": weighted
     }  # fmt: skip
-    (folder / _ABOUT).write_text(json.dumps(about, ensure_ascii=False) + "\n", encoding="utf-8")
+    (folder / _ABOUT).write_text(json_text(about) + "\n", encoding="utf-8")

@@ -18,7 +18,7 @@ PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
 def test_every_part_is_active_where_everything_is_installed() -> None:
     assert {part.name: part.active for part in parts()} == dict.fromkeys(PARTS, True)
     train = parts()[1]
-    assert train.gives.endswith("channels gf-cf, bspm, cheby-cf")
+    assert train.gives.endswith("channels gf-cf, bspm, cheby-cf, pinsage")
     base = {package.name: package.version for package in parts()[0].packages}
     assert base["numpy"] == importlib.metadata.version("numpy")
 

@@ -43,12 +43,13 @@ def test_report_has_the_published_format(trained: Trained) -> None:
     assert set(report) == {
         *("dataset", "split", "seed", "k", "users", "fusion", "channels", "fused", "fused_vs_best@5", "overlap@5"),
         *("fused_vs_best@10", "overlap@10", "bootstrap", "definitions", "versions", "machine", "notices", "inputs"),
-        *("pool", "pool_published"),
+        *("pool", "pool_published", "maps"),
     }
     assert (report["dataset"], report["seed"], report["k"], report["split"]["kind"]) == ("shelf", 7, [5, 10], "ratio")
     assert list(report["channels"]) == CHANNELS
     for name, row in report["channels"].items():
-        assert set(row) == (CHANNEL - {"vs_hot@5", "vs_hot@10"} if name == "hot" else CHANNEL)
+        expected = CHANNEL - {"vs_hot@5", "vs_hot@10"} if name == "hot" else CHANNEL
+        assert set(row) == (expected | {"training"} if name == "node2vec" else expected)
         estimate, low, high = row["marginal_recall@10"]
         assert low <= estimate <= high
         assert set(row["strata_recall@5"]) == {"head", "torso", "tail"}
