@@ -154,7 +154,7 @@ class Node2Vec(VectorSettings):
     power: float = number(4.0, above=0, search=floats(1.0, 8.0))
     half_life: float = history_half_life(0.0, choices(0.0, 10.0, 25.0, 50.0, 100.0))
     weight_exponent: float = history_weight_exponent(searched=False)
-    index: IndexKind = choice("hnsw", IndexKind)
+    index: IndexKind = choice("auto", IndexKind)
 
     def fit(self, data: RecallData, context: FitContext = ALONE) -> VectorRecaller | VoteRecaller:
         """Return the channel: walks, skip-gram, index. Same data, seed and ``workers=1`` give the same answers.

@@ -99,9 +99,10 @@ def test_no_events_at_all_are_no_error() -> None:
 
 
 def test_the_index_is_the_one_asked_for() -> None:
-    assert isinstance(SMALL.fit(library()).near, HnswIndex)
-    assert isinstance(replace(SMALL, query="blend").fit(library()).near, HnswIndex)
+    for query in ("items", "blend"):
+        assert isinstance(replace(SMALL, query=query, index="hnsw").fit(library()).near, HnswIndex)
     assert isinstance(replace(SMALL, index="exact").fit(library()).near, ExactIndex)
+    assert isinstance(SMALL.fit(library()).near, ExactIndex)  # by their number, which is small
 
 
 def test_weights_and_relations_change_the_walks() -> None:
@@ -179,7 +180,8 @@ def test_the_index_is_built_by_as_many_threads_as_train(
         return build_hnsw(*given, threads=threads, **settings)
 
     monkeypatch.setattr("graphrec.index.build.build_hnsw", counted)
-    replace(SMALL, workers=workers, query=query).fit(library(), FitContext(seed=1, workers=of_context))
+    recipe = replace(SMALL, workers=workers, query=query, index="hnsw")
+    recipe.fit(library(), FitContext(seed=1, workers=of_context))
     assert taken == [expected]
 
 
