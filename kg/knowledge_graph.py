@@ -35,6 +35,8 @@ class ReadReport:
         Bad lines (in JSON-LD: statements without an absolute IRI), and what is wrong with the first.
     n_triple_terms : int
         Statements left out because their object is a triple term (RDF 1.2).
+    n_reified : int
+        Statements added to say the triple terms that were kept as nodes.
     n_other_graphs : int
         Statements of named graphs that were not chosen.
     n_unmapped : int
@@ -52,6 +54,7 @@ class ReadReport:
     n_unmapped: int = 0
     n_lines: int = 0
     n_blank: int = 0
+    n_reified: int = 0
 
     def to_dict(self) -> dict[str, object]:
         """Return the counts as JSON can hold them."""

@@ -22,6 +22,7 @@ from .bad_lines import BadLines, OnError
 from .encode import TermTable
 from .formats import LINE_FORMATS, RdfFile, rdf_file
 from .statements import statements
+from .triple_terms import TripleTerms, reified
 
 Progress = Callable[[str, int], None]
 # Chunks come in bursts, a block of lines at a time; so many may wait before the parser does.
@@ -39,6 +40,7 @@ def read_rdf(
     languages: Sequence[str] = ("en",),
     base: str | None = None,
     limits: Limits | None = None,
+    triple_terms: TripleTerms = "count",
     progress: Progress | None = None,
 ) -> KnowledgeGraph:
     """Return the knowledge graph of one or more RDF files, merged.
@@ -65,13 +67,17 @@ def read_rdf(
         Absolute IRI that relative IRIs are resolved against (never a place to read from).
     limits : Limits, optional
         What a file may cost: depth, length of a value, names in scope, expansion.
+    triple_terms : {"count", "reify"}
+        What becomes of a statement whose object is a triple term (RDF 1.2): it is left out and counted, or kept with an
+        ``rdf:Statement`` node in the term's place, whose edges ``rdf:subject``, ``rdf:predicate`` and ``rdf:object``
+        say the term. One term is one node within a file.
     progress : callable, optional
         Called with (file name, statements read so far) every few tens of thousands.
 
     Returns
     -------
     KnowledgeGraph
-        Its ``report`` says what was left out; triples whose object is a triple term (RDF 1.2) are among it.
+        Its ``report`` says what was left out.
 
     Raises
     ------
@@ -96,12 +102,14 @@ def read_rdf(
             raise ConfigError(f"{name} is {names!r}; it must be a list of texts, such as ['en']")
     if not isinstance(on_error, str) or on_error not in ("reject", "raise"):
         raise ConfigError(f"on_error is {on_error!r}; legal: 'reject', 'raise'")
+    if not isinstance(triple_terms, str) or triple_terms not in ("count", "reify"):
+        raise ConfigError(f"triple_terms is {triple_terms!r}; legal: 'count', 'reify'")
     if not isinstance(limits, Limits | None):
         raise ConfigError(f"limits is {limits!r}; it must be a graphrec.Limits, such as Limits(depth=500)")
     _check_base(base)
     files = [rdf_file(path, format) for path in ([paths] if isinstance(paths, str | Path) else _listed(paths))]
     bad_lines = BadLines(on_error, None if rejects is None else Path(rejects), max_reject_share)
-    reader = Encoder(graphs=graphs)
+    reader = Encoder(graphs=graphs, triple_terms=triple_terms)
     try:
         for file in files:
             chunks = statements(file, bad_lines, base=base, limits=limits)
@@ -139,14 +147,17 @@ class Encoder:
     ----------
     graphs : sequence of str, optional
         Keep only these named graphs ("" is the default graph).
+    triple_terms : {"count", "reify"}
+        Leave statements with triple terms out, or keep them with a node in the term's place.
     """
 
-    def __init__(self, *, graphs: Sequence[str] | None = None) -> None:
+    def __init__(self, *, graphs: Sequence[str] | None = None, triple_terms: TripleTerms = "count") -> None:
         self._graphs = None if graphs is None else frozenset(graphs)
+        self._reify = triple_terms == "reify"
         self._table = TermTable()
         self._parts: list[npt.NDArray[np.int32]] = []
         self._blank: dict[int, str] = {}
-        self._n = self._n_other = 0
+        self._n = self._n_other = self._n_reified = 0
 
     def add(
         self, file: RdfFile, chunks: Iterator[bytes], *, strict: bool = False, progress: Progress | None = None
@@ -169,6 +180,17 @@ class Encoder:
         self._blank.update(_skolem(table, before, keep_labels=file.format in LINE_FORMATS))
 
     def _encode(self, chunk: bytes) -> npt.NDArray[np.int32]:
+        if not self._reify:
+            return self._chosen(chunk)
+        parts = reified(chunk)
+        statements, n_other = self._chosen(parts.statements), self._n_other
+        added = self._chosen(parts.added)
+        self._n_reified += len(added)
+        self._n_other = n_other
+        return np.concatenate([statements, added])
+
+    def _chosen(self, chunk: bytes) -> npt.NDArray[np.int32]:
+        """Return (n, 3) int32: the statements of ``chunk`` in the chosen graphs."""
         encoded = self._table.encode(chunk, count_byte(chunk, "\n"), graphs=self._graphs is not None)
         if self._graphs is not None:
             numbers, inverse = np.unique(encoded[:, 3], return_inverse=True)
@@ -197,9 +219,10 @@ class Encoder:
         bad = bad_lines or BadLines()
         report = ReadReport(
             files,
-            n_statements=self._n,
+            n_statements=self._n - self._n_reified,
             n_rejected=bad.n_rejected,
             n_triple_terms=self._table.n_nested,
+            n_reified=self._n_reified,
             first_reject=bad.first,
             n_other_graphs=self._n_other,
             n_unmapped=bad.n_unmapped,

@@ -24,6 +24,7 @@ from .faults import PARSER_FAULTS, reason_of, translated
 from .formats import FORMATS, LINE_FORMATS, RdfFile
 from .guarded_bytes import GuardedBytes
 from .lines import line_chunks
+from .xml_literals import with_canonical_xml
 
 CHUNK_TRIPLES = 1 << 16
 # The predicate of a statement that JSON-LD makes of a key for which no context has an IRI.
@@ -54,7 +55,8 @@ def _chunks(file: RdfFile, bad_lines: BadLines, base: str | None, limits: Limits
         elif file.format == "json-ld":
             yield from _judged_chunks(source, base, bad_lines)
         else:
-            yield from _document_chunks(source, base)
+            mended = with_canonical_xml if file.format == "rdf-xml" else bytes
+            yield from map(mended, _document_chunks(source, base))
 
 
 def quads(file: RdfFile, *, base: str | None = None, limits: Limits | None = None) -> Iterator[ox.Quad]:
@@ -115,12 +117,27 @@ def _judged_chunks(source: GuardedBytes, base: str | None, bad_lines: BadLines) 
         parsed = ox.parse(cast("IO[bytes]", source), FORMATS["json-ld"], base_iri=base, lenient=True)
         while part := list(itertools.islice(parsed, CHUNK_TRIPLES)):
             text = _serialised(iter(part), output)
+            if b"--" in text:
+                part = [_undirected(quad) for quad in part]
+                text = _serialised(iter(part), output)
             yield text if _is_legal(text, len(part)) else _judged(part, n, source.file, bad_lines)
             n += len(part)
             bad_lines.check(source.file.path, n, at_end=False)
     except PARSER_FAULTS as error:
         raise translated(source.file, error) from error
     bad_lines.check(source.file.path, n, at_end=True)
+
+
+def _undirected(quad: ox.Quad) -> ox.Quad:
+    """Return ``quad`` without the direction of its text: by JSON-LD 1.1 it is dropped unless a form is asked for."""
+    text = quad.object
+    if not isinstance(text, ox.Literal) or text.direction is None:
+        return quad
+    try:
+        plain = ox.Literal(text.value, language=text.language)
+    except ValueError:
+        return quad  # no legal language: judged like any other statement
+    return ox.Quad(quad.subject, quad.predicate, plain, quad.graph_name)
 
 
 def _is_legal(text: bytes, n: int) -> bool:

@@ -352,6 +352,7 @@ def test_what_is_no_path(source: object, tmp_path: Path, monkeypatch: pytest.Mon
         ({"languages": [None]}, r"languages is \[None\]; it must be a list of texts"),
         ({"graphs": "http://g"}, "graphs is 'http://g'; it must be a list of texts"),
         ({"on_error": 1}, "on_error is 1; legal: 'reject', 'raise'"),
+        ({"triple_terms": True}, "triple_terms is True; legal: 'count', 'reify'"),
     ],
 )
 def test_settings_of_the_wrong_type(settings: dict[str, Any], words: str, tmp_path: Path) -> None:
