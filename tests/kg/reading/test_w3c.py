@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pyoxigraph as ox
 import pytest
@@ -17,7 +18,6 @@ from graphrec.kg.reading.bad_lines import BadLines
 from graphrec.kg.reading.formats import RdfFile
 from graphrec.kg.reading.rdf import read_rdf
 from graphrec.kg.reading.statements import statements
-from graphrec.kg.reading.triple_terms import Term
 from graphrec.kg.terms import GENID, RDF
 from tests.kg.reading.w3c import Case, all_cases, unpacked
 
@@ -77,9 +77,9 @@ def reads_as(case: Case, expected: bytes) -> bool:
     return canonical(quads_of(graph)) == canonical(oracle)
 
 
-def in_rdf_1_1(triple: ox.Triple) -> list[tuple[Term, Term, Term]]:
+def in_rdf_1_1(triple: ox.Triple) -> list[tuple[Any, Any, Any]]:
     """Return the triples that say ``triple`` where there are no triple terms and no directions (slow, obvious)."""
-    term = triple.object
+    term: Any = triple.object
     if isinstance(term, ox.Literal) and term.language:
         term = ox.Literal(term.value, language=term.language.lower())
     if not isinstance(term, ox.Triple):
