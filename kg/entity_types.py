@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from graphrec.errors import DataError, nearest_names
+from graphrec.graph.iris import local_name
+
 from .knowledge_graph import KnowledgeGraph
 from .terms import SUBCLASS_OF, TYPE, UNSPECIFIC_TYPES
 
@@ -35,6 +38,37 @@ def entity_types(kg: KnowledgeGraph, *, max_types: int = 64) -> npt.NDArray[np.i
     kept = np.zeros(len(kg.entities), dtype=np.bool_)
     kept[classes[np.lexsort((classes, -counts[classes]))[:max_types]]] = True
     chosen[~kept[chosen]] = -1
+    return chosen
+
+
+def members(kg: KnowledgeGraph, name: str) -> npt.NDArray[np.bool_]:
+    """Return (n_entities,) bool: the entities of a class, or of one below it (``rdfs:subClassOf``, any steps).
+
+    Parameters
+    ----------
+    name : str
+        IRI of the class, or the last part of it; a last part that several classes share means all of them.
+
+    Raises
+    ------
+    DataError
+        If no entity has a class of that name; the nearest are named.
+    """
+    pairs = kg.triples[kg.triples[:, 1] == kg.relations.get(TYPE)][:, [0, 2]]  # (m, 2)
+    below = kg.triples[kg.triples[:, 1] == kg.relations.get(SUBCLASS_OF)][:, [0, 2]]
+    classes = np.union1d(pairs[:, 1], below)
+    iris = {int(row): kg.entities[int(row)] for row in classes}
+    wanted = {row for row, iri in iris.items() if name in (iri, local_name(iri))}
+    if not wanted:
+        known = [text for iri in iris.values() for text in (local_name(iri), iri)]
+        raise DataError(
+            f"no entity has a type {name!r}; the graph has {len(iris):,} classes{nearest_names(name, known)}"
+        )
+    reached = np.fromiter(wanted, np.int32)
+    while len(fresh := np.setdiff1d(below[np.isin(below[:, 1], reached), 0], reached)):
+        reached = np.union1d(reached, fresh)
+    chosen = np.zeros(len(kg.entities), dtype=np.bool_)
+    chosen[pairs[np.isin(pairs[:, 1], reached), 0]] = True
     return chosen
 
 

@@ -14,6 +14,7 @@ from graphrec.checks import typed
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, DataError, first_line, nearest_names
 
+from .entity_types import members
 from .iri_templates import candidates, check_template, ids_of, is_one_segment
 from .knowledge_graph import KnowledgeGraph, relation_rows
 from .linking_report import Linking, LinkingReport
@@ -47,24 +48,35 @@ def link_by_template(
 
 
 @typed
-def ids_by_template(kg: KnowledgeGraph, template: str) -> list[str]:
+def ids_by_template(kg: KnowledgeGraph, template: str, *, of_type: str | None = None) -> list[str]:
     """Return the ids of all entities whose IRI fits ``template``, in order of IRI; no two are equal.
 
     Items that only the graph knows enter a catalogue this way, and :func:`link_by_template` leads each back to its
     entity. An id is percent-decoded, but where two entities would have one id or its bytes are not UTF-8. What stands
     in the place of ``{id}`` must be one part of a path: ``…/book/1/cover`` is no book. The template ``{id}`` alone
-    tells items from nothing, and gives none.
+    tells items from nothing, and gives none, unless a class says which entities are items.
+
+    Parameters
+    ----------
+    of_type : str, optional
+        A class, as IRI or last part of it: only entities with this ``rdf:type``, or that of a class below it. Where
+        items share a namespace with their authors and shelves, a template alone makes items of all of them.
 
     Raises
     ------
     ConfigError
         If the template does not hold ``{id}`` exactly once.
+    DataError
+        If no entity has a class of that name.
     """
     check_template(template)
-    if template == "{id}":
+    if template == "{id}" and of_type is None:
         return []
-    _, places, ids = ids_of(kg.entities.ids, template)
-    return [name for name, place in zip(ids.to_pylist(), places.to_pylist(), strict=True) if is_one_segment(place)]
+    rows, places, ids = ids_of(kg.entities.ids, template)
+    kept = np.ones(len(kg.entities), dtype=np.bool_) if of_type is None else members(kg, of_type)
+    named = zip(ids.to_pylist(), places.to_pylist(), kept[rows].tolist(), strict=True)
+    # The template {id} takes whole IRIs: parts of paths they are not.
+    return [name for name, place, member in named if member and (template == "{id}" or is_one_segment(place))]
 
 
 @typed
@@ -91,11 +103,7 @@ def link_by_table(
         and an IRI of the graph.
     """
     where = "the link table" if isinstance(path, pl.DataFrame) else str(path)
-    table = path if isinstance(path, pl.DataFrame) else _read_table(Path(path))
-    for column in (item_column, iri_column):
-        if column not in table.columns:
-            hint = nearest_names(column, table.columns)
-            raise DataError(f"{where} has no column {column!r}; it has {', '.join(table.columns)}{hint}")
+    table = _columns_of_table(path, where, (item_column, iri_column))
     pairs = table.select(item=pl.col(item_column).cast(pl.String), iri=pl.col(iri_column).cast(pl.String))
     pairs = pairs.filter(pl.col("item").is_not_null() & pl.col("iri").is_not_null() & (pl.col("iri") != ""))
     rows = items.rows(pairs["item"].to_arrow(), missing="mark")
@@ -112,6 +120,30 @@ def link_by_table(
             f"({(rows < 0).sum():,} unknown items, {(entities < 0).sum():,} unknown IRIs{first})"
         )
     return _linking(items, kg, rows[known], entities[known], ambiguous=ambiguous, unknown=strange)
+
+
+@typed
+def ids_by_table(path: str | Path | pl.DataFrame, *, item_column: str = "item_id") -> list[str]:
+    """Return the item ids of a link table, each once, in order; rows without an id are passed over.
+
+    Raises
+    ------
+    DataError
+        As :func:`link_by_table`, but for what is known of the ids.
+    """
+    where = "the link table" if isinstance(path, pl.DataFrame) else str(path)
+    ids = _columns_of_table(path, where, (item_column,))[item_column].cast(pl.String).drop_nulls()
+    return [name for name in ids.unique(maintain_order=True).to_list() if name]
+
+
+def _columns_of_table(path: str | Path | pl.DataFrame, where: str, columns: Sequence[str]) -> pl.DataFrame:
+    """Return a link table, of which ``columns`` are there."""
+    table = path if isinstance(path, pl.DataFrame) else _read_table(Path(path))
+    for column in columns:
+        if column not in table.columns:
+            hint = nearest_names(column, table.columns)
+            raise DataError(f"{where} has no column {column!r}; it has {', '.join(table.columns)}{hint}")
+    return table
 
 
 def _read_table(path: Path) -> pl.DataFrame:

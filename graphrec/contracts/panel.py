@@ -30,11 +30,14 @@ class Panel:
     history : Sequences or ItemLists
         n lists: what each user had before the held-out events, oldest first.
     truth : ItemLists
-        n lists, none empty: the held-out items of each user, all of them in the pool and with a weight above 0.
+        n lists, none empty: the held-out items of each user, all of them with a weight above 0 and in the pool, or
+        outside the catalogue. The latter have rows from ``n_items`` on: no channel can return them, so they are missed.
     pool : ndarray
         (n_items,) bool: the items that may be recalled. They are ranked in full.
     moment : float or None
         Seconds UTC of every query, for channels that keep a schedule; None where events have no times.
+    n_outside : int, default 0
+        Held-out items that are outside the catalogue: rows ``n_items..n_items + n_outside - 1`` of the truth.
 
     Raises
     ------
@@ -46,6 +49,7 @@ class Panel:
     queries: Queries
     truth: ItemLists
     pool: npt.NDArray[np.bool_]
+    n_outside: int
 
     def __init__(
         self,
@@ -54,15 +58,18 @@ class Panel:
         truth: ItemLists,
         pool: npt.ArrayLike,
         moment: float | None = None,
+        *,
+        n_outside: int = 0,
     ) -> None:
         object.__setattr__(self, "queries", Queries(users, history, now=moment))
+        object.__setattr__(self, "n_outside", n_outside)
         object.__setattr__(self, "truth", truth)
         object.__setattr__(self, "pool", as_array(pool, np.bool_, name="pool"))
         if moment is not None and not math.isfinite(moment):
             raise DataError(f"the moment of a panel is {moment}; it must be finite seconds UTC, or None")
         check_rows(history.items, len(self.pool), name="history")
         check_length(truth.lengths, len(self), name="truth")
-        check_rows(truth.items, len(self.pool), name="truth")
+        check_rows(truth.items, len(self.pool) + n_outside, name="truth")
         _check_truth(self)
 
     @property
@@ -88,8 +95,9 @@ def _check_truth(panel: Panel) -> None:
     truth = panel.truth
     if len(panel) and int(truth.lengths.min()) == 0:
         raise DataError(f"user {int(np.argmin(truth.lengths))} of the panel has no held-out item; leave the user out")
-    if not panel.pool[truth.items].all():
-        outside = int(truth.items[~panel.pool[truth.items]][0])
+    inside = truth.items[truth.items < len(panel.pool)]
+    if not panel.pool[inside].all():
+        outside = int(inside[~panel.pool[inside]][0])
         raise DataError(f"held-out item {outside} is not in the pool; no channel may return it, so leave it out")
     if not (truth.scores > 0).all():
         raise DataError(f"a held-out item has the weight {truth.scores.min():g}; it must be above 0")
@@ -103,6 +111,7 @@ def take_panel(panel: Panel, positions: npt.ArrayLike) -> Panel:
     object.__setattr__(part, "queries", take_queries(panel.queries, chosen))
     object.__setattr__(part, "truth", take_lists(panel.truth, chosen))
     object.__setattr__(part, "pool", panel.pool)
+    object.__setattr__(part, "n_outside", panel.n_outside)
     return part
 
 

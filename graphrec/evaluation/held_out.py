@@ -11,8 +11,9 @@ from graphrec.checks import typed_late
 from graphrec.contracts.panel import Panel
 from graphrec.contracts.recall_data import RecallData
 from graphrec.contracts.training_part import last_moment
-from graphrec.data.interactions import Interactions, histories
+from graphrec.data.interactions import Interactions, histories, with_n_items
 from graphrec.data.lists import entries_where, take_lists
+from graphrec.data.outside import joined
 from graphrec.data.splits import held_out
 from graphrec.errors import DataError
 
@@ -21,8 +22,8 @@ from graphrec.errors import DataError
 class HeldOut:
     """A panel, and the counts of what is not in it.
 
-    ``n_with_truth`` are the users with a held-out item in the pool, of whom the panel may be a sample;
-    ``n_outside_pool`` the held-out (user, item) pairs whose item is not in the pool.
+    ``n_with_truth`` are the users with a held-out item in the pool or outside the catalogue, of whom the panel may be a
+    sample; ``n_outside_pool`` the held-out (user, item) pairs whose item is in the catalogue and not in the pool.
     """
 
     panel: Panel
@@ -31,8 +32,15 @@ class HeldOut:
 
 
 @typed_late
-def held_out_panel(data: RecallData, test: Interactions, *, max_users: int | None = None, seed: int = 0) -> HeldOut:
-    """Return the users with held-out items in the pool, as a panel.
+def held_out_panel(
+    data: RecallData,
+    test: Interactions,
+    *,
+    outside: Interactions | None = None,
+    max_users: int | None = None,
+    seed: int = 0,
+) -> HeldOut:
+    """Return the users with held-out items, as a panel: those in the pool, and those outside the catalogue.
 
     Parameters
     ----------
@@ -42,6 +50,9 @@ def held_out_panel(data: RecallData, test: Interactions, *, max_users: int | Non
     test : Interactions
         The held-out events, over the same users and items. A user's truth is the items here that are not in the
         history, are in the pool, and have a summed weight above 0.
+    outside : Interactions, optional
+        The held-out events of items outside the catalogue, over the same users and item rows of their own. They are
+        truth that no channel can return, rows from ``n_items`` on: left out, they would raise every recall.
     max_users : int, optional
         Keep a random sample of so many users.
     seed : int
@@ -58,14 +69,16 @@ def held_out_panel(data: RecallData, test: Interactions, *, max_users: int | Non
             f"the channels learned from {train.n_users} users and {train.n_items} items, the held-out part has "
             f"{test.n_users} and {test.n_items}; read both with the same vocabularies"
         )
-    everything = held_out(train, test)
-    truth = entries_where(everything, data.pool[everything.items])
+    n_outside = 0 if outside is None else outside.n_items
+    both = test if outside is None else joined(test, outside)
+    everything = held_out(with_n_items(train, both.n_items), both)
+    truth = entries_where(everything, np.append(data.pool, np.ones(n_outside, dtype=np.bool_))[everything.items])
     users = np.flatnonzero(truth.lengths > 0).astype(np.int32)
     if len(users) == 0:
         raise DataError("nobody has a held-out item inside the pool; hold out more events or widen the pool")
     sample = sample_users(users, max_users, seed=seed)
     history = take_lists(histories(train), sample)
-    panel = Panel(sample, history, take_lists(truth, sample), data.pool, last_moment(data))
+    panel = Panel(sample, history, take_lists(truth, sample), data.pool, last_moment(data), n_outside=n_outside)
     return HeldOut(panel, len(users), len(everything.items) - len(truth.items))
 
 

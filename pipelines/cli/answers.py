@@ -133,7 +133,18 @@ def inputs_lines(inputs: Mapping[str, Any]) -> list[str]:
         examples = linked["examples"].get("missing", [])[:3]
         such = f", such as {', '.join(examples)}" if examples else ""
         lines.append(f"linking: {linked['matched']:,} of {linked['n_items']:,} items matched, {counts}{such}")
-    return lines
+    return lines + _catalogue_lines(inputs)
+
+
+def _catalogue_lines(inputs: Mapping[str, Any]) -> list[str]:
+    """Return how many events are of ids outside the catalogue; nothing where there are none."""
+    parts = {"interactions": inputs.get("catalogue", {}), "test": inputs.get("test", {})}
+    counts = {name: part["outside"] for name, part in parts.items() if part.get("outside", {}).get("events")}
+    return [
+        f"catalogue: {count['events']:,} events of {inputs[name]['name']} are of items outside it, such as "
+        f"{', '.join(count['examples'][:3])}"
+        for name, count in counts.items()
+    ]
 
 
 def _left_out(read: Mapping[str, Any]) -> str:

@@ -136,6 +136,40 @@ class KnowledgeSource(Section):
     max_reject_share: Annotated[float, Field(ge=0.0, le=1.0)] = 0.05
 
 
+Source = Literal["events", "table", "links", "template", "list"]
+
+
+class CatalogueSection(Section):
+    """What an item is: the union of some lists of ids.
+
+    Parameters
+    ----------
+    items : list of {"events", "table", "links", "template", "list"}
+        Whose ids are items: those of the events (without a given test file), of ``data.items``, of the link table of
+        ``data.knowledge``, of the entities whose IRI fits the link template, of ``list_file``. Empty stands for the
+        events, and the template where items are linked by one.
+    of_type : str
+        A class, as IRI or last part of it: of ``"template"`` only entities of this ``rdf:type``, or of a class below
+        it.
+    list_file : path
+        A file with one id a line.
+    outside : {"missed", "left-out"}
+        Held-out events of items outside the catalogue: true items that no channel can return, or left out of the
+        truth, which raises every recall.
+    """
+
+    items: tuple[Source, ...] = ()
+    of_type: str | None = None
+    list_file: Path | None = None
+    outside: Literal["missed", "left-out"] = "missed"
+
+    @pydantic.model_validator(mode="after")
+    def _list_and_file(self) -> CatalogueSection:
+        if ("list" in self.items) != (self.list_file is not None):
+            raise ValueError("'list' among items and list_file go together: give both, or neither of them")
+        return self
+
+
 class DataSection(Section):
     """All inputs. Relative paths start at the configuration file's directory; ``limits`` hold for each file."""
 
@@ -353,6 +387,7 @@ class TrainConfig(Section):
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     wording: dict[str, str] = {}
     data: DataSection
+    catalogue: CatalogueSection = CatalogueSection()
     split: SplitSection = SplitSection()
     pool: PoolSection = PoolSection()
     channels: dict[str, dict[str, Any]]
@@ -361,3 +396,28 @@ class TrainConfig(Section):
     evaluate: EvaluateSection = EvaluateSection()
     publish: PublishSection = PublishSection()
     tune: TuneSection = TuneSection()
+
+    @property
+    def item_sources(self) -> tuple[Source, ...]:
+        """Whose ids are items."""
+        knowledge = self.data.knowledge
+        by_template = knowledge is not None and knowledge.link.template is not None
+        return self.catalogue.items or (("events", "template") if by_template else ("events",))
+
+    @pydantic.model_validator(mode="after")
+    def _sources_are_there(self) -> TrainConfig:
+        link = None if self.data.knowledge is None else self.data.knowledge.link
+        needs: dict[str, tuple[str, object]] = {
+            "table": ("data.items", self.data.items),
+            "links": ("data.knowledge.link.table", link and link.table),
+            "template": ("data.knowledge.link.template", link and link.template),
+        }
+        for source in self.item_sources:
+            place, given = needs.get(source, ("", True))
+            if given is None:
+                raise ValueError(
+                    f"catalogue.items names {source!r}, but there is no {place}; give it, or drop {source!r}"
+                )
+        if self.catalogue.of_type is not None and "template" not in self.item_sources:
+            raise ValueError("catalogue.of_type is of items by template, but 'template' is not among catalogue.items")
+        return self

@@ -19,8 +19,9 @@ from ..report.parts import STRATA, StrataRecall
 class Evaluator:
     """What lists are measured against: cut-offs (rising), the pool, and how popular each item was in training.
 
-    ``popularity`` (n_items,) int64 users; ``strata`` (n_items,) int64 0 = head, 1 = torso, 2 = tail; ``popular``
-    (n_items,) int32 the rows of the pool from the most to the least popular.
+    ``popularity`` (n_items,) int64 users; ``strata`` (n_items + n_outside,) int64 0 = head, 1 = torso, 2 = tail, which
+    held-out items outside the catalogue belong to; ``popular`` (n_items,) int32 the rows of the pool from the most to
+    the least popular.
     """
 
     cutoffs: list[int]
@@ -31,12 +32,13 @@ class Evaluator:
     n_users: int
 
 
-def evaluator(train: Interactions, pool: npt.NDArray[np.bool_], cutoffs: list[int]) -> Evaluator:
+def evaluator(train: Interactions, pool: npt.NDArray[np.bool_], cutoffs: list[int], *, n_outside: int = 0) -> Evaluator:
     """Return what lists of channels that learned from ``train`` are measured against."""
     popularity = metrics.user_counts(train)
     order = np.argsort(-popularity, kind="stable")
     popular = order[pool[order]].astype(np.int32)
-    return Evaluator(cutoffs, pool, popularity, popularity_strata(popularity), popular, train.n_users)
+    strata = popularity_strata(np.append(popularity, np.zeros(n_outside, dtype=np.int64)))
+    return Evaluator(cutoffs, pool, popularity, strata, popular, train.n_users)
 
 
 def popularity_strata(popularity: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 DEFINITIONS: dict[str, str] = {
     "protocol": "Full ranking over the whole pool, no sampled negatives. Items of a user's training history are left "
-    "out of the lists, the truth is the pool's items that the user took in the test part only, with a weight above 0. "
+    "out of the lists, the truth is the pool's items that the user took in the test part only, with a weight above 0, "
+    "and the items outside the catalogue that he took there, which no list can hold. "
     "Means are over users with truth. Ties go to the lower row.",
     "recall@K": "|top-K ∩ truth| / |truth|",
     "ndcg@K": "binary gain 1 / log2(position + 1), divided by the ideal over min(K, |truth|) positions",

@@ -26,10 +26,15 @@ from .channel_choice import Trials, choose_channels
 from .definitions import DEFINITIONS
 from .latency import query_us
 from .panel_lists import PanelLists
+from .reach import composition, reach
 from .summary import LEVEL, Costs, Summary, summarise
 from .sums import Progress, measure
 
 _TIMED_USERS = 200
+_MISSED = (
+    "{n:,} true items ({share:.1%} of the truth) are outside the catalogue and count as missed: declare them in "
+    "[catalogue], or leave them out with catalogue.outside = 'left-out'."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,7 @@ def evaluate(
     test: Interactions,
     settings: EvaluationSettings,
     *,
+    outside: Interactions | None = None,
     validation: PanelLists | None = None,
     progress: Progress | None = None,
 ) -> Report:
@@ -90,6 +96,8 @@ def evaluate(
         The held-out part, over the same users and items.
     settings : EvaluationSettings
         Cut-offs, seed, resamples, sample of users, and the budget.
+    outside : Interactions, optional
+        The held-out events of items outside the catalogue, which are missed (:func:`held_out_panel`).
     validation : PanelLists, optional
         Where channels are chosen for the budget: each channel's lists for a validation panel, as deep as they will be
         merged. Without it some of the measured users are used up for choosing.
@@ -115,14 +123,14 @@ def evaluate(
     """
     cutoffs, channels = settings.cutoffs, fitted.channels
     _check_names(channels)
-    held = held_out_panel(data, test, max_users=settings.max_users, seed=settings.seed)
+    held = held_out_panel(data, test, outside=outside, max_users=settings.max_users, seed=settings.seed)
     costs = _costs(fitted, fusion, held.panel, settings)
     trials = _trials(fitted, fusion, held.panel, settings, costs, validation)
     sums = measure(
         channels,
         fusion,
         held.panel,
-        evaluator(data.interactions, data.pool, cutoffs),
+        evaluator(data.interactions, data.pool, cutoffs, n_outside=held.panel.n_outside),
         also=() if trials is None else (trials,),
         progress=progress,
     )
@@ -142,7 +150,8 @@ def evaluate(
         definitions=DEFINITIONS,
         versions=package_versions(("numpy", "scipy", "numba", "hnswlib")),
         machine=_machine(),
-        notices=_notices(rows, cutoffs[-1], len(held.panel)),
+        notices=_notices(rows, cutoffs[-1], held.panel),
+        catalogue={**composition(data), "reach": reach(channels, data, held.panel, seed=settings.seed)},
     )
 
 
@@ -204,13 +213,21 @@ def _machine() -> Machine:
     )
 
 
-def _notices(rows: Mapping[str, ChannelReport], k: int, n: int) -> tuple[str, ...]:
+def _notices(rows: Mapping[str, ChannelReport], k: int, panel: Panel) -> tuple[str, ...]:
     """Return what a reader of the numbers should know first, a sentence each."""
-    return tuple(
-        f"Channel {name!r} returned nothing for any of the {n:,} users measured: see what it was fitted on."
+    silent = [
+        f"Channel {name!r} returned nothing for any of the {len(panel):,} users measured: see what it was fitted on."
         for name, row in rows.items()
         if row.returned[k] == 0
-    )
+    ]
+    missed = _n_missed(panel)
+    share = missed / max(len(panel.truth.items), 1)
+    return (*silent, *([_MISSED.format(n=missed, share=share)] if missed else []))
+
+
+def _n_missed(panel: Panel) -> int:
+    """Return how many true items are outside the catalogue."""
+    return int((panel.truth.items >= len(panel.pool)).sum())
 
 
 def _counts(data: RecallData, held: HeldOut) -> Counts:
@@ -224,4 +241,5 @@ def _counts(data: RecallData, held: HeldOut) -> Counts:
         pool=int(panel.pool.sum()),
         true_items=len(panel.truth.items),
         true_items_outside_pool=held.n_outside_pool,
+        true_items_outside_catalogue=_n_missed(panel),
     )

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from graphrec.contracts.recall_data import RecallData
-from graphrec.data.id_files import ids_of_text, text_of_ids
+from graphrec.data.id_files import text_of_ids
 from graphrec.data.scratch import written_whole
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, nearest_names
@@ -20,7 +20,7 @@ from graphrec.pool.pool import candidate_pool, newest
 from graphrec.pool.rules import Label, Tag, absent_names
 
 from ..config.build import Config
-from ..readers.batches import check_file
+from ..readers.id_lists import read_ids
 
 # Unknown ids that a report names, with what they may have meant; looking for that is slow in large catalogues.
 _NAMED, _SUGGEST_LIMIT = 5, 200_000
@@ -97,12 +97,7 @@ def _ids(inline: Sequence[str], path: Path | None, config: Config) -> list[str]:
     """Return the ids of a list, inline ones first, each once."""
     ids = list(inline)
     if path is not None:
-        file = config.resolve(path)
-        check_file(file)
-        try:
-            ids += ids_of_text(file.read_text(encoding="utf-8-sig"))
-        except UnicodeDecodeError as error:
-            raise ConfigError(f"{file} is not UTF-8 text ({error.reason} at byte {error.start}); save it so") from error
+        ids += read_ids(config.resolve(path))
     return list(dict.fromkeys(ids))
 
 

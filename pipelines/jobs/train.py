@@ -12,6 +12,7 @@ from graphrec.contracts.recall_data import RecallData
 from graphrec.contracts.recaller import Audited
 from graphrec.contracts.recipe import libraries_of
 from graphrec.contracts.training_part import training_part
+from graphrec.data.outside import divided_split
 from graphrec.data.sequences import sequences
 from graphrec.data.splits import Split
 from graphrec.fusion.settings import Fusion
@@ -21,6 +22,7 @@ from ..config.load import load_config
 from ..evaluation.evaluate import EvaluationSettings, evaluate
 from ..evaluation.item_maps import item_maps
 from ..progress import Silent, Steps
+from ..readers.catalogue import catalogue_notices
 from ..readers.inputs import Inputs, load_inputs
 from ..readers.rules import with_rules
 from ..report.curves import CHOOSING, MEASURED, curves_of
@@ -109,11 +111,12 @@ def prepare(config: Config, *, rejects: Path | None, steps: Steps) -> tuple[Inpu
         If the knowledge graph holds edges from users to what is held out for them.
     """
     inputs = with_rules(config, load_inputs(config, rejects=rejects, steps=steps))
-    split = make_split(config.settings.split, inputs.data.interactions, inputs.test, seed=config.settings.seed)
+    whole = make_split(config.settings.split, inputs.events, inputs.test, seed=config.settings.seed)
+    split, outside = divided_split(whole, len(inputs.data.items))
     refuse_user_leaks(config, inputs.data, held=split.test)
     with steps.step("choose the pool"):
         pooled = with_pool(config, training_part(inputs.data, split), events="train")
-    return dataclasses.replace(inputs, pool=pooled.report), split, pooled.data
+    return dataclasses.replace(inputs, pool=pooled.report, outside=outside), split, pooled.data
 
 
 def measure(
@@ -130,7 +133,14 @@ def measure(
     )
     with steps.step("measure every channel") as advance:
         report = evaluate(
-            fitted, chosen.fusion, measured, split.test, evaluation, validation=chosen.validation, progress=advance
+            fitted,
+            chosen.fusion,
+            measured,
+            split.test,
+            evaluation,
+            outside=inputs.outside if settings.catalogue.outside == "missed" else None,
+            validation=chosen.validation,
+            progress=advance,
         )
     return dataclasses.replace(
         report,
@@ -146,6 +156,7 @@ def measure(
         },
         fusion_fit=chosen.fusion_fit,
         inputs=inputs.report,
+        notices=(*report.notices, *catalogue_notices(settings, inputs.report, inputs.outside)),
         pool=inputs.pool,
         maps=item_maps(fitted.channels, measured, seed=settings.seed),
     )

@@ -19,6 +19,7 @@ from ..config.build import Config
 from ..jobs.pool import pool_files
 from ..progress import Steps
 from .attributes import UserTable, read_attributes, read_users
+from .catalogue import check_events, declared_ids, events_of_items, outside_report, union
 from .exposures import read_exposures
 from .knowledge import is_rdf, rdf_events, read_knowledge
 from .sources import InteractionTable, data_fingerprint, read_interactions
@@ -30,16 +31,21 @@ from .user_tags import read_user_tags
 class Inputs:
     """All that a configuration names, read and linked.
 
-    ``test`` holds the events of a given test file. ``report`` says what was read, rejected and linked;
+    ``events`` are all events: those of ``data``, and behind the rows of its items those of ids that are no items of the
+    catalogue. ``test`` holds the events of a given test file, over the same rows and some more behind them.
+    ``report`` says what was read, rejected and linked;
     ``fingerprint`` is a sha256 over the input files. ``data`` has no pool yet: that depends on the events that are
-    looked at; ``pool`` says what its rules made of the training part (:func:`graphrec.pipelines.jobs.train.prepare`).
+    looked at; ``pool`` says what its rules made of the training part, and ``outside`` are the held-out events of what
+    is no item, by rows of their own (:func:`graphrec.pipelines.jobs.train.prepare`).
     """
 
     data: RecallData
+    events: Interactions
     test: Interactions | None
     report: dict[str, Any]
     fingerprint: str
     pool: Mapping[str, Any] = field(default_factory=dict)
+    outside: Interactions | None = None
 
 
 def load_inputs(config: Config, *, rejects: Path | None, steps: Steps) -> Inputs:
@@ -64,10 +70,20 @@ def load_inputs(config: Config, *, rejects: Path | None, steps: Steps) -> Inputs
         source = _read_events(config, sections.interactions.path, None, rejects and rejects / "interactions.csv")
     # Named as in the configuration: a report speaks of data, not of the machine that read it.
     report: dict[str, Any] = {"interactions": {**source.report, "name": str(sections.interactions.path)}}
-    items, catalogue, tags, described = source.items, None, None, None
+    parts = declared_ids(config, source.items)
+    items, catalogue, tags, described = union(parts, source.items), None, None, None
     if sections.knowledge is not None:
-        catalogue, tags, report["knowledge"] = read_knowledge(config, sections.knowledge, items, rejects, steps)
+        catalogue, tags, report["knowledge"] = read_knowledge(
+            config, sections.knowledge, source.items, items, rejects, steps
+        )
         items = catalogue.items
+    events = events_of_items(source, items)
+    check_events(events, items, str(sections.interactions.path))
+    report["catalogue"] = {
+        "items": len(items),
+        "sources": {name: len(part) for name, part in parts.items()},
+        "outside": outside_report(events),
+    }
     if sections.items is not None:
         attributes = read_attributes(
             config.source(sections.items),
@@ -83,10 +99,16 @@ def load_inputs(config: Config, *, rejects: Path | None, steps: Steps) -> Inputs
     test = None
     if sections.interactions.test_path is not None:
         with steps.step("read test interactions"):
-            known = (source.users, items)
-            given = _read_events(config, sections.interactions.test_path, known, rejects and rejects / "test.csv")
-        test = given.interactions
-        report["test"] = {**given.report, "name": str(sections.interactions.test_path)}
+            given = _read_events(
+                config, sections.interactions.test_path, source.users, rejects and rejects / "test.csv"
+            )
+        held = events_of_items(given, items, events.outside)
+        test = held.all
+        report["test"] = {
+            **given.report,
+            "name": str(sections.interactions.test_path),
+            "outside": outside_report(held),
+        }
     people = None
     if sections.users is not None:
         table = _read_users(config, sections.users, source.users, rejects)
@@ -94,7 +116,7 @@ def load_inputs(config: Config, *, rejects: Path | None, steps: Steps) -> Inputs
     data = RecallData(
         source.users,
         items,
-        with_n_items(source.interactions, len(items)),
+        events.inside,
         catalogue or items_only(items),
         tags,
         item_features=described,
@@ -106,7 +128,8 @@ def load_inputs(config: Config, *, rejects: Path | None, steps: Steps) -> Inputs
     if sections.user_tags is not None:
         with steps.step("read user tags"):
             data, report["user_tags"] = _with_user_tags(config, sections.user_tags, data, rejects)
-    return Inputs(data, test, report, data_fingerprint(_files(config)))
+    everything = events.all if test is None else with_n_items(events.all, test.n_items)
+    return Inputs(data, everything, test, report, data_fingerprint(_files(config)))
 
 
 def _with_exposures(
@@ -138,19 +161,15 @@ def _with_user_tags(
     return replace(data, user_tags=tagged, item_tags=tags_of_items(tagged)), {**report, "name": str(section.path)}
 
 
-def _read_events(
-    config: Config, path: Path, known: tuple[Vocabulary, Vocabulary] | None, rejects: Path | None
-) -> InteractionTable:
-    """Read one file of events; where ``known`` users and items are given, other ids are left out."""
+def _read_events(config: Config, path: Path, users: Vocabulary | None, rejects: Path | None) -> InteractionTable:
+    """Read one file of events; where ``users`` are given, others are left out."""
     section = config.settings.data.interactions
     file = config.resolve(path)
-    users, items = known or (None, None)
     events, read = rdf_events(config, file, rejects) if is_rdf(file) else (file, {})
     table = read_interactions(
         config.source(section).model_copy(update={"path": events}),
         rejects=rejects,
         users=users,
-        items=items,
     )
     return replace(table, report={**table.report, **read})
 
@@ -167,4 +186,5 @@ def _files(config: Config) -> list[Path]:
     if data.knowledge is not None:
         named += [*data.knowledge.paths, data.knowledge.link.table, data.knowledge.link.values]
     named += [table.path for table in (data.items, data.users, data.exposures, data.user_tags) if table is not None]
+    named.append(config.settings.catalogue.list_file)
     return [config.resolve(path) for path in named if path is not None] + pool_files(config)

@@ -69,9 +69,18 @@ def _counts(report: ReadReport) -> dict[str, int]:
 
 
 def read_knowledge(
-    config: Config, section: KnowledgeSource, items: Vocabulary, rejects: Path | None, steps: Steps
+    config: Config,
+    section: KnowledgeSource,
+    events: Vocabulary,
+    declared: Vocabulary,
+    rejects: Path | None,
+    steps: Steps,
 ) -> tuple[CatalogueGraph, ItemTags | None, dict[str, Any]]:
-    """Read the knowledge graph and join it to the items; items that only it knows are appended."""
+    """Read the knowledge graph and join it to the items.
+
+    ``events`` are the ids of the events, by which the link is judged; ``declared`` those of the catalogue that are
+    known without the graph. Items that only the graph knows are appended where the catalogue is declared by template.
+    """
     try:
         from graphrec.kg.catalogue import catalogue_graph
         from graphrec.kg.reading.rdf import read_rdf
@@ -92,7 +101,7 @@ def read_knowledge(
             limits=config.settings.data.limits,
         )
     with steps.step("link items to entities"):
-        items, linking, linked = _link(config, section.link, items, graph)
+        items, linking, linked = _link(config, section.link, events, declared, graph)
         catalogue = catalogue_graph(
             graph,
             linking,
@@ -107,29 +116,33 @@ def read_knowledge(
 
 
 def _link(
-    config: Config, link: Link, items: Vocabulary, graph: KnowledgeGraph
+    config: Config, link: Link, events: Vocabulary, declared: Vocabulary, graph: KnowledgeGraph
 ) -> tuple[Vocabulary, Linking, dict[str, int]]:
-    """Return the items, their entities, and how many items of the events are linked; an error where none is.
+    """Return the items, their entities, and how many ids of the events are linked; an error where none is.
 
-    With a template, items that only the graph knows are appended, after those of the events have been judged.
+    Items that only the graph knows are appended, after the ids of the events have been judged.
     """
-    from graphrec.kg.linking import ids_by_template, link_by_template
+    from graphrec.kg.linking import ids_by_template
 
-    linking = _link_events(config, link, items, graph)
-    counts = {"of_events": len(items), "linked_of_events": linking.report.linked}
-    if not linking.report.linked:
+    of_events = _link_items(config, link, events, graph)
+    counts = {"of_events": len(events), "linked_of_events": of_events.report.linked}
+    if not of_events.report.linked:
         raise DataError(
-            f"data.knowledge.link joins none of the {len(items):,} items of the events to the knowledge graph; an item "
-            f"is {items[0]!r}, an entity {graph.entities[0]!r}"
+            f"data.knowledge.link joins none of the {len(events):,} items of the events to the knowledge graph; an "
+            f"item is {events[0]!r}, an entity {graph.entities[0]!r}"
         )
-    if link.template is not None:
-        items = items.extend(ids_by_template(graph, link.template))
-        linking = link_by_template(items, graph, link.template)
-    return items, linking, counts
+    items = declared
+    if link.template is not None and "template" in config.settings.item_sources:
+        named = Vocabulary(ids_by_template(graph, link.template, of_type=config.settings.catalogue.of_type))
+        items = declared.extend(named.ids)
+        counts["of_template"] = len(named)
+    if items.ids.equals(events.ids):
+        return events, of_events, counts
+    return items, _link_items(config, link, items, graph), counts
 
 
-def _link_events(config: Config, link: Link, items: Vocabulary, graph: KnowledgeGraph) -> Linking:
-    """Return the entities of the items of the events."""
+def _link_items(config: Config, link: Link, items: Vocabulary, graph: KnowledgeGraph) -> Linking:
+    """Return the entities of items."""
     from graphrec.kg.linking import link_by_literal, link_by_table, link_by_template
 
     if link.template is not None:

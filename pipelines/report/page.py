@@ -21,7 +21,7 @@ except ImportError as error:
     raise MissingExtraError("the HTML report", extra="report") from error
 
 # What the page shows under "Settings": everything that is no measurement and stands nowhere else on it.
-_SETTINGS = ("split", "fusion", "bootstrap", "versions", "machine", "fusion_fit", "inputs")
+_SETTINGS = ("split", "fusion", "bootstrap", "versions", "machine", "fusion_fit", "inputs", "catalogue")
 
 
 def page(report: Report) -> str:

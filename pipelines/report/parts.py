@@ -106,7 +106,8 @@ class Counts(Part):
     """Users and items that were measured, and what was left out.
 
     ``all`` users are in the training part, ``with_truth`` have a held-out item in the pool, ``measured`` is the sample
-    of these that the figures are of; ``pool`` counts items, ``true_items`` the held-out items of the users measured.
+    of these that the figures are of; ``pool`` counts items, ``true_items`` the held-out items of the users measured, of
+    which ``true_items_outside_catalogue`` are missed by every channel.
     """
 
     all: int
@@ -116,6 +117,7 @@ class Counts(Part):
     pool: int
     true_items: int
     true_items_outside_pool: int
+    true_items_outside_catalogue: int = 0
 
 
 @dataclass(frozen=True, slots=True)

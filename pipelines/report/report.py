@@ -42,6 +42,8 @@ class Report(Part):
     split, fusion, fusion_fit, inputs, pool, pool_published : mapping
         JSON values of what made the numbers: how events were divided, the fusion and what fitting it chose, what was
         read and linked, what each rule removed from the pool (while measuring; of the published bundle).
+    catalogue : mapping
+        What is known of the items, and by channel which it reaches (:mod:`graphrec.pipelines.evaluation.reach`).
     seed : int
         Of the bootstrap and of samples of users.
     k : tuple of int
@@ -93,6 +95,7 @@ class Report(Part):
     inputs: Mapping[str, Any] = field(default_factory=dict)
     pool: Mapping[str, Any] = field(default_factory=dict)
     pool_published: Mapping[str, Any] | None = None
+    catalogue: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def rows(self) -> dict[str, ChannelReport | FusedReport]:

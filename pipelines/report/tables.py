@@ -21,12 +21,13 @@ _SHOWN_CUTOFFS = 5
 
 
 def report_tables(report: Report) -> list[Table]:
-    """Return the tables for a terminal of 80 columns: quality, popularity, gains and costs, trainings, the pool."""
+    """Return the tables for a terminal of 80 columns: quality, popularity, reach, gains and costs, trainings, pool."""
     # Rounded like the files, so that a number reads the same everywhere.
     rounded = report.rounded()
     pools = [pool_table(rounded.pool)] if rounded.pool.get("removals") else []
     trainings = [_training(rounded)] if training_rows(rounded) else []
-    return [_quality(rounded), _popularity(rounded), _contribution(rounded), *trainings, *pools]
+    reached = [_reached(rounded.catalogue)] if len(rounded.catalogue.get("reach", {}).get("groups", ())) > 1 else []
+    return [_quality(rounded), _popularity(rounded), *reached, _contribution(rounded), *trainings, *pools]
 
 
 def report_lines(report: Report) -> list[str]:
@@ -43,6 +44,21 @@ def pool_table(pool: Mapping[str, Any]) -> Table:
     table.columns[0].header, table.columns[0].max_width = "rule", 44
     table.columns[0].no_wrap = False
     table.caption = "\n".join(pool_lines(pool))
+    return table
+
+
+def _reached(catalogue: Mapping[str, Any]) -> Table:
+    """Return which channels reach which items: those with events, and those without any by what else is known."""
+    found = catalogue["reach"]
+    table = _table("Items that each channel reaches", list(found["groups"]))
+    table.add_row("(all)", *(f"{size:,}" for size in found["groups"].values()), style="bold")
+    for name, counts in found["channels"].items():
+        table.add_row(name, *(f"{counts[group]:,}" for group in found["groups"]))
+    table.caption = (
+        f"{catalogue['items']:,} items: {catalogue['with_events']:,} with events, {catalogue['with_edges']:,} with "
+        f"edges, {catalogue['with_tags']:,} with tags, {catalogue['with_neither']:,} with neither.\n"
+        f"Reached: in the list of any of {found['users']:,} users who ask for {found['depth']:,} of that group alone."
+    )
     return table
 
 
