@@ -42,7 +42,17 @@ def test_report_has_the_published_format(trained: Trained) -> None:
     report = json.loads((trained.bundle.parent / "report.json").read_text(encoding="utf-8"))
     assert set(report) == {
         *("dataset", "split", "seed", "k", "users", "fusion", "channels", "fused", "fused_vs_best@5", "overlap@5"),
-        *("fused_vs_best@10", "overlap@10", "bootstrap", "definitions", "versions", "machine", "notices", "inputs"),
+        *(
+            "fused_vs_best@10",
+            "overlap@10",
+            "bootstrap",
+            "definitions",
+            "versions",
+            "machine",
+            "notices",
+            "inputs",
+            "catalogue",
+        ),
         *("pool", "pool_published", "maps"),
     }
     assert (report["dataset"], report["seed"], report["k"], report["split"]["kind"]) == ("shelf", 7, [5, 10], "ratio")
