@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.checks import as_array, check_length, check_rows, typed_fields
+from graphrec.checks import as_array, check_count, check_length, check_rows, typed_fields
 from graphrec.contracts.queries import Queries, take_queries
 from graphrec.data.lists import ItemLists, take_lists
 from graphrec.data.sequences import Sequences
@@ -44,6 +44,8 @@ class Panel:
     DataError
         If lengths disagree, a row is out of range, a user has no held-out item, or a held-out item is outside the pool
         or has a weight of 0 or below.
+    ConfigError
+        If ``n_outside`` is below 0.
     """
 
     queries: Queries
@@ -62,7 +64,8 @@ class Panel:
         n_outside: int = 0,
     ) -> None:
         object.__setattr__(self, "queries", Queries(users, history, now=moment))
-        object.__setattr__(self, "n_outside", n_outside)
+        check_count("n_outside", n_outside, 0)
+        object.__setattr__(self, "n_outside", int(n_outside))
         object.__setattr__(self, "truth", truth)
         object.__setattr__(self, "pool", as_array(pool, np.bool_, name="pool"))
         if moment is not None and not math.isfinite(moment):

@@ -70,6 +70,7 @@ def test_report_has_the_published_format(trained: Trained) -> None:
     assert report["overlap@10"]["hot"]["hot"] == pytest.approx(1.0)
     assert set(report["users"]) == {
         *("all", "with_truth", "measured", "measured_without_history", "pool", "true_items", "true_items_outside_pool"),
+        "true_items_outside_catalogue",
     }
     assert report["bootstrap"] == {"rounds": 100, "level": 0.95, "seed": 7}
     assert set(report["machine"]) == {"system", "processor", "cpus", "python"}
