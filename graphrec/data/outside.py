@@ -83,12 +83,14 @@ def joined(test: Interactions, outside: Interactions) -> Interactions:
         raise DataError(
             f"the events outside the catalogue are of {outside.n_users} users, the others of {test.n_users}"
         )
-    timed = test.times is not None and outside.times is not None
+    times = None
+    if test.times is not None and outside.times is not None:
+        times = np.concatenate([test.times, outside.times])
     return Interactions(
         np.concatenate([test.users, outside.users]),
         np.concatenate([test.items, outside.items + np.int32(test.n_items)]),
         np.concatenate([test.weights, outside.weights]),
-        np.concatenate([test.times, outside.times]) if timed else None,  # type: ignore[list-item]  # checked above
+        times,
         n_users=test.n_users,
         n_items=test.n_items + outside.n_items,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +30,14 @@ GRAPH = """
 :p0 a :Person . :p1 a :Person .
 """
 ROWS = [("u0", "f0"), ("u0", "f1"), ("u0", "gone"), ("u1", "f0"), ("u1", "f2"), ("u2", "f1"), ("u2", "f2")]
+Pairs = Sequence[tuple[str, str]]
 TEMPLATE = {"paths": ["g.ttl"], "link": {"template": "http://x.example/{id}"}}
 
 
-def config(folder: Path, catalogue: dict[str, Any], *, rows: object = ROWS, test: object = (), **data: Any) -> Config:
+def config(folder: Path, catalogue: dict[str, Any], *, rows: Pairs = ROWS, test: Pairs = (), **data: Any) -> Config:
     """Return a configuration of some events, a graph and a table of items."""
     for name, pairs in (("events.csv", rows), ("test.csv", test)):
-        lines = [f"{user},{item}" for user, item in pairs]  # type: ignore[attr-defined]
+        lines = [f"{user},{item}" for user, item in pairs]
         (folder / name).write_text("\n".join(["user_id,item_id", *lines]), encoding="utf-8")
     (folder / "g.ttl").write_text(GRAPH, encoding="utf-8")
     (folder / "links.csv").write_text(
