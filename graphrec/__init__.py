@@ -50,6 +50,8 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "graphrec.kg.export": ("to_networkx",),
     "graphrec.kg.interactions": ("InteractionMapping", "interactions_from_rdf"),
     "graphrec.kg.rdflib_bridge": ("from_rdflib", "select", "to_rdflib"),
+    "graphrec.kg.schema.describe": ("describe",),
+    "graphrec.kg.schema.values": ("GraphSchema",),
     "graphrec.kg.tags": ("item_tags",),
     # Core types.
     "graphrec.data.limits": ("Limits",),

@@ -58,6 +58,20 @@ def json_text(value: Any, *, indent: int | None = None, ascii_only: bool = False
     return _active.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 
+def toml_text(text: str) -> str:
+    r"""Return ``text`` as a basic string of TOML, quotes around it, characters that act on a terminal written out.
+
+    Examples
+    --------
+    >>> toml_text('a "b"\x1b')
+    '"a \\\\"b\\\\"\\\\u001b"'
+    """
+    quoted = json.dumps(text, ensure_ascii=False)
+    return _active.sub(
+        lambda found: f"\\u{ord(found[0]):04x}" if found[0] <= "\uffff" else f"\\U{ord(found[0]):08x}", quoted
+    )
+
+
 def spreadsheet_cell(value: object) -> object:
     """Return a value for a CSV that people open: text that would run as a formula gets an apostrophe before it.
 

@@ -34,14 +34,14 @@ DOCS = Path(__file__).parent.parent / "docs"
 def test_knowledge_graph_page_runs(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = re.search(r"```python\n(.*?)```", (DOCS / "knowledge-graphs.md").read_text(encoding="utf-8"), re.DOTALL)
-    assert found is not None
+    blocks = re.findall(r"```python\n(.*?)```", (DOCS / "knowledge-graphs.md").read_text(encoding="utf-8"), re.DOTALL)
     write_shelf(tmp_path)
     monkeypatch.chdir(tmp_path)
-    exec(compile(found.group(1), "knowledge-graphs.md", "exec"), {})
+    exec(compile("\n".join(blocks), "knowledge-graphs.md", "exec"), {})
     printed = capsys.readouterr().out
     assert "'matched': 30" in printed
     assert "HeteroData" in printed
+    assert "Degrees(mean=" in printed
 
 
 def test_the_task_of_the_training_page_learns(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,7 @@ from ..terminal import print_lines, remarks_of_libraries
 
 # Each module brings its commands to the application, in the order in which help lists them.
 # isort: off
-from . import training, look_ups, embeddings, taken_down, bundles, doctor, operations, data  # noqa: F401
+from . import training, look_ups, embeddings, taken_down, bundles, doctor, kg, operations, data  # noqa: F401
 
 # isort: on
 from .failures import PIPE_CLOSED, UsageError

@@ -1,0 +1,153 @@
+"""``graphrec kg``: from a foreign file to a configuration that trains."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from graphrec.pipelines.config.load import load_config
+from tests.pipelines.cli.test_cli import Command, command
+from tests.pipelines.shelf import write_shelf
+
+__all__ = ["command"]
+
+
+@pytest.fixture
+def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    write_shelf(tmp_path).unlink()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_configuration_that_is_written_trains(shelf: Path, command: Command) -> None:
+    ran = command("kg", "describe", "books.ttl", "--events", "ratings.csv", "--toml", "new/shelf.toml")
+    assert ran.code == 0, ran.err
+    assert "Next: graphrec train new/shelf.toml" in ran.out
+    text = Path("new/shelf.toml").read_text(encoding="utf-8")
+    assert "# Links 100.0% of the items." in text
+    config = tomllib.loads(text)
+    assert config["data"]["interactions"]["columns"] == {
+        "user_id": "reader",
+        "item_id": "book",
+        "weight": "stars",
+        "timestamp": "time",
+    }
+    assert config["split"]["kind"] == "time"
+    trained = command("train", "new/shelf.toml", "--out", "out", "--json")
+    assert trained.code == 0, trained.err
+    report = json.loads(trained.out)
+    assert {"hot", "item-cf", "user-cf", "kg-neighbours"} <= report["channels"].keys()
+
+
+def test_a_graph_that_holds_the_events_trains_by_itself(shelf: Path, command: Command) -> None:
+    rows = Path("ratings.csv").read_text(encoding="utf-8").split("\n")[1:-1]
+    bought = [
+        f"<http://e.org/user/{user}> <http://e.org/bought> <http://books.example/book/{book}> ."
+        for user, book, *_ in (row.split(",") for row in rows)
+    ]
+    Path("all.ttl").write_text(Path("books.ttl").read_text(encoding="utf-8") + "\n".join(bought), encoding="utf-8")
+    assert command("kg", "describe", "all.ttl", "--toml", "all.toml").code == 0
+    settings = load_config("all.toml").settings
+    assert settings.data.interactions.rdf["direct"] == ["http://e.org/bought"]
+    assert settings.data.knowledge is not None
+    assert settings.data.knowledge.user_template == "http://e.org/user/{id}"
+    trained = command("train", "all.toml", "--out", "out", "--json")
+    assert trained.code == 0, trained.err
+
+
+def test_without_events_the_configuration_loads_and_says_what_is_missing(shelf: Path, command: Command) -> None:
+    ran = command("kg", "describe", "books.ttl", "--toml", "-")
+    assert ran.code == 0
+    assert "name yours here (or with --events)" in ran.out
+    Path("a.toml").write_text(ran.out, encoding="utf-8")
+    assert load_config("a.toml").settings.data.interactions.path == Path("events.csv")
+
+
+def test_a_table_of_items_gives_ways_to_link(shelf: Path, command: Command) -> None:
+    rows = ["nr,title,pages", *(f'b{n},"Book {n}",{100 + n}' for n in range(31))]
+    Path("items.csv").write_text("\n".join(rows), encoding="utf-8")
+    ran = command("kg", "describe", "books.ttl", "--items", "items.csv", "--column", "item_id=nr", "--json")
+    assert ran.code == 0, ran.err
+    document = json.loads(ran.out)
+    assert [rule["linked"] for rule in document["use"]["links"]] == [1.0, 1.0]
+    config = tomllib.loads(document["toml"])
+    assert config["data"]["items"]["columns"] == {"item_id": "nr", "label": "title"}
+    assert config["data"]["knowledge"]["link"] == {"template": "http://books.example/book/{id}"}
+    # With events the column of the ids is known by what it holds.
+    events = command("kg", "describe", "books.ttl", "--items", "items.csv", "--events", "ratings.csv", "--json")
+    assert tomllib.loads(json.loads(events.out)["toml"])["data"]["items"]["columns"]["item_id"] == "nr"
+
+
+def test_items_linked_by_a_column_of_iris_and_by_a_title_train(shelf: Path, command: Command) -> None:
+    graph = Path("books.ttl").read_text(encoding="utf-8").replace("b:b", "b:work-of-")
+    Path("books.ttl").write_text(graph, encoding="utf-8")
+    for column, cells in (("page", "http://books.example/book/work-of-{}"), ("name", "BOOK {}")):
+        rows = [f"book,{column}", *(f"b{n},{cells.format(n)}" for n in range(30))]
+        Path("items.csv").write_text("\n".join(rows), encoding="utf-8")
+        ran = command("kg", "describe", "books.ttl", "--items", "items.csv", "--events", "ratings.csv",
+                      "--toml", f"{column}.toml")  # fmt: skip
+        assert ran.code == 0, ran.err
+        settings = load_config(f"{column}.toml").settings
+        assert settings.data.knowledge is not None
+        assert settings.data.knowledge.link.template is None
+        trained = command("evaluate", f"{column}.toml", "--json")
+        assert trained.code == 0, trained.err
+
+
+@pytest.mark.parametrize("name", ["a.svg", "a.png", "a.mmd", "a.dot"])
+def test_the_schema_is_drawn(shelf: Path, command: Command, name: str) -> None:
+    assert command("kg", "describe", "books.ttl", "--draw", name, "--toml", "-").code == 0
+    first = Path(name).read_bytes()
+    assert command("kg", "describe", "books.ttl", "--draw", name, "--toml", "-").code == 0
+    assert Path(name).read_bytes() == first
+    if name != "a.png":
+        assert b"Book (31)" in first
+        assert b"author (31)" in first
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("none.ttl",), "none.ttl does not exist"),
+        (("books.ttl", "--draw", "a.gif"), "legal: .svg, .png, .pdf, .mmd, .dot"),
+        (("books.ttl", "--events", "ratings.csv", "--column", "item_id=nr"), "no table that was given has the column"),
+        (("books.ttl", "--events", "ratings.csv", "--column", "item=book"), "'item' is no role; nearest: 'item_id'"),
+        (("books.ttl", "--column", "item_id"), "is no NAME=COLUMN"),
+        (
+            ("books.ttl", "--events", "strange.csv"),
+            "no column looks like user_id; name it with --column user_id=COLUMN",
+        ),
+        (("books.ttl", "--items", "strange.csv"), "no column looks like item_id"),
+        (("ratings.csv",), "has the unknown extension '.csv'"),
+    ],
+)
+def test_what_cannot_be_used_is_one_sentence(
+    shelf: Path,
+    command: Command,
+    arguments: tuple[str, ...],
+    sentence: str,
+) -> None:
+    Path("strange.csv").write_text("x,y\n1,2\n", encoding="utf-8")
+    ran = command("kg", "describe", *arguments)
+    assert ran.code == 2
+    assert sentence in ran.err
+
+
+def test_hostile_names_stay_text(shelf: Path, command: Command) -> None:
+    Path("bad.ttl").write_text(
+        r"""@prefix s: <https://schema.org/> .
+        <http://e.org/x%22%3Cscript%3E> a <http://e.org/C%22%5D%0A> ; s:name "e\u202Evil\u001B[31m\"quote" ;
+            <http://e.org/p\u202E> <http://e.org/y> .
+        <http://e.org/C%22%5D%0A> s:name "C\u202E" .""",
+        encoding="utf-8",
+    )
+    for name in ("a.mmd", "a.dot", "a.svg"):
+        ran = command("kg", "describe", "bad.ttl", "--draw", name)
+        assert ran.code == 0, ran.err
+        assert "\u202e" not in ran.out
+        assert "\u001b" not in ran.out
+        assert "\u202e" not in Path(name).read_text(encoding="utf-8")
+    assert tomllib.loads(command("kg", "describe", "bad.ttl", "--toml", "-").out)
