@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+import pyarrow as pa
 
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import DataError
@@ -112,8 +113,9 @@ def _levelled(texts: pl.Series) -> pl.Series:
     return texts.str.strip_chars().str.to_lowercase()
 
 
-def _share_in(values: pl.Series, iris: object) -> float:
-    return float(values.is_in(pl.Series(iris, dtype=pl.String).implode()).mean() or 0.0)
+def _share_in(values: pl.Series, iris: pa.LargeStringArray) -> float:
+    known = values.is_in(pl.Series(iris, dtype=pl.String).implode()).fill_null(value=False)
+    return int(known.sum()) / max(len(values), 1)
 
 
 class _Titles:
