@@ -30,7 +30,12 @@ Point = tuple[float, float]
 
 def schema_picture(drawing: Drawing, kind: str) -> bytes:
     """Return the picture as a file of ``kind`` ("svg", "png", "pdf"): the same bytes for the same drawing."""
-    styles: dict[Any, Any] = {"svg.hashsalt": "graphrec", "svg.fonttype": "none", "text.parse_math": False, "font.size": 9.0}
+    styles: dict[Any, Any] = {
+        "svg.hashsalt": "graphrec",
+        "svg.fonttype": "none",
+        "text.parse_math": False,
+        "font.size": 9.0,
+    }
     with mpl.rc_context(styles):
         figure = Figure(figsize=(11, 6.5), layout="constrained")
         axes = figure.subplots()
