@@ -161,7 +161,8 @@ def push_pagerank(
     Nodes hold a residual: probability that arrived and was not moved on. A node whose residual is above
     :math:`\epsilon d_v`, with :math:`d_v` its number of edges and at least 1, keeps the part :math:`\alpha` of it and
     hands the rest to its neighbours, until there is no such node. Where edges weigh the same and each has its reverse,
-    no node then lacks more than :math:`\epsilon d_v`; on any graph no node lacks more than ``missing``.
+    no node then lacks more than :math:`\epsilon d_v`; on any graph no node lacks more than ``missing``. Of what it
+    still holds a node gets the part :math:`\alpha` too: that much stays with it whatever follows.
 
     Parameters
     ----------
@@ -174,7 +175,7 @@ def push_pagerank(
     Returns
     -------
     Pagerank
-        Nodes that no push reached are not listed, so a row may have fewer than ``top``.
+        Nodes that no push handed anything are not listed, so a row may have fewer than ``top``.
 
     Raises
     ------
@@ -349,7 +350,9 @@ def push_seeds(
         )
         missing[i] = 0.0
         for j in range(n_touched):
-            missing[i] += residuals[touched[j]]
+            # A walk that stands at a node ends there with the probability of a restart, whatever follows.
+            kept[touched[j]] += restart * residuals[touched[j]]
+            missing[i] += (1.0 - restart) * residuals[touched[j]]
             residuals[touched[j]] = 0.0
         candidates = np.empty(n_touched, np.int32)
         n_candidates = 0

@@ -58,6 +58,13 @@ def test_a_coarse_push_stays_near_its_seed() -> None:
     assert 0 < missing[0] < 1
 
 
+def test_what_a_push_hands_over_counts_for_the_neighbours_that_do_not_push() -> None:
+    table, missing = push_pagerank(GRAPHS["K5"], [0], top=5, restart=0.2, epsilon=0.3)
+    assert table[0][0].tolist() == [0, 1, 2, 3, 4]
+    assert table[0][1] == pytest.approx([0.2, *[0.2 * 0.8 / 4] * 4])
+    assert missing[0] == pytest.approx(0.8 * 0.8)
+
+
 @pytest.mark.parametrize("rank", [personalised_pagerank, push_pagerank])
 def test_lists_hold_the_best_targets_but_not_the_seed(rank: Any) -> None:
     whole: Pagerank = rank(LARGER, [3, 7], top=60)

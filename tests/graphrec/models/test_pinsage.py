@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from graphrec.channels.shared import joined_graph
 from graphrec.contracts.progress import FitContext, State, TrainingPoint
 from graphrec.contracts.queries import Queries, known_queries
 from graphrec.contracts.recall_data import RecallData
@@ -21,6 +22,7 @@ from graphrec.data.lists import empty_lists, item_lists
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, DataError, MissingExtraError
 from graphrec.graph.catalogue import items_only
+from graphrec.graph.ppr import personalised_pagerank
 from graphrec.models.pinsage import PinSage
 from graphrec.models.pinsage_batches import histories_of
 from graphrec.pipelines.jobs.checkpoints import FileCheckpoints
@@ -122,6 +124,25 @@ def test_hard_negatives_stand_between_two_ranks() -> None:
     for row in range(41):
         np.testing.assert_array_equal(band[row][0], whole[row][0][2:])
         assert row not in band[row][0]
+
+
+def test_hard_negatives_have_about_the_ranks_of_exact_pagerank() -> None:
+    data, (first, last) = skewed(), (4, 12)
+    recipe = replace(SMALL, item_weight=1.0, hard_negatives=2, hard_from=first, hard_to=last)
+    band = recipe._neighbourhoods(data, FitContext())[1]
+    assert band is not None
+    n_users, n_items = len(data.users), len(data.items)
+    exact = personalised_pagerank(
+        joined_graph(data, FitContext(), weighted=False), np.arange(n_users, n_users + n_items), top=n_items,
+        tolerance=1e-9, drop_self=True, targets=(n_users, n_users + n_items), relation_weights=recipe._ways(data),
+    ).table  # fmt: skip
+    near = [
+        first // 2 <= rank < 2 * last
+        for item in range(n_items)
+        for rank in np.flatnonzero(np.isin(exact[item][0], band[item][0]))
+    ]
+    assert len(near) == len(band.neighbours)
+    assert np.mean(near) > 0.95
 
 
 def test_hard_negatives_grow_by_one_an_epoch() -> None:
