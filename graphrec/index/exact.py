@@ -26,6 +26,11 @@ FORMAT = "exact/1"
 _BLOCK_SCORES = 1 << 23
 
 
+def copies_allowed(n_allowed: int, n: int) -> bool:
+    """Tell whether exact search copies the ``n_allowed`` rows of ``n`` first: half of all, or fewer."""
+    return 2 * n_allowed <= n
+
+
 class ExactIndex:
     """Exact search over the rows of a matrix.
 
@@ -113,7 +118,7 @@ class ExactIndex:
         if allow is None:
             return None, np.empty(0, dtype=np.intp)
         banned = np.flatnonzero(~allow)
-        if 2 * len(banned) < len(self):
+        if not copies_allowed(len(self) - len(banned), len(self)):
             return None, banned
         return np.flatnonzero(allow), banned[:0]
 

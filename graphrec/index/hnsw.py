@@ -7,7 +7,7 @@ query has too few neighbours. Here:
 - an index is an immutable snapshot: built once from a matrix, labels are rows; nothing is added, deleted or resized;
 - equal vectors are indexed once and expanded in the answer;
 - a file is hashed and its structure verified before the library sees it;
-- the width of a search is asked for with each call and is no state of the index, so threads do not disturb others;
+- a width beyond the least is asked for with each call and is no state of the index, so threads do not disturb others;
 - where the graph has nothing to gain or cannot answer, exact search over the matrix does.
 
 Inner product is searched as cosine: vectors are given one more dimension that makes all lengths equal [2]_, and the
@@ -36,7 +36,7 @@ from graphrec.checks import as_array, check_count, check_k, typed_fields
 from graphrec.data.files import read_array, write_array
 from graphrec.data.lists import ItemLists, concatenate, empty_lists, indptr_of, lists_of, take_lists
 from graphrec.errors import BundleError, ConfigError
-from graphrec.index.exact import ExactIndex
+from graphrec.index.exact import ExactIndex, copies_allowed
 from graphrec.index.hnsw_file import verify
 from graphrec.index.hnsw_kernels import as_led, unit_rows
 from graphrec.index.order import Duplicates, check_matrix, check_metric, check_search, find_duplicates, ordered_lists
@@ -48,12 +48,13 @@ FORMAT = "hnsw/1"
 _GRAPH = "index.hnsw"
 _DUPLICATES = "duplicates.npy"
 
-# Nanoseconds on one thread: of a row that the graph visits (m of them for a unit of width), and of an allowed row that
-# exact search scores, for the row and for each of its numbers. The latter stands between what a row costs in a batch (a
-# third of it) and by itself (more than twice): where the graph is asked under a filter, it is the faster way for one
-# query by far, and half again as slow at most in a batch (python -m benchmarks.ann).
+# Nanoseconds on one thread, of a row and of each of its numbers (python -m benchmarks.ann): of a row that the graph
+# visits, m of them for a unit of width; of a row that exact search scores for a query; of a row that it reads from
+# memory, once for all queries of a call; and of a row that it copies first, as it does where half are allowed or less.
 _VISITED_NS, _VISITED_NUMBER_NS = 80.0, 0.6
-_SCORED_NS, _SCORED_NUMBER_NS = 0.6, 0.16
+_SCORED_NS, _SCORED_NUMBER_NS = 1.5, 0.03
+_READ_NS, _READ_NUMBER_NS = 0.0, 0.15
+_COPIED_NS, _COPIED_NUMBER_NS = 20.0, 0.9
 # Above this share of all rows asked for, the graph would visit nearly everything.
 _WIDE_SHARE = 0.25
 # A search for k rows is wider than k by this factor: at k itself the graph's last rows are no longer the nearest.
@@ -132,22 +133,23 @@ class HnswIndex:
     ) -> ItemLists:
         """Return about the best k legal rows of each query; see :meth:`graphrec.index.protocol.Index.search`.
 
-        Exact where that is faster, as where few rows are allowed, where ``k`` and the rows to skip near their number,
-        and for queries that the graph leaves short. Else the graph is searched wider by what the filters may take away:
-        its own filter calls Python for each row visited, which is 30 to 100 times slower.
+        Exact where that is faster, as where few rows are allowed or many queries share a filter, where ``k`` and the
+        rows to skip near the number of rows, and for queries that the graph leaves short. Else the graph is searched
+        wider by what the filters may take away: its own filter calls Python for each row visited, which is 30 to 100
+        times slower.
         """
         check_k(k)
-        if skip is None and self._is_for_exact(k, allow):
-            return self._exact.search(vectors, k, allow=allow)
         if allow is None and skip is None and self._plain:
             answer = self._search_plain(vectors, k)
             if answer is not None:
                 return answer
+        if skip is None and self._is_for_exact(vectors, k, allow):
+            return self._exact.search(vectors, k, allow=allow)
         queries = check_search(vectors, k, allow, skip, n=len(self), dim=self.dim, metric=self._metric)
         n_allowed = len(self) if allow is None else int(np.count_nonzero(allow))
         known: npt.NDArray[np.bool_] = np.any(queries, axis=1)  # a zero vector leads nowhere
         if skip is None and known.all():
-            if not self._graph_pays(k, n_allowed):
+            if not self._graph_pays(k, n_allowed, len(queries)):
                 return self._exact.search(queries, k, allow=allow)
             answer = self._approximate(queries, self._reach(k, n_allowed), allow, None, k)
             if len(answer.items) == k * len(queries):
@@ -161,21 +163,29 @@ class HnswIndex:
         """
         queries = as_array(vectors, np.float32, name="vectors", ndim=2)
         unit = np.empty_like(queries)
-        if queries.shape[1] != self.dim or not self._graph_pays(k, len(self)) or not unit_rows(queries, unit):
+        n, width = len(queries), self._width(k)
+        if queries.shape[1] != self.dim or not self._graph_pays(k, len(self), n) or not unit_rows(queries, unit):
             return None
-        led = self._led(unit, k)
-        if led is None or len(unit) == 0:
-            return None
-        rows, scores = np.empty((len(unit), k), dtype=np.int32), np.empty((len(unit), k), dtype=np.float32)
-        as_led(*led, self._bounds, self._members, rows, scores)
-        return lists_of(np.arange(len(unit) + 1) * k, rows.reshape(-1), scores.reshape(-1))
+        rows, scores = np.empty(n * k, dtype=np.int32), np.empty(n * k, dtype=np.float32)
+        lists = self._bounds, self._members, rows.reshape(n, k), scores.reshape(n, k)
+        # One more than k, to see whether the last place is shared; at the graph's own width, fewer cost less.
+        for wanted in (min(k + 1, width) if width <= self._settings.ef_search else width, width):
+            led = self._led(unit, wanted) if n else None
+            if led is None:
+                return None
+            if as_led(*led, *lists) or wanted == width:
+                break
+        return lists_of(np.arange(0, (n + 1) * k, k), rows, scores)
 
-    def _led(self, mapped: FloatArray, reach: int) -> tuple[npt.NDArray[np.uint64], FloatArray] | None:
-        """Return labels and distances (q, width) that the graph leads to; None where it fails."""
+    def _led(self, mapped: FloatArray, wanted: int) -> tuple[npt.NDArray[np.uint64], FloatArray] | None:
+        """Return labels and distances (q, wanted) that the graph leads to, best first; None where it fails.
+
+        The search is as wide as ``wanted``, or as ``ef_search`` where that is more.
+        """
         threads = default_threads() if len(mapped) >= _BATCH else 1
         try:
             led: tuple[npt.NDArray[np.uint64], FloatArray] = self._graph.knn_query(  # type: ignore[union-attr]
-                mapped, k=self._width(reach), num_threads=threads
+                mapped, k=wanted, num_threads=threads
             )
         except RuntimeError:  # too few reachable: one such query fails the batch, and exact search answers it
             return None
@@ -196,7 +206,7 @@ class HnswIndex:
         parts, places = [], []
         for room in np.unique(rooms).tolist():  # a query's answer does not depend on those beside it
             chosen = np.flatnonzero(graph_pays & (rooms == room))
-            if not self._graph_pays(room, n_allowed):
+            if not self._graph_pays(room, n_allowed, len(queries)):
                 graph_pays[chosen] = False
                 continue
             answer = self._approximate(queries[chosen], self._reach(room, n_allowed), allow, _taken(skip, chosen), k)
@@ -213,25 +223,34 @@ class HnswIndex:
         return room if n_allowed == len(self) else int(room * len(self) / max(1, n_allowed) * 1.2) + 16
 
     def _width(self, reach: int) -> int:
-        """Return the width of a search for ``reach`` rows; set_ef would widen everybody's."""
+        """Return the width of a search for ``reach`` rows; another ``set_ef`` would widen everybody's."""
         width = max(int(reach * _MARGIN), self._settings.ef_search)
         return min(len(self) - len(self._same.rows), 2 * width if self._metric == "ip" else width)
 
-    def _graph_pays(self, room: int, n_allowed: int) -> bool:
-        """Tell whether the graph is to be asked for ``room`` of the allowed rows."""
+    def _graph_pays(self, room: int, n_allowed: int, n_queries: int) -> bool:
+        """Tell whether the graph is to be asked for ``room`` of the allowed rows by each of so many queries."""
         if self._graph is None or room > _WIDE_SHARE * n_allowed:
             return False
         if n_allowed == len(self):
             return True
         visited = self._settings.m * self._width(self._reach(room, n_allowed))
-        graph_ns = visited * (_VISITED_NS + _VISITED_NUMBER_NS * self.dim)
-        return graph_ns < n_allowed * (_SCORED_NS + _SCORED_NUMBER_NS * self.dim)
+        graph_ns = n_queries * visited * (_VISITED_NS + _VISITED_NUMBER_NS * self.dim)
+        return graph_ns < self._exact_ns(n_allowed, n_queries)
 
-    def _is_for_exact(self, k: int, allow: npt.NDArray[np.bool_] | None) -> bool:
-        """Tell whether so few rows are allowed that exact search answers every query: it checks them itself."""
+    def _exact_ns(self, n_allowed: int, n_queries: int) -> float:
+        """Return about how long exact search takes: a batch shares what is read, so that a query alone costs more."""
+        copies = copies_allowed(n_allowed, len(self))
+        once = _READ_NS + _READ_NUMBER_NS * self.dim + copies * (_COPIED_NS + _COPIED_NUMBER_NS * self.dim)
+        each = _SCORED_NS + _SCORED_NUMBER_NS * self.dim
+        return (n_allowed if copies else len(self)) * (once + n_queries * each)
+
+    def _is_for_exact(self, vectors: npt.ArrayLike, k: int, allow: npt.NDArray[np.bool_] | None) -> bool:
+        """Tell whether exact search answers every query of an array the sooner: it checks them itself."""
         if not isinstance(allow, np.ndarray) or allow.dtype != np.bool_ or allow.shape != (len(self),):
             return False
-        return not self._graph_pays(k, int(np.count_nonzero(allow)))
+        if not isinstance(vectors, np.ndarray) or vectors.ndim != 2:
+            return False
+        return not self._graph_pays(k, int(np.count_nonzero(allow)), len(vectors))
 
     def _approximate(
         self, queries: FloatArray, reach: int, allow: npt.NDArray[np.bool_] | None, skip: ItemLists | None, k: int
@@ -239,7 +258,7 @@ class HnswIndex:
         """Return the best ``k`` legal rows among the ``reach`` that the graph leads to; empty lists where it fails."""
         if self._graph is None or len(queries) == 0:
             return empty_lists(len(queries))
-        led = self._led(self._map_queries(queries), reach)
+        led = self._led(self._map_queries(queries), self._width(reach))
         if led is None:
             return empty_lists(len(queries))
         labels, distances = led
@@ -415,6 +434,7 @@ def build_hnsw(
     graph = hnswlib.Index(space=_space(kind), dim=mapped.shape[1])
     graph.init_index(len(distinct), m, ef_construction, seed & 0x7FFFFFFF)
     graph.add_items(mapped, distinct.astype(np.int64), num_threads=threads)
+    graph.set_ef(ef_search)  # once for all: the least width, which no search changes
     return HnswIndex(graph, vectors, kind, settings, same)
 
 
@@ -443,6 +463,7 @@ def load_hnsw(directory: Path, matrix: FloatArray, sidecar: Sidecar) -> HnswInde
         graph.load_index(str(path), max_elements=len(distinct))
     except RuntimeError as error:
         raise BundleError(f"{path} cannot be loaded ({error}); rebuild the index") from error
+    graph.set_ef(settings.ef_search)  # as build_hnsw
     return HnswIndex(graph, matrix, metric, settings, same)
 
 

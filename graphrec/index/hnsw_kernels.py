@@ -35,17 +35,20 @@ def as_led(
     members: npt.NDArray[np.int32],
     rows: npt.NDArray[np.int32],
     scores: FloatArray,
-) -> None:  # pragma: no cover - compiled
+) -> bool:  # pragma: no cover - compiled
     """Write the best k rows of each list (q, width), and their cosines, to ``rows`` and ``scores`` (q, k); ties by row.
 
     Lists come best first and hold at least k rows: a label stands for ``members[bounds[label]:bounds[label + 1]]``.
+    False where a list ends before a score below that of its k-th row, so that more of it may tie.
     """
-    k = rows.shape[1]
+    k, settled = rows.shape[1], True
     for i in range(len(rows)):
         n = 0
+        ended = True
         for p in range(labels.shape[1]):
             score = np.float32(1) - distances[i, p]
             if n == k and score < scores[i, k - 1]:
+                ended = False
                 break
             label = np.int64(labels[i, p])
             for m in range(bounds[label], bounds[label + 1]):
@@ -58,3 +61,5 @@ def as_led(
                     rows[i, place], scores[i, place] = rows[i, place - 1], score
                     place -= 1
                 rows[i, place], scores[i, place] = row, score
+        settled = settled and not ended
+    return settled

@@ -64,6 +64,24 @@ def test_a_filtered_search_fills_its_list_and_finds_the_nearest(
     assert np.mean(shares) >= 0.98
 
 
+def test_under_a_filter_the_graph_answers_few_queries_and_exact_search_a_batch() -> None:
+    rng = np.random.default_rng(2)
+    matrix, allow = rng.normal(size=(3000, 64)).astype(np.float32), rng.random(3000) < 0.9
+    index, queries = build_hnsw(matrix, m=4, ef_construction=4, ef_search=4, seed=0), matrix[:1000] + np.float32(0.5)
+    exact = ExactIndex(matrix).search(queries, 5, allow=allow)
+    assert_same_lists(index.search(queries, 5, allow=allow), exact)
+    # So poor a graph gives itself away.
+    alone = [index.search(queries[[place]], 5, allow=allow).items.tolist() for place in range(20)]
+    assert alone != [exact[place][0].tolist() for place in range(20)]
+
+
+def test_a_last_place_that_several_share_goes_to_the_lower_row() -> None:
+    index = build_hnsw(np.eye(64, dtype=np.float32), seed=0)
+    rows, scores = index.search(np.ones((1, 64), np.float32), 5)[0]
+    assert rows.tolist() == [0, 1, 2, 3, 4]
+    assert scores.tolist() == [0.125] * 5
+
+
 @pytest.fixture
 def saved(tmp_path: Path) -> tuple[Path, npt.NDArray[np.float32]]:
     matrix = random_world()
