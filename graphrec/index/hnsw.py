@@ -166,16 +166,15 @@ class HnswIndex:
         n, width = len(queries), self._width(k)
         if queries.shape[1] != self.dim or not self._graph_pays(k, len(self), n) or not unit_rows(queries, unit):
             return None
-        rows, scores = np.empty(n * k, dtype=np.int32), np.empty(n * k, dtype=np.float32)
-        lists = self._bounds, self._members, rows.reshape(n, k), scores.reshape(n, k)
+        rows, scores = np.empty((n, k), dtype=np.int32), np.empty((n, k), dtype=np.float32)
         # One more than k, to see whether the last place is shared; at the graph's own width, fewer cost less.
         for wanted in (min(k + 1, width) if width <= self._settings.ef_search else width, width):
             led = self._led(unit, wanted) if n else None
             if led is None:
                 return None
-            if as_led(*led, *lists) or wanted == width:
+            if as_led(*led, self._bounds, self._members, rows, scores) or wanted == width:
                 break
-        return lists_of(np.arange(0, (n + 1) * k, k), rows, scores)
+        return lists_of(np.arange(0, (n + 1) * k, k), rows.reshape(-1), scores.reshape(-1))
 
     def _led(self, mapped: FloatArray, wanted: int) -> tuple[npt.NDArray[np.uint64], FloatArray] | None:
         """Return labels and distances (q, wanted) that the graph leads to, best first; None where it fails.
