@@ -21,7 +21,7 @@ from graphrec.graph.adjacency import Adjacency, adjacency_from_edges
 from graphrec.graph.catalogue import INTERACTS, ITEM, REVERSE_INTERACTS, USER, CatalogueGraph
 from graphrec.graph.iris import readable_name
 
-from .entity_types import entity_types
+from .entity_types import entity_ranges, entity_types
 from .knowledge_graph import KnowledgeGraph, relation_rows
 from .linking_report import Linking
 from .naming import unique_names
@@ -73,7 +73,7 @@ def catalogue_graph(
     labels : sequence of str or None, optional
         (n_items,) titles; they go before the graph's own labels.
     max_types : int, default 64
-        Types kept; entities of the others, and those without one, are of type ``entity``.
+        Types kept: the largest classes, then the largest ranges; entities of the others are of type ``entity``.
 
     Returns
     -------
@@ -81,8 +81,10 @@ def catalogue_graph(
         Items come first, in item order; an entity that is linked to an item is that item's row, and an entity that
         several items are linked to gives its edges to each of them. Then the types in order of their names, inside
         one the entities in order of their IRIs, called by their labels or else by what the IRI says. Each predicate
-        gives a relation and its reverse ``rev_…``; rdf:type and rdfs:subClassOf give none. Only what is connected to
-        an item, by any number of edges in either direction, is kept; items without a link are there without edges.
+        gives a relation and its reverse ``rev_…``; rdf:type and rdfs:subClassOf give none. An entity without a class
+        has the type of the predicate that leads to it most often, of those that are edges: ``director``. Only what is
+        connected to an item, by any number of edges in either direction, is kept; items without a link are there
+        without edges.
 
     Raises
     ------
@@ -93,7 +95,7 @@ def catalogue_graph(
         raise DataError(f"the linking is of {len(linking.entities)} items, the vocabulary has {len(items)}")
     chosen = _chosen_relations(kg, relations, (*exclude, *(iri for iri in INTERACTION_TERMS if iri in kg.relations)))
     valued = relation_rows(kg, literal_nodes)
-    nodes, facts = _nodes(kg, valued, max_types=max_types)
+    nodes, facts = _nodes(kg, chosen, valued, max_types=max_types)
     triples = kg.triples[np.isin(kg.triples[:, 1], chosen)]
     heads, kinds, tails = (np.concatenate([triples[:, c], facts[:, c]]) for c in range(3))
     used = np.unique(kinds)
@@ -130,13 +132,23 @@ def _chosen_relations(kg: KnowledgeGraph, relations: Sequence[str] | None, exclu
     return np.setdiff1d(wanted, np.concatenate([left_out, relation_rows(kg, exclude)])).astype(np.int32)
 
 
-def _nodes(kg: KnowledgeGraph, valued: Int32, *, max_types: int) -> tuple[_Nodes, Int32]:
-    """Return all possible nodes, and the (m, 3) statements that lead to literal nodes."""
+def _kinds(kg: KnowledgeGraph, relations: Int32, *, max_types: int) -> tuple[Int32, list[str]]:
+    """Return (n_entities,) int32 types by class, else by range, and their names, ``entity`` first."""
     classes = entity_types(kg, max_types=max_types)
     distinct = np.flatnonzero(np.bincount(classes[classes >= 0], minlength=1))
-    type_names = unique_names(kg.entities.take(distinct), reserved=(ITEM, USER, ENTITY))
-    names = [ENTITY, *type_names]
-    kinds = np.where(classes >= 0, np.searchsorted(distinct, classes) + 1, 0).astype(np.int32)
+    ranges = np.where(classes < 0, entity_ranges(kg, relations), -1)
+    sizes = np.bincount(ranges[ranges >= 0], minlength=1)
+    largest = np.argsort(-sizes, kind="stable")[: max(max_types - len(distinct), 0)]
+    used = np.sort(largest[sizes[largest] > 0])
+    names = unique_names([*kg.entities.take(distinct), *kg.relations.take(used)], reserved=(ITEM, USER, ENTITY))
+    of_class = np.where(classes >= 0, np.searchsorted(distinct, classes) + 1, 0)
+    of_range = np.where(np.isin(ranges, used), np.searchsorted(used, ranges) + 1 + len(distinct), 0)
+    return np.maximum(of_class, of_range).astype(np.int32), [ENTITY, *names]
+
+
+def _nodes(kg: KnowledgeGraph, relations: Int32, valued: Int32, *, max_types: int) -> tuple[_Nodes, Int32]:
+    """Return all possible nodes, and the (m, 3) statements that lead to literal nodes."""
+    kinds, names = _kinds(kg, relations, max_types=max_types)
     facts = kg.literals.statements[np.isin(kg.literals.statements[:, 1], valued)].copy()
     if not len(facts):
         return _Nodes(kg.entities.ids, kg.labels, kinds, names), facts

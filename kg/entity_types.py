@@ -1,4 +1,4 @@
-"""One type for each entity, chosen among its rdf:type statements."""
+"""One type for each entity: chosen among its rdf:type statements, else by the predicate that leads to it."""
 
 from __future__ import annotations
 
@@ -38,6 +38,30 @@ def entity_types(kg: KnowledgeGraph, *, max_types: int = 64) -> npt.NDArray[np.i
     kept = np.zeros(len(kg.entities), dtype=np.bool_)
     kept[classes[np.lexsort((classes, -counts[classes]))[:max_types]]] = True
     chosen[~kept[chosen]] = -1
+    return chosen
+
+
+def entity_ranges(kg: KnowledgeGraph, relations: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+    """Return (n_entities,) int32: the relation that leads to each entity most often, -1 where none does.
+
+    Where a dump has no ``rdf:type``, this keeps directors, actors and categories apart: each is what its predicate
+    says. Ties go to the lower row.
+
+    Parameters
+    ----------
+    relations : ndarray
+        (r,) int32 rows of the relations that count.
+    """
+    chosen = np.full(len(kg.entities), -1, dtype=np.int32)
+    edges = kg.triples[np.isin(kg.triples[:, 1], relations)]
+    if not len(edges):
+        return chosen
+    n = np.int64(len(kg.relations))
+    keys, counts = np.unique(edges[:, 2] * n + edges[:, 1], return_counts=True)
+    order = np.lexsort((keys % n, -counts, keys // n))
+    tails = (keys // n)[order]
+    first = np.append(True, tails[1:] != tails[:-1])
+    chosen[tails[first]] = (keys % n)[order][first]
     return chosen
 
 

@@ -18,7 +18,8 @@ def short_name(iri: str) -> str:
     name = re.sub(r"[^0-9a-z]+", "_", words.lower()).strip("_")
     if not name:
         return "x"
-    return name if name[0].isalpha() else f"x_{name}"
+    # ``rev_`` begins the names of reverses.
+    return name if name[0].isalpha() and not name.startswith("rev_") else f"x_{name}"
 
 
 def unique_names(iris: Iterable[str], *, reserved: Iterable[str] = ()) -> list[str]:

@@ -11,6 +11,7 @@ from rich.table import Table
 from graphrec.bundle import Bundle, open_bundle
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import GraphRecError, nearest_names
+from graphrec.graph.derived import RelationCheck, sentence
 from graphrec.index.build import index_kind
 from graphrec.index.embedding_drift import Drift
 from graphrec.index.row_ids import Near
@@ -119,6 +120,12 @@ def inputs_lines(inputs: Mapping[str, Any]) -> list[str]:
             f"users, {tagged['rare']:,} that fewer than {tagged['min_users']:,} gave the item; {tagged['tags']:,} "
             f"tags of {tagged['tagged_items']:,} items count{_rejected(tagged)}"
         )
+    for table in inputs.get("triples", ()):
+        relations = ", ".join(f"{count:,} {name}" for name, count in table["relations"].items())
+        lines.append(
+            f"{table['name']}: {table['kept']:,} of {table['rows']:,} triples, {table['edges']:,} edges: {relations}"
+            f"{_rejected(table, end=' (see the rejects)')}"
+        )
     if knowledge := inputs.get("knowledge"):
         read, linked = knowledge["read"], knowledge["linking"]
         lines.append(
@@ -133,7 +140,13 @@ def inputs_lines(inputs: Mapping[str, Any]) -> list[str]:
         examples = linked["examples"].get("missing", [])[:3]
         such = f", such as {', '.join(examples)}" if examples else ""
         lines.append(f"linking: {linked['matched']:,} of {linked['n_items']:,} items matched, {counts}{such}")
-    return lines + _catalogue_lines(inputs)
+    return [*lines, *_catalogue_lines(inputs), *_derived_lines(inputs)]
+
+
+def _derived_lines(inputs: Mapping[str, Any]) -> list[str]:
+    """Return what is known of relations that seem to be made of interactions and are kept all the same."""
+    checks = [RelationCheck(**check) for check in inputs.get("relations", ()) if check["derived"]]
+    return [f"kept by catalogue.derived: {sentence(check)}" for check in checks]
 
 
 def _catalogue_lines(inputs: Mapping[str, Any]) -> list[str]:

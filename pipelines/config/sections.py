@@ -20,6 +20,7 @@ from ..readers.table_source import (
     InteractionsSource,
     ItemsSource,
     TableSource,
+    TriplesSource,
     UsersSource,
     UserTagsSource,
 )
@@ -156,12 +157,16 @@ class CatalogueSection(Section):
     outside : {"missed", "left-out"}
         Held-out events of items outside the catalogue: true items that no channel can return, or left out of the
         truth, which raises every recall.
+    derived : list of str
+        Relations that are kept though they seem to be made of interactions (``also_bought``), by their names in the
+        graph; others are refused.
     """
 
     items: tuple[Source, ...] = ()
     of_type: str | None = None
     list_file: Path | None = None
     outside: Literal["missed", "left-out"] = "missed"
+    derived: tuple[str, ...] = ()
 
     @pydantic.model_validator(mode="after")
     def _list_and_file(self) -> CatalogueSection:
@@ -171,11 +176,18 @@ class CatalogueSection(Section):
 
 
 class DataSection(Section):
-    """All inputs. Relative paths start at the configuration file's directory; ``limits`` hold for each file."""
+    """All inputs. Relative paths start at the configuration file's directory; ``limits`` hold for each file.
+
+    Parameters
+    ----------
+    triples : list of tables
+        ``[[data.triples]]``: tables of edges between items and entities.
+    """
 
     interactions: InteractionsSection
     knowledge: KnowledgeSource | None = None
     items: ItemsSource | None = None
+    triples: tuple[TriplesSource, ...] = ()
     users: UsersSource | None = None
     exposures: ExposuresSource | None = None
     user_tags: UserTagsSource | None = None
@@ -184,9 +196,10 @@ class DataSection(Section):
     @pydantic.model_validator(mode="after")
     def _only_files(self) -> DataSection:
         for name in type(self).model_fields:
-            table = getattr(self, name)
-            if isinstance(table, TableSource) and not isinstance(table.path, Path):
-                raise ValueError(f"{name}.path is a {type(table.path).__name__}; a configuration names files")
+            given = getattr(self, name)
+            for table in given if isinstance(given, tuple) else (given,):
+                if isinstance(table, TableSource) and not isinstance(table.path, Path):
+                    raise ValueError(f"{name}.path is a {type(table.path).__name__}; a configuration names files")
         return self
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -20,6 +21,9 @@ from graphrec.data.lists import indptr_of
 from graphrec.data.neighbours import NeighbourTable
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import DataError
+from graphrec.graph.catalogue import ITEM
+from graphrec.graph.named_edges import NamedEdges
+from graphrec.kg.naming import short_name
 
 from .batches import Batch, Table
 from .cells import id_cells, text_cells
@@ -28,6 +32,7 @@ from .rejects import Rejects
 from .rows import Counted, joined_cells, reject_rows, reject_unfit
 from .table_source import AttributesSource, ItemsSource, UsersSource
 from .tables import named_columns, open_table
+from .triples import edges_of
 
 # The name of titles among the texts of items.
 TITLE = "title"
@@ -38,7 +43,8 @@ class ItemTable:
     """What an items table says.
 
     ``labels`` is (n_items,) Arrow text, null where an item has none; ``item_tags`` is None where the table has no tags;
-    ``attributes`` has the columns that the source names, and the titles as the text "title".
+    ``attributes`` has the columns that the source names, and the titles as the text "title"; ``edges`` lead from the
+    items to the values of the columns of relations (None where the source names none).
     ``report`` has ``rows``, which are ``kept``, ``rejected`` (too many or too few fields, no id) or ``unknown`` (of ids
     that the vocabulary does not hold); ``blank`` and ``joined`` lines as in every table; of the rows kept those
     ``matched`` (the first of an item) and ``repeated`` (further ones: they do not count); ``empty_ids``,
@@ -51,6 +57,7 @@ class ItemTable:
     item_tags: ItemTags | None
     attributes: Features
     report: dict[str, Any]
+    edges: NamedEdges | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,7 +112,29 @@ def read_attributes(
     item_tags = None if tags is None else _item_tags(tags, places, table.tag_separator)
     read.report["tags"] = 0 if item_tags is None else len(item_tags.tags)
     titles = pa.array(named, pa.large_string())
-    return ItemTable(vocabulary, titles, item_tags, _with_titles(_described(read, places), titles), read.report)
+    attributes = _with_titles(_described(read, places), titles)
+    edges = _edges(table, read, places, vocabulary) if table.relations else None
+    return ItemTable(vocabulary, titles, item_tags, attributes, read.report, edges)
+
+
+def _edges(table: ItemsSource, read: _Read, places: npt.NDArray[np.int64], items: Vocabulary) -> NamedEdges:
+    """Return the edges from items to the values of the columns of relations, and count them in the report.
+
+    Values are stripped of white space, and empty ones do not count.
+    """
+    schema = pa.schema([(name, pa.large_string()) for name in ("head", "relation", "tail")])
+    parts = [schema.empty_table()]
+    for name in table.relations:
+        cells = pl.DataFrame({"head": items.ids, "tail": read.gathered.texts(name, places)})
+        split = cells.drop_nulls().with_columns(pl.col("tail").str.split(table.relation_separator)).explode("tail")
+        values = split.with_columns(pl.col("tail").str.strip_chars()).filter(pl.col("tail") != "")
+        parts.append(values.select("head", pl.lit(name).alias("relation"), "tail").to_arrow().cast(schema))
+    joined = pa.concat_tables(parts).combine_chunks()
+    columns = [joined.column(name).combine_chunks() for name in schema.names]
+    types = {name: short_name(name) for name in table.relations}
+    edges = edges_of(columns[0], columns[1], columns[2], head_type=ITEM, tail_type=types)
+    read.report["edges"] = len(edges.heads)
+    return edges
 
 
 def _with_titles(features: Features, titles: pa.LargeStringArray) -> Features:
@@ -148,7 +177,7 @@ def _read(source: AttributesSource, rejects: str | Path | None) -> _Read:
     with Rejects(rejects, name=table.name, place=table.place) as bad:
         gathered = Gathered(source, table, bad)
         # A column that is named twice (an id that is its own label) is read once.
-        for batch in table.read(list(dict.fromkeys([*names.values(), *source.attributes]))):
+        for batch in table.read(list(dict.fromkeys([*names.values(), *source.columns_read]))):
             counted.add(batch)
             reject_unfit(batch, bad)
             gathered.add(batch)
@@ -209,7 +238,7 @@ def _places(read: _Read, first: list[int], vocabulary: Vocabulary, kind: str) ->
 def _described(read: _Read, places: npt.NDArray[np.int64]) -> Features:
     """Return the attributes of the rows at ``places``, and add to the report what became of the cells."""
     attributes = read.gathered.attributes(places)
-    if read.gathered.source.attributes:
+    if read.gathered.source.columns_read:
         read.report.update(read.gathered.report(attributes))
     return attributes
 

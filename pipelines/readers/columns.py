@@ -36,7 +36,7 @@ class Gathered:
     reasons: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        for name in self.source.attributes:
+        for name in self.source.columns_read:
             if name not in self.table.columns:
                 near = nearest_names(name, self.table.columns)
                 present = ", ".join(map(repr, self.table.columns))
@@ -45,7 +45,7 @@ class Gathered:
     def add(self, batch: Batch) -> None:
         """Read the columns of one batch."""
         self.n_rows += batch.rows.num_rows
-        for name in self.source.attributes:
+        for name in self.source.columns_read:
             cells = self._read(batch, name)
             self._parts.setdefault(name, []).append(cells.values)
             for reason, mask in cells.faults:
@@ -81,9 +81,9 @@ class Gathered:
         column, where = batch.rows.column(name), self.table.name
         if name in self.source.numbers:
             return number_cells(column, name, where)
-        if name in self.source.labels:
-            return label_cells(column, name, where)
-        return moment_cells(column, name, self.source.time_unit, where, self.table.place, batch.places)
+        if name in self.source.times:
+            return moment_cells(column, name, self.source.time_unit, where, self.table.place, batch.places)
+        return label_cells(column, name, where)
 
     def _reject(self, name: str, reason: str, batch: Batch, at: int) -> None:
         row = ["" if cell is None else str(cell) for cell in (column[at].as_py() for column in batch.rows.columns)]
@@ -110,10 +110,14 @@ class Gathered:
         values[known] = np.concatenate(self._parts.get(name, [np.empty(0)]))[places[known]]
         return values
 
+    def texts(self, name: str, places: npt.NDArray[np.int64]) -> pa.Array:
+        """Return the (n,) texts of a column of labels or relations, null where nothing is known."""
+        text = pa.chunked_array(self._parts.get(name, []), pa.large_string())
+        return text.take(pa.array(places, mask=places < 0)).combine_chunks()
+
     def _labels(self, name: str, places: npt.NDArray[np.int64]) -> Labels:
         """Return the labels; their names are in alphabetical order."""
-        text = pa.chunked_array(self._parts.get(name, []), pa.large_string())
-        own = text.take(pa.array(places, mask=places < 0)).combine_chunks()
+        own = self.texts(name, places)
         names = pc.unique(own).drop_null()
         names = names.take(pc.sort_indices(names))
         codes = pc.fill_null(pc.index_in(own, value_set=names, skip_nulls=True), -1).to_numpy()

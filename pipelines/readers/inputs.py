@@ -14,6 +14,7 @@ from graphrec.data.item_tags import merge_item_tags
 from graphrec.data.user_tags import tags_of_items
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.graph.catalogue import items_only, with_titles
+from graphrec.graph.named_edges import NamedEdges, concatenated, with_edges
 
 from ..config.build import Config
 from ..jobs.pool import pool_files
@@ -24,6 +25,7 @@ from .exposures import read_exposures
 from .knowledge import is_rdf, rdf_events, read_knowledge
 from .sources import InteractionTable, data_fingerprint, read_interactions
 from .table_source import ExposuresSource, UsersSource, UserTagsSource
+from .triples import read_triples
 from .user_tags import read_user_tags
 
 
@@ -77,6 +79,7 @@ def load_inputs(config: Config, *, rejects: Path | None, steps: Steps) -> Inputs
             config, sections.knowledge, source.items, items, rejects, steps
         )
         items = catalogue.items
+    edges: list[NamedEdges] = []
     events = events_of_items(source, items)
     check_events(events, items, str(sections.interactions.path))
     report["catalogue"] = {
@@ -92,10 +95,17 @@ def load_inputs(config: Config, *, rejects: Path | None, steps: Steps) -> Inputs
         )
         # What the table says goes before what the graph says; tags are those of both.
         catalogue = with_titles(catalogue or items_only(items), attributes.labels)
+        edges += [attributes.edges] if attributes.edges is not None else []
         both = [part for part in (tags, attributes.item_tags) if part is not None]
         tags = reduce(merge_item_tags, both) if both else None
         described = attributes.attributes
         report["items"] = {**attributes.report, "name": str(sections.items.path)}
+    if sections.triples:
+        with steps.step("read triples"):
+            tables, report["triples"] = _read_triples(config, items, rejects)
+        edges += tables
+    if edges:
+        catalogue = with_edges(catalogue or items_only(items), concatenated(edges))
     test = None
     if sections.interactions.test_path is not None:
         with steps.step("read test interactions"):
@@ -146,6 +156,20 @@ def _with_exposures(
     return replace(data, exposures=exposures), {**report, "name": str(section.path)}
 
 
+def _read_triples(
+    config: Config, items: Vocabulary, rejects: Path | None
+) -> tuple[list[NamedEdges], list[dict[str, Any]]]:
+    """Return the edges of every table of triples, and what was read of each."""
+    edges, reports = [], []
+    for number, section in enumerate(config.settings.data.triples, 1):
+        read, report = read_triples(
+            config.source(section), items=items, rejects=rejects and rejects / f"triples-{number}.csv"
+        )
+        edges.append(read)
+        reports.append({**report, "name": str(section.path)})
+    return edges, reports
+
+
 def _with_user_tags(
     config: Config, section: UserTagsSource, data: RecallData, rejects: Path | None
 ) -> tuple[RecallData, dict[str, Any]]:
@@ -185,6 +209,7 @@ def _files(config: Config) -> list[Path]:
     named = [data.interactions.path, data.interactions.test_path]
     if data.knowledge is not None:
         named += [*data.knowledge.paths, data.knowledge.link.table, data.knowledge.link.values]
-    named += [table.path for table in (data.items, data.users, data.exposures, data.user_tags) if table is not None]
+    tables = (data.items, data.users, data.exposures, data.user_tags, *data.triples)
+    named += [table.path for table in tables if table is not None]
     named.append(config.settings.catalogue.list_file)
     return [config.resolve(path) for path in named if path is not None] + pool_files(config)

@@ -204,6 +204,11 @@ class AttributesSource(TableSource):
         """Every column that becomes an attribute."""
         return (*self.numbers, *self.labels, *self.times)
 
+    @property
+    def columns_read(self) -> Sequence[str]:
+        """Every column that is read beside those of ``COLUMNS``."""
+        return self.attributes
+
 
 class ItemsSource(AttributesSource):
     """A table of items: titles, tags, and attributes.
@@ -212,6 +217,11 @@ class ItemsSource(AttributesSource):
     ----------
     tag_separator : str
         What stands between the tags of an item.
+    relations : sequence of str
+        Columns whose values are entities that the item is joined to: category, brand, author. The column gives its name
+        to the relation and to the type of the entities.
+    relation_separator : str
+        What stands between the values of such a cell.
     """
 
     ROWS = "items"
@@ -219,6 +229,36 @@ class ItemsSource(AttributesSource):
     REQUIRED = ("item_id",)
 
     tag_separator: Annotated[str, Field(min_length=1)] = "|"
+    relations: tuple[str, ...] = ()
+    relation_separator: Annotated[str, Field(min_length=1)] = "|"
+
+    @property
+    def columns_read(self) -> Sequence[str]:
+        """Columns of attributes and of relations; one may be both."""
+        return tuple(dict.fromkeys([*self.attributes, *self.relations]))
+
+
+class TriplesSource(TableSource):
+    """A table of edges: head, relation and tail, or child and parent with one name for the relation.
+
+    Parameters
+    ----------
+    relation : str
+        Name of the relation of all rows, where no column has it: ``columns = { head = "child", tail = "parent" }`` and
+        ``relation = "broader"`` make a hierarchy.
+    head_type, tail_type : str
+        What the ends are: ``"item"``, whose ids they then are, or a type of entities, such as a column of
+        ``data.items.relations``. Without one an end is the item of that id, else the entity of that IRI, else a new
+        entity, whose type is the relation that leads to it.
+    """
+
+    ROWS = "triples"
+    COLUMNS = ("head", "relation", "tail")
+    REQUIRED = ("head", "tail")
+
+    relation: Annotated[str, Field(min_length=1)] | None = None
+    head_type: Annotated[str, Field(min_length=1)] | None = None
+    tail_type: Annotated[str, Field(min_length=1)] | None = None
 
 
 class UsersSource(AttributesSource):

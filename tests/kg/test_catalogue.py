@@ -92,7 +92,7 @@ def test_catalogue_in_words(kg: KnowledgeGraph, linking: Linking, items: Vocabul
         "hobbit", "unlinked", "dune", "dune2",
         "http://e/cycle", "http://e/fantasy", "http://e/herbert", "http://e/tolkien",
     ]  # fmt: skip
-    assert graph.adjacency.node_types == ("item", "book_series", "entity", "novelist", "person")
+    assert graph.adjacency.node_types == ("item", "book_series", "genre", "novelist", "person")
     one_way = {
         ("dune", "author", "http://e/herbert"),
         ("dune2", "author", "http://e/herbert"),
