@@ -227,7 +227,7 @@ class _Seen:
 def _of_test(in_train: _Seen, in_test: _Seen) -> bool:
     """Return whether pairs are taken together among held-out events far more than training explains."""
     explained = _EXCESS * max(in_train.lift or 1.0, 1.0) * in_test.expected
-    return in_test.lift is not None and in_test.seen - explained > _SIGMA * np.sqrt(explained + 1.0)
+    return in_test.lift is not None and bool(in_test.seen - explained > _SIGMA * np.sqrt(explained + 1.0))
 
 
 def _together(

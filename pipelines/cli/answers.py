@@ -11,7 +11,7 @@ from rich.table import Table
 from graphrec.bundle import Bundle, open_bundle
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import GraphRecError, nearest_names
-from graphrec.graph.derived import RelationCheck, sentence
+from graphrec.graph.derived import LIFT, RelationCheck, sentence
 from graphrec.index.build import index_kind
 from graphrec.index.embedding_drift import Drift
 from graphrec.index.row_ids import Near
@@ -144,9 +144,11 @@ def inputs_lines(inputs: Mapping[str, Any]) -> list[str]:
 
 
 def _derived_lines(inputs: Mapping[str, Any]) -> list[str]:
-    """Return what is known of relations that seem to be made of interactions and are kept all the same."""
-    checks = [RelationCheck(**check) for check in inputs.get("relations", ()) if check["derived"]]
-    return [f"kept by catalogue.derived: {sentence(check)}" for check in checks]
+    """Return the figures of relations that are made of interactions and kept, and of those that correlate with them."""
+    checks = [RelationCheck(**check) for check in inputs.get("relations", ())]
+    kept = [f"kept by catalogue.derived: {sentence(check)}" for check in checks if check.derived]
+    alike = [check for check in checks if not check.derived and (check.lift or 0.0) >= LIFT]
+    return [*kept, *(f"no sign of being made of interactions, but {sentence(check)}" for check in alike)]
 
 
 def _catalogue_lines(inputs: Mapping[str, Any]) -> list[str]:

@@ -7,6 +7,7 @@ from graphrec.contracts.training_part import training_part
 from graphrec.data.interactions import Interactions
 from graphrec.data.splits import Split, split_by_ratio, split_by_time, split_given, split_leave_last
 from graphrec.errors import ConfigError
+from graphrec.graph.derived import RelationCheck, check_relations, refuse_derived
 from graphrec.graph.leaks import find_leaks, refuse_leaks, user_nodes
 
 from ..config.build import Config
@@ -59,3 +60,18 @@ def refuse_user_leaks(config: Config, data: RecallData, *, held: Interactions) -
     template = knowledge.user_template or "{id}"
     nodes = user_nodes(data.catalogue, data.users, lambda user: template.replace("{id}", user))
     refuse_leaks(find_leaks(data.catalogue, nodes, held))
+
+
+def refuse_derived_relations(config: Config, data: RecallData, split: Split) -> list[RelationCheck]:
+    """Return what the relations of the graph have to do with the events.
+
+    Raises
+    ------
+    LeakError
+        If a relation seems to be made of interactions and ``catalogue.derived`` does not name it.
+    ConfigError
+        If ``catalogue.derived`` names a relation that is not there.
+    """
+    checks = check_relations(data.catalogue, split.train, split.test, seed=config.settings.seed)
+    refuse_derived(checks, allowed=config.settings.catalogue.derived)
+    return checks

@@ -34,7 +34,7 @@ from .fitting import Fitted, fit_channels
 from .output import check_output
 from .pool import Pooled, with_pool
 from .served import check_served
-from .splitting import make_split, refuse_user_leaks
+from .splitting import make_split, refuse_derived_relations, refuse_user_leaks
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -108,15 +108,17 @@ def prepare(config: Config, *, rejects: Path | None, steps: Steps) -> tuple[Inpu
     Raises
     ------
     LeakError
-        If the knowledge graph holds edges from users to what is held out for them.
+        If the knowledge graph holds edges from users to what is held out for them, or relations made of interactions.
     """
     inputs = with_rules(config, load_inputs(config, rejects=rejects, steps=steps))
     whole = make_split(config.settings.split, inputs.events, inputs.test, seed=config.settings.seed)
     split, outside = divided_split(whole, len(inputs.data.items))
     refuse_user_leaks(config, inputs.data, held=split.test)
+    checks = [dataclasses.asdict(check) for check in refuse_derived_relations(config, inputs.data, split)]
     with steps.step("choose the pool"):
         pooled = with_pool(config, training_part(inputs.data, split), events="train")
-    return dataclasses.replace(inputs, pool=pooled.report, outside=outside), split, pooled.data
+    report = {**inputs.report, "relations": checks} if checks else inputs.report
+    return dataclasses.replace(inputs, report=report, pool=pooled.report, outside=outside), split, pooled.data
 
 
 def measure(

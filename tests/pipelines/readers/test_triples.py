@@ -10,15 +10,17 @@ import polars as pl
 import pytest
 
 from graphrec.data.vocabulary import Vocabulary
-from graphrec.errors import ConfigError, DataError
+from graphrec.errors import ConfigError, DataError, LeakError
 from graphrec.pipelines.cli.answers import inputs_lines
 from graphrec.pipelines.config.load import check_config
 from graphrec.pipelines.config.sections import CatalogueSection
 from graphrec.pipelines.jobs.evaluate import evaluate
+from graphrec.pipelines.jobs.train import prepare
 from graphrec.pipelines.progress import Silent
 from graphrec.pipelines.readers.attributes import read_attributes
 from graphrec.pipelines.readers.inputs import Inputs, load_inputs
 from graphrec.pipelines.readers.triples import read_triples
+from tests.graphrec.graph.test_derived import TEST, TRAIN, most_taken_together
 from tests.graphrec.graph.test_named_edges import both_ways, edges_of
 
 ITEMS = Vocabulary(["f0", "f1", "f2"])
@@ -100,6 +102,20 @@ def test_an_item_of_the_table_alone_is_reached_by_its_brand(tmp_path: Path) -> N
     report = evaluate(dataclasses.replace(made, settings=settings))
     assert report.catalogue["items"] == 4
     assert report.catalogue["reach"]["channels"]["kg-neighbours"]["edges alone"] >= 1
+
+
+def test_pairs_made_of_interactions_end_the_run_unless_they_are_named(tmp_path: Path) -> None:
+    made = config(tmp_path, triples=[{"path": "pairs.csv", "relation": "also_bought"}])
+    events = [f"{user},i{item}" for part in (TRAIN, TEST) for user, item in zip(part.users, part.items, strict=True)]
+    pairs = [f"{head},{tail}" for head, tail in most_taken_together([TRAIN, TEST], 4)]
+    (tmp_path / "events.csv").write_text("\n".join(["user_id,item_id", *events]), encoding="utf-8")
+    (tmp_path / "pairs.csv").write_text("\n".join(["head,tail", *pairs]), encoding="utf-8")
+    with pytest.raises(LeakError, match=r"'also_bought' are taken by the same users .* catalogue\.derived"):
+        prepare(made, rejects=None, steps=Silent())
+    named = made.settings.model_copy(update={"catalogue": CatalogueSection(derived=("also_bought",))})
+    inputs, *_ = prepare(dataclasses.replace(made, settings=named), rejects=None, steps=Silent())
+    assert inputs.report["relations"][0]["derived"]
+    assert "kept by catalogue.derived" in inputs_lines(inputs.report)[-1]
 
 
 def test_triples_of_any_columns(tmp_path: Path) -> None:
