@@ -52,6 +52,8 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "graphrec.kg.rdflib_bridge": ("from_rdflib", "select", "to_rdflib"),
     "graphrec.kg.schema.describe": ("describe",),
     "graphrec.kg.schema.values": ("GraphSchema",),
+    "graphrec.kg.sparql.endpoint": ("read_sparql",),
+    "graphrec.kg.sparql.rules": ("with_rules",),
     "graphrec.kg.tags": ("item_tags",),
     # Core types.
     "graphrec.data.limits": ("Limits",),

@@ -120,6 +120,8 @@ from graphrec.kg.rdflib_bridge import to_rdflib as to_rdflib
 from graphrec.kg.reading.rdf import read_rdf as read_rdf
 from graphrec.kg.schema.describe import describe as describe
 from graphrec.kg.schema.values import GraphSchema as GraphSchema
+from graphrec.kg.sparql.endpoint import read_sparql as read_sparql
+from graphrec.kg.sparql.rules import with_rules as with_rules
 from graphrec.kg.tags import item_tags as item_tags
 from graphrec.models.event_log import TensorBoardLog as TensorBoardLog
 from graphrec.models.hetero import adjacency_from_hetero as adjacency_from_hetero

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +34,13 @@ _FORBIDDEN = {
     "DatasetClause": "FROM or FROM NAMED, which would load another document",
 }
 # Strings, IRIs and comments, in which a keyword is no keyword.
-_QUIET = re.compile(
+QUIET = re.compile(
     r'"""(?:[^"\\]|\\.|"(?!""))*"""|\'\'\'(?:[^\'\\]|\\.|\'(?!\'\'))*\'\'\''
     r'|"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\'|<[^<>"{}|^`\\\x00-\x20]*>|#[^\n]*',
     re.DOTALL,
 )
+# The parser recurses: deeper text would end in its own limit, or in that of the process.
+MAX_QUERY, MAX_DEPTH = 200_000, 32
 _SERVICE = re.compile(r"(?<![\w:?$-])service(?![\w:-])", re.IGNORECASE)
 
 
@@ -58,7 +60,7 @@ def to_rdflib(source: KnowledgeGraph | str | Path, *, format: str | None = None)
     """
     store = ox.Store()
     if isinstance(source, KnowledgeGraph):
-        store.bulk_extend(_quads_of(source))
+        store.bulk_extend(quads_of(source))
     else:
         file = rdf_file(source, format)
         store.bulk_extend(ox.Quad(q.subject, q.predicate, q.object) for q in quads(file))
@@ -68,7 +70,8 @@ def to_rdflib(source: KnowledgeGraph | str | Path, *, format: str | None = None)
         return rdflib.Graph(store=OxigraphStore(store=store), identifier=DATASET_DEFAULT_GRAPH_ID)
 
 
-def _quads_of(kg: KnowledgeGraph) -> Iterator[ox.Quad]:
+def quads_of(kg: KnowledgeGraph) -> Iterator[ox.Quad]:
+    """Yield every statement of a graph."""
     entities = [ox.NamedNode(iri) for iri in kg.entities]
     relations = [ox.NamedNode(iri) for iri in kg.relations]
     for head, relation, tail in kg.triples.tolist():
@@ -160,30 +163,58 @@ def select(graph: rdflib.Graph, query: str) -> pl.DataFrame:
 
 def check_query(query: str) -> None:
     """Raise DataError unless ``query`` is a SELECT or ASK that stays inside its graph."""
+    parsed_query(query, ("SelectQuery", "AskQuery"))
+
+
+def parsed_query(query: str, kinds: Sequence[str]) -> Any:
+    """Return the parse tree of a query of one of ``kinds`` that stays inside its graph.
+
+    Raises
+    ------
+    DataError
+        If it is longer or nested deeper than is parsed here, does not parse, is of another kind or an update, or holds
+        SERVICE, FROM or FROM NAMED anywhere.
+    """
+    legal = " and ".join(kind.removesuffix("Query").upper() for kind in kinds)
+    legal += " is" if len(kinds) == 1 else " are"
+    _check_size(query)
     with no_network():
         try:
             tree = parseQuery(query)
         except Exception as error:
-            raise DataError(_refusal(query, error)) from error
+            raise DataError(_refusal(query, error, legal)) from error
     kind = tree[1].name if len(tree) > 1 and isinstance(tree[1], CompValue) else "?"
-    if kind not in ("SelectQuery", "AskQuery"):
-        raise DataError(f"the query is a {kind.removesuffix('Query').upper()}; only SELECT and ASK are answered here")
+    if kind not in kinds:
+        raise DataError(f"the query is a {kind.removesuffix('Query').upper()}; only {legal} answered here")
     for name in _names(tree):
         if name in _FORBIDDEN:
             raise DataError(f"the query holds {_FORBIDDEN[name]}; take it out: only the given graph is queried")
     # Two parsers may disagree about one text; this line does not depend on either.
-    if _SERVICE.search(_QUIET.sub(" ", expandUnicodeEscapes(query))):
+    if _SERVICE.search(QUIET.sub(" ", expandUnicodeEscapes(query))):
         raise DataError(
             f"the query holds {_FORBIDDEN['ServiceGraphPattern']}; take it out: only the given graph is queried"
         )
+    return tree
 
 
-def _refusal(query: str, error: Exception) -> str:
+def _check_size(query: str) -> None:
+    """Raise DataError where a query is too long or too deep for a parser that recurses."""
+    if len(query) > MAX_QUERY:
+        raise DataError(f"the query has {len(query):,} characters; at most {MAX_QUERY:,} are read")
+    depth = deepest = 0
+    for sign in re.findall(r"[({\[\])}]", QUIET.sub(" ", query)):
+        depth += 1 if sign in "({[" else -1
+        deepest = max(deepest, depth)
+    if deepest > MAX_DEPTH:
+        raise DataError(f"the query nests {deepest} brackets; at most {MAX_DEPTH} are read")
+
+
+def _refusal(query: str, error: Exception, legal: str) -> str:
     try:
         parseUpdate(query)
     except Exception:
         return f"the query is no SPARQL that can be read: {first_line(error)}"
-    return "the text is a SPARQL update (INSERT, DELETE, LOAD, CLEAR, …); only SELECT and ASK are answered here"
+    return f"the text is a SPARQL update (INSERT, DELETE, LOAD, CLEAR, …); only {legal} answered here"
 
 
 def _names(node: object) -> Iterator[str]:

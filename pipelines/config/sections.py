@@ -123,6 +123,9 @@ class KnowledgeSource(Section):
         Languages of labels, the preferred first; the empty text is a label without a language.
     max_reject_share : float
         Share of bad lines that N-Triples and N-Quads may have.
+    rules : list of str
+        CONSTRUCT queries over the graph that was read, each with its prefixes; one sees what those before it made.
+        Their triples are added before items are linked.
     """
 
     paths: list[Path]
@@ -135,6 +138,7 @@ class KnowledgeSource(Section):
     tags: list[str] = []
     languages: list[str] = ["en", ""]
     max_reject_share: Annotated[float, Field(ge=0.0, le=1.0)] = 0.05
+    rules: list[str] = []
 
 
 Source = Literal["events", "table", "links", "template", "list"]

@@ -100,6 +100,9 @@ def read_knowledge(
             base=section.base,
             limits=config.settings.data.limits,
         )
+    if section.rules:
+        with steps.step("apply the CONSTRUCT rules"):
+            graph = _with_rules(graph, section)
     with steps.step("link items to entities"):
         items, linking, linked = _link(config, section.link, events, declared, graph)
         catalogue = catalogue_graph(
@@ -113,6 +116,15 @@ def read_knowledge(
         tags = item_tags(graph, linking, section.tags) if section.tags else None
     read = {"triples": len(graph.triples), "entities": len(graph.entities), **_counts(graph.report)}
     return catalogue, tags, {"read": read, "linking": {**linking.report.to_dict(), **linked}}
+
+
+def _with_rules(graph: KnowledgeGraph, section: KnowledgeSource) -> KnowledgeGraph:
+    from graphrec.kg.sparql.rules import with_rules
+
+    try:
+        return with_rules(graph, section.rules, languages=section.languages)
+    except DataError as error:
+        raise DataError(f"data.knowledge.rules: {error}") from error
 
 
 def _link(

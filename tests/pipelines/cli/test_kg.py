@@ -151,3 +151,22 @@ def test_hostile_names_stay_text(shelf: Path, command: Command) -> None:
         assert "\u001b" not in ran.out
         assert "\u202e" not in Path(name).read_text(encoding="utf-8")
     assert tomllib.loads(command("kg", "describe", "bad.ttl", "--toml", "-").out)
+
+
+RULE = """PREFIX s: <https://schema.org/>
+CONSTRUCT { ?a <http://e.org/sameAuthor> ?b } WHERE { ?a s:author ?x . ?b s:author ?x FILTER(?a != ?b) }"""
+
+
+def test_rules_of_the_configuration_make_relations(shelf: Path, command: Command) -> None:
+    text = write_shelf(shelf).read_text(encoding="utf-8")
+    knowledge = f"[data.knowledge]\nrules = ['''{RULE}''']\nrelations = ['sameAuthor']"
+    text = text.partition("[channels.node2vec]")[0].replace("[data.knowledge]", knowledge)
+    Path("rule.toml").write_text(text, encoding="utf-8")
+    ran = command("train", "rule.toml", "--out", "out", "--json")
+    assert ran.code == 0, ran.err
+    near = json.loads(command("neighbours", "out", "--item", "b0", "--relation", "same_author", "--json").out)
+    assert {item["item"] for item in near["items"]} == {"b6", "b12", "b18", "b24", "b30"}
+    Path("rule.toml").write_text(text.replace("CONSTRUCT {", "SELECT * {"), encoding="utf-8")
+    refused = command("train", "rule.toml", "--out", "out2")
+    assert refused.code == 2
+    assert "data.knowledge.rules: rule 1: the query" in refused.err
