@@ -134,11 +134,8 @@ class KnowledgeGraph:
 def _check_sorted(rows: npt.NDArray[np.int32], name: str) -> None:
     if len(rows) < 2:
         return
-    above, below = rows[:-1], rows[1:]
-    rises = above[:, 0] < below[:, 0]
-    for column in (1, 2):
-        level = (above[:, :column] == below[:, :column]).all(axis=1)
-        rises |= level & (above[:, column] < below[:, column])
+    pairs = rows[:, 0].astype(np.int64) << 32 | rows[:, 1]
+    rises = (pairs[:-1] < pairs[1:]) | ((pairs[:-1] == pairs[1:]) & (rows[:-1, 2] < rows[1:, 2]))
     if not rises.all():
         where = int(np.argmin(rises)) + 1
         raise DataError(f"{name}[{where}] does not follow the row before it; rows must be sorted and unique")

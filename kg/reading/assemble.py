@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numba as nb
@@ -12,19 +13,26 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from graphrec.data.vocabulary import Vocabulary
+from graphrec.threads import default_threads
 
 from ..knowledge_graph import KnowledgeGraph, ReadReport
 from ..literals import Literals
 from ..terms import DIR_LANG_STRING, LABELS, LANG_STRING, STRING
 from .encode import TermTable
+from .term_order import repeats, sorted_order
+from .words import SLACK_BYTES, prefetch
+
+_AHEAD = 8
 
 
 @nb.njit(nogil=True, cache=True)
-def _copy_slices(arena, offsets, terms, skip, out, out_offsets):  # type: ignore[no-untyped-def]
-    """Copy the terms one after the other, without ``skip`` bytes at either end."""
+def _copy_slices(arena, starts, stops, order, out, out_offsets):  # type: ignore[no-untyped-def]
+    """Copy texts one after the other."""
     end = 0
-    for i in range(len(terms)):
-        for position in range(offsets[terms[i]] + skip, offsets[terms[i] + 1] - skip):
+    for i in range(len(order)):
+        if i + _AHEAD < len(order):
+            prefetch(arena, starts[order[i + _AHEAD]])
+        for position in range(starts[order[i]], stops[order[i]]):
             out[end] = arena[position]
             end += 1
         out_offsets[i + 1] = end
@@ -56,26 +64,28 @@ def _hexadecimal(data, start, stop):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(nogil=True, cache=True)
-def _split_literals(data, offsets, texts, text_offsets, suffixes, suffix_offsets):  # type: ignore[no-untyped-def]
+def _split_literals(arena, starts, stops, order, texts, text_offsets, suffixes, suffix_offsets):  # type: ignore[no-untyped-def]
     """Part each literal token into its unescaped text and what follows the closing quote."""
     end, suffix_end = 0, 0
-    for i in range(len(offsets) - 1):
-        stop = offsets[i + 1]
+    for i in range(len(order)):
+        if i + _AHEAD < len(order):
+            prefetch(arena, starts[order[i + _AHEAD]])
+        stop = stops[order[i]]
         quote = stop - 1
-        while data[quote] != 34:
+        while arena[quote] != 34:
             quote -= 1
-        position = offsets[i] + 1
+        position = starts[order[i]] + 1
         while position < quote:
-            byte = data[position]
+            byte = arena[position]
             if byte != 92:
                 texts[end] = byte
                 end += 1
                 position += 1
                 continue
-            kind = data[position + 1]
+            kind = arena[position + 1]
             if kind == 117 or kind == 85:  # \uXXXX, \UXXXXXXXX
                 width = 4 if kind == 117 else 8
-                end = _put_utf8(_hexadecimal(data, position + 2, position + 2 + width), texts, end)
+                end = _put_utf8(_hexadecimal(arena, position + 2, position + 2 + width), texts, end)
                 position += 2 + width
                 continue
             plain = kind
@@ -94,7 +104,7 @@ def _split_literals(data, offsets, texts, text_offsets, suffixes, suffix_offsets
             position += 2
         text_offsets[i + 1] = end
         for position in range(quote + 1, stop):
-            suffixes[suffix_end] = data[position]
+            suffixes[suffix_end] = arena[position]
             suffix_end += 1
         suffix_offsets[i + 1] = suffix_end
 
@@ -112,109 +122,121 @@ class _Strings:
         return pa.LargeStringArray.from_buffers(len(self.offsets) - 1, pa.py_buffer(self.offsets), pa.py_buffer(used))
 
 
-def _tokens(table: TermTable, terms: npt.NDArray[np.int64], *, skip: int) -> _Strings:
-    lengths = table.offsets[terms + 1] - table.offsets[terms]
-    data = np.empty(int(lengths.sum()), dtype=np.uint8)
-    offsets = np.zeros(len(terms) + 1, dtype=np.int64)
-    _copy_slices(table.arena, table.offsets, terms, skip, data, offsets)
-    return _Strings(data, offsets)
-
-
 @dataclass(frozen=True, slots=True)
 class _Terms:
-    """Terms of one role: their numbers in the table, and what they say."""
+    """Texts of terms of one role: (k,) ``numbers`` in the table, and the slices of ``arena`` that say them."""
 
+    arena: npt.NDArray[np.uint8]
     numbers: npt.NDArray[np.int64]
-    strings: pa.LargeStringArray
+    starts: npt.NDArray[np.int64]
+    stops: npt.NDArray[np.int64]
+
+    def n_bytes(self) -> int:
+        """Return the bytes of all texts."""
+        return int((self.stops - self.starts).sum())
 
 
 def knowledge_graph(
     table: TermTable,
-    statements: npt.NDArray[np.int32],
+    parts: list[npt.NDArray[np.int32]],
     blank_iris: Mapping[int, str],
     *,
     languages: Sequence[str],
     report: ReadReport,
 ) -> KnowledgeGraph:
-    """Return the graph of (m, 3) encoded ``statements``; ``blank_iris`` names each blank-node term.
+    """Return the graph of encoded statements, (m_i, 3) int32 each; ``blank_iris`` names each blank-node term.
 
-    The table is emptied on the way. Time O(m log m); about 60 bytes a statement at the peak, beside the texts.
+    The table and ``parts`` are emptied on the way. Time O(m log m); about 40 bytes a statement at the peak, beside the
+    texts.
     """
     n = len(table)
     literal = table.arena[table.offsets[:n]] == ord('"')
-    to_literal = literal[statements[:, 2]]
-    used = np.zeros(n, dtype=np.bool_)
-    used[statements[:, 0]] = True
-    used[statements[:, 2]] = True
-    entity_terms = _named(table, np.flatnonzero(used & ~literal), blank_iris)
-    value_terms = np.flatnonzero(used & literal)
-    value_tokens = _Terms(value_terms, _tokens(table, value_terms, skip=0).arrow())
-    used[:] = False
-    used[statements[:, 1]] = True
-    relation_terms = _named(table, np.flatnonzero(used), {})
-    table.clear()  # the largest thing held, and no longer needed
-    relations, relation_rows = _ranked(relation_terms, n, may_repeat=False)
-    texts, tags, types, value_rows = _values(value_tokens, n)
-    del value_tokens
-    entities, entity_rows = _ranked(entity_terms, n, may_repeat=len(blank_iris) > 0)
-    del entity_terms
-    rows = (entity_rows, relation_rows)
-    sizes = (len(entities), len(relations))
-    facts = _sorted_unique(statements, to_literal, (*rows, value_rows), (*sizes, len(texts)))
-    literals = Literals(facts, texts, tags, types)
-    triples = _sorted_unique(statements, ~to_literal, (*rows, entity_rows), (*sizes, len(entities)))
+    used, is_relation = np.zeros(n, dtype=np.bool_), np.zeros(n, dtype=np.bool_)
+    for part in parts:
+        used[part[:, 0]] = True
+        used[part[:, 2]] = True
+        is_relation[part[:, 1]] = True
+    table.forget_slots()
+    with ThreadPoolExecutor(min(2, default_threads())) as pool:
+        values = pool.submit(_values, _slices(table, np.flatnonzero(used & literal), skip=0), n)
+        named = _named(table, np.flatnonzero(used & ~literal), blank_iris)
+        entities, entity_rows = _ranked(named, n, may_repeat=len(blank_iris) > 0)
+        relations, relation_rows = _ranked(_slices(table, np.flatnonzero(is_relation), skip=1), n, may_repeat=False)
+        texts, tags, types, value_rows = values.result()
+        del named, values
+        table.clear()  # the largest thing held, and no longer needed
+        rows, sizes = (entity_rows, relation_rows), (len(entities), len(relations))
+        facts = pool.submit(_sorted_unique, parts, literal, (*rows, value_rows), (*sizes, len(texts)))
+        triples = _sorted_unique(parts, ~literal, (*rows, entity_rows), (*sizes, len(entities)))
+        literals = Literals(facts.result(), texts, tags, types)
+    parts.clear()
+    del rows, entity_rows, relation_rows, value_rows, literal, used, facts
     labels = choose_labels(literals, relations, len(entities), languages=languages)
-    del statements, rows, entity_rows, relation_rows, value_rows, to_literal, literal, used
     graph = KnowledgeGraph(triples, entities, relations, labels, literals, report)
-    pa.default_memory_pool().release_unused()  # Arrow would keep what sorting took, as much again as the graph itself
+    pa.default_memory_pool().release_unused()  # Arrow would keep what it took, as much again as the graph itself
     return graph
+
+
+def _slices(table: TermTable, terms: npt.NDArray[np.int64], *, skip: int) -> _Terms:
+    """Return the texts of ``terms`` without ``skip`` bytes at either end."""
+    return _Terms(table.arena, terms, table.offsets[terms] + skip, table.offsets[terms + 1] - skip)
 
 
 def _named(table: TermTable, terms: npt.NDArray[np.int64], blank_iris: Mapping[int, str]) -> _Terms:
     """Return the IRIs of ``terms``, those of the blank nodes last."""
     blank = np.fromiter(blank_iris, np.int64, len(blank_iris))
     blank = blank[np.isin(blank, terms)]
+    iris = _slices(table, terms[~np.isin(terms, blank)] if len(blank) else terms, skip=1)
     if not len(blank):
-        return _Terms(terms, _tokens(table, terms, skip=1).arrow())
-    iris = terms[~np.isin(terms, blank)]
-    names = pa.array([blank_iris[int(term)] for term in blank], pa.large_string())
-    strings = pa.concat_arrays([_tokens(table, iris, skip=1).arrow(), names])
-    return _Terms(np.concatenate([iris, blank]), strings)
+        return iris
+    names = [blank_iris[int(term)].encode() for term in blank]
+    stops = len(table.arena) + np.cumsum([len(name) for name in names])
+    starts = np.append(len(table.arena), stops[:-1])
+    arena = np.concatenate([table.arena, np.frombuffer(b"".join(names) + bytes(SLACK_BYTES), dtype=np.uint8)])
+    numbers = np.concatenate([iris.numbers, blank])
+    return _Terms(arena, numbers, np.concatenate([iris.starts, starts]), np.concatenate([iris.stops, stops]))
 
 
 def _ranked(terms: _Terms, n_terms: int, *, may_repeat: bool) -> tuple[Vocabulary, npt.NDArray[np.int32]]:
     """Return the sorted vocabulary of ``terms`` and (n_terms,) int32 the row of each."""
-    # Blank nodes of a file that was read twice have one IRI (several terms, one row); all else is unique already.
-    unique = pc.unique(terms.strings) if may_repeat else terms.strings
-    order = pc.array_sort_indices(unique)
-    rank = np.empty(len(order), dtype=np.int32)
-    rank[order.to_numpy()] = np.arange(len(order), dtype=np.int32)
+    order = sorted_order(terms.arena, terms.starts, terms.stops)
     rows = np.full(n_terms, -1, dtype=np.int32)
-    whole = len(unique) == len(terms.strings)
-    rows[terms.numbers] = rank if whole else rank[pc.index_in(terms.strings, value_set=unique).to_numpy()]
-    return Vocabulary(unique.take(order)), rows
+    if may_repeat:  # blank nodes of a file that was read twice have one IRI: several terms, one row
+        again = repeats(terms.arena, terms.starts, terms.stops, order)
+        rows[terms.numbers[order]] = np.cumsum(~again, dtype=np.int32) - 1
+        order = order[~again]
+    else:
+        rows[terms.numbers[order]] = np.arange(len(order), dtype=np.int32)
+    copies = _Strings(np.empty(terms.n_bytes(), dtype=np.uint8), np.zeros(len(order) + 1, dtype=np.int64))
+    _copy_slices(terms.arena, terms.starts, terms.stops, order, copies.data, copies.offsets)
+    return Vocabulary(copies.arrow()), rows
 
 
 def _values(
     terms: _Terms, n_terms: int
 ) -> tuple[pa.LargeStringArray, pa.DictionaryArray, pa.DictionaryArray, npt.NDArray[np.int32]]:
     """Return (texts, languages, datatypes) of literal terms in order of their tokens, and the row of each term."""
-    order = pc.array_sort_indices(terms.strings)
+    order = sorted_order(terms.arena, terms.starts, terms.stops)
     rows = np.full(n_terms, -1, dtype=np.int32)
-    rows[terms.numbers[order.to_numpy()]] = np.arange(len(order), dtype=np.int32)
-    _, offset_buffer, data_buffer = terms.strings.take(order).buffers()
-    offsets = np.frombuffer(offset_buffer, dtype=np.int64)[: len(order) + 1]
-    data = np.frombuffer(data_buffer, dtype=np.uint8) if data_buffer is not None else np.empty(0, np.uint8)
-    texts = _Strings(np.empty(len(data), np.uint8), np.zeros_like(offsets))
-    suffixes = _Strings(np.empty(len(data), np.uint8), np.zeros_like(offsets))
-    _split_literals(data, offsets, texts.data, texts.offsets, suffixes.data, suffixes.offsets)
-    kept = _Strings(texts.data[: texts.offsets[-1]].copy(), texts.offsets)
+    rows[terms.numbers[order]] = np.arange(len(order), dtype=np.int32)
+    # As long as the tokens: pages that are never written take no memory.
+    texts = _Strings(np.empty(terms.n_bytes(), np.uint8), np.zeros(len(order) + 1, np.int64))
+    suffixes = _Strings(np.empty(terms.n_bytes(), np.uint8), np.zeros(len(order) + 1, np.int64))
+    slices = (terms.arena, terms.starts, terms.stops, order)
+    _split_literals(*slices, texts.data, texts.offsets, suffixes.data, suffixes.offsets)
     encoded = suffixes.arrow().dictionary_encode()
     parts = [_suffix(suffix) for suffix in encoded.dictionary.to_pylist()]
-    tags = pa.array([language for language, _ in parts], pa.string())
-    types = pa.array([datatype for _, datatype in parts], pa.string())
-    codes = encoded.indices
-    return kept.arrow(), tags.take(codes).dictionary_encode(), types.take(codes).dictionary_encode(), rows
+    codes = encoded.indices.to_numpy()
+    tags, types = (_by_code([part[side] for part in parts], codes) for side in (0, 1))
+    return texts.arrow(), tags, types, rows
+
+
+def _by_code(names: Sequence[str | None], codes: npt.NDArray[np.int32]) -> pa.DictionaryArray:
+    """Return ``names[codes]`` as a dictionary array."""
+    distinct = list(dict.fromkeys(name for name in names if name is not None))
+    of_name = {name: i for i, name in enumerate(distinct)}
+    indices = np.asarray([of_name.get(name, -1) for name in names], dtype=np.int32)[codes]
+    return pa.DictionaryArray.from_arrays(pa.array(indices, mask=indices < 0), pa.array(distinct, pa.string()))
 
 
 def _suffix(suffix: str) -> tuple[str | None, str]:
@@ -226,29 +248,51 @@ def _suffix(suffix: str) -> tuple[str | None, str]:
 
 
 def _sorted_unique(
-    statements: npt.NDArray[np.int32],
-    chosen: npt.NDArray[np.bool_],
+    parts: Sequence[npt.NDArray[np.int32]],
+    wanted: npt.NDArray[np.bool_],
     rows: Sequence[npt.NDArray[np.int32]],
     sizes: Sequence[int],
 ) -> npt.NDArray[np.int32]:
-    """Return (m', 3) int32: the chosen statements with each term replaced by its row, sorted, without duplicates."""
+    """Return (m', 3) int32: statements whose object is ``wanted``, each term replaced by its row, sorted and unique."""
     n_relations, n_tails = max(sizes[1], 1), max(sizes[2], 1)
-    columns = [row_of[statements[chosen, column]] for column, row_of in enumerate(rows)]
     if max(sizes[0], 1) * n_relations * n_tails >= 1 << 63:
+        chosen = [part[wanted[part[:, 2]]] for part in parts]
+        columns = [row_of[np.concatenate([part[:, i] for part in chosen])] for i, row_of in enumerate(rows)]
         return np.unique(np.column_stack(columns), axis=0)
-    key = columns[0].astype(np.int64)
-    for size, column in ((n_relations, columns[1]), (n_tails, columns[2])):
-        key *= size
-        key += column
-    del columns
+    key = np.empty(sum(int(np.count_nonzero(wanted[part[:, 2]])) for part in parts), dtype=np.int64)
+    end = 0
+    for part in parts:
+        end += _put_keys(part, wanted, *rows, n_relations, n_tails, key[end:])
     key.sort()
-    key = key[np.append(True, key[1:] != key[:-1])] if len(key) else key
     unique = np.empty((len(key), 3), dtype=np.int32)
-    unique[:, 2] = key % n_tails
-    key //= n_tails
-    unique[:, 1] = key % n_relations
-    unique[:, 0] = key // n_relations
-    return unique
+    return unique[: _take_keys(key, n_relations, n_tails, unique)]
+
+
+@nb.njit(nogil=True, cache=True)
+def _put_keys(part, wanted, heads, relations, tails, n_relations, n_tails, out):  # type: ignore[no-untyped-def]
+    """Fill in one number for each statement that is wanted, by which they sort; return how many there are."""
+    n = 0
+    for i in range(len(part)):
+        if wanted[part[i, 2]]:
+            head, relation = np.int64(heads[part[i, 0]]), np.int64(relations[part[i, 1]])
+            out[n] = (head * n_relations + relation) * n_tails + tails[part[i, 2]]
+            n += 1
+    return n
+
+
+@nb.njit(nogil=True, cache=True)
+def _take_keys(keys, n_relations, n_tails, out):  # type: ignore[no-untyped-def]
+    """Write the rows that sorted ``keys`` stand for, each once; return how many there are."""
+    n = 0
+    for i in range(len(keys)):
+        if i > 0 and keys[i] == keys[i - 1]:
+            continue
+        pair = keys[i] // n_tails
+        out[n, 2] = keys[i] - pair * n_tails
+        out[n, 0] = pair // n_relations
+        out[n, 1] = pair - out[n, 0] * n_relations
+        n += 1
+    return n
 
 
 def choose_labels(
@@ -267,11 +311,12 @@ def choose_labels(
     tags = literals.languages.dictionary.to_pylist()
     by_tag = np.asarray([_language_rank(tag, languages) for tag in tags] + [len(languages)], dtype=np.int64)
     codes = pc.fill_null(literals.languages.indices, len(tags)).to_numpy(zero_copy_only=False)
-    order = np.lexsort((rows[:, 2], trust[rows[:, 1]], by_tag[codes[rows[:, 2]]], rows[:, 0]))
-    rows = rows[order]
-    first = np.append(True, rows[1:, 0] != rows[:-1, 0])[: len(rows)]
     chosen = np.full(n_entities, -1, dtype=np.int64)
-    chosen[rows[first, 0]] = rows[first, 2]
+    if len(rows):  # in order of the entities: the least number of each
+        rank = by_tag[codes[rows[:, 2]]] * (len(LABELS) + 1) + trust[rows[:, 1]]
+        begins = np.flatnonzero(np.append(True, rows[1:, 0] != rows[:-1, 0]))
+        best = np.minimum.reduceat(rank << 32 | rows[:, 2], begins)
+        chosen[rows[begins, 0]] = best & 0xFFFFFFFF
     return literals.texts.take(pa.array(chosen, mask=chosen < 0))
 
 

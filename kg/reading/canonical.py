@@ -78,7 +78,7 @@ def _begins(data, at, word):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(nogil=True, cache=True)
-def _iri_end(data, at):  # type: ignore[no-untyped-def]
+def iri_end(data, at):  # type: ignore[no-untyped-def]
     """Return the position behind the absolute IRI that ``<`` at ``at`` begins, or -1."""
     at += 1
     if not _KINDS[data[at]] & _LETTER:
@@ -123,7 +123,7 @@ def _iri_end(data, at):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(nogil=True, cache=True)
-def _blank_end(data, at):  # type: ignore[no-untyped-def]
+def blank_end(data, at):  # type: ignore[no-untyped-def]
     """Return the position behind the blank node at ``at``, or -1."""
     at += 2
     if data[at - 1] != _COLON or not _KINDS[data[at]] & _LABEL:
@@ -134,7 +134,7 @@ def _blank_end(data, at):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(nogil=True, cache=True)
-def _literal_end(data, at):  # type: ignore[no-untyped-def]
+def literal_end(data, at):  # type: ignore[no-untyped-def]
     """Return the position behind the literal that the quote at ``at`` begins, or -1."""
     at += 1
     while True:
@@ -161,7 +161,7 @@ def _literal_end(data, at):  # type: ignore[no-untyped-def]
         at += 2
         if data[at - 1] != _CARET or data[at] != _LESS or _begins(data, at, _RDF):
             return -1
-        end = _iri_end(data, at)
+        end = iri_end(data, at)
         return -1 if end - at == len(_XSD_STRING) and _begins(data, at, _XSD_STRING) else end
     return at
 
@@ -184,8 +184,8 @@ def _tag_end(data, at):  # type: ignore[no-untyped-def]
 @nb.njit(nogil=True, cache=True)
 def _resource_end(data, at):  # type: ignore[no-untyped-def]
     if data[at] == _LESS:
-        return _iri_end(data, at)
-    return _blank_end(data, at) if data[at] == _UNDERSCORE else -1
+        return iri_end(data, at)
+    return blank_end(data, at) if data[at] == _UNDERSCORE else -1
 
 
 @nb.njit(nogil=True, cache=True)
@@ -194,10 +194,10 @@ def _statement_end(data, at, graphs):  # type: ignore[no-untyped-def]
     at = _resource_end(data, at)
     if at < 0 or data[at] != _SPACE or data[at + 1] != _LESS:
         return -1
-    at = _iri_end(data, at + 1)
+    at = iri_end(data, at + 1)
     if at < 0 or data[at] != _SPACE:
         return -1
-    at = _literal_end(data, at + 1) if data[at + 1] == _QUOTE else _resource_end(data, at + 1)
+    at = literal_end(data, at + 1) if data[at + 1] == _QUOTE else _resource_end(data, at + 1)
     if at < 0 or data[at] != _SPACE:
         return -1
     if graphs and data[at + 1] != _DOT:

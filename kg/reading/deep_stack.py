@@ -39,8 +39,7 @@ def on_deep_stack(items: Generator[T, None, None], limits: Limits) -> Generator[
     The caller waits while the thread works: exceptions, and what is read, are as without the thread.
     """
     end = object()
-    stack_bytes = _FREE_BYTES + limits.depth * _LEVEL_BYTES + limits.names * _TERM_BYTES
-    with _thread(min(stack_bytes, _MOST_BYTES)) as pool:
+    with deep_thread(limits) as pool:
         try:
             while (item := pool.submit(next, items, end).result()) is not end:
                 yield item  # type: ignore[misc]
@@ -48,8 +47,9 @@ def on_deep_stack(items: Generator[T, None, None], limits: Limits) -> Generator[
             pool.submit(items.close).result()
 
 
-def _thread(stack_bytes: int) -> ThreadPoolExecutor:
-    """Return one thread that runs already, with a stack of so many bytes."""
+def deep_thread(limits: Limits) -> ThreadPoolExecutor:
+    """Return one thread that runs already, whose stack is enough for what ``limits`` allow."""
+    stack_bytes = min(_FREE_BYTES + limits.depth * _LEVEL_BYTES + limits.names * _TERM_BYTES, _MOST_BYTES)
     pool = ThreadPoolExecutor(1, thread_name_prefix="deep-stack")
     # The size is the whole process's: whoever starts a thread meanwhile gets a larger stack too.
     with _starting:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,17 +13,20 @@ import numpy.typing as npt
 import pyoxigraph as ox
 
 from graphrec.data.limits import Limits
-from graphrec.data.line_ends import count_byte
 from graphrec.errors import ConfigError, DataError
+from graphrec.threads import default_threads
 
 from ..knowledge_graph import KnowledgeGraph, ReadReport
 from ..terms import GENID
 from .assemble import knowledge_graph
 from .bad_lines import BadLines, OnError
-from .encode import TermTable
+from .canonical import LineParts
+from .deep_stack import deep_thread
+from .encode import Encoded, TermTable
 from .formats import LINE_FORMATS, RdfFile, rdf_file
 from .statements import statements
-from .triple_terms import TripleTerms, reified
+from .tokens import Tokens, tokenise
+from .triple_terms import Reified, TripleTerms, reified
 
 Progress = Callable[[str, int], None]
 # Chunks come in bursts, a block of lines at a time; so many may wait before the parser does.
@@ -109,10 +113,11 @@ def read_rdf(
     _check_base(base)
     files = [rdf_file(path, format) for path in ([paths] if isinstance(paths, str | Path) else _listed(paths))]
     bad_lines = BadLines(on_error, None if rejects is None else Path(rejects), max_reject_share)
-    reader = Encoder(graphs=graphs, triple_terms=triple_terms)
+    reader = Encoder(graphs=graphs, triple_terms=triple_terms, limits=limits)
     try:
         for file in files:
-            chunks = statements(file, bad_lines, base=base, limits=limits)
+            ahead = default_threads() + 1
+            chunks = statements(file, bad_lines, base=base, limits=limits, take=reader.take, ahead=ahead)
             reader.add(file, chunks, strict=on_error == "raise", progress=progress)
     finally:
         bad_lines.close()
@@ -149,56 +154,86 @@ class Encoder:
         Keep only these named graphs ("" is the default graph).
     triple_terms : {"count", "reify"}
         Leave statements with triple terms out, or keep them with a node in the term's place.
+    limits : Limits, optional
+        How deep triple terms may be.
     """
 
-    def __init__(self, *, graphs: Sequence[str] | None = None, triple_terms: TripleTerms = "count") -> None:
+    def __init__(
+        self,
+        *,
+        graphs: Sequence[str] | None = None,
+        triple_terms: TripleTerms = "count",
+        limits: Limits | None = None,
+    ) -> None:
         self._graphs = None if graphs is None else frozenset(graphs)
         self._reify = triple_terms == "reify"
+        self._limits = limits or Limits()
         self._table = TermTable()
         self._parts: list[npt.NDArray[np.int32]] = []
         self._blank: dict[int, str] = {}
         self._n = self._n_other = self._n_reified = 0
+        self._splitting: ThreadPoolExecutor
+        self._numbering: ThreadPoolExecutor
 
     def add(
         self, file: RdfFile, chunks: Iterator[bytes], *, strict: bool = False, progress: Progress | None = None
     ) -> None:
-        """Encode ``chunks`` of canonical N-Quads on a second thread while the next one is parsed."""
+        """Encode ``chunks`` of canonical N-Quads, and what :meth:`take` is given meanwhile, on other threads."""
         table, before, nested = self._table, len(self._table), self._table.n_nested
         table.begin_file()
-        n_before = self._n + self._n_other
-        for part in _pipelined(self._encode, chunks):
-            self._n += len(part)
-            self._parts.append(part)
-            if strict and table.n_nested > nested:
-                raise DataError(
-                    f"{file.path} holds RDF 1.2 triple terms, which have no place here: {table.first_nested}"
-                )
-            if progress is not None:
-                progress(file.path.name, self._n)
+        n_before, n_shown = self._n + self._n_other, self._n
+        waiting: deque[Future[None]] = deque()
+        with ThreadPoolExecutor(default_threads()) as self._splitting, deep_thread(self._limits) as self._numbering:
+            # What is worked on at the end is pushed out by empty chunks.
+            for chunk in itertools.chain(chunks, itertools.repeat(b"", _BEHIND + 1)):
+                waiting.append(self._numbering.submit(self._encode, chunk))
+                if len(waiting) > _BEHIND:
+                    waiting.popleft().result()
+                if strict and table.n_nested > nested:
+                    raise DataError(
+                        f"{file.path} holds RDF 1.2 triple terms, which have no place here: {table.first_nested}"
+                    )
+                if progress is not None and self._n > n_shown:
+                    n_shown = self._n
+                    progress(file.path.name, n_shown)
         if self._n + self._n_other == n_before and table.n_nested == nested:
             raise DataError(f"{file.path} holds no triples; give a {file.format} file that does")
         self._blank.update(_skolem(table, before, keep_labels=file.format in LINE_FORMATS))
 
-    def _encode(self, chunk: bytes) -> npt.NDArray[np.int32]:
-        if not self._reify:
-            return self._chosen(chunk)
-        parts = reified(chunk)
-        statements, n_other = self._chosen(parts.statements), self._n_other
-        added = self._chosen(parts.added)
-        self._n_reified += len(added)
-        self._n_other = n_other
-        return np.concatenate([statements, added])
+    def take(self, block: bytes, graphs: bool) -> Callable[[], LineParts]:
+        """Encode the plain lines of ``block`` on other threads; what is returned waits, and gives the other lines.
 
-    def _chosen(self, chunk: bytes) -> npt.NDArray[np.int32]:
-        """Return (n, 3) int32: the statements of ``chunk`` in the chosen graphs."""
-        encoded = self._table.encode(chunk, count_byte(chunk, "\n"), graphs=self._graphs is not None)
+        Blocks are taken apart side by side, and numbered one after the other.
+        """
+        tokens = self._splitting.submit(tokenise, block, graphs=graphs)
+        return self._numbering.submit(self._encode_plain, tokens).result
+
+    def _encode_plain(self, tokens: Future[Tokens]) -> LineParts:
+        split = tokens.result()
+        self._keep(self._table.encode_plain(split))
+        return split.without_plain()
+
+    def _encode(self, chunk: bytes) -> None:
+        if not chunk:
+            return
+        parts = reified(chunk) if self._reify else Reified(chunk, b"")
+        self._keep(self._table.encode(parts.statements))
+        if parts.added:
+            n, n_other = self._n, self._n_other
+            self._keep(self._table.encode(parts.added))
+            self._n_reified += self._n - n
+            self._n, self._n_other = n, n_other
+
+    def _keep(self, encoded: Encoded) -> None:
+        """Keep the statements in the chosen graphs."""
+        triples = encoded.triples
         if self._graphs is not None:
-            numbers, inverse = np.unique(encoded[:, 3], return_inverse=True)
+            numbers, inverse = np.unique(encoded.graphs, return_inverse=True)
             kept = np.asarray([self._graph(int(g)) in self._graphs for g in numbers], dtype=np.bool_)
-            self._n_other += len(encoded)
-            encoded = encoded[kept[inverse]]
-            self._n_other -= len(encoded)
-        return np.ascontiguousarray(encoded[:, :3])
+            triples = triples[kept[inverse]]
+        self._n += len(triples)
+        self._n_other += len(encoded.triples) - len(triples)
+        self._parts.append(triples)
 
     def _graph(self, term: int) -> str:
         if term < 0:
@@ -214,12 +249,10 @@ class Encoder:
         bad_lines: BadLines | None = None,
     ) -> KnowledgeGraph:
         """Return the graph of everything added; the encoder is spent."""
-        rows = np.concatenate([*self._parts, np.empty((0, 3), np.int32)])
-        self._parts.clear()
         bad = bad_lines or BadLines()
         report = ReadReport(
             files,
-            n_statements=self._n - self._n_reified,
+            n_statements=self._n,
             n_rejected=bad.n_rejected,
             n_triple_terms=self._table.n_nested,
             n_reified=self._n_reified,
@@ -229,23 +262,9 @@ class Encoder:
             n_lines=bad.n_lines,
             n_blank=bad.n_blank,
         )
-        if not len(rows):
+        if not any(map(len, self._parts)):
             raise DataError(f"{', '.join(files) or 'the input'} holds no triples that can be used in the chosen graphs")
-        return knowledge_graph(self._table, rows, self._blank, languages=languages, report=report)
-
-
-def _pipelined(
-    work: Callable[[bytes], npt.NDArray[np.int32]], chunks: Iterable[bytes]
-) -> Iterator[npt.NDArray[np.int32]]:
-    """Yield ``work(chunk)`` in order, worked on one other thread, a few chunks behind."""
-    waiting: deque[Future[npt.NDArray[np.int32]]] = deque()
-    with ThreadPoolExecutor(1) as pool:
-        for chunk in chunks:
-            waiting.append(pool.submit(work, chunk))
-            if len(waiting) > _BEHIND:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+        return knowledge_graph(self._table, self._parts, self._blank, languages=languages, report=report)
 
 
 def _skolem(table: TermTable, start: int, *, keep_labels: bool) -> dict[int, str]:

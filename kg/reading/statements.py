@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
+from functools import partial
 from typing import IO, cast
 
 import pyoxigraph as ox
@@ -23,7 +24,7 @@ from .deep_stack import on_deep_stack
 from .faults import PARSER_FAULTS, reason_of, translated
 from .formats import FORMATS, LINE_FORMATS, RdfFile
 from .guarded_bytes import GuardedBytes
-from .lines import line_chunks
+from .lines import Take, line_chunks
 from .xml_literals import with_canonical_xml
 
 CHUNK_TRIPLES = 1 << 16
@@ -32,9 +33,18 @@ _UNMAPPED = re.compile(rb"^(?:<[^>]*>|_:\S+) <(?![A-Za-z][A-Za-z0-9+.-]*:)[^>]*>
 
 
 def statements(
-    file: RdfFile, bad_lines: BadLines, *, base: str | None = None, limits: Limits | None = None
+    file: RdfFile,
+    bad_lines: BadLines,
+    *,
+    base: str | None = None,
+    limits: Limits | None = None,
+    take: Take | None = None,
+    ahead: int = 0,
 ) -> Iterator[bytes]:
     """Yield canonical N-Quads, some tens of thousands of lines at a time; blank lines and comments are gone.
+
+    Lines of N-Triples and N-Quads that ``take`` takes are left out; it is given blocks of lines, ``ahead`` of them
+    before what it leaves is needed.
 
     Raises
     ------
@@ -43,15 +53,24 @@ def statements(
         than ``limits`` allow, or more bad lines than ``bad_lines`` allows.
     """
     limits = limits or Limits()
-    yield from on_deep_stack(_chunks(file, bad_lines, base, limits), limits)
+    yield from on_deep_stack(
+        _chunks(file, bad_lines, base, limits, partial(line_chunks, take=take, ahead=ahead) if take else line_chunks),
+        limits,
+    )
 
 
-def _chunks(file: RdfFile, bad_lines: BadLines, base: str | None, limits: Limits) -> Generator[bytes, None, None]:
+def _chunks(
+    file: RdfFile,
+    bad_lines: BadLines,
+    base: str | None,
+    limits: Limits,
+    lines: Callable[[GuardedBytes, BadLines], Iterator[bytes]],
+) -> Generator[bytes, None, None]:
     """Yield what :func:`statements` does, on whatever thread it is asked."""
     bad_lines.begin_file()
     with GuardedBytes(file, limits) as source:
         if file.format in LINE_FORMATS:
-            yield from line_chunks(source, bad_lines)
+            yield from lines(source, bad_lines)
         elif file.format == "json-ld":
             yield from _judged_chunks(source, base, bad_lines)
         else:

@@ -1,0 +1,144 @@
+"""Eight bytes at a time: loading them from anywhere, finding a byte among them, and hashing.
+
+A word is what eight bytes are as a little-endian number, so that its lowest byte is the first.
+"""
+
+# numba names the arguments of an intrinsic by its signature, whether they are used or not.
+# ruff: noqa: ARG001
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba as nb
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+_ONES, _HIGHS = np.uint64(0x0101010101010101), np.uint64(0x8080808080808080)
+# KEPT[n] keeps the first n bytes of a word.
+KEPT = np.array([(1 << (8 * n)) - 1 for n in range(9)], dtype=np.uint64)
+_BASIS, _PRIME = np.uint64(0x2D358DCCAA6C78A5), np.uint64(0x9E3779B97F4A7C15)
+# The finaliser of MurmurHash3 (Appleby).
+_MIX_1, _MIX_2 = np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53)
+_SHIFT = np.uint64(33)
+SLACK_BYTES = 64
+"""Bytes that must follow what is read by words."""
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def word_at(_: Any, data: Any, at: Any) -> Any:
+    """Return the eight bytes of (n,) uint8 ``data`` from ``at`` on, which need not be a multiple of eight."""
+
+    def load(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        pointer = builder.bitcast(builder.gep(array.data, [arguments[1]]), ir.IntType(64).as_pointer())
+        return builder.load(pointer, align=1)
+
+    return types.uint64(data, types.intp), load
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def prefetch(_: Any, data: Any, at: Any) -> Any:
+    """Have ``data[at]`` brought near the processor, without waiting for it; nothing happens where there is none."""
+
+    def fetch(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        number, pointer = ir.IntType(32), ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [pointer, number, number, number])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        place = builder.bitcast(builder.gep(array.data, [arguments[1]]), pointer)
+        builder.call(function, [place, number(0), number(3), number(1)])  # to be read, kept, data
+        return context.get_dummy_value()
+
+    return types.void(data, types.intp), fetch
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _n_trailing_zeros(_: Any, word: Any) -> Any:
+    def count(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.intp(types.uint64), count
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _bytes_reversed(_: Any, word: Any) -> Any:
+    def reverse(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.bswap(arguments[0])
+
+    return types.uint64(types.uint64), reverse
+
+
+@nb.njit(nogil=True, cache=True)
+def sort_key(data, at, length):  # type: ignore[no-untyped-def]
+    """Return a number by which texts order: their first seven bytes, then how many there were, 8 for more than seven.
+
+    Of two texts with the same number they are the same where it ends in 7 or less.
+    """
+    word = _bytes_reversed(word_at(data, at))
+    if length > 7:
+        return word & ~np.uint64(0xFF) | np.uint64(8)
+    return word & ~(~np.uint64(0) >> np.uint64(8 * length)) | np.uint64(length)
+
+
+@nb.njit(nogil=True, cache=True)
+def marks(word, letters):  # type: ignore[no-untyped-def]
+    """Return a word whose lowest bit set is in the first byte that the two have in common; 0 if none."""
+    word ^= letters
+    return (word - _ONES) & ~word & _HIGHS
+
+
+@nb.njit(nogil=True, cache=True)
+def first_marked(marked):  # type: ignore[no-untyped-def]
+    """Return which byte holds the lowest bit set."""
+    return _n_trailing_zeros(marked) >> 3
+
+
+@nb.njit(nogil=True, cache=True)
+def mix(value):  # type: ignore[no-untyped-def]
+    """Return ``value`` with every bit spread over all."""
+    value ^= value >> _SHIFT
+    value *= _MIX_1
+    value ^= value >> _SHIFT
+    value *= _MIX_2
+    return value ^ (value >> _SHIFT)
+
+
+@nb.njit(nogil=True, cache=True)
+def hashed(value, word):  # type: ignore[no-untyped-def]
+    """Return the running hash ``value`` after one more word; it begins as :func:`basis`, and ends in :func:`mix`."""
+    value = (value ^ word) * _PRIME
+    return value ^ (value >> np.uint64(32))
+
+
+@nb.njit(nogil=True, cache=True)
+def basis():  # type: ignore[no-untyped-def]
+    """Return what the hash of nothing is."""
+    return _BASIS
+
+
+@nb.njit(nogil=True, cache=True)
+def hash_of(data, start, stop):  # type: ignore[no-untyped-def]
+    """Return the 64-bit hash of ``data[start:stop]``; ``SLACK_BYTES`` may be read behind it."""
+    value = _BASIS
+    while start + 8 <= stop:
+        value = hashed(value, word_at(data, start))
+        start += 8
+    if start < stop:
+        value = hashed(value, word_at(data, start) & KEPT[stop - start])
+    return mix(value)
+
+
+@nb.njit(nogil=True, cache=True)
+def same(first, at, second, start, length):  # type: ignore[no-untyped-def]
+    """Return whether ``length`` bytes are the same; ``SLACK_BYTES`` may be read behind them."""
+    done = 0
+    while done + 8 <= length:
+        if word_at(first, at + done) != word_at(second, start + done):
+            return False
+        done += 8
+    difference = word_at(first, at + done) ^ word_at(second, start + done)
+    return done == length or difference & KEPT[length - done] == 0
