@@ -19,7 +19,7 @@ from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import DataError
 from graphrec.graph.adjacency import Adjacency, adjacency_from_edges
 from graphrec.graph.catalogue import INTERACTS, ITEM, REVERSE_INTERACTS, USER, CatalogueGraph
-from graphrec.graph.iris import readable_name
+from graphrec.graph.iris import readable_names
 
 from .entity_types import entity_ranges, entity_types
 from .knowledge_graph import KnowledgeGraph, relation_rows
@@ -252,7 +252,7 @@ def _entity_labels(ids: pa.LargeStringArray, labels: pa.LargeStringArray) -> pa.
     iris = ids.filter(nameless)
     names = [pa.array([], pa.large_string())]
     for start in range(0, len(iris), _SLICE):
-        names.append(pa.array([readable_name(i) for i in iris[start : start + _SLICE].to_pylist()], pa.large_string()))
+        names.append(readable_names(iris[start : start + _SLICE]))
     return pc.replace_with_mask(labels, nameless, pa.concat_arrays(names))
 
 

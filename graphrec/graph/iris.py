@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from urllib.parse import unquote
 
+import pyarrow as pa
+
+# A last part of letters that stand for themselves, and of spaces.
+_SAFE = r"[#/](?:[A-Za-z0-9.,'()!~*&;=+$@_-]|%20)+$"
+
 
 def local_name(iri: str) -> str:
     """Return the last part of an IRI, percent-decoded: after the last ``#`` or ``/``, else after the last ``:``.
@@ -26,6 +31,23 @@ def readable_name(iri: str) -> str:
     'Miloš Forman'
     """
     return " ".join(local_name(iri).replace("_", " ").split()) or iri
+
+
+def readable_names(iris: pa.LargeStringArray) -> pa.LargeStringArray:
+    """Return :func:`readable_name` of each; most take no Python object.
+
+    >>> readable_names(pa.array(["http://e.org/Mark%20P._Morford", "urn:isbn:1"], pa.large_string())).to_pylist()
+    ['Mark P. Morford', '1']
+    """
+    import pyarrow.compute as pc
+
+    safe = pc.match_substring_regex(iris, _SAFE)
+    tails = pc.replace_substring_regex(iris.filter(safe), r"^.*[#/]", "")
+    names = pc.utf8_trim(pc.replace_substring_regex(tails, "(?:_|%20)+", " "), " ")
+    chosen = pc.replace_with_mask(pa.nulls(len(iris), pa.large_string()), safe, names)
+    others = pc.fill_null(pc.equal(chosen, ""), fill_value=True)
+    rest = pa.array([readable_name(iri) for iri in iris.filter(others).to_pylist()], pa.large_string())
+    return pc.replace_with_mask(chosen, others, rest)
 
 
 def _decoded(text: str) -> str:

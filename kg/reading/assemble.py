@@ -234,7 +234,7 @@ def _values(
 def _by_code(names: Sequence[str | None], codes: npt.NDArray[np.int32]) -> pa.DictionaryArray:
     """Return ``names[codes]`` as a dictionary array."""
     distinct = list(dict.fromkeys(name for name in names if name is not None))
-    of_name = {name: i for i, name in enumerate(distinct)}
+    of_name: dict[str | None, int] = {name: i for i, name in enumerate(distinct)}
     indices = np.asarray([of_name.get(name, -1) for name in names], dtype=np.int32)[codes]
     return pa.DictionaryArray.from_arrays(pa.array(indices, mask=indices < 0), pa.array(distinct, pa.string()))
 
@@ -260,9 +260,9 @@ def _sorted_unique(
         columns = [row_of[np.concatenate([part[:, i] for part in chosen])] for i, row_of in enumerate(rows)]
         return np.unique(np.column_stack(columns), axis=0)
     key = np.empty(sum(int(np.count_nonzero(wanted[part[:, 2]])) for part in parts), dtype=np.int64)
-    end = 0
+    end, (heads, relations, tails) = 0, rows
     for part in parts:
-        end += _put_keys(part, wanted, *rows, n_relations, n_tails, key[end:])
+        end += _put_keys(part, wanted, heads, relations, tails, n_relations, n_tails, key[end:])
     key.sort()
     unique = np.empty((len(key), 3), dtype=np.int32)
     return unique[: _take_keys(key, n_relations, n_tails, unique)]

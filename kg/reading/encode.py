@@ -1,8 +1,8 @@
 """Lines taken apart into terms -> int32 term numbers: one open-addressing table of byte strings, filled by a kernel.
 
 A term is the token as it was written: ``<iri>``, ``_:label``, ``"text"@en``. Numbers follow the order of first
-appearance; a blank node of one file is never that of another. The kernel frees the GIL, so that taking apart and numbering run side
-by side.
+appearance; a blank node of one file is never that of another. The kernel frees the GIL, so that taking apart and
+numbering run side by side.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Lines of N-Triples and N-Quads taken apart into terms: where each begins and ends, and its hash.
 
 No term is judged here. A line is *plain* where its terms are parted by single spaces and end in a full stop, each
-ending with the first byte that can end a term of its kind. Whether the bytes in between are legal is asked once for each
-distinct term, when it is entered into the table (``encode``); a term seen before needs no second look.
+ending with the first byte that can end a term of its kind. Whether the bytes in between are legal is asked once for
+each distinct term, when it is entered into the table (``encode``); a term seen before needs no second look.
 """
 
 from __future__ import annotations

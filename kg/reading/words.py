@@ -8,6 +8,7 @@ A word is what eight bytes are as a little-endian number, so that its lowest byt
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numba as nb
@@ -17,6 +18,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+_as_intrinsic: Callable[[Callable[..., Any]], Any] = intrinsic
+_declared: Any = cgutils.get_or_insert_function
 _ONES, _HIGHS = np.uint64(0x0101010101010101), np.uint64(0x8080808080808080)
 # KEPT[n] keeps the first n bytes of a word.
 KEPT = np.array([(1 << (8 * n)) - 1 for n in range(9)], dtype=np.uint64)
@@ -28,7 +31,7 @@ SLACK_BYTES = 64
 """Bytes that must follow what is read by words."""
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_as_intrinsic
 def word_at(_: Any, data: Any, at: Any) -> Any:
     """Return the eight bytes of (n,) uint8 ``data`` from ``at`` on, which need not be a multiple of eight."""
 
@@ -40,7 +43,7 @@ def word_at(_: Any, data: Any, at: Any) -> Any:
     return types.uint64(data, types.intp), load
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_as_intrinsic
 def prefetch(_: Any, data: Any, at: Any) -> Any:
     """Have ``data[at]`` brought near the processor, without waiting for it; nothing happens where there is none."""
 
@@ -48,7 +51,7 @@ def prefetch(_: Any, data: Any, at: Any) -> Any:
         array = context.make_array(signature.args[0])(context, builder, arguments[0])
         number, pointer = ir.IntType(32), ir.IntType(8).as_pointer()
         kind = ir.FunctionType(ir.VoidType(), [pointer, number, number, number])
-        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        function = _declared(builder.module, kind, "llvm.prefetch.p0")
         place = builder.bitcast(builder.gep(array.data, [arguments[1]]), pointer)
         builder.call(function, [place, number(0), number(3), number(1)])  # to be read, kept, data
         return context.get_dummy_value()
@@ -56,7 +59,7 @@ def prefetch(_: Any, data: Any, at: Any) -> Any:
     return types.void(data, types.intp), fetch
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_as_intrinsic
 def _n_trailing_zeros(_: Any, word: Any) -> Any:
     def count(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
@@ -64,7 +67,7 @@ def _n_trailing_zeros(_: Any, word: Any) -> Any:
     return types.intp(types.uint64), count
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_as_intrinsic
 def _bytes_reversed(_: Any, word: Any) -> Any:
     def reverse(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.bswap(arguments[0])

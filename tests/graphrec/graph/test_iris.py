@@ -2,11 +2,12 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphrec.graph.iris import local_name, readable_name
+from graphrec.graph.iris import local_name, readable_name, readable_names
 from graphrec.kg.naming import short_name
 from graphrec.serve.paths import plain_name
 
@@ -56,3 +57,17 @@ def test_every_room_takes_the_same_part(namespace: str, name: str) -> None:
     assert readable_name(namespace + name) == readable_name(name)
     assert short_name(namespace + name) == short_name(name)
     assert plain_name(namespace + name) == plain_name(name)
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(st.sampled_from(NAMESPACES), st.text("aB1_-. %20:/#é'", max_size=8)).map("".join),
+            st.text(max_size=8),
+        ),
+        max_size=8,
+    )
+)
+def test_names_of_many_are_those_of_each(iris: list[str]) -> None:
+    names = readable_names(pa.array(iris, pa.large_string()))
+    assert names.to_pylist() == [readable_name(iri) for iri in iris]
