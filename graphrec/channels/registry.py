@@ -28,6 +28,7 @@ RECIPES: Mapping[str, str] = MappingProxyType(
         "als": "graphrec.channels.behaviour.als:Als",
         "tag": "graphrec.channels.content.tag:Tag",
         "kg-neighbours": "graphrec.channels.content.kg_neighbours:KgNeighbours",
+        "kg-paths": "graphrec.channels.content.kg_paths:KgPaths",
         "vectors": "graphrec.channels.content.vectors:VectorChannel",
         "node2vec": "graphrec.models.node2vec:Node2Vec",
         "lightgcn": "graphrec.models.lightgcn:LightGCN",

@@ -17,6 +17,7 @@ KINDS = {
     "ranked": "graphrec.recallers.ranked:RankedRecaller",
     "neighbours": "graphrec.recallers.neighbours:NeighbourRecaller",
     "graph-neighbours": "graphrec.recallers.graph_neighbours:GraphNeighbourRecaller",
+    "path-neighbours": "graphrec.recallers.path_neighbours:PathNeighbourRecaller",
     "spectral": "graphrec.recallers.spectral:SpectralRecaller",
     "vector": "graphrec.recallers.vector:VectorRecaller",
     "votes": "graphrec.recallers.votes:VoteRecaller",

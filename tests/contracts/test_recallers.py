@@ -18,6 +18,7 @@ from graphrec.channels.behaviour.swing import Swing
 from graphrec.channels.behaviour.turbo_cf import TurboCf
 from graphrec.channels.behaviour.user_cf import UserCF
 from graphrec.channels.content.kg_neighbours import KgNeighbours
+from graphrec.channels.content.kg_paths import KgPaths
 from graphrec.channels.content.tag import Tag
 from graphrec.channels.content.vectors import VectorChannel
 from graphrec.channels.popular.high_efficiency import HighEfficiency
@@ -186,6 +187,14 @@ class TestKgNeighbours(RecallerContract):
 
 class TestKgNeighboursWithCap(RecallerContract):
     recipe = KgNeighbours(hub_cap=20, link_exponent=0.5, weight_exponent=1.0)
+
+
+class TestKgPaths(RecallerContract):
+    recipe = KgPaths()
+
+
+class TestKgPathsOfWalksFromBothEnds(RecallerContract):
+    recipe = KgPaths(score="hetesim", through_users=False, max_length=3, hub_cap=0)
 
 
 NAMES = [f"{letter}{row}" for letter in "ib" for row in range(60)]
