@@ -82,14 +82,14 @@ def mine_paths(
     Returns
     -------
     list of MinedPath
-        The best paths of one or two steps, as many as half of ``n_paths`` where there are so many longer ones, and then
-        the best longer ones; either kind ordered by the share of pairs liked together times the logarithm of the lift.
-        Empty where no user took two items.
+        First paths of one or two steps, then longer ones, half of ``n_paths`` each where there are so many. Of either
+        kind the next is that with the largest weight of the pairs liked together that it joins, times the logarithm of the
+        lift; a pair counts half for each path taken before that joins it. Empty where no user took two items.
 
     Raises
     ------
     DataError
-        If a relation and a reverse have one name, or there are more than 10,000 relations.
+        If there are more than 10,000 relations.
 
     Notes
     -----
@@ -108,15 +108,28 @@ def mine_paths(
     other = np.roll(second, len(second) // 2 or 1)
     users = (graph.n_nodes - liked.n_users + owners).astype(np.int32)
     hubs = _hubs(graph, hub_cap)
-    counts = []
+    joined = []
     for place, (ends, excluded) in enumerate(((second, users), (other, np.full_like(users, -1)))):
         codes = np.full((len(first), _KINDS), -1, np.int64)
         _paths_of_pairs(
             graph.indptr, graph.indices, graph.relations, reverse_numbers(graph), walked, first, ends, excluded,
             max_length, trials, hubs, key_of(seed + place), codes,
         )  # fmt: skip
-        counts.append(dict(zip(*np.unique(codes[codes >= 0], return_counts=True), strict=True)))
-    return _telling(graph, counts[0], counts[1], len(first), min_lift, n_paths)
+        joined.append(_pairs_by_path(codes))
+    paths = _lifted(graph, joined[0], joined[1], len(first), min_lift)
+    n_long = min(n_paths // 2, sum(len(parse_path(path.text)) > 2 for path in paths))
+    weights = np.ones(len(first))
+    short = _telling(paths, joined[0], weights, n_paths - n_long, longer=False)
+    return [*short, *_telling(paths, joined[0], weights, n_paths - len(short), longer=True)]
+
+
+def _pairs_by_path(codes: IntArray) -> dict[int, IntArray]:
+    """Return the pairs that each path joins, by the path's code."""
+    pairs, places = np.nonzero(codes >= 0)
+    found = codes[pairs, places]
+    order = np.argsort(found, kind="stable")
+    kinds, starts = np.unique(found[order], return_index=True)
+    return dict(zip(kinds.tolist(), np.split(pairs[order], starts[1:]), strict=True)) if len(kinds) else {}
 
 
 def _hubs(graph: Adjacency, cap: int) -> npt.NDArray[np.bool_]:
@@ -128,26 +141,38 @@ def _hubs(graph: Adjacency, cap: int) -> npt.NDArray[np.bool_]:
     return hubs
 
 
-def _telling(
-    graph: Adjacency,
-    liked: dict[np.int64, np.int64],
-    chance: dict[np.int64, np.int64],
-    n: int,
-    min_lift: float,
-    n_paths: int,
-) -> list[MinedPath]:
-    """Return the ``n_paths`` most telling paths whose lift suffices."""
-    paths = []
-    for code, count in liked.items():
-        shares = (float(count) + 1) / (n + 1), (float(chance.get(code, np.int64(0))) + 1) / (n + 1)
+def _lifted(
+    graph: Adjacency, liked: dict[int, IntArray], chance: dict[int, IntArray], n: int, min_lift: float
+) -> dict[MinedPath, int]:
+    """Return the paths whose lift suffices, with their codes, in order of their texts."""
+    paths = {}
+    for code, pairs in liked.items():
+        shares = (len(pairs) + 1) / (n + 1), (len(chance.get(code, ())) + 1) / (n + 1)
         # A path that joins fewer than three pairs may be a coincidence.
-        if count >= 3 and shares[0] / shares[1] >= min_lift:
-            paths.append(MinedPath(path_text(_names(graph, int(code))), *shares))
-    paths.sort(key=lambda path: (-path.liked * np.log(path.lift), path.text))
-    short = [path for path in paths if len(parse_path(path.text)) <= 2]
-    long = [path for path in paths if len(parse_path(path.text)) > 2]
-    n_short = max(n_paths - n_paths // 2, n_paths - len(long))
-    return [*short[:n_short], *long[: n_paths - len(short[:n_short])]]
+        if len(pairs) >= 3 and shares[0] / shares[1] >= min_lift:
+            paths[MinedPath(path_text(_names(graph, code)), *shares)] = code
+    return dict(sorted(paths.items(), key=lambda entry: entry[0].text))
+
+
+def _telling(
+    paths: dict[MinedPath, int],
+    liked: dict[int, IntArray],
+    weights: npt.NDArray[np.float64],
+    n: int,
+    *,
+    longer: bool,
+) -> list[MinedPath]:
+    """Return the n best paths of one or two steps, or of more, each taken after what those before it join counts half.
+
+    ``weights`` (pairs,) is what each pair counts; it is changed.
+    """
+    left = [path for path in paths if (len(parse_path(path.text)) > 2) == longer]
+    chosen: list[MinedPath] = []
+    while left and len(chosen) < n:
+        gains = [weights[liked[paths[path]]].sum() * np.log(path.lift) for path in left]
+        chosen.append(left.pop(int(np.argmax(gains))))
+        weights[liked[paths[chosen[-1]]]] /= 2
+    return chosen
 
 
 def _names(graph: Adjacency, code: int) -> list[str]:
@@ -176,14 +201,36 @@ def _pairs(liked: Interactions, n: int, rng: np.random.Generator) -> tuple[IntAr
 
 @nb.njit(nogil=True, cache=True)
 def _step(
-    indptr: IntArray, relations: npt.NDArray[np.int16], walked: npt.NDArray[np.bool_], node: int, z: np.uint64
+    indptr: IntArray,
+    relations: npt.NDArray[np.int16],
+    walked: npt.NDArray[np.bool_],
+    node: int,
+    z: np.uint64,
+    counts: IntArray,
 ) -> int:  # pragma: no cover - compiled
-    """Return a random edge of a node, -1 where it has none or may not be walked."""
-    degree = indptr[node + 1] - indptr[node]
-    if degree == 0:
+    """Return a random edge of a random relation of a node, -1 where it has none that may be walked."""
+    start, stop, n = indptr[node], indptr[node + 1], 0
+    counts[:] = 0
+    for edge in range(start, stop):
+        if walked[relations[edge]]:
+            n += counts[relations[edge]] == 0
+            counts[relations[edge]] += 1
+    if n == 0:
         return -1
-    edge = indptr[node] + below(z, degree)
-    return edge if walked[relations[edge]] else -1
+    wanted = below(z, n)
+    for relation in range(counts.size):
+        if counts[relation] > 0:
+            if wanted == 0:
+                wanted = relation
+                break
+            wanted -= 1
+    left = below(mix(z), counts[wanted])
+    for edge in range(start, stop):
+        if relations[edge] == wanted:
+            if left == 0:
+                return edge
+            left -= 1
+    return -1
 
 
 @nb.njit(nogil=True, cache=True)
@@ -256,7 +303,7 @@ def _paths_of_pairs(
     codes: IntArray,
 ) -> None:  # pragma: no cover - compiled
     """Write the codes of the meta-paths of each pair to ``codes`` (n, kinds)."""
-    base = walked.size + 1
+    base, counts = walked.size + 1, np.empty(walked.size, np.int64)
     for i in range(first.size):
         a, b, user, kinds, n = first[i], second[i], users[i], codes[i], 0
         state = stream(key, np.uint64(i))
@@ -270,13 +317,13 @@ def _paths_of_pairs(
         for length in range(3, max_length + 1):
             for _ in range(trials):
                 state += GAMMA
-                p = _step(indptr, relations, walked, a, mix(state))
+                p = _step(indptr, relations, walked, a, mix(state), counts)
                 if p < 0 or indices[p] == b or indices[p] == user or hubs[indices[p]]:
                     continue
                 y, tail, shift = b, 0, 1
                 if length == 4:
                     state += GAMMA
-                    q = _step(indptr, relations, walked, b, mix(state))
+                    q = _step(indptr, relations, walked, b, mix(state), counts)
                     if q < 0 or indices[q] == a or indices[q] == user or hubs[indices[q]]:
                         continue
                     y, tail, shift = indices[q], reverses[relations[q]] + 1, base
