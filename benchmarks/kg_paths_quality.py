@@ -3,7 +3,8 @@
     python -m benchmarks.kg_paths_quality --data DIR [--graphs all brand-category] [--json FILE] [--bootstrap ROUNDS]
 
 ``DIR`` (or the variable GRAPHREC_DATA) holds ``amazon-beauty-kg`` and ``rdf/amazon-beauty-kg.nt.xz``, of which
-``purchase`` is left out. Channels: hot, item-cf, user-cf, swing, rp3beta, als of 256 dimensions, kg-neighbours and
+``purchase`` is left out; also_bought, also_viewed and bought_together, which the check of relations finds to be made of
+interactions, are kept. Channels: hot, item-cf, user-cf, swing, rp3beta, als of 256 dimensions, kg-neighbours and
 kg-paths, none of which looks at the order of a history, merged by calibrated scores. Weights of paths and of channels
 are learned on a validation part of train; the test part is read once, at the end. A row a channel, one for the list
 merged of all, and one for what it gains by each KG channel and by both, overall and for true items with 0, 1-2 and 3-5
@@ -95,6 +96,7 @@ def config_of(data: Path, folder: Path, relations: Sequence[str], given: Mapping
                 "relations": list(relations),
             },
         },
+        "catalogue": {"derived": [relation for relation in relations if relation in PRODUCT]},
         "split": {"kind": "given"},
         "channels": {
             "hot": {},

@@ -13,6 +13,7 @@ from graphrec.channels.behaviour.swing import Swing as Swing
 from graphrec.channels.behaviour.turbo_cf import TurboCf as TurboCf
 from graphrec.channels.behaviour.user_cf import UserCF as UserCF
 from graphrec.channels.content.kg_neighbours import KgNeighbours as KgNeighbours
+from graphrec.channels.content.kg_paths import KgPaths as KgPaths
 from graphrec.channels.content.tag import Tag as Tag
 from graphrec.channels.content.vectors import VectorChannel as VectorChannel
 from graphrec.channels.popular.high_efficiency import HighEfficiency as HighEfficiency

@@ -83,8 +83,8 @@ def mine_paths(
     -------
     list of MinedPath
         First paths of one or two steps, then longer ones, half of ``n_paths`` each where there are so many. Of either
-        kind the next is that with the largest weight of the pairs liked together that it joins, times the logarithm of the
-        lift; a pair counts half for each path taken before that joins it. Empty where no user took two items.
+        kind the next is that with the largest weight of the pairs liked together that it joins, times the logarithm of
+        the lift; a pair counts half for each path taken before that joins it. Empty where no user took two items.
 
     Raises
     ------

@@ -171,6 +171,17 @@ class Steps:
         users = any(names[relation] in (INTERACTS, REVERSE_INTERACTS) for relation in relations)
         return MetaPath(text, (*segments, tuple(segment)), users)
 
+    def shared_entities(self) -> list[MetaPath]:
+        """Return the paths ``r/^r`` over each relation r of the catalogue that leaves an item and has a reverse."""
+        names, items = self.graph.relation_names, slice(0, int(self.graph.indptr[self.n_items]))
+        present = [int(number) for number in np.unique(self.graph.relations[items])]
+        pairs = [(number, reverse_number(self.graph, number)) for number in present]
+        return [
+            self.metapath(path_text([names[number], names[back]]))
+            for number, back in pairs
+            if back is not None and names[number] != REVERSE_INTERACTS
+        ]
+
     def is_symmetric(self, path: MetaPath) -> bool:
         """Return whether each segment of a path reads the same backwards."""
         backwards = [tuple(reverse_number(self.graph, step) for step in reversed(part)) for part in path.segments]

@@ -20,7 +20,7 @@ from ..evaluation.panel_lists import PanelLists, ask_all
 from ..evaluation.validation import hold_out
 from ..progress import Steps
 from .fit_cache import FitCache
-from .fitting import fit_channels
+from .fitting import check_recipes, fit_channels
 from .splitting import inner_section
 
 # Users of the validation panel that a fusion is fitted on: enough for fractions of a point, 1 GB at 16 channels of 400.
@@ -53,6 +53,7 @@ def choose(config: Config, data: RecallData, steps: Steps, *, cache: FitCache | 
     part is held out of ``data``, once for all of them; else nothing is held out and nothing is fitted. Channels
     choose by Recall at the largest cut-off, as the fusion does.
     """
+    check_recipes(config.recipes, data)
     fusion = make_fusion(config.settings.fusion, list(config.recipes))
     choosers = {name: recipe for name, recipe in config.recipes.items() if chooses(recipe)}
     if not choosers and not isinstance(fusion, FusionRecipe):

@@ -41,6 +41,20 @@ class Fitted:
     training: Mapping[str, Sequence[TrainingPoint]]
 
 
+def check_recipes(recipes: Mapping[str, Recipe], data: RecallData) -> None:
+    """Let each recipe that names something of the data, such as relations, say what is missing before any is fitted.
+
+    Raises
+    ------
+    DataError
+        Where a recipe's ``check_data`` finds something that ``data`` does not hold.
+    """
+    for recipe in recipes.values():
+        check = getattr(recipe, "check_data", None)
+        if check is not None:
+            check(data)
+
+
 def fit_channels(
     config: Config,
     data: RecallData,
@@ -67,6 +81,7 @@ def fit_channels(
     GraphRecError
         Where a recipe cannot learn from the data.
     """
+    check_recipes(config.recipes, data)
     objective = None if validation is None else MeanMetric("recall", max(config.settings.evaluate.k))
     context = FitContext(
         seed=config.settings.seed,

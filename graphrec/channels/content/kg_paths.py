@@ -39,8 +39,8 @@ class KgPaths(HistorySettings):
     with :math:`T_P` the k items to which the meta-path P leads best, by one of three scores
     (:mod:`graphrec.graph.path_scores`). A path is given by hand (``"author/^author"``, also over entities of entities,
     and through users: ``"^interacts/interacts"``) or mined: those that join items liked by one user oftener than chance
-    (:mod:`graphrec.graph.path_mining`). Their weights are learned on held-out users, and many are 0
-    (:mod:`graphrec.channels.content.path_weights`).
+    (:mod:`graphrec.graph.path_mining`), or, where no such path is found, ``r/^r`` of every relation r of items. Their
+    weights are learned on held-out users, and many are 0 (:mod:`graphrec.channels.content.path_weights`).
 
     A user is served by his history, known or live; without history the list is empty. Cold items need no events: paths
     through entities reach them, and start at them.
@@ -119,7 +119,8 @@ class KgPaths(HistorySettings):
 
     def check_data(self, data: RecallData) -> None:
         """Raise DataError where the graph does not hold the meta-paths that are given, before anything is fitted."""
-        self._given(_steps(data))
+        if self.paths:
+            self._given(_steps(data))
 
     def choose(self, data: RecallData, context: FitContext) -> ChosenFit:
         """Learn the weights of the paths on the users held out of ``data``; see :mod:`graphrec.contracts.choosing`.
@@ -157,7 +158,7 @@ class KgPaths(HistorySettings):
         Raises
         ------
         DataError
-            If the graph lacks a relation of ``paths`` or their steps do not join, or no path is mined.
+            If the graph lacks a relation of ``paths`` or their steps do not join, or no item has an edge to walk.
         """
         return self._mixed(data, *self._tables(data, context))
 
@@ -197,10 +198,10 @@ class KgPaths(HistorySettings):
         )
         paths = [steps.metapath(path.text) for path in mined]
         paths = [path for path in paths if self.score != "pathsim" or steps.is_symmetric(path)]
+        paths = paths or steps.shared_entities()
         if not paths:
             raise DataError(
-                "no meta-path joins items that users took together oftener than chance; give the data a knowledge "
-                "graph, name meta-paths in paths, or leave the kg-paths channel out"
+                "no item has an edge to walk; give the data a knowledge graph, or leave the kg-paths channel out"
             )
         return paths
 

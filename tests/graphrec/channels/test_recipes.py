@@ -18,6 +18,7 @@ from graphrec.channels.behaviour.swing import Swing
 from graphrec.channels.behaviour.turbo_cf import TurboCf
 from graphrec.channels.behaviour.user_cf import UserCF
 from graphrec.channels.content.kg_neighbours import KgNeighbours
+from graphrec.channels.content.kg_paths import KgPaths
 from graphrec.channels.content.tag import Tag
 from graphrec.channels.popular.hot import Hot
 from graphrec.contracts.progress import FitContext
@@ -68,7 +69,7 @@ def test_events_whose_weights_sum_to_nothing_say_nothing_of_taste(recipe: Any) -
     assert_same_lists(answer, before)
 
 
-@pytest.mark.parametrize("recipe", [ItemCF(), UserCF(), Tag(), KgNeighbours(), RP3beta(), Swing(), Ease()])
+@pytest.mark.parametrize("recipe", [ItemCF(), UserCF(), Tag(), KgNeighbours(), KgPaths(), RP3beta(), Swing(), Ease()])
 def test_items_outside_the_pool_are_not_returned(recipe: Any) -> None:
     data = skewed()
     queries = known_queries(histories(data.interactions), np.arange(len(data.users)))
@@ -77,7 +78,7 @@ def test_items_outside_the_pool_are_not_returned(recipe: Any) -> None:
     assert data.pool[answer.items].all()
 
 
-@pytest.mark.parametrize("recipe", [ItemCF(), UserCF(), RP3beta(), Swing(), Ease(), Tag(), KgNeighbours()])
+@pytest.mark.parametrize("recipe", [ItemCF(), UserCF(), RP3beta(), Swing(), Ease(), Tag(), KgNeighbours(), KgPaths()])
 def test_a_world_without_events_is_no_error(recipe: Any) -> None:
     data = checkerboard()
     quiet = RecallData(
@@ -109,6 +110,7 @@ def test_missing_knowledge_is_said_in_one_sentence() -> None:
         Ease(neighbourhood=3),
         TurboCf(),
         KgNeighbours(),
+        KgPaths(),
         Tag(),
         LightGCN(steps=2),
         Als(dim=4, iterations=1),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,16 +16,20 @@ from graphrec.contracts.panel import Panel
 from graphrec.contracts.progress import FitContext
 from graphrec.contracts.queries import Queries
 from graphrec.contracts.recall_data import RecallData
-from graphrec.data.interactions import histories
+from graphrec.data.interactions import Interactions, histories
 from graphrec.data.lists import item_lists
 from graphrec.data.splits import split_by_ratio
-from graphrec.errors import ConfigError, DataError
+from graphrec.data.vocabulary import Vocabulary
+from graphrec.errors import BundleError, ConfigError, DataError
 from graphrec.evaluation.objective import MeanMetric
+from graphrec.graph.adjacency import adjacency_from_edges
+from graphrec.graph.catalogue import CatalogueGraph
+from graphrec.recallers import load_recaller
 from graphrec.recallers.evidence import check_evidence
 from graphrec.recallers.path_neighbours import PathNeighbourRecaller
 from tests.graphrec.channels.compare import assert_table, settings_of
 from tests.oracles.paths import Instances, path_instances, summed
-from tests.worlds import LIBRARY, checkerboard, library, skewed, without_knowledge
+from tests.worlds import LIBRARY, checkerboard, library, parts_of, skewed, without_knowledge
 
 PURE: dict[str, Any] = {"degree_exponent": 1.0, "link_exponent": 0.0, "popularity_exponent": 0.0, "hub_cap": 0}
 SKEWED = ["made_by/^made_by", "in_genre/^in_genre", "^interacts/interacts", "followed_by", "^followed_by"]
@@ -124,7 +131,7 @@ def test_mined_paths_join_what_is_liked_together() -> None:
     channel = KgPaths(through_users=False).fit(data)
     assert channel.metapaths[0] == ("has_colour", "rev_has_colour")
     assert len(channel.metapaths) <= 2  # and the same path twice over
-    with pytest.raises(DataError, match="no meta-path joins items that users took together"):
+    with pytest.raises(DataError, match="no item has an edge to walk"):
         KgPaths(through_users=False).fit(without_knowledge(data))
 
 
@@ -204,12 +211,6 @@ def test_pathsim_compares_ends_of_paths_that_read_the_same_backwards() -> None:
 
 def of_entities() -> RecallData:
     """Return items whose makers are joined to one another and to places."""
-    from dataclasses import replace
-
-    from graphrec.data.vocabulary import Vocabulary
-    from graphrec.graph.adjacency import adjacency_from_edges
-    from graphrec.graph.catalogue import CatalogueGraph
-
     data = checkerboard()
     n, makers = len(data.items), 5
     by = [(item, n + item % makers) for item in range(n)] + [(item, n + item // 7) for item in range(n)]
@@ -235,3 +236,20 @@ def test_a_channel_of_another_graph_is_refused() -> None:
             channel.nodes[:-1],
             channel.shares,
         )
+
+
+def test_without_events_items_are_joined_by_what_they_share() -> None:
+    data = library()
+    quiet = replace(data, interactions=Interactions([], [], n_users=len(data.users), n_items=len(data.items)))
+    channel = KgPaths().fit(quiet)
+    assert {path[0] for path in channel.metapaths} == {"author", "series", "genre", "followed_by", "rev_followed_by"}
+
+
+def test_damage_is_one_sentence(tmp_path: Path) -> None:
+    data = library()
+    KgPaths(paths={"author/^author": 1.0}).fit(data).save(tmp_path)
+    for metapaths in ([["author", "rev_autor"]], [[]], ["author"], [[1]]):
+        settings = {**json.loads((tmp_path / "recaller.json").read_text(encoding="utf-8")), "metapaths": metapaths}
+        (tmp_path / "recaller.json").write_text(json.dumps(settings), encoding="utf-8")
+        with pytest.raises(BundleError, match="does not fit the bundle"):
+            load_recaller(tmp_path, parts_of(data.items, graph=data.catalogue))

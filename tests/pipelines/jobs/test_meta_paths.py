@@ -1,0 +1,49 @@
+"""A run with meta-paths: their worth is in the report, every reason is a path of the graph, misspelt ones stop it at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from graphrec.errors import DataError
+from graphrec.pipelines.jobs import fitting
+from graphrec.pipelines.jobs.evaluate import evaluate
+from graphrec.pipelines.jobs.train import train
+from graphrec.serve.engine import Engine
+from tests.pipelines.shelf import CONFIG, write_shelf
+
+CHANNELS = "[channels.hot]\n[channels.item-cf]\n[channels.kg-paths]\n"
+
+
+def shelf(folder: Path, channels: str) -> Path:
+    """Write the shelf with other channels; return the path of its configuration."""
+    write_shelf(folder)
+    config = folder / "paths.toml"
+    start, stop = CONFIG.index("[channels.hot]"), CONFIG.index("[evaluate]")
+    config.write_text(CONFIG[:start] + channels + CONFIG[stop:], encoding="utf-8")
+    return config
+
+
+def test_the_report_says_what_each_path_is_worth_and_reasons_are_paths(tmp_path: Path) -> None:
+    trained = train(shelf(tmp_path, CHANNELS), tmp_path / "out")
+    chosen = trained.report.channels["kg-paths"].chosen
+    assert chosen is not None
+    assert chosen["learn_weights"] is False
+    assert sum(chosen["paths"].values()) == pytest.approx(1.0, abs=1e-3)
+    with Engine.open(tmp_path / "out") as engine:
+        answer = engine.recall(history=["b1", "b2"], k=5, channels=["kg-paths"], explain=True)
+    assert len(answer.items) > 0
+
+
+@pytest.mark.parametrize("learned", ["true", "false"])
+def test_a_misspelt_relation_is_named_before_anything_is_fitted(
+    tmp_path: Path, learned: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted: list[str] = []
+    monkeypatch.setattr(fitting, "fit_or_choose", lambda *_: fitted.append("one"))
+    paths = f'learn_weights = {learned}\npaths = {{ "autor/^author" = 1.0 }}\n'
+    config = shelf(tmp_path, f"[channels.hot]\n[channels.kg-paths]\n{paths}")
+    with pytest.raises(DataError, match="'autor', which is no relation of the graph; nearest: 'author'"):
+        evaluate(config)
+    assert fitted == []
