@@ -163,7 +163,7 @@ def run(name: str, config: Config, rounds: int, console: Console) -> list[dict[s
     rows = []
     for channel, part in lists.items():
         metrics = rank_metrics(part, panel.truth, K)
-        row = {"name": f"{name}/{channel}", "graph": name, "channel": channel}
+        row: dict[str, Any] = {"name": f"{name}/{channel}", "graph": name, "channel": channel}
         row |= {f"recall@{K}": float(metrics.recall.mean()), f"ndcg@{K}": float(metrics.ndcg.mean())}
         rows.append({**row, "fit_s": fitted.fit_s.get(channel), "chosen": chosen.settings.get(channel)})
         console.print(rows[-1])

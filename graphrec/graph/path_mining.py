@@ -217,18 +217,18 @@ def _step(
             counts[relations[edge]] += 1
     if n == 0:
         return -1
-    wanted = below(z, n)
+    turn, wanted = below(z, np.int64(n)), 0
     for relation in range(counts.size):
         if counts[relation] > 0:
-            if wanted == 0:
+            if turn == 0:
                 wanted = relation
                 break
-            wanted -= 1
+            turn -= 1
     left = below(mix(z), counts[wanted])
     for edge in range(start, stop):
         if relations[edge] == wanted:
             if left == 0:
-                return edge
+                return int(edge)
             left -= 1
     return -1
 

@@ -141,12 +141,11 @@ class PathTables:
         last = degrees(_to_items(matrices[-1], self.n_items), 0)
         ends = ends * inverse_power(last, self.scoring.link_exponent)
         steps = [matrices[0], *(scaled(matrix, rows=by) for matrix, by in zip(matrices[1:], out[1:], strict=True))]
-        return self._to_ends(self._chain(steps[:-1]), steps[-1], ends)
+        return self._to_ends(self._chain(steps[:-1]) if len(steps) > 1 else None, steps[-1], ends)
 
     def _pathsim(self, matrices: Sequence[sp.csr_array], ends: Doubles) -> PathTable:
         """Return the balanced count of paths; the second half is the first one backwards."""
         half = self._chain(self._without_hubs(matrices)[: len(matrices) // 2])
-        assert half is not None  # a path of one step does not read the same backwards
         own = _sums(half, half.scores.astype(np.float64) ** 2)
         right = scaled_rows(half, ends)
         return product(half, right, self.scoring.k, right_reversed=True, drop_self=True, halves=(own, own))
@@ -155,19 +154,16 @@ class PathTables:
         """Return the cosine of where the walks from either end meet."""
         matrices = self._without_hubs(matrices)
         h = len(matrices) // 2
-        out, back = [matrices[n] for n in range(h)], [_transposed(matrices[-1 - n]) for n in range(h)]
-        left, right = self._chain([_stochastic(m) for m in out]), self._chain([_stochastic(m) for m in back])
-        if len(matrices) % 2 == 0:
-            assert left is not None  # two steps or more
-            assert right is not None
-            left, right = scaled_rows(left, _norms(left)), scaled_rows(right, _norms(right) * ends)
-            return product(left, right, self.scoring.k, right_reversed=True, drop_self=True)
-        # Both walks end on edges of the relation in the middle, each of which has one node on either side.
+        # Where L is odd, both walks end on edges of the relation in the middle, each with one node on either side.
         middle = matrices[h]
         leave, arrive = inverse_power(degrees(middle, 1), 1.0), inverse_power(degrees(middle, 0), 1.0)
-        if left is None or right is None:
-            both = scaled(middle, rows=np.sqrt(leave), columns=np.sqrt(arrive))
-            return self._to_ends(None, both, ends)
+        if h == 0:
+            return self._to_ends(None, scaled(middle, rows=leave**0.5, columns=arrive**0.5), ends)
+        left = self._chain([_stochastic(matrices[n]) for n in range(h)])
+        right = self._chain([_stochastic(_transposed(matrices[-1 - n])) for n in range(h)])
+        if len(matrices) % 2 == 0:
+            left, right = scaled_rows(left, _norms(left)), scaled_rows(right, _norms(right) * ends)
+            return product(left, right, self.scoring.k, right_reversed=True, drop_self=True)
         left, right = scaled_rows(left, _norms(left, leave)), scaled_rows(right, _norms(right, arrive) * ends)
         left = product(left, edge_table(scaled(middle, rows=leave, columns=arrive)), self.scoring.width)
         return product(left, right, self.scoring.k, right_reversed=True, drop_self=True)
@@ -177,10 +173,8 @@ class PathTables:
         """Number of items."""
         return self.steps.n_items
 
-    def _chain(self, matrices: Sequence[sp.csr_array]) -> PathTable | None:
-        """Return the product of steps from items, the best ``width`` nodes of each walk; None of no steps."""
-        if not matrices:
-            return None
+    def _chain(self, matrices: Sequence[sp.csr_array]) -> PathTable:
+        """Return the product of one step or more from items, the best ``width`` nodes of each walk."""
         table = edge_table(_rows(matrices[0], self.n_items))
         for matrix in matrices[1:]:
             table = product(table, edge_table(matrix), self.scoring.width)
@@ -252,8 +246,8 @@ def mix(tables: Sequence[PathTable], weights: Sequence[float], named: Sequence[b
     scores, best = np.array(weights, np.float32), np.where(named, weights, 0.0).astype(np.float32)
     chosen = PathTable(np.arange(n + 1) * count, columns, np.tile(scores, n), np.tile(best, n), n * count)
     table = product(chosen, stacked, k)
-    assert table.middles is not None
-    numbers = np.where(table.middles < 0, -1, table.middles // n).astype(np.int16)
+    middles = np.empty(0, np.int32) if table.middles is None else table.middles
+    numbers = np.where(middles < 0, -1, middles // n).astype(np.int16)
     return MixedPaths(table, numbers, _nodes(tables, table, numbers))
 
 

@@ -35,7 +35,8 @@ def parse_path(text: str) -> tuple[str, ...]:
     ConfigError
         If the text is no meta-path; the sentence names the position of the first step that is none.
     """
-    steps, place = [], 0
+    steps: list[str] = []
+    place = 0
     while True:
         match = _STEP.match(text, place)
         if match is None or (match.end() < len(text) and text[match.end()] != "/"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,8 @@ Instances = dict[tuple[int, int], dict[tuple[int, ...], float]]
 
 def edges_by_relation(data: RecallData) -> dict[str, Edges]:
     """Return the nodes that each relation joins, backwards by ``^``; users come after the catalogue's nodes."""
-    graph, edges = data.catalogue.adjacency, defaultdict(lambda: defaultdict(set))
+    graph = data.catalogue.adjacency
+    edges: dict[str, Edges] = defaultdict(lambda: defaultdict(set))
     for node in range(graph.n_nodes):
         for edge in range(int(graph.indptr[node]), int(graph.indptr[node + 1])):
             name = graph.relation_names[graph.relations[edge]]
@@ -38,7 +40,7 @@ def edges_by_relation(data: RecallData) -> dict[str, Edges]:
 def walks(steps: list[Edges], starts: Iterator[int] | range) -> Iterator[tuple[int, ...]]:
     """Yield the nodes of every walk along ``steps``."""
     for start in starts:
-        ends = [(start,)]
+        ends: list[tuple[int, ...]] = [(start,)]
         for step in steps:
             ends = [(*walk, node) for walk in ends for node in step.get(walk[-1], ())]
         yield from ends
@@ -84,7 +86,7 @@ def _lengths(steps: list[Edges], n_items: int) -> dict[int, float]:
     return {item: amount**0.5 for item, amount in squares.items()}
 
 
-def segment_instances(steps: list[Edges], n_items: int, ends: Dense, settings: Mapping[str, object]) -> Instances:
+def segment_instances(steps: list[Edges], n_items: int, ends: Dense, settings: Mapping[str, Any]) -> Instances:
     """Return what each path of a segment gives, rows summing to 1."""
     score, cap, h, odd = settings["score"], settings["hub_cap"], len(steps) // 2, len(steps) % 2
     kept = [dict(step) for step in steps]
@@ -94,7 +96,7 @@ def segment_instances(steps: list[Edges], n_items: int, ends: Dense, settings: M
         kept[place] = {node: others - hubs for node, others in kept[place].items()}
         kept[place + 1] = {node: others for node, others in kept[place + 1].items() if node not in hubs}
     backwards = [back(step) for step in reversed(kept)]
-    own = defaultdict(int)
+    own: dict[int, int] = defaultdict(int)
     for walk in walks(kept, range(n_items)):
         own[walk[0]] += walk[0] == walk[-1]
     forth, home = _lengths(kept, n_items), _lengths(backwards, n_items)
@@ -124,11 +126,11 @@ def _rows_to_one(found: Instances) -> Instances:
     }
 
 
-def path_instances(data: RecallData, path: str, settings: Mapping[str, object]) -> Instances:
+def path_instances(data: RecallData, path: str, settings: Mapping[str, Any]) -> Instances:
     """Return what each path of a meta-path gives, rows summing to 1, of tables that keep everything."""
     edges, n = edges_by_relation(data), len(data.items)
     parts = segments_of([edges[step] for step in path.split("/")], n)
-    takers = [set() for _ in range(n)]
+    takers: list[set[int]] = [set() for _ in range(n)]
     for user, item in zip(data.interactions.users.tolist(), data.interactions.items.tolist(), strict=True):
         takers[item].add(user)
     ends = (1.0 + np.array([len(users) for users in takers])) ** settings["popularity_exponent"]

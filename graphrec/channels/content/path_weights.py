@@ -122,9 +122,10 @@ def _learn(users: Sequence[tuple[FloatArray, npt.NDArray[np.bool_]]], sparsity: 
 
     start = np.full(votes.shape[1], 0.1)
     bounds = [(0.0, None)] * votes.shape[1]
-    shares = scipy.optimize.minimize(loss, start, jac=True, bounds=bounds, method="L-BFGS-B").x
+    shares: Doubles = scipy.optimize.minimize(loss, start, jac=True, bounds=bounds, method="L-BFGS-B").x
     if not shares.sum() > 0:
         return None
     shares = np.where(shares < _LEAST_SHARE * shares.sum(), 0.0, shares)
     weights: Doubles = shares / scale
-    return weights / weights.sum()
+    weights /= weights.sum()
+    return weights

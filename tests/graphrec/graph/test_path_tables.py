@@ -48,7 +48,7 @@ def test_a_reversed_table_is_the_transposed_one(a: Dense, b: Dense) -> None:
 
 def test_rows_sum_to_one_and_threads_play_no_part() -> None:
     rng = np.random.default_rng(1)
-    a, b = (sp.random_array((600, 600), density=0.02, rng=rng, format="csr") for _ in range(2))
+    a, b = (sp.csr_array(sp.random_array((600, 600), density=0.02, rng=rng)) for _ in range(2))
     tables = []
     for threads in (1, 2):
         with at_most(threads):

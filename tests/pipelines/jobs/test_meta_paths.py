@@ -1,4 +1,4 @@
-"""A run with meta-paths: their worth is in the report, every reason is a path of the graph, misspelt ones stop it at once."""
+"""A run with meta-paths: their worth is reported, reasons are paths of the graph, misspelt ones stop it at once."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def instances(data: RecallData, recipe: KgPaths) -> dict[str, Instances]:
 
 def mixed(found: dict[str, Instances], recipe: KgPaths, n_items: int) -> Any:
     """Return the weighted sum of the paths' tables, rows summing to 1."""
-    table = sum(recipe.paths[path] * summed(part, n_items) for path, part in found.items())
+    table = np.sum([recipe.paths[path] * summed(part, n_items) for path, part in found.items()], axis=0)
     sums = table.sum(axis=1, keepdims=True)
     return table / np.where(sums > 0, sums, 1.0)
 
@@ -143,12 +143,12 @@ def held_out(data: RecallData) -> FitContext:
 def panel_of(data: RecallData, test: Any) -> Panel:
     """Return users with the items held out of what the channel learns from taken out of their histories."""
     truth = histories(test)
-    users = np.flatnonzero(truth.lengths > 0)
+    users = np.flatnonzero(truth.lengths > 0).tolist()
     everything = histories(data.interactions)
     past = [[i for i in everything[u][0].tolist() if i not in truth[u][0].tolist()] for u in users]
     kept = [place for place, rows in enumerate(past) if rows]
     return Panel(
-        users[kept], item_lists([past[p] for p in kept]),
+        [users[p] for p in kept], item_lists([past[p] for p in kept]),
         item_lists([truth[users[p]][0].tolist() for p in kept]), np.ones(len(data.items), bool),
     )  # fmt: skip
 
@@ -164,6 +164,7 @@ def test_weights_are_learned_and_fit_the_same_channel_again() -> None:
     assert sum(learned["paths"].values()) == pytest.approx(1.0, abs=1e-3)
     assert list(learned["paths"].values()) == sorted(learned["paths"].values(), reverse=True)
     again = chosen.recipe.fit(data, FitContext(seed=context.seed))
+    assert isinstance(chosen.channel, PathNeighbourRecaller)
     ours, theirs = chosen.channel.neighbours.tables[0], again.neighbours.tables[0]
     np.testing.assert_array_equal(ours.neighbours, theirs.neighbours)
     np.testing.assert_allclose(ours.scores, theirs.scores, rtol=1e-6)
@@ -248,7 +249,8 @@ def test_without_events_items_are_joined_by_what_they_share() -> None:
 def test_damage_is_one_sentence(tmp_path: Path) -> None:
     data = library()
     KgPaths(paths={"author/^author": 1.0}).fit(data).save(tmp_path)
-    for metapaths in ([["author", "rev_autor"]], [[]], ["author"], [[1]]):
+    damaged: list[Any] = [[["author", "rev_autor"]], [[]], ["author"], [[1]]]
+    for metapaths in damaged:
         settings = {**json.loads((tmp_path / "recaller.json").read_text(encoding="utf-8")), "metapaths": metapaths}
         (tmp_path / "recaller.json").write_text(json.dumps(settings), encoding="utf-8")
         with pytest.raises(BundleError, match="does not fit the bundle"):
