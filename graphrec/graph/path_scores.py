@@ -195,8 +195,9 @@ class PathTables:
         for place in range(len(kept) - 1) if cap else ():
             hubs = (degrees(matrices[place], 0) > cap) | (degrees(matrices[place + 1], 1) > cap)
             if hubs.any():
-                kept[place] = scaled(kept[place], columns=1.0 - hubs)
-                kept[place + 1] = scaled(kept[place + 1], rows=1.0 - hubs)
+                walked = np.where(hubs, 0.0, 1.0)
+                kept[place] = scaled(kept[place], columns=walked)
+                kept[place + 1] = scaled(kept[place + 1], rows=walked)
         return kept
 
 
