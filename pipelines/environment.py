@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import platform
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,43 +17,7 @@ from graphrec.contracts.recipe import libraries_of
 from graphrec.threads import default_threads
 from graphrec.version import __version__
 
-# Part of graphrec -> (module, distribution) pairs it needs.
-PARTS: dict[str, tuple[tuple[str, str], ...]] = {
-    "base": (
-        ("numpy", "numpy"),
-        ("scipy", "scipy"),
-        ("numba", "numba"),
-        ("polars", "polars"),
-        ("pyarrow", "pyarrow"),
-        ("hnswlib", "hnswlib"),
-        ("threadpoolctl", "threadpoolctl"),
-        ("filelock", "filelock"),
-        ("pydantic", "pydantic"),
-        ("typer", "typer"),
-        ("rich", "rich"),
-    ),
-    "train": (
-        ("torch", "torch"),
-        ("torch_geometric", "torch-geometric"),
-        ("gensim", "gensim"),
-        ("sklearn", "scikit-learn"),
-        ("lightgbm", "lightgbm"),
-        ("safetensors", "safetensors"),
-        ("lightning_fabric", "lightning-fabric"),
-    ),
-    "kg": (
-        ("rdflib", "rdflib"),
-        ("oxrdflib", "oxrdflib"),
-        ("pyoxigraph", "pyoxigraph"),
-        ("networkx", "networkx"),
-        ("torch", "torch"),
-        ("torch_geometric", "torch-geometric"),
-    ),
-    "tune": (("optuna", "optuna"), ("tomlkit", "tomlkit"), ("sklearn", "scikit-learn")),
-    "report": (("matplotlib", "matplotlib"), ("jinja2", "jinja2")),
-    "map": (("umap", "umap-learn"),),
-}
-
+# What each part gives; what it needs is read from the metadata of the installed distribution.
 GIVES = {
     "base": "recall, indexes, bundles, serving",
     "train": "models that learn with torch, fusions that are fitted",
@@ -61,7 +25,13 @@ GIVES = {
     "tune": "graphrec tune (with report)",
     "report": "HTML reports",
     "map": "maps of embeddings by UMAP",
+    "tensorboard": "event logs of trainings for TensorBoard",
 }
+BASE = "base"
+
+# Of a line of metadata, such as: optuna>=5.0; extra == "tune"
+_NAME = re.compile(r"[\w.-]+")
+_EXTRA = re.compile(r"""extra\s*==\s*["']([\w.-]+)""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +62,31 @@ def parts() -> list[Part]:
 
     What a channel needs is declared by its recipe, which is imported; the libraries it learns with are not.
     """
-    ours = []
-    for name, packages in PARTS.items():
-        distributions = {distribution for _, distribution in packages}
-        channels = [channel for channel in RECIPES if distributions.intersection(libraries_of(recipe_class(channel)))]
-        gives = f"{GIVES[name]}; channels {', '.join(channels)}" if channels and name == "train" else GIVES[name]
-        needed = tuple(Package(dist, _version(module, dist)) for module, dist in packages)
-        ours.append(Part(name, gives, needed, f"pip install 'graphrec[{name}]'"))
+    ours, needed = [], requirements()
+    for name, gives in GIVES.items():
+        packages = needed.get(name, ())
+        channels = [channel for channel in RECIPES if set(packages).intersection(libraries_of(recipe_class(channel)))]
+        if channels and name == "train":
+            gives = f"{gives}; channels {', '.join(channels)}"
+        remedy = "pip install graphrec" if name == BASE else f"pip install 'graphrec[{name}]'"
+        ours.append(Part(name, gives, tuple(Package(of, _installed(of)) for of in packages), remedy))
     return [*ours, *_extensions()]
+
+
+def requirements() -> dict[str, tuple[str, ...]]:
+    """Return the distributions that graphrec needs by extra, those without one under ``BASE``, as it was installed.
+
+    Empty where graphrec runs from a folder that is not installed.
+    """
+    try:
+        lines = metadata.requires("graphrec") or []
+    except metadata.PackageNotFoundError:
+        lines = []
+    needed: dict[str, list[str]] = {}
+    for line in lines:
+        extra = _EXTRA.search(line)
+        needed.setdefault(extra[1] if extra else BASE, []).append(_NAME.match(line)[0])  # type: ignore[index]
+    return {name: tuple(distributions) for name, distributions in needed.items()}
 
 
 def _extensions() -> list[Part]:
@@ -133,10 +120,6 @@ def package_versions(names: Sequence[str]) -> dict[str, str]:
     """Return the versions of graphrec and of distributions by name; those that are not installed are left out."""
     found = {name: _installed(name) for name in names}
     return {"graphrec": __version__, **{name: version for name, version in found.items() if version is not None}}
-
-
-def _version(module: str, distribution: str) -> str | None:
-    return None if importlib.util.find_spec(module) is None else _installed(distribution)
 
 
 def _installed(distribution: str) -> str | None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import importlib.util
 import re
 import tomllib
 from pathlib import Path
@@ -10,32 +9,67 @@ import pytest
 
 from graphrec.channels.registry import RECIPES, recipe_class
 from graphrec.contracts.recipe import libraries_of
-from graphrec.pipelines.environment import PARTS, environment, parts
+from graphrec.pipelines.environment import BASE, GIVES, environment, parts, requirements
 
-PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
+ROOT = Path(__file__).parents[2]
+PYPROJECT = ROOT / "pyproject.toml"
 
 
 def test_every_part_is_active_where_everything_is_installed() -> None:
-    assert {part.name: part.active for part in parts()} == dict.fromkeys(PARTS, True)
+    assert {part.name: part.active for part in parts()} == dict.fromkeys(GIVES, True)
     train = parts()[1]
     assert train.gives.endswith("channels gf-cf, bspm, cheby-cf, pinsage")
     base = {package.name: package.version for package in parts()[0].packages}
     assert base["numpy"] == importlib.metadata.version("numpy")
 
 
-def test_parts_are_the_extras_of_the_distribution() -> None:
-    """What a recipe's library is brought by is an extra, and doctor knows the packages of each."""
-    project = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]
-    required = {"base": project["dependencies"], **project["optional-dependencies"]}
-    ours = {name: {distribution for _, distribution in packages} for name, packages in PARTS.items()}
-    assert ours == {name: {re.split(r"[^\w-]", line)[0] for line in required[name]} for name in PARTS}
+def test_every_extra_of_the_distribution_is_a_part() -> None:
+    """Those that add to what commands can do, that is; and what a recipe's library is brought by is ``train``."""
+    extras = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    assert {BASE, *extras} - {"all", "bench", "dev"} == set(GIVES)
     for channel in RECIPES:
-        assert set(libraries_of(recipe_class(channel))) <= ours["train"]
+        assert set(libraries_of(recipe_class(channel))) <= set(requirements()["train"])
+
+
+def test_every_extra_that_an_error_names_is_a_part() -> None:
+    sources = [path for room in ("graphrec", "kg", "pipelines", "serve") for path in (ROOT / room).rglob("*.py")]
+    named = {
+        name
+        for path in sources
+        for name in re.findall(r'MissingExtraError\(.*extra="(\w+)"', path.read_text(encoding="utf-8"))
+    }
+    assert {"train", "tensorboard"} <= named <= set(GIVES)
+
+
+def test_packages_of_a_part_are_read_from_the_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [
+        "numpy>=2.0",
+        'torch<3,>=2; extra == "train"',
+        "zope.interface ; extra=='train'",
+        'graphrec[map]; extra == "all"',
+    ]
+    monkeypatch.setattr(importlib.metadata, "requires", lambda name: lines)
+    assert requirements() == {BASE: ("numpy",), "train": ("torch", "zope.interface"), "all": ("graphrec",)}
+
+
+def test_a_folder_that_is_not_installed_has_parts_without_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> list[str]:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "requires", missing)
+    assert requirements() == {}
+    assert [part.name for part in parts()] == list(GIVES)
 
 
 def test_a_missing_package_makes_its_part_inactive(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "gensim" else found(name))
+    version = importlib.metadata.version
+
+    def without_gensim(name: str) -> str:
+        if name == "gensim":
+            raise importlib.metadata.PackageNotFoundError(name)
+        return version(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", without_gensim)
     state = {part.name: part for part in parts()}
     assert not state["train"].active
     assert state["kg"].active
