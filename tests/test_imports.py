@@ -38,7 +38,6 @@ IMPORTERS = {
     "graphrec/contracts/extensions.py",  # what a configuration names, or an installed distribution declares
     "graphrec/fusion/settings.py",
     "graphrec/recallers/__init__.py",
-    "pipelines/environment.py",  # asks whether optional packages of others are installed
     "pipelines/report/html.py",
 }
 # Groups of entry points, under which other distributions declare theirs; no modules.
