@@ -100,6 +100,7 @@ from graphrec.index import QuantisedIndex as QuantisedIndex
 from graphrec.index import build_hnsw as build_hnsw
 from graphrec.index import build_index as build_index
 from graphrec.index import build_quantised as build_quantised
+from graphrec.index.cold_items import cold_item_vectors as cold_item_vectors
 from graphrec.index.embedding_drift import Drift as Drift
 from graphrec.index.embedding_drift import drift as drift
 from graphrec.index.embedding_index import EmbeddingIndex as EmbeddingIndex
@@ -124,6 +125,7 @@ from graphrec.kg.schema.values import GraphSchema as GraphSchema
 from graphrec.kg.sparql.endpoint import read_sparql as read_sparql
 from graphrec.kg.sparql.rules import with_rules as with_rules
 from graphrec.kg.tags import item_tags as item_tags
+from graphrec.kg.title_links import link_by_title as link_by_title
 from graphrec.models.event_log import TensorBoardLog as TensorBoardLog
 from graphrec.models.hetero import adjacency_from_hetero as adjacency_from_hetero
 from graphrec.models.hetero import to_hetero as to_hetero

@@ -44,7 +44,7 @@ def link_by_template(
     """
     check_template(template)
     rows, entities = candidates(items, kg.entities.ids, template)
-    return _linking(items, kg, rows, entities, ambiguous=ambiguous)
+    return linking_of_pairs(items, kg, rows, entities, ambiguous=ambiguous)
 
 
 @typed
@@ -119,7 +119,7 @@ def link_by_table(
             f"{where}: none of its {pairs.height:,} links joins an item of ours to an IRI of the graph "
             f"({(rows < 0).sum():,} unknown items, {(entities < 0).sum():,} unknown IRIs{first})"
         )
-    return _linking(items, kg, rows[known], entities[known], ambiguous=ambiguous, unknown=strange)
+    return linking_of_pairs(items, kg, rows[known], entities[known], ambiguous=ambiguous, unknown=strange)
 
 
 @typed
@@ -209,10 +209,10 @@ def link_by_literal(
             hits = keys.get(level(text) or "", ())
             rows.extend([row] * len(hits))
             entities.extend(hits)
-    return _linking(items, kg, np.asarray(rows, np.int64), np.asarray(entities, np.int32), ambiguous=ambiguous)
+    return linking_of_pairs(items, kg, np.asarray(rows, np.int64), np.asarray(entities, np.int32), ambiguous=ambiguous)
 
 
-def _linking(
+def linking_of_pairs(
     items: Vocabulary,
     kg: KnowledgeGraph,
     rows: npt.NDArray[np.integer],
@@ -221,7 +221,13 @@ def _linking(
     ambiguous: Ambiguous,
     unknown: Mapping[str, pl.Series] | None = None,
 ) -> Linking:
-    """Return the links of (m,) candidate pairs (item row, entity row), repeats included."""
+    """Return the links of (m,) candidate pairs (item row, entity row), repeats included.
+
+    Raises
+    ------
+    ConfigError
+        If ``ambiguous`` is something else.
+    """
     if ambiguous not in ("first", "drop"):
         raise ConfigError(f"ambiguous is {ambiguous!r}; legal: 'first' (in order of IRI), 'drop'")
     pairs = np.unique(np.column_stack([rows, entities]).astype(np.int64), axis=0)
