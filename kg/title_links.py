@@ -34,8 +34,8 @@ def link_by_title(
     """Return the links of items to entities that are called alike, told apart by year.
 
     A title may have its year in brackets, other names in brackets before that, and its article behind a comma:
-    "Postino, Il (The Postman) (1994)". An entity is called by its label and by what its IRI says, without what stands in
-    brackets; its years are those in brackets, and those that the names of its neighbours begin with ("1994 films").
+    "Postino, Il (The Postman) (1994)". An entity is called by its label and by what its IRI says, without what stands
+    in brackets; its years are those in brackets, and those that the names of its neighbours begin with ("1994 films").
     Names are compared in lower case, without accents, punctuation and leading article.
 
     Parameters
