@@ -1,8 +1,8 @@
 """Linking MovieLens to DBpedia: by a table of links, and by title and year alone.
 
-The table of colakg-ml-1m names a DBpedia IRI for most movies; linkable are those whose IRI is the subject of a statement
-of the dump (79,620 real triples, without one label or type). By title and year, nothing of the table but the title is
-looked at.
+The table of colakg-ml-1m names a DBpedia IRI for most movies; linkable are those whose IRI is the subject of a
+statement of the dump (79,620 real triples, without one label or type). By title and year, nothing of the table but the
+title is looked at.
 
     python -m benchmarks.kg_linking --data DIR [--json FILE]
 """
