@@ -145,7 +145,8 @@ def by_vectors(data: RecallData, panel: Panel, cold: Mask, recipe: Node2Vec) -> 
 
 def _unit(table: EmbeddingTable) -> npt.NDArray[np.float32]:
     lengths = np.linalg.norm(table.matrix, axis=1, keepdims=True)
-    return table.matrix / np.maximum(lengths, 1e-12)
+    unit: npt.NDArray[np.float32] = table.matrix / np.maximum(lengths, 1e-12)
+    return unit
 
 
 def measure(name: str, root: Path, *, max_users: int) -> list[dict[str, Any]]:

@@ -308,3 +308,14 @@ def test_a_broken_input_leaves_no_bundle(tmp_path: Path) -> None:
 def test_output_that_cannot_be_made(shelf: Path) -> None:
     with pytest.raises(GraphRecError, match=r"the output directory '.*ratings\.csv/x' cannot be written"):
         train(load_config(shelf), shelf.parent / "ratings.csv" / "x")
+
+
+def test_an_item_without_events_is_found_by_what_the_graph_knows(trained: Trained) -> None:
+    with Engine.open(trained.bundle) as engine:
+        near = engine.neighbours("b30", k=5)
+        assert near.ids
+        # Of its genre, every third book, are all that share anything with it.
+        assert {int(name[1:]) % 3 for name in near.ids} == {0}
+        assert "b30" in engine.neighbours("b0", k=30).ids
+        for channel in ("tag", "kg-neighbours", "node2vec"):
+            assert "b30" in engine.recall(history=["b0", "b6"], k=31, channels=[channel]).ids, channel
