@@ -1,12 +1,12 @@
 """What paths through a knowledge graph add to the classic channels, on the Beauty split of PGPR, top 10.
 
-    python -m benchmarks.kg_paths_quality --data DIR [--graphs all brand-category] [--json FILE] [--bootstrap ROUNDS]
+    python -m benchmarks.kg_paths_quality --data DIR [--graphs NAME ...] [--fusion KIND] [--mined] [--json FILE]
 
 ``DIR`` (or the variable GRAPHREC_DATA) holds ``amazon-beauty-kg`` and ``rdf/amazon-beauty-kg.nt.xz``, of which
 ``purchase`` is left out; also_bought, also_viewed and bought_together, which the check of relations finds to be made of
 interactions, are kept. Channels: hot, item-cf, user-cf, swing, rp3beta, als of 256 dimensions, kg-neighbours and
-kg-paths, none of which looks at the order of a history, merged by calibrated scores. Weights of paths and of channels
-are learned on a validation part of train; the test part is read once, at the end. A row a channel, one for the list
+kg-paths, none of which looks at the order of a history, merged by calibrated or boosted scores. Weights of paths and of
+channels are learned on a validation part of train; the test part is read once, at the end. A row a channel, one for the list
 merged of all, and one for what it gains by each KG channel and by both, overall and for true items with 0, 1-2 and 3-5
 training events.
 """
@@ -48,6 +48,10 @@ GRAPHS: dict[str, tuple[str, ...]] = {
     "all": (*PRODUCT, "produced_by", "belongs_to"),
     "brand-category": ("produced_by", "belongs_to"),
 }
+FUSIONS: dict[str, dict[str, Any]] = {
+    "calibrated": {"kind": "calibrated"},
+    "boosted": {"kind": "boosted", "cutoffs": [K]},
+}
 # True items by the training events that they have.
 STRATA = {"0": (0, 0), "1-2": (1, 2), "3-5": (3, 5)}
 
@@ -81,7 +85,9 @@ def write_tables(data: Path, folder: Path) -> None:
     pl.DataFrame(links).write_csv(folder / "links.csv")
 
 
-def config_of(data: Path, folder: Path, relations: Sequence[str], given: Mapping[str, Any] | None = None) -> Config:
+def config_of(
+    data: Path, folder: Path, relations: Sequence[str], fusion: str, given: Mapping[str, Any] | None = None
+) -> Config:
     """Return the run over the relations; ``given`` are settings of kg-paths."""
     plain = {"half_life": 0}
     names = ("item-cf", "user-cf", "swing", "rp3beta", "kg-neighbours")
@@ -104,7 +110,7 @@ def config_of(data: Path, folder: Path, relations: Sequence[str], given: Mapping
             "als": {"dim": 256, **plain},
             "kg-paths": {**learned, **plain},
         },
-        "fusion": {"kind": "calibrated"},
+        "fusion": FUSIONS[fusion],
         "evaluate": {"k": [K]},
     }
     return check_config(raw, directory=folder)
@@ -143,6 +149,8 @@ def gains(answers: PanelLists, fusion: Any, events: npt.NDArray[np.int64], round
         row: dict[str, Any] = {"without": "+".join(left_out)}
         for name, values in full.items():
             known = ~np.isnan(values)
+            if not known.any():  # such as no true item without events
+                continue
             both = paired_bootstrap({"with": values[known], "without": without[name][known]}, rounds=rounds, seed=0)
             interval = both.interval("with", minus="without")
             row |= {f"{name}@{K}": float(values[known].mean()), f"users with {name}": int(known.sum())}
@@ -179,6 +187,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=os.environ.get("GRAPHREC_DATA"))
     parser.add_argument("--graphs", nargs="+", choices=list(GRAPHS), default=list(GRAPHS))
+    parser.add_argument("--fusion", choices=list(FUSIONS), default="calibrated")
     parser.add_argument("--mined", action="store_true", help="mine the paths in place of the list of this script")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--bootstrap", type=int, default=1000)
@@ -189,10 +198,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         write_tables(Path(arguments.data), Path(scratch))
         for name in arguments.graphs:
-            config = config_of(Path(arguments.data), Path(scratch), GRAPHS[name], {} if arguments.mined else None)
+            given = {} if arguments.mined else None
+            config = config_of(Path(arguments.data), Path(scratch), GRAPHS[name], arguments.fusion, given)
             results += run(name, config, arguments.bootstrap, console)
     if arguments.json is not None:
-        settings = {"k": K, "fusion": "calibrated", "mined": arguments.mined, "bootstrap_rounds": arguments.bootstrap}
+        settings = {
+            "k": K,
+            "fusion": FUSIONS[arguments.fusion],
+            "mined": arguments.mined,
+            "bootstrap_rounds": arguments.bootstrap,
+        }
         write_json(arguments.json, "kg_paths_quality", settings, results)
 
 
