@@ -6,9 +6,9 @@
 ``purchase`` is left out; also_bought, also_viewed and bought_together, which the check of relations finds to be made of
 interactions, are kept. Channels: hot, item-cf, user-cf, swing, rp3beta, als of 256 dimensions, kg-neighbours and
 kg-paths, none of which looks at the order of a history, merged by calibrated or boosted scores. Weights of paths and of
-channels are learned on a validation part of train; the test part is read once, at the end. A row a channel, one for the list
-merged of all, and one for what it gains by each KG channel and by both, overall and for true items with 0, 1-2 and 3-5
-training events.
+channels are learned on a validation part of train; the test part is read once, at the end. A row a channel, one for the
+list merged of all, and one for what it gains by each KG channel and by both, overall and for true items with 0, 1-2 and
+3-5 training events.
 """
 
 from __future__ import annotations
@@ -198,7 +198,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         write_tables(Path(arguments.data), Path(scratch))
         for name in arguments.graphs:
-            given = {} if arguments.mined else None
+            given: dict[str, Any] | None = {} if arguments.mined else None
             config = config_of(Path(arguments.data), Path(scratch), GRAPHS[name], arguments.fusion, given)
             results += run(name, config, arguments.bootstrap, console)
     if arguments.json is not None:
