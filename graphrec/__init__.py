@@ -56,6 +56,9 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "graphrec.kg.sparql.endpoint": ("read_sparql",),
     "graphrec.kg.sparql.rules": ("with_rules",),
     "graphrec.kg.tags": ("item_tags",),
+    "graphrec.kg.writing.convert": ("convert",),
+    "graphrec.kg.writing.graph": ("graph_to_networkx", "write_links", "write_rdf", "write_triples"),
+    "graphrec.kg.writing.recall": ("write_recall",),
     # Core types.
     "graphrec.data.limits": ("Limits",),
     "graphrec.data.vocabulary": ("Vocabulary",),

@@ -126,6 +126,12 @@ from graphrec.kg.sparql.endpoint import read_sparql as read_sparql
 from graphrec.kg.sparql.rules import with_rules as with_rules
 from graphrec.kg.tags import item_tags as item_tags
 from graphrec.kg.title_links import link_by_title as link_by_title
+from graphrec.kg.writing.convert import convert as convert
+from graphrec.kg.writing.graph import graph_to_networkx as graph_to_networkx
+from graphrec.kg.writing.graph import write_links as write_links
+from graphrec.kg.writing.graph import write_rdf as write_rdf
+from graphrec.kg.writing.graph import write_triples as write_triples
+from graphrec.kg.writing.recall import write_recall as write_recall
 from graphrec.models.event_log import TensorBoardLog as TensorBoardLog
 from graphrec.models.hetero import adjacency_from_hetero as adjacency_from_hetero
 from graphrec.models.hetero import to_hetero as to_hetero

@@ -77,7 +77,7 @@ def quads_of(kg: KnowledgeGraph) -> Iterator[ox.Quad]:
     for head, relation, tail in kg.triples.tolist():
         yield ox.Quad(entities[head], relations[relation], entities[tail])
     values = [
-        _literal(text, language, datatype)
+        literal_term(text, language, datatype)
         for text, language, datatype in zip(
             kg.literals.texts.to_pylist(),
             kg.literals.languages.to_pylist(),
@@ -89,7 +89,8 @@ def quads_of(kg: KnowledgeGraph) -> Iterator[ox.Quad]:
         yield ox.Quad(entities[head], relations[relation], values[value])
 
 
-def _literal(text: str, language: str | None, datatype: str) -> ox.Literal:
+def literal_term(text: str, language: str | None, datatype: str) -> ox.Literal:
+    """Return a literal as Oxigraph has it; of a text with a direction the language alone."""
     return ox.Literal(text, language=language) if language else ox.Literal(text, datatype=ox.NamedNode(datatype))
 
 
@@ -132,7 +133,7 @@ def _term(term: Any) -> ox.NamedNode | ox.BlankNode | ox.Literal:
     if isinstance(term, rdflib.BNode):
         return ox.BlankNode(str(term))
     if isinstance(term, rdflib.Literal):
-        return _literal(str(term), term.language, str(term.datatype or rdflib.XSD.string))
+        return literal_term(str(term), term.language, str(term.datatype or rdflib.XSD.string))
     raise TypeError(f"{type(term).__name__} is no RDF term")
 
 

@@ -6,6 +6,7 @@ import dataclasses
 import importlib
 import importlib.util
 import re
+import shlex
 import tomllib
 from dataclasses import fields
 from pathlib import Path
@@ -19,6 +20,7 @@ from graphrec.data.rules import KINDS
 from graphrec.fusion.fit_calibrated import FittedCalibrated
 from graphrec.fusion.settings import FUSIONS, RECIPES, fusion_class
 from graphrec.operations.conflicts import find_problems
+from graphrec.pipelines.cli.app import main
 from graphrec.pipelines.config.build import make_fusion, spaces_of
 from graphrec.pipelines.config.load import check_config
 from graphrec.pipelines.config.sections import TrainConfig
@@ -42,6 +44,32 @@ def test_knowledge_graph_page_runs(
     assert "'matched': 30" in printed
     assert "HeteroData" in printed
     assert "Degrees(mean=" in printed
+
+
+def test_the_page_from_rdf_to_recall_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (DOCS / "rdf-to-recall.md").read_text(encoding="utf-8")
+    write_shelf(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    for line in "".join(re.findall(r"```bash\n(.*?)```", page, re.DOTALL)).splitlines():
+        with pytest.raises(SystemExit) as stopped:
+            main(shlex.split(line)[1:])
+        assert stopped.value.code == 0, line
+    printed = capsys.readouterr().out
+    assert "neighbours of Book 0" in printed
+    assert "because you " in " ".join(printed.split())
+    drawn = re.search(r"```mermaid\n(.*?)```", page, re.DOTALL)
+    assert drawn is not None
+    assert Path("shelf.mmd").read_text(encoding="utf-8") == drawn.group(1)
+    shown = re.search(r"```toml\n(.*?)```", page, re.DOTALL)
+    assert shown is not None
+    written = Path("shelf.toml").read_text(encoding="utf-8")
+    assert all(part.strip() in written for part in shown.group(1).split("\n\n"))
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    exec(compile(code, "rdf-to-recall.md", "exec"), {})
+    assert "Author" in capsys.readouterr().out
 
 
 def test_the_task_of_the_training_page_learns(capsys: pytest.CaptureFixture[str]) -> None:

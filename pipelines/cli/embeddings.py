@@ -23,7 +23,8 @@ FormatOption = Annotated[
     typer.Option(
         "--format",
         help="parquet, arrow, npy, word2vec, keyedvectors (word2vec's binary format, which gensim reads; its own is a "
-        "pickle), safetensors or projector; by default that of the extension.",
+        "pickle), safetensors or projector; turtle, ntriples or jsonld for what users are recommended; by default that "
+        "of the extension.",
     ),
 ]
 
@@ -35,9 +36,25 @@ def export(
     channel: ChannelOption = None,
     file_format: FormatOption = None,
     kind: Annotated[str | None, typer.Option(help="Only nodes of this kind: item or user.")] = None,
+    user: Annotated[list[str] | None, typer.Option(help="RDF: a user to answer for; without any, all users.")] = None,
+    k: Annotated[int, typer.Option("-k", help="RDF: items a user.", min=1)] = 10,
+    item_template: Annotated[str | None, typer.Option(help="RDF: IRI of an item, with {id} in it.")] = None,
+    user_template: Annotated[str | None, typer.Option(help="RDF: IRI of a user, with {id} in it.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write the vectors of a channel, with ids, kinds and titles, for other programs."""
+    """Write the vectors of a channel for other programs; or, as RDF, what users are recommended and why."""
+    from ..jobs.rdf_export import export_recall, is_rdf_export
+
+    if is_rdf_export(out, file_format):
+        n = export_recall(
+            bundle, out, format=file_format, users=user, k=k, channel=channel, item_template=item_template,
+            user_template=user_template,
+        )  # fmt: skip
+        if as_json:
+            print_json({"path": str(out), "users": n})
+        else:
+            print_lines(f"{out}: what {n:,} users are recommended, and why")
+        return
     from ..jobs.embeddings import bundle_table
 
     name, table = bundle_table(bundle, channel)

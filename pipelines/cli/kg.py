@@ -71,6 +71,35 @@ def describe(
         _show(schema, text, toml, draw)
 
 
+@kg_app.command()
+def convert(
+    files: FilesArgument,
+    out: Annotated[Path, typer.Option(help="The file to write; .parquet gives a table of triples.")],
+    to: Annotated[str | None, typer.Option(help="Its syntax, where the extension does not tell.")] = None,
+    syntax: FormatOption = None,
+    base: BaseOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write RDF in another syntax (Turtle, N-Triples, N-Quads, TriG, RDF/XML, JSON-LD; .gz), streamed."""
+    try:
+        from graphrec.kg.reading.rdf import read_rdf
+        from graphrec.kg.writing.convert import convert as convert_files
+        from graphrec.kg.writing.graph import write_triples
+    except ImportError as error:
+        raise MissingExtraError("converting RDF", extra="kg") from error
+    with steps(as_json).step(f"write {out.name}"):
+        if out.suffix.lower() == ".parquet" and to is None:
+            graph = read_rdf(files, format=syntax, base=base)
+            write_triples(graph, out)
+            n = len(graph.triples) + len(graph.literals)
+        else:
+            n = convert_files(files, out, read_format=syntax, format=to, base=base)
+    if as_json:
+        print_json({"path": str(out), "statements": n})
+    else:
+        print_lines(f"{n:,} statements in {out}")
+
+
 def _tables(
     events: Path | None, items: Path | None, columns: Sequence[str]
 ) -> tuple[UnknownTable | None, UnknownTable | None]:

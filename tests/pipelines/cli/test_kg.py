@@ -7,22 +7,23 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import rdflib
 
 from graphrec.pipelines.config.load import load_config
-from tests.pipelines.cli.test_cli import Command, command
+from tests.pipelines.cli.test_cli import Command, command, out
 from tests.pipelines.shelf import write_shelf
 
-__all__ = ["command"]
+__all__ = ["command", "out"]
 
 
 @pytest.fixture
-def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_shelf(tmp_path).unlink()
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
-def test_the_configuration_that_is_written_trains(shelf: Path, command: Command) -> None:
+def test_the_configuration_that_is_written_trains(folder: Path, command: Command) -> None:
     ran = command("kg", "describe", "books.ttl", "--events", "ratings.csv", "--toml", "new/shelf.toml")
     assert ran.code == 0, ran.err
     assert "Next: graphrec train new/shelf.toml" in ran.out
@@ -42,7 +43,7 @@ def test_the_configuration_that_is_written_trains(shelf: Path, command: Command)
     assert {"hot", "item-cf", "user-cf", "kg-neighbours"} <= report["channels"].keys()
 
 
-def test_a_graph_that_holds_the_events_trains_by_itself(shelf: Path, command: Command) -> None:
+def test_a_graph_that_holds_the_events_trains_by_itself(folder: Path, command: Command) -> None:
     rows = Path("ratings.csv").read_text(encoding="utf-8").split("\n")[1:-1]
     bought = [
         f"<http://e.org/user/{user}> <http://e.org/bought> <http://books.example/book/{book}> ."
@@ -58,7 +59,7 @@ def test_a_graph_that_holds_the_events_trains_by_itself(shelf: Path, command: Co
     assert trained.code == 0, trained.err
 
 
-def test_without_events_the_configuration_loads_and_says_what_is_missing(shelf: Path, command: Command) -> None:
+def test_without_events_the_configuration_loads_and_says_what_is_missing(folder: Path, command: Command) -> None:
     ran = command("kg", "describe", "books.ttl", "--toml", "-")
     assert ran.code == 0
     assert "name yours here (or with --events)" in ran.out
@@ -66,7 +67,7 @@ def test_without_events_the_configuration_loads_and_says_what_is_missing(shelf: 
     assert load_config("a.toml").settings.data.interactions.path == Path("events.csv")
 
 
-def test_a_table_of_items_gives_ways_to_link(shelf: Path, command: Command) -> None:
+def test_a_table_of_items_gives_ways_to_link(folder: Path, command: Command) -> None:
     rows = ["nr,title,pages", *(f'b{n},"Book {n}",{100 + n}' for n in range(31))]
     Path("items.csv").write_text("\n".join(rows), encoding="utf-8")
     ran = command("kg", "describe", "books.ttl", "--items", "items.csv", "--column", "item_id=nr", "--json")
@@ -81,7 +82,7 @@ def test_a_table_of_items_gives_ways_to_link(shelf: Path, command: Command) -> N
     assert tomllib.loads(json.loads(events.out)["toml"])["data"]["items"]["columns"]["item_id"] == "nr"
 
 
-def test_items_linked_by_a_column_of_iris_and_by_a_title_train(shelf: Path, command: Command) -> None:
+def test_items_linked_by_a_column_of_iris_and_by_a_title_train(folder: Path, command: Command) -> None:
     graph = Path("books.ttl").read_text(encoding="utf-8").replace("b:b", "b:work-of-")
     Path("books.ttl").write_text(graph, encoding="utf-8")
     for column, cells in (("page", "http://books.example/book/work-of-{}"), ("name", "BOOK {}")):
@@ -98,7 +99,7 @@ def test_items_linked_by_a_column_of_iris_and_by_a_title_train(shelf: Path, comm
 
 
 @pytest.mark.parametrize("name", ["a.svg", "a.png", "a.mmd", "a.dot"])
-def test_the_schema_is_drawn(shelf: Path, command: Command, name: str) -> None:
+def test_the_schema_is_drawn(folder: Path, command: Command, name: str) -> None:
     assert command("kg", "describe", "books.ttl", "--draw", name, "--toml", "-").code == 0
     first = Path(name).read_bytes()
     assert command("kg", "describe", "books.ttl", "--draw", name, "--toml", "-").code == 0
@@ -125,7 +126,7 @@ def test_the_schema_is_drawn(shelf: Path, command: Command, name: str) -> None:
     ],
 )
 def test_what_cannot_be_used_is_one_sentence(
-    shelf: Path,
+    folder: Path,
     command: Command,
     arguments: tuple[str, ...],
     sentence: str,
@@ -136,7 +137,7 @@ def test_what_cannot_be_used_is_one_sentence(
     assert sentence in ran.err
 
 
-def test_hostile_names_stay_text(shelf: Path, command: Command) -> None:
+def test_hostile_names_stay_text(folder: Path, command: Command) -> None:
     Path("bad.ttl").write_text(
         r"""@prefix s: <https://schema.org/> .
         <http://e.org/x%22%3Cscript%3E> a <http://e.org/C%22%5D%0A> ; s:name "e\u202Evil\u001B[31m\"quote" ;
@@ -157,8 +158,8 @@ RULE = """PREFIX s: <https://schema.org/>
 CONSTRUCT { ?a <http://e.org/sameAuthor> ?b } WHERE { ?a s:author ?x . ?b s:author ?x FILTER(?a != ?b) }"""
 
 
-def test_rules_of_the_configuration_make_relations(shelf: Path, command: Command) -> None:
-    text = write_shelf(shelf).read_text(encoding="utf-8")
+def test_rules_of_the_configuration_make_relations(folder: Path, command: Command) -> None:
+    text = write_shelf(folder).read_text(encoding="utf-8")
     knowledge = f"[data.knowledge]\nrules = ['''{RULE}''']\nrelations = ['sameAuthor']"
     text = text.partition("[channels.node2vec]")[0].replace("[data.knowledge]", knowledge)
     Path("rule.toml").write_text(text, encoding="utf-8")
@@ -170,3 +171,38 @@ def test_rules_of_the_configuration_make_relations(shelf: Path, command: Command
     refused = command("train", "rule.toml", "--out", "out2")
     assert refused.code == 2
     assert "data.knowledge.rules: rule 1: the query" in refused.err
+
+
+@pytest.mark.parametrize("name", ["out.nt", "out.jsonld", "out.ttl.gz", "out.parquet"])
+def test_convert_writes_every_statement(folder: Path, command: Command, name: str) -> None:
+    ran = command("kg", "convert", "books.ttl", "--out", name, "--json")
+    assert json.loads(ran.out) == {"path": name, "statements": 142}
+    assert Path(name).stat().st_size
+    refused = command("kg", "convert", "books.ttl", "--out", "out.doc")
+    assert refused.code == 2
+    assert "unknown extension '.doc'" in refused.err
+
+
+@pytest.mark.filterwarnings("ignore:ConjunctiveGraph is deprecated")  # rdflib's own reader of JSON-LD
+@pytest.mark.parametrize(("name", "given"), [("r.ttl", ()), ("r.txt", ("--format", "ntriples")), ("r.jsonld", ())])
+def test_recall_and_its_reasons_as_rdf(
+    folder: Path, command: Command, out: Path, name: str, given: tuple[str, ...]
+) -> None:
+    ran = command("export", out, "--out", name, *given, "--user", "r0", "--user", "a b/c", "-k", "3",
+                  "--item-template", "http://books.example/book/{id}", "--json")  # fmt: skip
+    assert json.loads(ran.out) == {"path": name, "users": 2}
+    graph = rdflib.Graph().parse(name, format="nt" if given else None)
+    rows = graph.query(
+        "PREFIX g: <https://graphrec.org/ns#> SELECT ?user ?rank ?item ?score ?why { ?r a g:Recommendation ; "
+        "g:recommendedTo ?user ; g:rank ?rank ; g:recommendedItem ?item ; g:score ?score . "
+        "OPTIONAL { ?r g:explanation ?why } } ORDER BY ?user ?rank"
+    )
+    read = [tuple(map(str, row)) for row in rows]  # type: ignore[union-attr, arg-type]
+    answered = json.loads(command("recall", out, "--user", "r0", "-k", "3", "--explain", "--json").out)
+    own = [row[1:] for row in read if row[0] == "urn:graphrec:user:r0"]
+    assert [(int(rank), item, why) for rank, item, _, why in own] == [
+        (rank, f"http://books.example/book/{entry['item']}", entry["explanation"])
+        for rank, entry in enumerate(answered["items"], 1)
+    ]
+    assert [float(score) for _, _, score, _ in own] == pytest.approx([entry["score"] for entry in answered["items"]])
+    assert len([row for row in read if row[0] == "urn:graphrec:user:a%20b%2Fc"]) == 3

@@ -1,0 +1,1 @@
+"""Graphs, links and recall results as RDF and as tables, for other programs."""
