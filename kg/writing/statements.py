@@ -85,7 +85,7 @@ def write_statements(
         statements = _fit_for_xml(statements, target)
     with written_whole(target) as part, _opened(part, packed=target.suffix.lower() == ".gz") as file:
         try:
-            ox.serialize(statements, output=cast("IO[bytes]", file), format=syntax, prefixes=short)
+            ox.serialize(statements, output=file, format=syntax, prefixes=short)
         except ValueError as error:
             raise error if isinstance(error, DataError) else DataError(f"{target}: {error}") from error
     return target

@@ -197,7 +197,7 @@ def test_recall_and_its_reasons_as_rdf(
         "g:recommendedTo ?user ; g:rank ?rank ; g:recommendedItem ?item ; g:score ?score . "
         "OPTIONAL { ?r g:explanation ?why } } ORDER BY ?user ?rank"
     )
-    read = [tuple(map(str, row)) for row in rows]  # type: ignore[union-attr, arg-type]
+    read = [tuple(map(str, row)) for row in rows]  # type: ignore[arg-type]
     answered = json.loads(command("recall", out, "--user", "r0", "-k", "3", "--explain", "--json").out)
     own = [row[1:] for row in read if row[0] == "urn:graphrec:user:r0"]
     assert [(int(rank), item, why) for rank, item, _, why in own] == [
