@@ -20,6 +20,7 @@ from ..knowledge_graph import KnowledgeGraph, ReadReport
 from ..terms import GENID
 from .assemble import knowledge_graph
 from .bad_lines import BadLines, OnError
+from .cache import cache_key, cached, keep, states
 from .canonical import LineParts
 from .deep_stack import deep_thread
 from .encode import Encoded, TermTable
@@ -45,6 +46,7 @@ def read_rdf(
     base: str | None = None,
     limits: Limits | None = None,
     triple_terms: TripleTerms = "count",
+    cache: str | Path | None = None,
     progress: Progress | None = None,
 ) -> KnowledgeGraph:
     """Return the knowledge graph of one or more RDF files, merged.
@@ -75,6 +77,9 @@ def read_rdf(
         What becomes of a statement whose object is a triple term (RDF 1.2): it is left out and counted, or kept with an
         ``rdf:Statement`` node in the term's place, whose edges ``rdf:subject``, ``rdf:predicate`` and ``rdf:object``
         say the term. One term is one node within a file.
+    cache : path, optional
+        Folder in which graphs are kept under a hash of the files' bytes and of all settings, and from which they are
+        opened mapped (``graphrec.kg.reading.cache``). Files with rejected lines, and pipes, are read anew each time.
     progress : callable, optional
         Called with (file name, statements read so far) every few tens of thousands.
 
@@ -110,9 +115,18 @@ def read_rdf(
         raise ConfigError(f"triple_terms is {triple_terms!r}; legal: 'count', 'reify'")
     if not isinstance(limits, Limits | None):
         raise ConfigError(f"limits is {limits!r}; it must be a graphrec.Limits, such as Limits(depth=500)")
+    if not isinstance(cache, str | Path | None):
+        raise ConfigError(f"cache is {cache!r}; it must be the path of a folder, or None")
     _check_base(base)
     files = [rdf_file(path, format) for path in ([paths] if isinstance(paths, str | Path) else _listed(paths))]
     bad_lines = BadLines(on_error, None if rejects is None else Path(rejects), max_reject_share)
+    settings = {"graphs": graphs, "languages": languages, "base": base, "limits": limits, "triple_terms": triple_terms}
+    before = states(files) if cache is not None else []
+    key = cache_key(files, {**settings, "on_error": on_error}) if cache is not None else None
+    known = cached(Path(cache), key, files) if cache is not None and key is not None else None
+    if known is not None:
+        bad_lines.close()
+        return known
     reader = Encoder(graphs=graphs, triple_terms=triple_terms, limits=limits)
     try:
         for file in files:
@@ -121,7 +135,10 @@ def read_rdf(
             reader.add(file, chunks, strict=on_error == "raise", progress=progress)
     finally:
         bad_lines.close()
-    return reader.finish(languages=languages, files=tuple(str(file.path) for file in files), bad_lines=bad_lines)
+    graph = reader.finish(languages=languages, files=tuple(str(file.path) for file in files), bad_lines=bad_lines)
+    if cache is not None and key is not None and states(files) == before:
+        keep(Path(cache), key, graph)
+    return graph
 
 
 def _check_base(base: object) -> None:
