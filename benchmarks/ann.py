@@ -3,10 +3,10 @@
     python -m benchmarks.ann [--json FILE] [--cases NAME ...]
 
 Vectors are those of items that ALS and Node2Vec learn on the bundled books (queries: vectors of items with a tenth of
-noise), and draws around a thousand centres. Scores are cosines, lists have 100 rows, graphs have the same links (16)
-and building width (200). Peers search at the width that ours searches at: the default. Everything runs on one thread;
-times are those of the process on its processor, so that what else the machine does counts little, of rounds in turn.
-Builds of all but ours and hnswlib run once.
+noise), and draws around a thousand centres: 100,000 of them, or as many as the case says. Scores are cosines, lists
+have 100 rows, graphs have the same links (16) and building width (200). Peers search at the width that ours searches
+at: the default. Everything runs on one thread; times are those of the process on its processor, so that what else the
+machine does counts little, of rounds in turn. Builds of all but ours and hnswlib run once.
 
 Filtered, our index stands beside exact search over the allowed rows alone, in a batch and one query at a time.
 """
@@ -49,7 +49,7 @@ FloatArray = npt.NDArray[np.float32]
 # (q, dim) unit vectors to (q, k) rows.
 Search = Callable[[FloatArray], npt.NDArray[np.integer]]
 
-CASES = ("goodbooks-als", "goodbooks-node2vec", "clustered-64", "clustered-128")
+CASES = ("goodbooks-als", "goodbooks-node2vec", "clustered-128-20000", "clustered-64", "clustered-128")
 K, M, BUILDING = 100, 16, 200
 QUERIES, SINGLE, ROUNDS = 1000, 200, 3
 SHARES = (0.9, 0.5, 0.1, 0.01, 0.001)
@@ -69,7 +69,7 @@ def vectors_of(case: str) -> tuple[FloatArray, FloatArray]:
     """Return (n, dim) rows and (q, dim) queries."""
     rng = np.random.default_rng(SEED)
     if case.startswith("clustered"):
-        dim, n = int(case.split("-")[1]), 100_000
+        dim, n = map(int, case.split("-")[1:]) if case.count("-") > 1 else (int(case.split("-")[1]), 100_000)
         centres = rng.standard_normal((1000, dim))
         drawn = centres[rng.integers(0, 1000, n + QUERIES)] + 0.7 * rng.standard_normal((n + QUERIES, dim))
         return drawn[:n].astype(np.float32), drawn[n:].astype(np.float32)

@@ -92,7 +92,7 @@ def check_choice(name: str, value: object, legal: Sequence[str]) -> None:
     """Raise ConfigError unless ``value`` is among the ``legal`` texts, with the nearest of them."""
     if not isinstance(value, str) or value not in legal:
         near = nearest_names(value, legal) if isinstance(value, str) else ""
-        raise ConfigError(f"{name} is {value!r}; it must be one of {', '.join(map(repr, legal))}{near}")
+        raise ConfigError(f"{name} is {brief(value, 120)}; it must be one of {', '.join(map(repr, legal))}{near}")
 
 
 def check_count(name: str, value: object, least: int, most: int | None = None) -> None:
@@ -100,19 +100,19 @@ def check_count(name: str, value: object, least: int, most: int | None = None) -
     number = int(value) if isinstance(value, int | np.integer) and not isinstance(value, bool) else None
     if number is None or not least <= number <= (number if most is None else most):
         legal = f"of {least:,} or more" if most is None else f"from {least:,} to {most:,}"
-        raise ConfigError(f"{name} is {value!r}; it must be a whole number {legal}")
+        raise ConfigError(f"{name} is {brief(value, 120)}; it must be a whole number {legal}")
 
 
 def check_at_least(name: str, value: float, least: float) -> None:
     """Raise ConfigError unless ``value`` is a finite number of at least ``least``."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value < float("inf"):
-        raise ConfigError(f"{name} is {value!r}; it must be a number of {least} or more")
+        raise ConfigError(f"{name} is {brief(value, 120)}; it must be a number of {least} or more")
 
 
 def check_flag(name: str, value: bool) -> None:
     """Raise ConfigError unless ``value`` is true or false."""
     if not isinstance(value, bool):
-        raise ConfigError(f"{name} is {value!r}; it must be true or false")
+        raise ConfigError(f"{name} is {brief(value, 120)}; it must be true or false")
 
 
 def check_k(k: int) -> None:

@@ -114,5 +114,8 @@ def brief(value: object, most: int = 60) -> str:
     if isinstance(value, str | bytes) and len(value) > most:
         half = most // 2 - 2
         return f"{value[:half]!r}…{value[-half:]!r}"
-    shown = repr(value)
+    try:
+        shown = repr(value)
+    except ValueError:  # an integer of more digits than Python turns into text
+        shown = f"{type(value).__name__} that is too long to show"
     return shown if len(shown) <= most else f"{shown[: most - 1]}…"

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
-from graphrec.checks import as_path, typed
+from graphrec.checks import as_path, check_at_least, check_choice, check_count, check_flag, typed
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError
 
@@ -97,3 +97,18 @@ def test_a_folder_above_that_is_no_text_is_refused(tmp_path: Path, monkeypatch: 
     with pytest.raises(ConfigError, match="a path must be UTF-8 text"):
         as_path("out", name="out")
     assert as_path("/out", name="out") == Path("/out")
+
+
+@pytest.mark.parametrize(
+    "value", [list(range(1000)), "a" * 1000, {"a": "b" * 500}, -(10**5000), 1 << 4000], ids=range(5)
+)
+def test_values_of_any_length_are_refused_in_a_short_sentence(value: Any) -> None:
+    for refuse in (
+        lambda: check_count("k", value, 1, 9),
+        lambda: check_flag("k", value),
+        lambda: check_choice("k", value, ["user", "items"]),
+        lambda: check_at_least("k", value if not isinstance(value, int) or value < 0 else [value], 1),
+    ):
+        with pytest.raises(ConfigError, match=r"^k is .*; it must be ") as caught:
+            refuse()
+        assert len(str(caught.value)) < 300
