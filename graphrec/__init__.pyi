@@ -137,6 +137,7 @@ from graphrec.models.hetero import adjacency_from_hetero as adjacency_from_heter
 from graphrec.models.hetero import to_hetero as to_hetero
 from graphrec.models.keyed_vectors import from_keyed_vectors as from_keyed_vectors
 from graphrec.models.keyed_vectors import to_keyed_vectors as to_keyed_vectors
+from graphrec.models.kge import Kge as Kge
 from graphrec.models.lightgcn import LightGCN as LightGCN
 from graphrec.models.loaders import LinkNeighborLoader as LinkNeighborLoader
 from graphrec.models.loaders import NeighborLoader as NeighborLoader

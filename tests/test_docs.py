@@ -107,6 +107,17 @@ def test_pinsage_page_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str], m
     assert "array" in capsys.readouterr().out
 
 
+def test_kge_page_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    block = re.search(r"```python\n(.*?)```", (DOCS / "kge.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert block is not None
+    write_shelf(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(block.group(1), "kge.md", "exec"), {})
+    n_entities, dim = capsys.readouterr().out.split()[-2:]
+    assert int(n_entities) > 0
+    assert dim == "16"
+
+
 def test_python_page_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     blocks = re.findall(r"```python\n(.*?)```", (DOCS / "python.md").read_text(encoding="utf-8"), re.DOTALL)
     write_shelf(tmp_path)

@@ -33,6 +33,7 @@ RECIPES: Mapping[str, str] = MappingProxyType(
         "node2vec": "graphrec.models.node2vec:Node2Vec",
         "lightgcn": "graphrec.models.lightgcn:LightGCN",
         "pinsage": "graphrec.models.pinsage:PinSage",
+        "kge": "graphrec.models.kge:Kge",
     }
 )
 

@@ -26,6 +26,7 @@ from graphrec.channels.popular.hot import Hot
 from graphrec.channels.registry import RECIPES, recipe_class
 from graphrec.errors import MissingExtraError
 from graphrec.index.embeddings import EmbeddingTable
+from graphrec.models.kge import Kge
 from graphrec.models.lightgcn import LightGCN
 from graphrec.models.pinsage import PinSage
 from graphrec.operations.recipe import Operations
@@ -167,6 +168,14 @@ class TestPinSageByInterests(RecallerContract):
         hard_from=3, hard_to=9, query="interests", catalogue=True, half_life=5.0,
     )  # fmt: skip
     prepared = staticmethod(described)
+
+
+class TestKge(RecallerContract):
+    recipe = Kge(dim=8, epochs=60, lr=0.05)
+
+
+class TestKgeByDistance(RecallerContract):
+    recipe = Kge(model="rotate", dim=8, epochs=60, lr=0.05, temperature=0.2, half_life=5.0, query="history")
 
 
 class TestEaseOfNeighbourhoods(RecallerContract):
