@@ -4,7 +4,7 @@
 
 The graphs lie in PyKEEN's wheel (``pip install pykeen``; it is no dependency), with its split. Ours and PyKEEN's
 models have the same width, batch and number of epochs; each is trained as its library trains it by default: ours with
-a softmax over all ends, PyKEEN's with the loss of the model's paper and one random negative. Settings of ours were chosen on the
+a softmax over all ends, PyKEEN's with the loss of the model's paper and one random negative. Ours were chosen on the
 valid part of Kinships; ranks are filtered by all three parts, of heads and tails, ties in the middle, on the test part.
 """
 
