@@ -109,7 +109,7 @@ class Kge(VectorSettings):
     check_every: int = count(1, least=1, unit="epochs")
     stop_at: int = count(0, unit="epochs")
     lr: float = number(0.01, above=0, search=floats(0.001, 0.1, log=True))
-    query: QueryKind = choice("user", QueryKind)
+    query: QueryKind = choice("sum", QueryKind)
     half_life: float = history_half_life(0.0)
 
     def check(self) -> None:

@@ -171,11 +171,11 @@ class TestPinSageByInterests(RecallerContract):
 
 
 class TestKge(RecallerContract):
-    recipe = Kge(dim=8, epochs=60, lr=0.05)
+    recipe = Kge(dim=8, epochs=30, lr=0.1)
 
 
 class TestKgeByDistance(RecallerContract):
-    recipe = Kge(model="rotate", dim=8, epochs=60, lr=0.05, temperature=0.2, half_life=5.0, query="history")
+    recipe = Kge(model="rotate", dim=8, epochs=30, lr=0.1, temperature=0.2, half_life=5.0, query="history")
 
 
 class TestEaseOfNeighbourhoods(RecallerContract):

@@ -150,5 +150,5 @@ def test_the_inverse_of_a_relation_is_learnt(name: ModelName) -> None:
         for part in (np.concatenate([onward, back[:, ~held]], axis=1), back[:, held])
     )
     task = KgeTask(learn, name, dim=24, batch=30, negatives=12, temperature=0.3, regularisation=0.02, seed=0)
-    train(task, TrainingSettings(epochs=150, lr=0.05), FitContext(workers=1))
+    train(task, TrainingSettings(epochs=60, lr=0.1), FitContext(workers=1))
     assert link_ranks(task.model, test, [learn]).mrr > 0.6
