@@ -40,6 +40,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "graphrec.pipelines.report.report": ("Report",),
     "graphrec.pipelines.registry.datasets": ("datasets_directory",),
     "graphrec.serve.engine": ("Engine",),
+    "graphrec.serve.near": ("NeighbourSearch",),
     "graphrec.serve.answer": ("Answer", "Neighbour", "Neighbours", "Place", "Recalled", "Shared", "TakeDown"),
     # RDF in and out.
     "graphrec.kg.reading.rdf": ("read_rdf",),
@@ -114,6 +115,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "graphrec.recallers.embeddings": ("item_embeddings", "user_embeddings"),
     "graphrec.recallers.filtering": ("recall_allowed",),
     "graphrec.fusion.settings": ("Fusion", "FusionRecipe", "fusion_from_dict"),
+    "graphrec.evaluation.explanations": ("ExplanationQuality", "explanation_quality"),
     "graphrec.evaluation.held_out": ("HeldOut", "held_out_panel"),
     "graphrec.evaluation.objective": ("MeanMetric",),
     "graphrec.evaluation.metrics": ("RankMetrics", "metrics_at", "rank_metrics"),

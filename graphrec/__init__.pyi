@@ -66,6 +66,8 @@ from graphrec.errors import GraphRecError as GraphRecError
 from graphrec.errors import LeakError as LeakError
 from graphrec.errors import MissingExtraError as MissingExtraError
 from graphrec.errors import UnknownIdError as UnknownIdError
+from graphrec.evaluation.explanations import ExplanationQuality as ExplanationQuality
+from graphrec.evaluation.explanations import explanation_quality as explanation_quality
 from graphrec.evaluation.held_out import HeldOut as HeldOut
 from graphrec.evaluation.held_out import held_out_panel as held_out_panel
 from graphrec.evaluation.metrics import RankMetrics as RankMetrics
@@ -172,6 +174,7 @@ from graphrec.serve.answer import Recalled as Recalled
 from graphrec.serve.answer import Shared as Shared
 from graphrec.serve.answer import TakeDown as TakeDown
 from graphrec.serve.engine import Engine as Engine
+from graphrec.serve.near import NeighbourSearch as NeighbourSearch
 from graphrec.version import __version__ as __version__
 
 __all__: list[str]

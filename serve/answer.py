@@ -146,18 +146,26 @@ class Shared(NamedTuple):
 
 
 class Neighbour(NamedTuple):
-    """One item near another in the catalogue graph, with what they share, the most specific first."""
+    """A node near another in the catalogue graph: an item, or the entity that a path ends at.
+
+    ``item`` is its id or IRI, ``kind`` its type of node. ``shared`` is what two items have in common, the most specific
+    first; ``path`` the ids and relations of the best way along a path, in turns, from the node that it starts at.
+    ``source`` is the item of a user's history that it is near to.
+    """
 
     item: str
     title: str
     score: float
     shared: tuple[Shared, ...]
     explanation: str
+    kind: str = "item"
+    path: tuple[str, ...] = ()
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Neighbours:
-    """The items near ``item``, best first."""
+    """The nodes near ``item``, an item, an entity or a user as ``kind`` says, best first."""
 
     item: str
     title: str
@@ -165,6 +173,8 @@ class Neighbours:
     items: tuple[Neighbour, ...]
     version: str
     took_ms: float
+    kind: str = "item"
+    path: str | None = None
 
     def __len__(self) -> int:
         return len(self.items)

@@ -23,7 +23,7 @@ from .answer import Answer, Neighbours, TakeDown
 from .ask import ask_channels
 from .channel_threads import ChannelThreads
 from .gate import Gate
-from .paths import find_relation, near
+from .near import NeighbourSearch
 from .read_request import (
     Batch,
     History,
@@ -41,7 +41,7 @@ from .stages.fill import Fill
 from .stages.fuse import Fuse
 from .stages.head import Head
 from .stages.place import CarryOutDecrees
-from .stages.present import fallback_name, neighbour_values, present, reasons_of, why_empty
+from .stages.present import fallback_name, present, reasons_of, why_empty
 from .stages.stage import Candidates, Stage, starting_with
 from .stages.table import schema_of, table_of
 from .state import State, load_state
@@ -358,37 +358,25 @@ class Engine:
         self._state.bundle.items.row(read_id("item", item), kind="item")
         return self.recall(history=[item], k=k, channels=[channel])
 
-    def neighbours(self, item: str, relation: str | None = None, k: int = 20) -> Neighbours:
-        """Return the ``k`` items of the pool that share most with ``item`` in the catalogue graph, and what they share.
+    def neighbours(
+        self,
+        item: str | None = None,
+        relation: str | None = None,
+        k: int = 20,
+        *,
+        entity: str | None = None,
+        user: str | None = None,
+        path: str | None = None,
+    ) -> Neighbours:
+        """Return the ``k`` nodes nearest to an item, an entity or a user in the catalogue graph, and why.
 
-        Items that are taken down are not among them; their own neighbours may still be wanted.
-        An entity counts for the less the more items it is joined to (:func:`graphrec.serve.paths.near`).
-
-        Parameters
-        ----------
-        relation : str, optional
-            Only entities that this relation leads to: its name, or the last part of its IRI.
-
-        Raises
-        ------
-        UnknownIdError
-            If the item is unknown, with the nearest ids.
-        DataError
-            If no item has such a relation, with the nearest names.
-        ConfigError
-            If ``k`` is no whole number of 1 or more, or ``item`` or ``relation`` is no string.
+        Parameters, answers and errors are those of :meth:`graphrec.serve.near.NeighbourSearch.find`. Items that are
+        taken down are not among the answers; their own neighbours may still be wanted.
         """
-        started = time.perf_counter()
         with self._gate:
             state = self._state
-            read_count("k", k)
-            bundle = state.bundle
-            row = bundle.items.row(read_id("item", item), kind="item")
-            number = None if relation is None else find_relation(bundle.catalogue, read_id("relation", relation))
-            rows, scores = near(bundle.catalogue, row, state.pool, k, relation=number)
-            neighbours = neighbour_values(state, row, rows, scores, number)
-            took_ms = (time.perf_counter() - started) * 1e3
-            return Neighbours(item, bundle.catalogue.label(row), relation, neighbours, state.version, took_ms)
+            near = NeighbourSearch.in_service(state).find(item, relation, k, entity=entity, user=user, path=path)
+            return replace(near, version=state.version)
 
     @property
     def taken_down(self) -> frozenset[str]:

@@ -13,9 +13,13 @@ from graphrec.errors import DataError, nearest_names
 from graphrec.graph.adjacency import Adjacency
 from graphrec.graph.catalogue import CatalogueGraph
 from graphrec.graph.iris import local_name
-from graphrec.graph.relations import REVERSE, is_reverse, reverse_number
+from graphrec.graph.reach import ANY, best_of, sharers
+from graphrec.graph.relations import REVERSE, is_reverse
 
 Edges = dict[int, list[int]]
+# A step of a path: a name, or <…> around an IRI, which holds slashes itself.
+_STEP = r"\^?(?:<[^<>]+>|[^<>/^\s]+)"
+_STEPS, _PATH = re.compile(_STEP), re.compile(f"{_STEP}(?:/{_STEP})*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,21 @@ def edges_of(graph: Adjacency, node: int) -> Edges:
     for other, relation in zip(graph.indices[start:stop].tolist(), graph.relations[start:stop].tolist(), strict=True):
         edges.setdefault(other, []).append(relation)
     return edges
+
+
+def edges_to(graph: Adjacency, node: int, others: npt.NDArray[np.int32]) -> Edges:
+    """Return the relations that lead from ``node`` to each of ``others`` (m,) that it is joined to, in O(m log degree).
+
+    Of an item with very many edges the few that matter are looked up.
+    """
+    start, stop = graph.indptr[node], graph.indptr[node + 1]
+    first = start + np.searchsorted(graph.indices[start:stop], others)
+    last = start + np.searchsorted(graph.indices[start:stop], others, side="right")
+    return {
+        other: graph.relations[begin:end].tolist()
+        for other, begin, end in zip(others.tolist(), first.tolist(), last.tolist(), strict=True)
+        if end > begin
+    }
 
 
 def links(graph: CatalogueGraph, here: Edges, item: int, *, relation: int | None = None) -> list[Link]:
@@ -74,57 +93,22 @@ def near(
     with :math:`d_r(e)` the number of items that relation r joins to entity e. Ties go to the lower row. Time and
     memory are linear in the items that the entities of ``item`` are joined to.
     """
-    adjacency, n_items = graph.adjacency, graph.n_items
-    parts: list[npt.NDArray[np.int32]] = []
-    for node, numbers in edges_of(adjacency, item).items():
-        for number in numbers:
-            if relation is None or number == relation:
-                direct = node < n_items
-                parts.append(np.array([node], np.int32) if direct else _joined_to(adjacency, node, number, n_items))
-    if not parts:
-        return np.empty(0, dtype=np.int32), np.empty(0)
-    sizes = np.array([len(part) for part in parts])
-    rows, scores = _summed(np.concatenate(parts), np.repeat(1.0 / np.maximum(sizes, 1), sizes), n_items)
-    legal = pool[rows] & (rows != item)
-    return _best(rows[legal], scores[legal], k)
+    start = np.array([item], dtype=np.int32)
+    rows, _, scores = sharers(graph.adjacency, start, graph.n_items, relation=ANY if relation is None else relation)
+    best = best_of(rows, scores, k, allowed=pool, drop=start)
+    return rows[best], scores[best]
 
 
-def _summed(
-    rows: npt.NDArray[np.int32], amounts: npt.NDArray[np.float64], n_items: int
-) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]:
-    """Return each row once, with the sum of its amounts."""
-    if len(rows) * 4 < n_items:
-        once, place = np.unique(rows, return_inverse=True)
-        return once, np.bincount(place, weights=amounts, minlength=len(once)).astype(np.float64, copy=False)
-    # Where much of the catalogue is reached, counting into all of it is quicker than sorting.
-    sums = np.bincount(rows, weights=amounts, minlength=n_items).astype(np.float64, copy=False)
-    once = np.flatnonzero(sums).astype(np.int32)
-    return once, sums[once]
+def item_relations(graph: CatalogueGraph) -> dict[str, int]:
+    """Return the numbers of the relations that leave items, by name."""
+    adjacency = graph.adjacency
+    leaves = np.zeros(len(adjacency.relation_names), dtype=np.bool_)
+    leaves[adjacency.relations[: adjacency.indptr[graph.n_items]]] = True
+    return {adjacency.relation_names[number]: number for number in np.flatnonzero(leaves).tolist()}
 
 
-def _best(
-    rows: npt.NDArray[np.int32], scores: npt.NDArray[np.float64], k: int
-) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]:
-    """Return the k rows of the highest scores, best first, ties by row."""
-    if len(rows) > k:
-        high = scores >= np.partition(scores, len(scores) - k)[len(scores) - k]
-        rows, scores = rows[high], scores[high]
-    order = np.lexsort((rows, -scores))[:k]
-    return rows[order], scores[order]
-
-
-def _joined_to(graph: Adjacency, entity: int, relation: int, n_items: int) -> npt.NDArray[np.int32]:
-    """Return the items that ``relation`` joins to ``entity``, read by the relation's reverse."""
-    start, stop = int(graph.indptr[entity]), int(graph.indptr[entity + 1])
-    # Indices ascend within a node and items come first, so items are a prefix.
-    stop = start + int(np.searchsorted(graph.indices[start:stop], n_items))
-    back = reverse_number(graph, relation)
-    items = graph.indices[start:stop]
-    return items if back is None else items[graph.relations[start:stop] == back]
-
-
-def find_relation(graph: CatalogueGraph, name: str) -> int:
-    """Return the number of a relation that leaves items, by its name or the last part of its IRI.
+def find_relation(relations: Mapping[str, int], name: str) -> int:
+    """Return the number of a relation out of ``relations``, by its name or the last part of its IRI.
 
     ``isPartOf`` finds ``is_part_of``, as long as only one relation is spelt alike.
 
@@ -133,18 +117,44 @@ def find_relation(graph: CatalogueGraph, name: str) -> int:
     DataError
         If there is none, with the nearest names and all that there are.
     """
-    adjacency = graph.adjacency
-    numbers = np.unique(adjacency.relations[: adjacency.indptr[graph.n_items]]).tolist()
-    names = {adjacency.relation_names[number]: number for number in numbers}
-    if name in names:
-        return int(names[name])
-    alike = [number for known, number in names.items() if plain_name(known) == plain_name(name)]
+    return _named(name, relations, "those of items")
+
+
+def find_steps(graph: CatalogueGraph, path: str) -> tuple[int, ...]:
+    """Return the numbers of a path's relations, such as ``author/^author``: ``^`` goes against a relation.
+
+    Names are found as :func:`find_relation` finds them, among all relations of the graph.
+
+    Raises
+    ------
+    DataError
+        If the path is none, or a step names no relation, with the position of the step and the nearest names.
+    """
+    numbers = {name: number for number, name in enumerate(graph.adjacency.relation_names)}
+    steps = []
+    for place, text in enumerate(_STEPS.findall(path) if _PATH.fullmatch(path) else (), start=1):
+        name = text.removeprefix("^").strip("<>")
+        if text.startswith("^"):
+            name = name.removeprefix(REVERSE) if is_reverse(name) else f"{REVERSE}{name}"
+        steps.append(_named(name, numbers, f"those of the graph (step {place} of the path {path!r})"))
+    if not steps:
+        raise DataError(
+            f"path is {path!r}; write relations with / between them, ^ before those walked backwards: author/^author"
+        )
+    return tuple(steps)
+
+
+def _named(name: str, numbers: Mapping[str, int], among: str) -> int:
+    """Return the number of the relation that a name, or the last part of its IRI, stands for."""
+    if name in numbers:
+        return numbers[name]
+    alike = [number for known, number in numbers.items() if plain_name(known) == plain_name(name)]
     if len(alike) == 1:
-        return int(alike[0])
-    short = {local_name(known): known for known in names}
-    legal = ", ".join(names) or "none: the bundle has no knowledge graph"
+        return alike[0]
+    short = {local_name(known): known for known in numbers}
+    legal = ", ".join(numbers) or "none: the bundle has no knowledge graph"
     raise DataError(
-        f"relation {name!r} is not among those of items{nearest_names(name, {**names, **short})}; legal: {legal}"
+        f"relation {name!r} is not among {among}{nearest_names(name, {**numbers, **short})}; legal: {legal}"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from graphrec.fusion.settings import Fusion, fusion_from_dict
 from graphrec.recallers.answers import check_answer
 
 from .names import NodeNames
-from .paths import all_relation_words
+from .paths import all_relation_words, item_relations
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,8 @@ class State:
         The name of that channel; "popularity" where the bundle has none.
     words : tuple of str
         Every relation of the catalogue graph in words, by number.
+    relations : mapping of str to int
+        Numbers of the relations that leave items, by name.
     taken_down : frozenset of str
         Ids that may not be recalled; the bundle need not know them.
     pool : ndarray
@@ -56,6 +59,7 @@ class State:
     n_ranked: int
     ranked: str
     words: tuple[str, ...]
+    relations: Mapping[str, int]
     taken_down: frozenset[str] = frozenset()
     pool: npt.NDArray[np.bool_] = field(init=False)
     names: NodeNames = field(init=False)
@@ -95,7 +99,8 @@ def load_state(path: str | Path, *, verify: bool = True, in_memory: bool = False
     rest[first] = False
     popular = np.concatenate([first, by_count[rest[by_count]]])
     words = all_relation_words(bundle.catalogue, bundle.wording)
-    return State(bundle, fusion, popular, len(first), ranked, words)
+    relations = item_relations(bundle.catalogue)
+    return State(bundle, fusion, popular, len(first), ranked, words, relations)
 
 
 def _ranked(bundle: Bundle) -> tuple[str, npt.NDArray[np.int32]]:

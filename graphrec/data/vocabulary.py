@@ -50,6 +50,10 @@ def _as_text(ids: Iterable[str] | pa.Array | pa.ChunkedArray, *, kind: str = "id
         raise DataError(_no_string(wrong, kind)) from error
 
 
+def _plural(kind: str) -> str:
+    return f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}s"
+
+
 def _no_string(value: object, kind: str) -> str:
     return f"{kind} {value!r} is no string ({type(value).__name__}); ids are strings: {str(value)!r}"
 
@@ -144,7 +148,7 @@ class Vocabulary:
         row = self._rows.get(external)
         if row is None:
             hint = nearest_names(external, self._rows) if len(self) <= _SUGGEST_LIMIT else ""
-            raise UnknownIdError(f"{kind} {external!r} is not among the {len(self):,} known {kind}s{hint}")
+            raise UnknownIdError(f"{kind} {external!r} is not among the {len(self):,} known {_plural(kind)}{hint}")
         return row
 
     def rows(

@@ -43,14 +43,14 @@ def answer_table(answer: Answer, *, title: str, explain: bool) -> Table:
 
 
 def neighbours_table(near: Neighbours) -> Table:
-    """Return the items near one item with what they share."""
-    along = f" along {near.relation}" if near.relation else ""
+    """Return what is near a node, with what they share or the way there."""
+    along = f" along {near.relation or near.path}" if near.relation or near.path else ""
     table = Table(title=f"{len(near)} neighbours of {near.title}{along}", title_justify="left")
     table.add_column("#", justify="right")
     table.add_column("item", overflow="fold")
     table.add_column("title", overflow="fold", ratio=2)
     table.add_column("score", justify="right")
-    table.add_column("shared", overflow="fold", ratio=3)
+    table.add_column("why", overflow="fold", ratio=3)
     for position, item in enumerate(near.items, 1):
         table.add_row(str(position), item.item, item.title, f"{item.score:.4f}", item.explanation)
     return table

@@ -56,17 +56,20 @@ def recall(
 @app.command()
 def neighbours(
     bundle: BundleArgument,
-    item: Annotated[str, typer.Option(help="Item id.")],
+    item: Annotated[str | None, typer.Option(help="Item id.")] = None,
+    entity: Annotated[str | None, typer.Option(help="IRI of an entity, in place of an item.")] = None,
+    user: Annotated[str | None, typer.Option(help="User id, in place of an item.")] = None,
     relation: Annotated[str | None, typer.Option(help="Only along this relation.")] = None,
-    k: Annotated[int, typer.Option("-k", help="Items wanted.", min=1)] = 10,
+    path: Annotated[str | None, typer.Option(help="Along a path of relations: author/^author.")] = None,
+    k: Annotated[int, typer.Option("-k", help="Neighbours wanted.", min=1)] = 10,
     as_json: AsJson = False,
 ) -> None:
-    """Show the items near an item in the knowledge graph, and what they share."""
+    """Show what is near an item, an entity or a user in the knowledge graph, and why."""
     from graphrec.serve.engine import Engine
 
     from .answers import neighbours_table
 
-    near = Engine.open(bundle).neighbours(item=item, relation=relation, k=k)
+    near = Engine.open(bundle).neighbours(item, relation, k, entity=entity, user=user, path=path)
     if as_json:
         print_json(near.to_dict())
     else:

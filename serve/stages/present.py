@@ -7,15 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from ..answer import Neighbour, Places, Recalled, Shared
+from ..answer import Places, Recalled
 from ..explain import Reasons, explain, explain_fallback
-from ..paths import Link, edges_of, link_words, links
 from ..request import Request
 from ..state import POPULARITY, State
 from .stage import Candidates
-
-# Shared entities that the sentence of a neighbour names.
-_NAMED = 3
 
 
 def present(state: State, candidates: Candidates, sentences: Sequence[str | None]) -> tuple[Recalled, ...]:
@@ -72,34 +68,3 @@ def why_empty(state: State, request: Request) -> str:
         return "the filter 'only' names no item of the pool"
     which = "the filter allows" if request.filtered else "are in the pool"
     return f"all {allowed:,} items that {which} were seen or excluded"
-
-
-def neighbour_values(
-    state: State, row: int, rows: npt.NDArray[np.int32], scores: npt.NDArray[np.float64], relation: int | None
-) -> tuple[Neighbour, ...]:
-    """Return near items with what they share, in words."""
-    bundle, graph = state.bundle, state.bundle.catalogue
-    here = edges_of(graph.adjacency, row)
-    neighbours = []
-    for other, external, title, score in zip(
-        rows.tolist(), bundle.items.take(rows), titles(state, rows), scores.tolist(), strict=True
-    ):
-        common = links(graph, here, other, relation=relation)
-        named = [link_words(graph, row, other, link, state.words) for link in common[:_NAMED]]
-        named += [f"{len(common) - _NAMED} more"] if len(common) > _NAMED else []
-        neighbours.append(Neighbour(external, title, score, _shared(state, common), "; ".join(named)))
-    return tuple(neighbours)
-
-
-def _shared(state: State, common: list[Link]) -> tuple[Shared, ...]:
-    """Return links as values on external ids."""
-    graph = state.bundle.catalogue
-    names = graph.adjacency.relation_names
-    return tuple(
-        Shared(names[number], graph.node_id(link.node), graph.label(link.node))
-        if link.node >= 0
-        else Shared(names[number], None, None)
-        for link in common
-        for number in link.relations
-        if link.node < 0 or number in link.others
-    )

@@ -1,0 +1,322 @@
+"""What is near a node: by shared entities, and along a path of relations.
+
+Both add up amounts per node in an array that each thread keeps, and choose the best with a heap: time is linear in the
+edges that are walked, whatever the size of the graph, and no edge is handled in Python, so that hubs are quick.
+"""
+
+from __future__ import annotations
+
+import heapq
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numba as nb
+import numpy as np
+import numpy.typing as npt
+
+from graphrec.graph.adjacency import Adjacency
+from graphrec.graph.relations import reverse_numbers
+
+Rows = npt.NDArray[np.int32]
+Scores = npt.NDArray[np.float64]
+
+ANY = -1
+"""Stands for every relation."""
+
+_own = threading.local()
+
+
+def _zeros(name: str, n: int) -> Scores:
+    """Return this thread's array of n zeros called ``name``; whoever takes it leaves zeros."""
+    zeros: Scores | None = getattr(_own, name, None)
+    if zeros is None or len(zeros) < n:
+        zeros = np.zeros(n)
+        setattr(_own, name, zeros)
+    return zeros
+
+
+def sharers(graph: Adjacency, items: Rows, n_items: int, *, relation: int = ANY) -> tuple[Rows, Rows, Scores]:
+    r"""Return the items that share entities with ``items``, or that an edge joins to one of them.
+
+    .. math:: s(j) = \sum_i \Big([i \to j] + \sum_{(r, e):\ i \to_r e,\ j \to_r e} \frac{1}{d_r(e)}\Big)
+
+    over the other ``items`` i, with :math:`d_r(e)` the number of items that relation r joins to entity e; each edge
+    counts.
+
+    Parameters
+    ----------
+    items : ndarray
+        (s,) int32.
+    n_items : int
+        Items are the nodes below.
+    relation : int
+        The number of the only relation that is walked, or :data:`ANY`.
+
+    Returns
+    -------
+    items, sources, scores : ndarray
+        (m,) int32, int32 and float64: each item j once, in no order, the place in ``items`` of that which gave it most,
+        the first of equal ones, and s.
+
+    Notes
+    -----
+    Time O(items joined to the entities of ``items``), each entity counted for every item that has it; memory O(m), and
+    16 bytes an item once for each thread.
+    """
+    back, sums, slots = reverse_numbers(graph), _zeros("sums", n_items), _zeros("slots", n_items)
+    if len(items) == 1:
+        here, amounts = _sharers(
+            graph.indptr, graph.indices, graph.relations, back, int(items[0]), relation, n_items, sums
+        )
+        return here, np.zeros(len(here), dtype=np.int32), amounts
+    most = n_items if len(items) else 0
+    rows, sources = np.empty(most, np.int32), np.empty(most, np.int32)
+    scores, shares = np.empty(most), np.empty(most)
+    n = 0
+    for place, item in enumerate(items.tolist()):
+        here, amounts = _sharers(graph.indptr, graph.indices, graph.relations, back, item, relation, n_items, sums)
+        n = _merge(here, amounts, place, slots, rows, sources, scores, shares, n)
+    slots[rows[:n]] = 0.0
+    return rows[:n], sources[:n], scores[:n]
+
+
+@nb.njit(nogil=True, cache=True)
+def _merge(
+    here: Rows,
+    amounts: Scores,
+    place: int,
+    slots: Scores,
+    rows: Rows,
+    sources: Rows,
+    scores: Scores,
+    shares: Scores,
+    n: int,
+) -> int:  # pragma: no cover - compiled
+    """Add one item's sharers to those of the items before it, of which there are ``n``; return how many there are now.
+
+    ``slots`` hold where each row stands, counted from 1.
+    """
+    for p in range(here.size):
+        slot = np.int64(slots[here[p]]) - 1
+        if slot < 0:
+            slot = n
+            n += 1
+            slots[here[p]] = n
+            rows[slot], scores[slot], shares[slot] = here[p], 0.0, 0.0
+        scores[slot] += amounts[p]
+        if amounts[p] > shares[slot]:
+            shares[slot], sources[slot] = amounts[p], place
+    return n
+
+
+@nb.njit(nogil=True, cache=True)
+def _sharers(
+    indptr: npt.NDArray[np.int64],
+    indices: Rows,
+    relations: npt.NDArray[np.int16],
+    back: npt.NDArray[np.int16],
+    item: int,
+    relation: int,
+    n_items: int,
+    sums: Scores,
+) -> tuple[Rows, Scores]:  # pragma: no cover - compiled
+    most = 0
+    for edge in range(indptr[item], indptr[item + 1]):
+        if relation < 0 or relations[edge] == relation:
+            other = indices[edge]
+            most += 1 if other < n_items else indptr[other + 1] - indptr[other]
+    touched = np.empty(min(most, n_items), np.int32)
+    n = 0
+    for edge in range(indptr[item], indptr[item + 1]):
+        number = relations[edge]
+        if relation >= 0 and number != relation:
+            continue
+        other = indices[edge]
+        if other < n_items:
+            if sums[other] == 0:
+                touched[n] = other
+                n += 1
+            sums[other] += 1.0
+            continue
+        start = indptr[other]
+        # Indices ascend within a node and items come first.
+        stop = start + np.searchsorted(indices[start : indptr[other + 1]], n_items)
+        only = back[number] if back[number] != number else -1
+        degree = 0
+        for e in range(start, stop):
+            degree += only < 0 or relations[e] == only
+        share = 1.0 / max(degree, 1)
+        for e in range(start, stop):
+            if only < 0 or relations[e] == only:
+                row = indices[e]
+                if sums[row] == 0:
+                    touched[n] = row
+                    n += 1
+                sums[row] += share
+    scores = np.empty(n)
+    kept = 0
+    for p in range(n):
+        row = touched[p]
+        if row != item:
+            touched[kept], scores[kept] = row, sums[row]
+            kept += 1
+        sums[row] = 0.0
+    return touched[:kept], scores[:kept]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reached:
+    """The nodes at the end of a path, best first, and the best way to each.
+
+    Parameters
+    ----------
+    nodes : ndarray
+        (k,) int32.
+    scores : ndarray
+        (k,) float64: the probability that a random walk along the path ends there.
+    ways : ndarray
+        (k, L + 1) int32: the nodes of the walk that gave most of it, from its start.
+    relations : ndarray
+        (k, L) int16: the relations between them.
+    """
+
+    nodes: Rows
+    scores: Scores
+    ways: Rows
+    relations: npt.NDArray[np.int16]
+
+
+def reach(
+    graph: Adjacency,
+    starts: Rows,
+    steps: Sequence[int],
+    k: int,
+    *,
+    allowed: npt.NDArray[np.bool_] | None = None,
+    drop: npt.NDArray[np.integer] | None = None,
+) -> Reached:
+    r"""Return the k nodes where a random walk along a path of relations most likely ends.
+
+    .. math:: P_0 = 1 / s \text{ on the starts}, \qquad P_l(v) = \sum_{u \to_{r_l} v} \frac{P_{l-1}(u)}{d_{r_l}(u)}
+
+    with :math:`d_r(u)` the edges of relation r that leave u. A walk that cannot go on is lost.
+
+    Parameters
+    ----------
+    starts : ndarray
+        (s,) int32 distinct nodes.
+    steps : sequence of int
+        Numbers of relations; :data:`ANY` takes every edge.
+    k : int
+        Most nodes returned, >= 1.
+    allowed : ndarray or None
+        (n,) bool, n <= n_nodes: nodes below n that are not allowed are left out; those from n on are all allowed.
+    drop : ndarray or None
+        Nodes that are left out besides, such as the starts.
+
+    Notes
+    -----
+    Time O(edges walked), memory O(nodes reached), and 8 bytes a node of the graph once for each thread. Of equal
+    scores the lower row comes first; of ways that gave as much, that through the node reached first.
+    """
+    sums = _zeros("sums", graph.n_nodes)
+    nodes, scores = starts.astype(np.int32), np.full(len(starts), 1.0 / max(1, len(starts)))
+    layers: list[tuple[Rows, npt.NDArray[np.int64], npt.NDArray[np.int64]]] = []
+    for step in steps:
+        before = nodes
+        nodes, scores, places, edges = _step(graph.indptr, graph.indices, graph.relations, before, scores, step, sums)
+        layers.append((before, places, edges))
+    best = best_of(nodes, scores, k, allowed=allowed, drop=drop)
+    ways, relations = np.empty((len(best), len(steps) + 1), np.int32), np.empty((len(best), len(steps)), np.int16)
+    ways[:, -1], here = nodes[best], best
+    for depth in range(len(steps) - 1, -1, -1):
+        before, places, edges = layers[depth]
+        relations[:, depth], here = graph.relations[edges[here]], places[here]
+        ways[:, depth] = before[here]
+    return Reached(nodes[best], scores[best], ways, relations)
+
+
+@nb.njit(nogil=True, cache=True)
+def _step(
+    indptr: npt.NDArray[np.int64],
+    indices: Rows,
+    relations: npt.NDArray[np.int16],
+    nodes: Rows,
+    scores: Scores,
+    relation: int,
+    sums: Scores,
+) -> tuple[Rows, Scores, npt.NDArray[np.int64], npt.NDArray[np.int64]]:  # pragma: no cover - compiled
+    """Return the nodes one step on, in the order reached, their scores, and the place and edge of the best way."""
+    degrees = np.zeros(nodes.size, np.int64)
+    for p in range(nodes.size):
+        for e in range(indptr[nodes[p]], indptr[nodes[p] + 1]):
+            degrees[p] += relation < 0 or relations[e] == relation
+    most = min(degrees.sum(), indptr.size - 1)
+    reached = np.empty(most, np.int32)
+    n = 0
+    # While nodes are reached, the sums hold their places, counted from 1.
+    totals, shares = np.zeros(most), np.zeros(most)
+    places, edges = np.empty(most, np.int64), np.empty(most, np.int64)
+    for p in range(nodes.size):
+        if degrees[p] == 0:
+            continue
+        share = scores[p] / degrees[p]
+        for e in range(indptr[nodes[p]], indptr[nodes[p] + 1]):
+            if relation >= 0 and relations[e] != relation:
+                continue
+            node = indices[e]
+            place = np.int64(sums[node]) - 1
+            if place < 0:
+                place = n
+                reached[n] = node
+                n += 1
+                sums[node] = n
+            totals[place] += share
+            if share > shares[place]:
+                shares[place], places[place], edges[place] = share, p, e
+    for p in range(n):
+        sums[reached[p]] = 0.0
+    return reached[:n], totals[:n], places[:n], edges[:n]
+
+
+def best_of(
+    rows: Rows,
+    scores: Scores,
+    k: int,
+    *,
+    allowed: npt.NDArray[np.bool_] | None = None,
+    drop: npt.NDArray[np.integer] | None = None,
+) -> npt.NDArray[np.int64]:
+    """Return the positions of the k rows with the greatest scores, best first, ties by row.
+
+    ``allowed`` and ``drop`` are those of :func:`reach`. Time O(n log k); only rows that are good enough are looked up.
+    """
+    every, none = np.empty(0, dtype=np.bool_), np.empty(0, dtype=np.int64)
+    dropped = none if drop is None else np.unique(drop).astype(np.int64)
+    return _best_of(rows, scores, every if allowed is None else allowed, dropped, min(k, len(rows)))
+
+
+@nb.njit(nogil=True, cache=True)
+def _best_of(
+    rows: Rows, scores: Scores, allowed: npt.NDArray[np.bool_], drop: npt.NDArray[np.int64], k: int
+) -> npt.NDArray[np.int64]:  # pragma: no cover - compiled
+    # The worst of those kept is at the top; of equal scores the higher row is the worse.
+    heap = [(0.0, np.int64(0), np.int64(0)) for _ in range(0)]
+    for p in range(rows.size):
+        score, row = scores[p], np.int64(rows[p])
+        if len(heap) == k and (k == 0 or score < heap[0][0] or (score == heap[0][0] and -row < heap[0][1])):
+            continue
+        if row < allowed.size and not allowed[row]:
+            continue
+        place = np.searchsorted(drop, row)
+        if place < drop.size and drop[place] == row:
+            continue
+        if len(heap) < k:
+            heapq.heappush(heap, (score, -row, np.int64(p)))
+        else:
+            heapq.heapreplace(heap, (score, -row, np.int64(p)))
+    best = np.empty(len(heap), np.int64)
+    for place in range(len(heap) - 1, -1, -1):
+        best[place] = heapq.heappop(heap)[2]
+    return best
