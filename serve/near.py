@@ -186,7 +186,7 @@ class NeighbourSearch:
         )
 
     def _edges(self, start: int, rows: Rows) -> Edges:
-        """Return the edges of an item; of one with very many, those to what items ``rows`` are joined to, or to them."""
+        """Return the edges of an item; of one with very many, those to ``rows`` and to what these are joined to."""
         graph = self.catalogue.adjacency
         if graph.indptr[start + 1] - graph.indptr[start] <= _MANY:
             return edges_of(graph, start)
