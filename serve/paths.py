@@ -17,6 +17,8 @@ from graphrec.graph.reach import ANY, best_of, sharers
 from graphrec.graph.relations import REVERSE, is_reverse
 
 Edges = dict[int, list[int]]
+# What a template has places for: "also by {entity}", "{item} goes on where {source} ends".
+_PLACE = re.compile(r"\{(entity|source|item)\}")
 # A step of a path: a name, or <…> around an IRI, which holds slashes itself.
 _STEP = r"\^?(?:<[^<>]+>|[^<>/^\s]+)"
 _STEPS, _PATH = re.compile(_STEP), re.compile(f"{_STEP}(?:/{_STEP})*")
@@ -165,7 +167,10 @@ def plain_name(relation: str) -> str:
 
 
 def relation_words(relation: str, wording: Mapping[str, str]) -> str:
-    """Return a relation in words: ``"hasOriginalAuthor"`` is "original author". ``wording`` may name it otherwise."""
+    """Return a relation in words: ``"hasOriginalAuthor"`` is "original author".
+
+    ``wording`` may name it otherwise, or have a template with places for ``{entity}``, ``{source}`` and ``{item}``.
+    """
     name = local_name(relation.removeprefix(REVERSE)).removeprefix(REVERSE)
     named = {plain_name(key): words for key, words in wording.items()}
     if plain_name(name) in named:
@@ -187,10 +192,13 @@ def link_words(graph: CatalogueGraph, here: int, there: int, link: Link, words: 
     ``words`` are those of every relation, by number (:func:`all_relation_words`).
     """
     mine = list(dict.fromkeys(words[number] for number in link.relations))
+    ends = graph.label(here), graph.label(there)
     if link.node < 0:
         backwards = is_reverse(graph.adjacency.relation_names[link.relations[0]])
-        return _edge(graph.label(here), " and ".join(mine), graph.label(there), backwards=backwards)
-    return _shared(mine, list(dict.fromkeys(words[number] for number in link.others)), graph.label(link.node))
+        plain = " and ".join(word for word in mine if not is_template(word))
+        told = [word for word in (plain, *filter(is_template, mine)) if word]
+        return " and ".join(_edge(*ends, word, backwards=backwards) for word in told)
+    return _shared(mine, list(dict.fromkeys(words[number] for number in link.others)), graph.label(link.node), ends)
 
 
 def path_words(labels: Sequence[str], relations: Sequence[str], words: Sequence[str]) -> str:
@@ -203,23 +211,49 @@ def path_words(labels: Sequence[str], relations: Sequence[str], words: Sequence[
     relations, words : sequence of str
         Names of the relations between them, one fewer, and those names in words.
     """
-    if len(relations) == 2:
-        return _shared([words[0]], [words[1]], labels[1])
+    if len(relations) == 2 and _meet(*relations):
+        return _shared([words[0]], [words[1]], labels[1], (labels[0], labels[2]))
     edges = [
-        _edge(here, word, there, backwards=is_reverse(relation))
+        _edge(here, there, word, backwards=is_reverse(relation))
         for here, there, relation, word in zip(labels, labels[1:], relations, words, strict=False)
     ]
     return ", ".join(edges)
 
 
-def _edge(here: str, words: str, there: str, *, backwards: bool) -> str:
+def _meet(first: str, second: str) -> bool:
+    """Return whether two steps lead to a node from two like it: by a relation and its reverse, or forth and back."""
+    if first.removeprefix(REVERSE) == second.removeprefix(REVERSE):
+        return is_reverse(first) != is_reverse(second)
+    return is_reverse(second) and not is_reverse(first)
+
+
+def _edge(here: str, there: str, words: str, *, backwards: bool) -> str:
     first, last = (there, here) if backwards else (here, there)
-    return f"{first} → {words} → {last}"
+    return _filled(words, last, (here, there)) if is_template(words) else f"{first} → {words} → {last}"
 
 
-def _shared(mine: list[str], theirs: list[str], label: str) -> str:
+def _shared(mine: list[str], theirs: list[str], label: str, ends: tuple[str, str]) -> str:
     """Return a shared entity in words, by the relations that lead to it from either side."""
     both = [words for words in mine if words in theirs]
     if both:
-        return f"same {' and '.join(both)}, {label}"
-    return f"{label}, {' and '.join(mine)} of one and {' and '.join(theirs)} of the other"
+        plain = [words for words in both if not is_template(words)]
+        same = [f"same {' and '.join(plain)}, {label}"] if plain else []
+        return " and ".join([*same, *(_filled(words, label, ends) for words in both if is_template(words))])
+    here, there = (" and ".join(map(_bare, words)) for words in (mine, theirs))
+    return f"{label}, {here} of one and {there} of the other"
+
+
+def is_template(words: str) -> bool:
+    """Return whether the words for a relation are a sentence with places, such as "also by {entity}"."""
+    return _PLACE.search(words) is not None
+
+
+def _filled(template: str, entity: str, ends: tuple[str, str]) -> str:
+    """Return a template with the entity that a relation leads to, and the two nodes that it is a reason between."""
+    values = {"entity": entity, "source": ends[0], "item": ends[1]}
+    return _PLACE.sub(lambda place: values[place[1]], template)
+
+
+def _bare(words: str) -> str:
+    """Return words without their places: of a relation that is no reason by itself."""
+    return " ".join(_PLACE.sub("", words).split())

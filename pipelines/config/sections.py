@@ -394,7 +394,9 @@ class TrainConfig(Section):
     seed : int
         Of splits, fits and intervals.
     wording : mapping
-        Words for explanations: ``verb`` ("read", "bought") and a word for a relation (``isPartOf = "series"``).
+        Words for explanations: ``verb`` ("read", "bought"), and for a relation a word (``isPartOf = "series"``) or a
+        template (``author = "also by {entity}"``) with places for ``{entity}``, ``{source}`` (the history item) and
+        ``{item}``.
     channels : table of tables
         By channel: the settings of its recipe, below. ``recipe`` names the recipe where the channel has a name of its
         own.
@@ -420,6 +422,15 @@ class TrainConfig(Section):
         knowledge = self.data.knowledge
         by_template = knowledge is not None and knowledge.link.template is not None
         return self.catalogue.items or (("events", "template") if by_template else ("events",))
+
+    @pydantic.field_validator("wording")
+    @classmethod
+    def _places(cls, wording: dict[str, str]) -> dict[str, str]:
+        for key, words in wording.items():
+            for place in re.findall(r"\{[^{}]*\}", words):
+                if place not in ("{entity}", "{source}", "{item}"):
+                    raise ValueError(f"{key!r} has the place {place}; legal are {{entity}}, {{source}} and {{item}}")
+        return wording
 
     @pydantic.model_validator(mode="after")
     def _sources_are_there(self) -> TrainConfig:

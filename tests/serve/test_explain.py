@@ -16,7 +16,7 @@ from graphrec.contracts.recaller import Evidence
 from graphrec.fusion.settings import Rrf
 from graphrec.recallers.ranked import RankedRecaller
 from graphrec.serve import Engine
-from graphrec.serve.paths import Link, all_relation_words, edges_of, link_words, links, relation_words
+from graphrec.serve.paths import Link, all_relation_words, edges_of, link_words, links, path_words, relation_words
 from tests.graphrec.bundle.make import RECIPES, fit, write
 from tests.worlds import Relation, catalogue, library, vocabulary
 
@@ -174,6 +174,29 @@ def test_wording_names_a_relation_otherwise() -> None:
     assert relation_words("rev_made_by", {"made_by": "maker"}) == "maker"
     assert relation_words("is_part_of", {"isPartOf": "series", "verb": "read"}) == "series"
     assert relation_words("http://schema.org/isPartOf", {"is_part_of": "series"}) == "series"
+
+
+def test_a_relation_may_have_a_template() -> None:
+    graph = library().catalogue
+    wording = {"author": "also by {entity}", "followedBy": "{item} goes on where {source} ends"}
+    words = all_relation_words(graph, wording)
+    here = edges_of(graph.adjacency, 0)
+    direct, *shared = links(graph, here, 1)
+    assert link_words(graph, 0, 1, direct, words) == "Dune Messiah goes on where Dune ends"
+    named = [link_words(graph, 0, 1, link, words) for link in shared]
+    assert named[:2] == ["same series, Dune Chronicles", "also by Frank Herbert"]
+    names = graph.adjacency.relation_names
+    steps = [names.index(name) for name in ("author", "rev_author")]
+    path = [names[step] for step in steps], [words[step] for step in steps]
+    assert path_words(["Dune", "Frank Herbert", "Dune Messiah"], *path) == "also by Frank Herbert"
+
+
+def test_two_steps_that_share_nothing_are_told_one_after_the_other() -> None:
+    chain = path_words(["Dune", "Frank Herbert", "Tacoma"], ["author", "born_in"], ["author", "born in"])
+    assert chain == "Dune → author → Frank Herbert, Frank Herbert → born in → Tacoma"
+    back = path_words(["Tacoma", "Frank Herbert", "Dune"], ["rev_born_in", "rev_author"], ["born in", "author"])
+    assert back == "Frank Herbert → born in → Tacoma, Dune → author → Frank Herbert"
+    assert path_words(["A", "B", "C"], ["rev_wrote", "wrote"], ["wrote", "wrote"]) == "same wrote, B"
 
 
 def test_several_relations_to_one_entity() -> None:

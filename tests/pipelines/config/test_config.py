@@ -50,6 +50,10 @@ def test_channels_become_recipes_and_paths_start_at_the_file(tmp_path: Path) -> 
             LEGAL + "[split]\nkindd = 'time'",
             r"split\.kindd is not a known key; nearest: 'kind'; legal: kind, test_share",
         ),
+        (
+            LEGAL + "[wording]\nauthor = 'by {entiti}'",
+            r"'author' has the place {entiti}; legal are {entity}, {source} and",
+        ),
         (LEGAL + "[fusoin]\nkind = 'rrf'", r"fusoin is not a known key; nearest: 'fusion'"),
         (
             LEGAL + "[split]\nkind = 'tim'",
