@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -69,15 +70,16 @@ def main() -> None:
     results: list[dict[str, Any]] = []
     for degree in map(int, arguments.degrees.split(",")):
         search = NeighbourSearch.of(world(degree))
-        queries: dict[str, Callable[[], object]] = {
-            "item": lambda search=search: search.find("i7"),
-            "item along genre": lambda search=search: search.find("i7", "genre"),
-            "entity": lambda search=search: search.find(entity=HUB),
-            "path genre/^genre": lambda search=search: search.find("i7", path="genre/^genre"),
-            "user of 20 items": lambda search=search: search.find(user="u0"),
+        queries: dict[str, dict[str, str]] = {
+            "item": {"item": "i7"},
+            "item along genre": {"item": "i7", "relation": "genre"},
+            "entity": {"entity": HUB},
+            "path genre/^genre": {"item": "i7", "path": "genre/^genre"},
+            "user of 20 items": {"user": "u0"},
         }
         for name, query in queries.items():
-            median, high = timed(query, arguments.rounds if not name.startswith("user") else arguments.rounds // 5)
+            rounds = arguments.rounds if "user" not in query else arguments.rounds // 5
+            median, high = timed(partial(search.find, **query), rounds)  # type: ignore[arg-type]
             results.append({"name": f"{name}/{degree}", "p50_ms": round(median, 3), "p95_ms": round(high, 3)})
             print(f"degree {degree:>7,}  {name:<20} median {median:7.3f} ms  95 % {high:7.3f} ms", flush=True)
     if arguments.json:

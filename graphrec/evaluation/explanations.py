@@ -80,7 +80,8 @@ def levels(values: npt.ArrayLike) -> FloatArray:
         total, weight = value + kept * total, 1 + kept * weight
         averages[place] = total / weight
     least, most = averages.min(), averages.max()
-    return (averages - least) / (most - least)
+    stretched: FloatArray = (averages - least) / (most - least)
+    return stretched
 
 
 def entity_levels(catalogue: CatalogueGraph) -> FloatArray:
@@ -179,7 +180,12 @@ def _shown(evidence: Evidence, query: Queries, when: npt.NDArray[np.generic] | N
 
 
 def _n_used(
-    channel: Recaller, query: Queries, evidence: Evidence, shown: _Shown, answer: tuple[Rows, FloatArray], n_items: int
+    channel: Recaller,
+    query: Queries,
+    evidence: Evidence,
+    shown: _Shown,
+    answer: tuple[Rows, npt.NDArray[np.floating]],
+    n_items: int,
 ) -> int:
     """Return how many of the shown paths the channel used."""
     history, (items, scores) = query.history, answer

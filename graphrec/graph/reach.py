@@ -317,6 +317,6 @@ def _best_of(
         else:
             heapq.heapreplace(heap, (score, -row, np.int64(p)))
     best = np.empty(len(heap), np.int64)
-    for place in range(len(heap) - 1, -1, -1):
-        best[place] = heapq.heappop(heap)[2]
+    for rank in range(len(heap) - 1, -1, -1):
+        best[rank] = heapq.heappop(heap)[2]
     return best

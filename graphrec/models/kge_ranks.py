@@ -61,7 +61,8 @@ def filtered_ranks(
     left[own] = False
     score = scores[own][:, None]
     higher, equal = ((compare(scores, score) & left).sum(axis=1) for compare in (np.greater, np.equal))
-    return 1 + higher + equal / 2
+    ranks: npt.NDArray[np.float64] = 1 + higher + equal / 2
+    return ranks
 
 
 @torch.no_grad()

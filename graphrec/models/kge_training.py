@@ -11,7 +11,7 @@ from torch import Tensor
 
 from graphrec.contracts.progress import State
 from graphrec.models.kge_scores import ModelName, TripleScorer
-from graphrec.models.kge_triples import Answers, TripleBatches, Triples, answers_of
+from graphrec.models.kge_triples import Answers, Rows, TripleBatches, Triples, answers_of
 from graphrec.models.training import Batch, Task, seeded
 
 
@@ -89,10 +89,10 @@ class KgeTask(Task):
     def _side(
         self,
         answers: Answers,
-        pairs: tuple[npt.NDArray[np.integer], ...],
+        pairs: tuple[Rows, ...],
         queries: Tensor,
         positives: Tensor,
-        others: npt.NDArray[np.integer],
+        others: Rows,
     ) -> Tensor:
         """Return the mean softmax loss of one side: ``positives`` (n, dim) against the nodes ``others`` (c,)."""
         model = self.model
@@ -141,5 +141,5 @@ def searched_by(vectors: Tensor, *, queries: bool) -> Tensor:
     return torch.cat([vectors, last.to(vectors)], dim=1)
 
 
-def _on(model: TripleScorer, rows: npt.NDArray[np.integer]) -> Tensor:
+def _on(model: TripleScorer, rows: Rows) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(rows)).to(model.device)

@@ -25,7 +25,8 @@ def moving_average(values: list[float]) -> npt.NDArray[np.float64]:
     if max(values) == min(values):
         values = list(range(len(values)))
     average = pd.Series(values).ewm(span=len(values)).mean()
-    return ((average - average.min()) / (average.max() - average.min())).to_numpy()
+    stretched: npt.NDArray[np.float64] = ((average - average.min()) / (average.max() - average.min())).to_numpy()
+    return stretched
 
 
 @pytest.mark.parametrize("values", [[1, 1], [3, 3, 3, 3], [1, 2, 2, 9], [0.5, 0.7, 11.0], [1.7e9, 1.7e9 + 5, 1.8e9]])
@@ -46,7 +47,7 @@ def by_hand(
     for user, nodes, relations in paths:
         users.setdefault(user, []).append((nodes[0], nodes[-2], relations[-1]))
     n_types = len({kind for own in users.values() for *_, kind in own})
-    lid, sed, etd, ptc = ([] for _ in range(4))  # type: ignore[var-annotated]
+    lid, sed, etd, ptc = ([] for _ in range(4))
     for own in users.values():
         n, kinds = len(own), [kind for *_, kind in own]
         lid.append(len({link for link, *_ in own}) / n)
@@ -68,7 +69,8 @@ def test_figures_are_those_of_adding_up(timed: bool) -> None:
     rng = np.random.default_rng(3)
     times = [rng.permutation(100 + 7 * np.arange(len(items))) for items, _ in history]
     quality = explanation_quality(channel, queries, lists, data.catalogue, times=times if timed else None)
-    paths, recency = [], {}
+    paths: list[tuple[int, list[int], list[int]]] = []
+    recency: dict[tuple[int, int], float] = {}
     for user in range(8):
         own = history[user][0].tolist()
         when = sorted(times[user].tolist()) if timed else list(range(len(own)))
@@ -118,11 +120,12 @@ def test_paths_that_were_not_used_are_counted() -> None:
 
     def of_the_weightless(own: Any, query: Queries, items: npt.NDArray[np.int32]) -> Evidence:
         only = query.history.items[1:]
-        return own.evidence(Queries([-1], item_lists([only])), items)
+        evidence: Evidence = own.evidence(Queries([-1], item_lists([only])), items)
+        return evidence
 
     def too_much(own: Any, query: Queries, items: npt.NDArray[np.int32]) -> Evidence:
-        told = own.evidence(query, items)
-        return replace(told, contributions=told.contributions + 100)
+        evidence: Evidence = own.evidence(query, items)
+        return replace(evidence, contributions=evidence.contributions + 100)
 
     false: Any = Changed(channel, of_the_weightless)
     first = take(queries, lists, 0)

@@ -37,7 +37,7 @@ def assert_equal_channels(left: VectorRecaller, right: VectorRecaller) -> None:
     np.testing.assert_allclose(left.targets, right.targets, atol=1e-5)
 
 
-def parts_of(recipe: Kge, data: RecallData) -> tuple[np.ndarray, np.ndarray]:
+def parts_of(recipe: Kge, data: RecallData) -> tuple[Any, Any]:
     """What the recipe learns of nodes, users first, and of the relation "interacts"."""
     from graphrec.models.kge_training import KgeTask
     from graphrec.models.kge_triples import triples_of
@@ -55,7 +55,8 @@ def parts_of(recipe: Kge, data: RecallData) -> tuple[np.ndarray, np.ndarray]:
 def test_a_trained_user_is_answered_in_the_order_of_the_scores(model: ModelName) -> None:
     data, recipe = skewed(), replace(SMALL, model=model, query="user")
     nodes, relation = parts_of(recipe, data)
-    users, items = nodes[: len(data.users)].astype(np.float64), nodes[len(data.users) :][: len(data.items)]
+    users: Any = nodes[: len(data.users)]
+    items: Any = nodes[len(data.users) :][: len(data.items)]
     if model in ("complex", "rotate"):
         users, items, relation = (part[..., :3] + 1j * part[..., 3:] for part in (users, items, relation))
     scores = {
