@@ -100,7 +100,7 @@ def _merge(
     for p in range(here.size):
         slot = np.int64(slots[here[p]]) - 1
         if slot < 0:
-            slot = n
+            slot = np.int64(n)
             n += 1
             slots[here[p]] = n
             rows[slot], scores[slot], shares[slot] = here[p], 0.0, 0.0
@@ -268,7 +268,7 @@ def _step(
             node = indices[e]
             place = np.int64(sums[node]) - 1
             if place < 0:
-                place = n
+                place = np.int64(n)
                 reached[n] = node
                 n += 1
                 sums[node] = n
