@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from pathlib import Path
 
@@ -26,8 +27,10 @@ def check_output(directory: str | Path, *, publishes: bool) -> Path:
     ------
     ConfigError
         If it cannot be made or written into, or holds a report or a ``current`` that is no earlier result of ours:
-        somebody else's files are not overwritten.
+        somebody else's files are not overwritten. Also if this process is one of several that torchrun started: each
+        would measure and publish into the directory.
     """
+    _check_alone()
     root = as_path(directory, name="out")
     try:
         root.mkdir(parents=True, exist_ok=True)
@@ -39,6 +42,16 @@ def check_output(directory: str | Path, *, publishes: bool) -> Path:
     if publishes:
         _check_current(root / CURRENT)
     return root
+
+
+def _check_alone() -> None:
+    """Raise ConfigError in a process that torchrun started beside others."""
+    processes = os.environ.get("WORLD_SIZE", "1")
+    if "TORCHELASTIC_RUN_ID" in os.environ and processes != "1":
+        raise ConfigError(
+            f"this is one of {processes} processes of torchrun, and a run that writes a report takes one; start it "
+            "without torchrun, or fit the recipe in a script of its own (docs/training.md)"
+        )
 
 
 def _check_report(root: Path) -> None:

@@ -94,3 +94,13 @@ def test_an_evaluation_leaves_a_bundle_beside_it_alone(tmp_path: Path) -> None:
     assert check_output(out, publishes=False) == out
     (out / "report.json").write_text(json.dumps({"channels": {}, "fused": {}}), encoding="utf-8")
     assert check_output(out, publishes=False) == out
+
+
+def test_one_of_several_processes_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    assert check_output(tmp_path / "alone", publishes=True).is_dir()
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ConfigError, match="one of 2 processes of torchrun.*without torchrun"):
+        check_output(tmp_path / "out", publishes=True)
+    assert not (tmp_path / "out").exists()
