@@ -101,6 +101,6 @@ def test_one_of_several_processes_writes_nothing(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("WORLD_SIZE", "1")
     assert check_output(tmp_path / "alone", publishes=True).is_dir()
     monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(ConfigError, match="one of 2 processes of torchrun.*without torchrun"):
+    with pytest.raises(ConfigError, match=r"one of 2 processes of torchrun.*without torchrun"):
         check_output(tmp_path / "out", publishes=True)
     assert not (tmp_path / "out").exists()
