@@ -24,7 +24,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
-from scipy.stats import rankdata
 
 from graphrec.data.interactions import Interactions, coalesce
 from graphrec.errors import ConfigError, DataError, LeakError, nearest_names
@@ -261,10 +260,17 @@ def _coupling(tails: npt.NDArray[np.int64], users: Float) -> float | None:
     """Return the rank correlation of edges into an item and its users, over items with such edges."""
     edges = np.bincount(tails, minlength=len(users))
     live = edges > 0
-    by_edges, by_users = rankdata(edges[live]), rankdata(users[live])
+    by_edges, by_users = _ranks(edges[live]), _ranks(users[live])
     if live.sum() < _LEAST or by_edges.std() == 0 or by_users.std() == 0:
         return None
     return float(np.corrcoef(by_edges, by_users)[0, 1])
+
+
+def _ranks(values: npt.NDArray[np.generic]) -> Float:
+    """Return the 1-based rank of each value, ties in the middle of their places."""
+    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ranks: Float = (np.cumsum(counts) - (counts - 1) / 2)[places]
+    return ranks
 
 
 def _baskets(

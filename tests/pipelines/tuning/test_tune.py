@@ -376,6 +376,8 @@ def test_metrics_of_a_part_are_those_of_the_lists(tmp_path: Path) -> None:
 def test_a_graph_that_gives_validation_away_is_refused(tmp_path: Path) -> None:
     graph = KNOWLEDGE.replace('"books.ttl"', '"books.ttl", "reads.ttl"')
     graph += 'user_template = "http://books.example/user/{id}"\n'
+    # Named, so that a relation made of training events may be in the graph at all.
+    graph += '[catalogue]\nderived = ["read"]\n'
     path = shelf(tmp_path, ("[split]", graph + "[split]"))
     _, split, _ = prepare(load_config(shelf(tmp_path / "plain")), rejects=None, steps=Silent())
     rows = zip(split.train.users, split.train.items, strict=True)
