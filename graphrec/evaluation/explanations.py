@@ -32,6 +32,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from graphrec.checks import typed_late
 from graphrec.contracts.queries import Queries, take_queries
 from graphrec.contracts.recaller import Evidence, Recaller
 from graphrec.data.lists import ItemLists, item_lists
@@ -94,6 +95,7 @@ def entity_levels(catalogue: CatalogueGraph) -> FloatArray:
     return popularity
 
 
+@typed_late
 def explanation_quality(
     channel: Recaller,
     queries: Queries,

@@ -101,7 +101,7 @@ class Kge(VectorSettings):
     model: ModelName = choice("distmult", ModelName)
     dim: int = count(64, least=1, search=choices(32, 64, 128))
     temperature: float = number(1.0, above=0, search=floats(0.03, 3.0, log=True))
-    regularisation: float = number(0.0, search=floats(1e-6, 1e-1, log=True))
+    regularisation: float = number(0.0, search=floats(0.0, 0.01))
     negatives: int = count(1024, least=1, unit="nodes")
     batch: int = count(8192, least=1, unit="triples")
     epochs: int = count(10, least=1, search=ints(3, 50, log=True))
