@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -220,6 +221,7 @@ def path_words(labels: Sequence[str], relations: Sequence[str], words: Sequence[
     return ", ".join(edges)
 
 
+@lru_cache(maxsize=4096)
 def _meet(first: str, second: str) -> bool:
     """Return whether two steps lead to a node from two like it: by a relation and its reverse, or forth and back."""
     if first.removeprefix(REVERSE) == second.removeprefix(REVERSE):
@@ -245,7 +247,8 @@ def _shared(mine: list[str], theirs: list[str], label: str, ends: tuple[str, str
 
 def is_template(words: str) -> bool:
     """Return whether the words for a relation are a sentence with places, such as "also by {entity}"."""
-    return _PLACE.search(words) is not None
+    # Nearly all have no brace, and a request words hundreds.
+    return "{" in words and _PLACE.search(words) is not None
 
 
 def _filled(template: str, entity: str, ends: tuple[str, str]) -> str:
