@@ -86,8 +86,10 @@ def write_statements(
     with written_whole(target) as part, _opened(part, packed=target.suffix.lower() == ".gz") as file:
         try:
             ox.serialize(statements, output=file, format=syntax, prefixes=short)
+        except DataError:
+            raise
         except ValueError as error:
-            raise error if isinstance(error, DataError) else DataError(f"{target}: {error}") from error
+            raise DataError(f"{target}: {error}") from error
     return target
 
 
