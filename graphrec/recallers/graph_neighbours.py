@@ -11,10 +11,10 @@ import numpy.typing as npt
 
 from graphrec.contracts.queries import Queries
 from graphrec.contracts.recaller import BundleParts, Evidence, evidence_of
-from graphrec.data.lists import ItemLists
 from graphrec.errors import BundleError, DataError
 from graphrec.graph.catalogue import CatalogueGraph
 from graphrec.recallers.files import read_settings, setting, write_settings
+from graphrec.recallers.graph_table import GraphTable
 from graphrec.recallers.neighbours import NeighbourRecaller
 from graphrec.recallers.walked import WalkWeights, best_paths, walks_of
 
@@ -22,7 +22,7 @@ _TABLE = "neighbours"
 
 
 @dataclass(frozen=True, slots=True, init=False, eq=False)
-class GraphNeighbourRecaller:
+class GraphNeighbourRecaller(GraphTable):
     """A neighbour table made by walks over the catalogue graph, with the graph and the weights that it was made by.
 
     It answers as its table does. For a history item and an item that it leads to, it knows which walk gave most, by the
@@ -45,8 +45,6 @@ class GraphNeighbourRecaller:
 
     kind: ClassVar[str] = "graph-neighbours"
 
-    neighbours: NeighbourRecaller
-    catalogue: CatalogueGraph
     weights: WalkWeights
     _terms: npt.NDArray[np.float64]
 
@@ -58,31 +56,6 @@ class GraphNeighbourRecaller:
         set_field(self, "catalogue", catalogue)
         set_field(self, "weights", weights)
         set_field(self, "_terms", walks_of(catalogue.adjacency, catalogue.n_items, weights).terms)
-
-    @property
-    def reason(self) -> str:
-        """Template of the sentence for people."""
-        return self.neighbours.reason
-
-    @property
-    def n_items(self) -> int:
-        """Number of items."""
-        return self.neighbours.n_items
-
-    def recall(self, queries: Queries, k: int) -> ItemLists:
-        """Return what the table gives: see :meth:`NeighbourRecaller.recall`."""
-        return self.neighbours.recall(queries, k)
-
-    def recall_allowed(
-        self,
-        queries: Queries,
-        k: int,
-        *,
-        exclude: ItemLists | None = None,
-        allowed: npt.NDArray[np.bool_] | None = None,
-    ) -> ItemLists:
-        """Return what the table gives: see :meth:`NeighbourRecaller.recall_allowed`."""
-        return self.neighbours.recall_allowed(queries, k, exclude=exclude, allowed=allowed)
 
     def evidence(self, query: Queries, items: npt.NDArray[np.int32]) -> Evidence:
         """Return, for each of ``items`` (m,), the history item that gave it most, and the walk that gave most of that.

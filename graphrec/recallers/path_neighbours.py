@@ -14,11 +14,12 @@ import numpy.typing as npt
 from graphrec.checks import as_array, check_finite, check_length, check_rows
 from graphrec.contracts.queries import Queries
 from graphrec.contracts.recaller import BundleParts, Evidence, Paths, evidence_of
-from graphrec.data.lists import ItemLists, indptr_of
+from graphrec.data.lists import indptr_of
 from graphrec.errors import BundleError, DataError
 from graphrec.graph.adjacency import relation_number
 from graphrec.graph.catalogue import CatalogueGraph
 from graphrec.recallers.files import read_array, read_settings, setting, write_array, write_settings
+from graphrec.recallers.graph_table import GraphTable
 from graphrec.recallers.neighbours import NeighbourRecaller
 
 _TABLE = "neighbours"
@@ -26,7 +27,7 @@ _ARRAYS = {"numbers": np.int16, "nodes": np.int32, "shares": np.float32}
 
 
 @dataclass(frozen=True, slots=True, init=False, eq=False)
-class PathNeighbourRecaller:
+class PathNeighbourRecaller(GraphTable):
     """A neighbour table whose entries each remember the path through the catalogue graph that gave them most.
 
     It answers as its table does. Nothing is searched for evidence: the path was kept when the table was made.
@@ -54,8 +55,6 @@ class PathNeighbourRecaller:
 
     kind: ClassVar[str] = "path-neighbours"
 
-    neighbours: NeighbourRecaller
-    catalogue: CatalogueGraph
     metapaths: tuple[tuple[str, ...], ...]
     numbers: npt.NDArray[np.int16]
     nodes: npt.NDArray[np.int32]
@@ -95,31 +94,6 @@ class PathNeighbourRecaller:
         between = np.array([*(len(path) - 1 for path in self.metapaths), 0], dtype=np.int64)
         set_field(self, "_bounds", indptr_of(between[self.numbers]))
         check_length(self.nodes, int(self._bounds[-1]), name="nodes")
-
-    @property
-    def reason(self) -> str:
-        """Template of the sentence for people."""
-        return self.neighbours.reason
-
-    @property
-    def n_items(self) -> int:
-        """Number of items."""
-        return self.neighbours.n_items
-
-    def recall(self, queries: Queries, k: int) -> ItemLists:
-        """Return what the table gives: see :meth:`NeighbourRecaller.recall`."""
-        return self.neighbours.recall(queries, k)
-
-    def recall_allowed(
-        self,
-        queries: Queries,
-        k: int,
-        *,
-        exclude: ItemLists | None = None,
-        allowed: npt.NDArray[np.bool_] | None = None,
-    ) -> ItemLists:
-        """Return what the table gives: see :meth:`NeighbourRecaller.recall_allowed`."""
-        return self.neighbours.recall_allowed(queries, k, exclude=exclude, allowed=allowed)
 
     def evidence(self, query: Queries, items: npt.NDArray[np.int32]) -> Evidence:
         """Return, for each of ``items`` (m,), the history item that gave it most, and the path kept for the two.
