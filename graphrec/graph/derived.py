@@ -126,11 +126,12 @@ def check_relations(
     rng = np.random.default_rng(seed)
     graph = catalogue.adjacency
     sources = np.repeat(np.arange(graph.n_nodes, dtype=np.int64), graph.degrees)
-    return [
-        _checked(name, sources[graph.relations == number], graph.indices[graph.relations == number], known, rng)
-        for number, name in enumerate(graph.relation_names)
-        if not is_reverse(name)
-    ]
+    checks = []
+    for number, name in enumerate(graph.relation_names):
+        if not is_reverse(name):
+            own = graph.relations == number
+            checks.append(_checked(name, sources[own], graph.indices[own], known, rng))
+    return checks
 
 
 def refuse_derived(checks: Iterable[RelationCheck], *, allowed: Sequence[str] = ()) -> None:
