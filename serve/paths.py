@@ -10,19 +10,16 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.errors import DataError, nearest_names
+from graphrec.errors import ConfigError, DataError, nearest_names
 from graphrec.graph.adjacency import Adjacency
 from graphrec.graph.catalogue import CatalogueGraph
 from graphrec.graph.iris import local_name
 from graphrec.graph.reach import ANY, best_of, sharers
-from graphrec.graph.relations import REVERSE, is_reverse
+from graphrec.graph.relations import REVERSE, is_reverse, parse_path
 
 Edges = dict[int, list[int]]
 # What a template has places for: "also by {entity}", "{item} goes on where {source} ends".
 _PLACE = re.compile(r"\{(entity|source|item)\}")
-# A step of a path: a name, or <…> around an IRI, which holds slashes itself.
-_STEP = r"\^?(?:<[^<>]+>|[^<>/^\s]+)"
-_STEPS, _PATH = re.compile(_STEP), re.compile(f"{_STEP}(?:/{_STEP})*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,18 +130,17 @@ def find_steps(graph: CatalogueGraph, path: str) -> tuple[int, ...]:
     DataError
         If the path is none, or a step names no relation, with the position of the step and the nearest names.
     """
-    numbers = {name: number for number, name in enumerate(graph.adjacency.relation_names)}
-    steps = []
-    for place, text in enumerate(_STEPS.findall(path) if _PATH.fullmatch(path) else (), start=1):
-        name = text.removeprefix("^").strip("<>")
-        if text.startswith("^"):
-            name = name.removeprefix(REVERSE) if is_reverse(name) else f"{REVERSE}{name}"
-        steps.append(_named(name, numbers, f"those of the graph (step {place} of the path {path!r})"))
-    if not steps:
+    try:
+        names = parse_path(path)
+    except ConfigError as error:
         raise DataError(
             f"path is {path!r}; write relations with / between them, ^ before those walked backwards: author/^author"
-        )
-    return tuple(steps)
+        ) from error
+    numbers = {name: number for number, name in enumerate(graph.adjacency.relation_names)}
+    return tuple(
+        _named(name, numbers, f"those of the graph (step {place} of the path {path!r})")
+        for place, name in enumerate(names, start=1)
+    )
 
 
 def _named(name: str, numbers: Mapping[str, int], among: str) -> int:

@@ -13,8 +13,7 @@ from graphrec.errors import DataError
 from graphrec.graph.adjacency import Adjacency
 from graphrec.graph.catalogue import INTERACTS, REVERSE_INTERACTS
 from graphrec.graph.counter_random import GAMMA, below, key_of, mix, stream
-from graphrec.graph.paths import parse_path, path_text
-from graphrec.graph.relations import reverse_numbers
+from graphrec.graph.relations import parse_path, path_text, reverse_numbers
 
 RowArray = npt.NDArray[np.int32]
 IntArray = npt.NDArray[np.int64]
@@ -29,6 +28,11 @@ class MinedPath:
     text: str
     liked: float
     chance: float
+
+    @property
+    def length(self) -> int:
+        """Number of its steps."""
+        return len(parse_path(self.text))
 
     @property
     def lift(self) -> float:
@@ -68,7 +72,7 @@ def mine_paths(
         Paths returned at most.
     n_pairs : int, default 2000
         Pairs of either kind.
-    trials : int, default 16
+    trials : int, default 8
         Random steps from both ends, for each length above 2.
     hub_cap : int, default 1000
         Nodes with more edges of one relation are not walked through; 0 walks through all.
@@ -117,7 +121,7 @@ def mine_paths(
         )  # fmt: skip
         joined.append(_pairs_by_path(codes))
     paths = _lifted(graph, joined[0], joined[1], len(first), min_lift)
-    n_long = min(n_paths // 2, sum(len(parse_path(path.text)) > 2 for path in paths))
+    n_long = min(n_paths // 2, sum(path.length > 2 for path in paths))
     weights = np.ones(len(first))
     short = _telling(paths, joined[0], weights, n_paths - n_long, longer=False)
     return [*short, *_telling(paths, joined[0], weights, n_paths - len(short), longer=True)]
@@ -166,7 +170,7 @@ def _telling(
 
     ``weights`` (pairs,) is what each pair counts; it is changed.
     """
-    left = [path for path in paths if (len(parse_path(path.text)) > 2) == longer]
+    left = [path for path in paths if (path.length > 2) == longer]
     chosen: list[MinedPath] = []
     while left and len(chosen) < n:
         gains = [weights[liked[paths[path]]].sum() * np.log(path.lift) for path in left]

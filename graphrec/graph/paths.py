@@ -1,17 +1,10 @@
-"""Meta-paths from items to items: how they are written, whether their steps join, and where they pass through items.
+"""Meta-paths from items to items: whether their steps join, and where they pass through items.
 
-A meta-path is written as SPARQL writes a property path: names of relations with ``/`` between them, ``^`` before a
-relation that is walked against its direction, and ``<…>`` around a name that holds a ``/`` itself::
-
-    author/^author                       books by the same author
-    author/birthplace/^birthplace/^author   books by authors of the same place
-    ^interacts/interacts                 items that the same users took
+How they are written stands in :mod:`graphrec.graph.relations`.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,46 +12,10 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from graphrec.data.interactions import Interactions
-from graphrec.errors import ConfigError, DataError, nearest_names
+from graphrec.errors import DataError, nearest_names
 from graphrec.graph.adjacency import Adjacency, adjacency_from_edges
 from graphrec.graph.catalogue import INTERACTS, REVERSE_INTERACTS, USER, CatalogueGraph
-from graphrec.graph.relations import REVERSE, is_reverse, reverse_number
-
-_STEP = re.compile(r"(\^?)(?:<([^<>]+)>|([^<>/^\s]+))")
-
-
-def parse_path(text: str) -> tuple[str, ...]:
-    """Return the relations of a meta-path's steps, those against their direction by the name of their reverse.
-
-    Raises
-    ------
-    ConfigError
-        If the text is no meta-path; the sentence names the position of the first step that is none.
-    """
-    steps: list[str] = []
-    place = 0
-    while True:
-        match = _STEP.match(text, place)
-        if match is None or (match.end() < len(text) and text[match.end()] != "/"):
-            raise ConfigError(
-                f"step {len(steps) + 1} of the meta-path {text!r} is no relation; write names of relations with / "
-                "between them, ^ before one that is walked backwards, as in author/^author"
-            )
-        name = match[2] or match[3]
-        steps.append(_reversed(name) if match[1] else name)
-        if match.end() == len(text):
-            return tuple(steps)
-        place = match.end() + 1
-
-
-def path_text(relations: Sequence[str]) -> str:
-    """Return the meta-path of relations by name as it is written; :func:`parse_path` gives them back."""
-    steps = [("^" if is_reverse(name) else "", name.removeprefix(REVERSE)) for name in relations]
-    return "/".join(back + (name if _STEP.fullmatch(name) else f"<{name}>") for back, name in steps)
-
-
-def _reversed(name: str) -> str:
-    return name.removeprefix(REVERSE) if is_reverse(name) else f"{REVERSE}{name}"
+from graphrec.graph.relations import parse_path, path_text, reverse_number
 
 
 def path_graph(catalogue: CatalogueGraph, liked: Interactions) -> Adjacency:

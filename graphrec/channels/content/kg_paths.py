@@ -21,7 +21,8 @@ from graphrec.errors import ConfigError, DataError
 from graphrec.graph.path_mining import mine_paths
 from graphrec.graph.path_scores import PathScore, PathScoring, PathTables, mix
 from graphrec.graph.path_tables import PathTable, rows_to_one
-from graphrec.graph.paths import MetaPath, Steps, parse_path, path_graph
+from graphrec.graph.paths import MetaPath, Steps, path_graph
+from graphrec.graph.relations import parse_path
 from graphrec.recallers.neighbours import NeighbourRecaller
 from graphrec.recallers.path_neighbours import PathNeighbourRecaller
 from graphrec.sparse.taste import liked_pairs, popularity

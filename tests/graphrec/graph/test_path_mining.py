@@ -10,7 +10,8 @@ import pytest
 from graphrec.data.interactions import Interactions
 from graphrec.graph.adjacency import Adjacency
 from graphrec.graph.path_mining import mine_paths
-from graphrec.graph.paths import parse_path, path_graph, path_text
+from graphrec.graph.paths import path_graph
+from graphrec.graph.relations import parse_path, path_text
 from graphrec.sparse.taste import liked_pairs
 from tests.worlds import Relation, catalogue, checkerboard, library, vocabulary
 
