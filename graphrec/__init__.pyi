@@ -32,9 +32,14 @@ from graphrec.contracts.recaller import Evidence as Evidence
 from graphrec.contracts.recaller import Recaller as Recaller
 from graphrec.contracts.recipe import Recipe as Recipe
 from graphrec.contracts.training_part import training_part as training_part
+from graphrec.data.encoding import EncodedFeatures as EncodedFeatures
+from graphrec.data.encoding import EncodedField as EncodedField
+from graphrec.data.encoding import EncoderSettings as EncoderSettings
+from graphrec.data.encoding import FeatureEncoder as FeatureEncoder
 from graphrec.data.exposures import Exposures as Exposures
 from graphrec.data.features import Features as Features
 from graphrec.data.features import Labels as Labels
+from graphrec.data.features import take_features as take_features
 from graphrec.data.interactions import Interactions as Interactions
 from graphrec.data.interactions import histories as histories
 from graphrec.data.item_tags import ItemTags as ItemTags

@@ -68,7 +68,7 @@ class Features:
     n : int
         Rows.
     numbers : mapping of str to ndarray
-        (n,) float64; NaN where a number is not known. Moments are seconds UTC.
+        (n,) float64; NaN where a number is not known. Moments among them are seconds UTC.
     labels : mapping of str to Labels
         One category a row.
     tags : mapping of str to ItemTags
@@ -77,11 +77,14 @@ class Features:
         (n,) texts, such as titles; null where a row has none.
     vectors : mapping of str to ndarray
         (n, dim) float32; a row is finite, or NaN altogether.
+    moments : tuple of str
+        The numbers that are moments, seconds UTC: readers name them, and encoders make hours and ages of them.
 
     Raises
     ------
     DataError
-        If a column has another length, a number is infinite, a vector is NaN in part, or a name stands twice.
+        If a moment is no number, a column has another length, a number is infinite, a vector is NaN in part, or a name
+        stands twice.
     """
 
     n: int
@@ -90,6 +93,7 @@ class Features:
     tags: Mapping[str, ItemTags] = field(default_factory=lambda: MappingProxyType({}))
     texts: Mapping[str, pa.LargeStringArray] = field(default_factory=lambda: MappingProxyType({}))
     vectors: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=lambda: MappingProxyType({}))
+    moments: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         kinds: dict[str, str] = {}
@@ -101,6 +105,9 @@ class Features:
                 rows = column.table if kind == "tag" else column
                 if len(rows) != self.n:
                     raise DataError(f"the {kind} {name!r} has {len(rows)} rows; it must have {self.n}")
+        for name in self.moments:
+            if name not in self.numbers:
+                raise DataError(_unknown("number", name, self.numbers, self.labels))
         for name, numbers in self.numbers.items():
             if np.isinf(numbers).any():
                 raise DataError(f"{name}[{int(np.argmax(np.isinf(numbers)))}] is infinite; a number is finite or NaN")
@@ -136,6 +143,7 @@ def take_features(features: Features, rows: npt.ArrayLike) -> Features:
         tags=tags,
         texts={name: column.take(pa.array(chosen)) for name, column in features.texts.items()},
         vectors={name: column[chosen] for name, column in features.vectors.items()},
+        moments=features.moments,
     )
 
 

@@ -64,7 +64,7 @@ class Gathered:
         known = places >= 0
         numbers = {name: self._numbers(name, places, known) for name in (*self.source.numbers, *self.source.times)}
         labels = {name: self._labels(name, places) for name in self.source.labels}
-        return Features(len(places), numbers, labels)
+        return Features(len(places), numbers, labels, moments=self.source.times)
 
     def report(self, attributes: Features) -> dict[str, Any]:
         """Return how many rows have each attribute, and how many cells could not be read."""
