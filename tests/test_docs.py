@@ -107,6 +107,16 @@ def test_pinsage_page_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str], m
     assert "array" in capsys.readouterr().out
 
 
+def test_learned_recall_page_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (DOCS / "learned-recall.md").read_text(encoding="utf-8"), re.DOTALL)
+    write_shelf(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    exec(compile("\n".join(blocks), "learned-recall.md", "exec"), {})
+    assert capsys.readouterr().out.startswith("[")
+
+
 def test_kge_page_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     block = re.search(r"```python\n(.*?)```", (DOCS / "kge.md").read_text(encoding="utf-8"), re.DOTALL)
     assert block is not None
