@@ -1,6 +1,6 @@
 """Every behaviour channel and their fused list on Gowalla, beside the published table.
 
-    python -m benchmarks.gowalla [--data DIR] [--json FILE] [--channels NAME ... [--alone]]
+    python -m benchmarks.gowalla [--data DIR] [--json FILE] [--channels NAME ... [--alone]] [--lists FOLDER]
 
 The split of LightGCN (29,858 users, 40,981 items, 810,128 + 217,242 events), full ranking, training items left out;
 Recall@20 = hits / held-out items, NDCG@20 with the ideal over min(20, held-out items), means over users.
@@ -12,6 +12,8 @@ their items, for the others a *coherent* fifth, an item drawn at random and thos
 test part is no random fifth: its items' counts lie 4.2 from those of train (mean chi-square an item), where a random
 fifth's lie 1.2 and a coherent one's 4.7. Neighbour channels lead on the former, factors on the latter; a fusion that
 is good on both depends on neither.
+
+``--lists`` keeps what each channel returned and takes it from there while its settings, its code and the data stay.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.harness import write_json
+from benchmarks.kept_lists import KeptLists, listed
 from graphrec.channels.behaviour.spectrum import item_spectrum
 from graphrec.contracts.progress import FitContext
 from graphrec.contracts.recall_data import RecallData
@@ -48,17 +51,17 @@ from graphrec.fusion.settings import Fusion
 from graphrec.pipelines.config.build import Config
 from graphrec.pipelines.config.load import check_config
 from graphrec.pipelines.evaluation.evaluate import EvaluationSettings, evaluate
-from graphrec.pipelines.evaluation.panel_lists import ask_all
-from graphrec.pipelines.jobs.fitting import fit_channels
 from graphrec.pipelines.jobs.train import prepare
 from graphrec.pipelines.progress import Shown, Steps
 
 CUTOFFS = (20, 50, 200)
+DEPTH = merging_depth(CUTOFFS[-1])
 # What the weights of the fusion may maximise.
 FUSION_CUTOFFS = ((200,), (20, 200))
 SEED = 0
 SHARE = 0.2
-VALIDATION_USERS = 16_000
+# All there are.
+VALIDATION_USERS = 30_000
 # The order inside a line is no order of time, so that no channel may let older items count less.
 CHANNELS: dict[str, dict[str, Any]] = {
     "hot": {},
@@ -157,16 +160,15 @@ def mixed_part(data: RecallData, *, share: float, seed: int) -> tuple[Interactio
 
 
 def validation_lists(
-    config: Config, data: RecallData, steps: Steps
+    config: Config, data: RecallData, steps: Steps, kept: KeptLists
 ) -> tuple[dict[str, ItemLists], ItemLists, npt.NDArray[np.int64]]:
     """Return each channel's lists for validation users, what was held out for them, and the items' counts beside it."""
     train, rest = mixed_part(data, share=SHARE, seed=SEED)
     part = dataclasses.replace(data, interactions=train)
     panel = held_out_panel(part, rest, max_users=VALIDATION_USERS, seed=SEED).panel
-    fitted = fit_channels(config, part, steps, note=" for validation")
-    with steps.step("ask every channel on validation"):
-        lists = ask_all(fitted.channels, panel, merging_depth(CUTOFFS[-1])).lists
-    return dict(lists), panel.truth, np.bincount(train.items, minlength=len(data.items))
+    answers = kept.answers(config, part, panel, DEPTH, steps, note=" for validation")
+    lists = {name: answer.lists for name, answer in answers.items()}
+    return lists, panel.truth, np.bincount(train.items, minlength=len(data.items))
 
 
 def choose(
@@ -182,13 +184,26 @@ def choose(
               for rows in (seen, unseen)]  # fmt: skip
     tried: list[dict[str, Any]] = []
     for method, cutoffs in product(get_args(Method), FUSION_CUTOFFS):
-        fusion = fit_boosted(*halves[0], cutoffs=cutoffs, counts=counts, seed=SEED, method=method)
+        fusion = boost(*halves[0], counts, method, cutoffs)
         boosted, calibrated = (quality(merging.merge(halves[1][0], CUTOFFS[-1]).lists, halves[1][1])
                                for merging in (fusion, fusion.base))  # fmt: skip
         tried.append({"method": method, "cutoffs": cutoffs, **boosted, "calibrated": calibrated,
                       "weights": fusion.base.weights})  # fmt: skip
     best = max(tried, key=lambda row: row["recall@20"] + row["ndcg@20"] + row["recall@200"])
-    return fit_boosted(lists, truth, cutoffs=best["cutoffs"], counts=counts, seed=SEED, method=best["method"]), tried
+    return boost(lists, truth, counts, best["method"], best["cutoffs"]), tried
+
+
+def boost(
+    lists: Mapping[str, ItemLists],
+    truth: ItemLists,
+    counts: npt.NDArray[np.int64],
+    method: Method,
+    cutoffs: Sequence[int],
+) -> Boosted:
+    """Return the boosted fusion of the lists, learnt from every user."""
+    return fit_boosted(
+        lists, truth, cutoffs=cutoffs, counts=counts, seed=SEED, method=method, max_users=VALIDATION_USERS
+    )
 
 
 def quality(lists: ItemLists, truth: ItemLists) -> dict[str, float]:
@@ -246,15 +261,17 @@ def failures(results: Sequence[Mapping[str, Any]]) -> list[str]:
     return missed
 
 
-def fuse(config: Config, data: RecallData, steps: Steps) -> tuple[Boosted, dict[str, Any], list[dict[str, Any]]]:
+def fuse(
+    config: Config, data: RecallData, steps: Steps, kept: KeptLists
+) -> tuple[Boosted, dict[str, Any], list[dict[str, Any]]]:
     """Return the fusion fitted on a validation part, each channel's quality there, and what was tried."""
-    lists, truth, counts = validation_lists(config, data, steps)
+    lists, truth, counts = validation_lists(config, data, steps, kept)
     with steps.step("fit the fusion on validation"):
         fusion, tried = choose(lists, truth, counts)
     return fusion, {name: quality(part, truth) for name, part in lists.items()}, tried
 
 
-def run(config: Config, steps: Steps, *, alone: bool) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def run(config: Config, steps: Steps, kept: KeptLists, *, alone: bool) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Return the rows of the table, and what else is worth keeping; ``alone`` leaves the fused list out."""
     started = time.perf_counter()
     _, split, data = prepare(config, rejects=None, steps=steps)
@@ -262,14 +279,23 @@ def run(config: Config, steps: Steps, *, alone: bool) -> tuple[list[dict[str, An
     on_validation: dict[str, Any] = {}
     fitting: dict[str, Any] = {}
     if not alone:
-        boosted, on_validation, tried = fuse(config, data, steps)
+        boosted, on_validation, tried = fuse(config, data, steps, kept)
         fusion, fitting = boosted, {"weights": boosted.base.weights, "tried": tried}
-    fitted = fit_channels(config, data, steps)
+    panel = held_out_panel(data, split.test, seed=SEED).panel
+    answers = kept.answers(config, data, panel, DEPTH, steps)
+    fitted = listed(answers, config, panel, len(data.users), DEPTH)
     with steps.step("measure on test") as advance:
         settings = EvaluationSettings(CUTOFFS, SEED)
         report = evaluate(fitted, fusion, data, split.test, settings, progress=advance).to_dict()
     rows = [{"name": name, **row} for name, row in (*report["channels"].items(), ("fused", report["fused"]))]
+    merging_us = rows[-1]["query_us"]
     for row in rows:
+        # The lists are at hand, so what was timed here is merging alone.
+        row["query_us"] = (
+            answers[row["name"]].query_us
+            if row["name"] in answers
+            else merging_us + sum(answer.query_us for answer in answers.values())
+        )
         row["published_recall@20"], row["published_ndcg@20"] = PUBLISHED.get(row["name"], (None, None))
         row["validation"] = on_validation.get(row["name"])
     extra = {
@@ -288,13 +314,15 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=os.environ.get("GRAPHREC_DATA"), help="folder of test data")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--channels", nargs="+", choices=list(CHANNELS), default=TOGETHER)
+    parser.add_argument("--lists", type=Path, help="folder that keeps what each channel returned")
     parser.add_argument("--alone", action="store_true", help="no fused list, and no validation for it")
     arguments = parser.parse_args()
     if arguments.data is None:
         parser.error("name the folder of test data: --data DIR or GRAPHREC_DATA")
     folder = Path(arguments.data) / "gowalla"
     console = Console(width=112)
-    results, extra = run(configuration(folder, arguments.channels), Shown(Console(stderr=True)), alone=arguments.alone)
+    config, steps = configuration(folder, arguments.channels), Shown(Console(stderr=True))
+    results, extra = run(config, steps, KeptLists(arguments.lists), alone=arguments.alone)
     console.print(table(results))
     if not arguments.alone:
         console.print(f"weights of the fusion: {extra['fusion']['weights']}", highlight=False)
