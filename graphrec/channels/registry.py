@@ -32,6 +32,9 @@ RECIPES: Mapping[str, str] = MappingProxyType(
         "vectors": "graphrec.channels.content.vectors:VectorChannel",
         "node2vec": "graphrec.models.node2vec:Node2Vec",
         "lightgcn": "graphrec.models.lightgcn:LightGCN",
+        "two-tower": "graphrec.models.deep.two_tower:TwoTower",
+        "fm": "graphrec.models.deep.fm:FM",
+        "ffm": "graphrec.models.deep.ffm:FFM",
         "pinsage": "graphrec.models.pinsage:PinSage",
         "kge": "graphrec.models.kge:Kge",
     }

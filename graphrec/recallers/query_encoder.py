@@ -119,6 +119,9 @@ class UserEncoder:
         Makes vectors of histories, of the same width.
     query : {"user", "blend", "sum"}
         Which of the two, or how they are joined.
+    stranger : ndarray or None
+        (dim,) float32, for ``"sum"``: what stands for the own vector of users who have none and a history; None adds
+        nothing to that.
 
     Raises
     ------
@@ -131,6 +134,7 @@ class UserEncoder:
     users: FloatArray
     history: HistoryEncoder
     query: UserQuery = "user"
+    stranger: FloatArray | None = None
 
     def __post_init__(self) -> None:
         if self.query not in get_args(UserQuery):
@@ -139,6 +143,8 @@ class UserEncoder:
             raise DataError(
                 f"user vectors have dim {self.users.shape[1]}, item vectors {self.history.sources.shape[1]}"
             )
+        if self.stranger is not None and self.stranger.shape != self.users.shape[1:]:
+            raise DataError(f"the stranger's vector is {self.stranger.shape}, user vectors {self.users.shape}")
 
     def vectors(self, queries: Queries) -> FloatArray:
         """Return (n, dim) float32; zero where nothing is known of user and history."""
@@ -150,7 +156,11 @@ class UserEncoder:
                 own[unknown] = self.history.of(take_lists(queries.history, unknown))
             return own
         history = self.history.vectors(queries)
-        return own + history if self.query == "sum" else unit_vectors(own) + unit_vectors(history)
+        if self.query == "blend":
+            return unit_vectors(own) + unit_vectors(history)
+        if self.stranger is not None:
+            own[~own.any(axis=1) & history.any(axis=1)] = self.stranger
+        return own + history
 
 
 def check_vector_rows(rows: npt.NDArray[np.int32], vectors: FloatArray, n_items: int) -> None:

@@ -138,11 +138,12 @@ class VectorRecaller:
     def save(self, directory: Path) -> None:
         """Write ``recaller.json``, the matrices as ``.npy``, and the index in ``index/``."""
         history = self.encoder.history
-        query = self.encoder.query if isinstance(self.encoder, UserEncoder) else "history"
+        own = self.encoder if isinstance(self.encoder, UserEncoder) else None
+        query, stranger = ("history", None) if own is None else (own.query, own.stranger)
         settings = {
             "n_items": self.n_items,
             "dim": int(self.sources.shape[1]),
-            "encoder": {"query": query, "exponent": float(history.exponent)},
+            "encoder": {"query": query, "exponent": float(history.exponent), "stranger": stranger is not None},
             "fold_in": None if history.fold_in is None else history.fold_in.settings(),
             "profile": asdict(history.profile),
             "reason": self.reason,
@@ -155,6 +156,8 @@ class VectorRecaller:
             write_matrix(directory, "targets", self.targets)
         if self.users is not None:
             write_matrix(directory, "users", self.users)
+        if stranger is not None:
+            write_array(directory, "stranger", stranger)
         if history.fold_in is not None:
             write_array(directory, "fold-in-gram", history.fold_in.gram)
         (directory / "index").mkdir()
@@ -188,8 +191,12 @@ def _read(directory: Path, settings: dict[str, Any]) -> dict[str, Any]:
     one_matrix = setting(settings, "one_matrix", bool, directory=directory)
     targets = history.sources if one_matrix else read_matrix(directory, "targets", dim)
     query = setting(encoder, "query", str, directory=directory)
+    # Channels of earlier versions do not say.
+    stranger = read_array(directory, "stranger", np.float32) if encoder.get("stranger") is True else None
     return {
-        "encoder": history if query == "history" else UserEncoder(read_matrix(directory, "users", dim), history, query),
+        "encoder": history
+        if query == "history"
+        else UserEncoder(read_matrix(directory, "users", dim), history, query, stranger),
         "targets": targets,
         "near": load_index(directory / "index", targets),
         "reason": setting(settings, "reason", str, directory=directory),

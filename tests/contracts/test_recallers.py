@@ -26,6 +26,9 @@ from graphrec.channels.popular.hot import Hot
 from graphrec.channels.registry import RECIPES, recipe_class
 from graphrec.errors import MissingExtraError
 from graphrec.index.embeddings import EmbeddingTable
+from graphrec.models.deep.ffm import FFM
+from graphrec.models.deep.fm import FM
+from graphrec.models.deep.two_tower import TwoTower
 from graphrec.models.kge import Kge
 from graphrec.models.lightgcn import LightGCN
 from graphrec.models.pinsage import PinSage
@@ -167,6 +170,29 @@ class TestPinSageByInterests(RecallerContract):
         dim=6, layers=1, epochs=15, loss="margin", user_weight=0.0, item_weight=1.0, hard_negatives=2,
         hard_from=3, hard_to=9, query="interests", catalogue=True, half_life=5.0,
     )  # fmt: skip
+    prepared = staticmethod(described)
+
+
+class TestTwoTower(RecallerContract):
+    recipe = TwoTower(dim=8, epochs=20, lr=0.05)
+
+
+class TestTwoTowerOfFeaturesAndMixedNegatives(RecallerContract):
+    recipe = TwoTower(
+        dim=6, epochs=15, lr=0.05, similarity="dot", temperature=0.5, layers=1, held=0.3, half_life=5.0, negatives=30,
+        mix={"in-batch": 1.0, "popular": 1.0, "hard": 0.2, "rule": 0.1, "exposed": 0.1, "active": 0.1},
+        hard_from=3, hard_to=9, rules=("same colour",), refresh=2,
+    )  # fmt: skip
+    prepared = staticmethod(described)
+
+
+class TestFM(RecallerContract):
+    recipe = FM(dim=6, epochs=20, lr=0.05)
+    prepared = staticmethod(described)
+
+
+class TestFFM(RecallerContract):
+    recipe = FFM(dim=3, epochs=15, lr=0.05)
     prepared = staticmethod(described)
 
 

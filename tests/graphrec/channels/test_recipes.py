@@ -27,6 +27,7 @@ from graphrec.contracts.recall_data import RecallData
 from graphrec.data.interactions import Interactions, histories
 from graphrec.data.lists import item_lists
 from graphrec.errors import DataError
+from graphrec.models.deep.two_tower import TwoTower
 from graphrec.models.lightgcn import LightGCN
 from graphrec.models.node2vec import Node2Vec
 from tests.close import assert_same_lists
@@ -113,6 +114,7 @@ def test_missing_knowledge_is_said_in_one_sentence() -> None:
         KgPaths(),
         Tag(),
         LightGCN(steps=2),
+        TwoTower(dim=4, epochs=2),
         Als(dim=4, iterations=1),
         Node2Vec(dim=4, walks_per_node=1),
         GfCf(rank=4),

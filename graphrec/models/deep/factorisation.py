@@ -1,0 +1,98 @@
+"""Factorisation machines as towers: their scores split into an item's part and a product."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from graphrec.models.deep.inputs import FieldInputs
+from graphrec.models.deep.towers import Towers
+
+_SCALE = 0.1
+
+
+class Machine(Towers):
+    """What both machines share: linear weights of the item's fields, and vectors of the items of a history.
+
+    Parameters
+    ----------
+    items_in, users_in, linear : FieldInputs
+        Fields of items and of users; weights of the items' fields, of width 1.
+    width : int
+        Of what an item says in a history.
+    """
+
+    users_in: FieldInputs
+
+    def __init__(self, items_in: FieldInputs, users_in: FieldInputs, linear: FieldInputs, *, width: int) -> None:
+        super().__init__()
+        self.items_in, self.users_in, self.linear = items_in, users_in, linear
+        self.said = nn.Embedding(items_in.n, width)
+        with torch.no_grad():
+            self.said.weight.normal_(std=_SCALE)
+            for weight in self.linear.parameters():
+                weight.zero_()
+
+    def stranger(self) -> npt.NDArray[np.float32]:
+        """Return (width,): 1 against the item's part, for it counts whoever the user is."""
+        width = self.items(torch.zeros(0, dtype=torch.int64, device=self.device))[0].shape[1]
+        part = np.zeros(width, dtype=np.float32)
+        part[-1] = 1
+        return part
+
+
+class FMTowers(Machine):
+    r"""Item :math:`(V, b_i)`, user :math:`(U, 1)`: :class:`graphrec.models.deep.fm.FM` has the formulas."""
+
+    def __init__(self, items_in: FieldInputs, users_in: FieldInputs, linear: FieldInputs) -> None:
+        super().__init__(items_in, users_in, linear, width=items_in.dim)
+
+    def items(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return (s, dim + 1) vectors, and what they say."""
+        fields = self.items_in.fields(rows)  # (s, fields, dim)
+        total = fields.sum(dim=1)
+        pairs = (total.square().sum(dim=1) - fields.square().sum(dim=(1, 2))) / 2
+        part = self.linear(rows)[:, 0] + pairs
+        return torch.cat([total, part[:, None]], dim=1), _with(self.said(rows), 0.0)
+
+    def own(self, rows: Tensor) -> Tensor:
+        """Return (b, dim + 1) own parts."""
+        return _with(self.users_in(rows), 1.0)
+
+
+class FFMTowers(Machine):
+    r"""Field-aware vectors, concatenated by pairs of fields: :class:`graphrec.models.deep.ffm.FFM` has the formulas.
+
+    A field of a user has a vector of ``dim`` for each of the item's F fields, one of an item for each of the user's G
+    (the last is his history) and for each of the item's F.
+    """
+
+    def __init__(self, items_in: FieldInputs, users_in: FieldInputs, linear: FieldInputs, *, dim: int) -> None:
+        super().__init__(items_in, users_in, linear, width=users_in.dim)
+        self.dim, self.n_item_fields, self.n_user_fields = dim, items_in.n_fields, users_in.n_fields + 1
+
+    def items(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return (s, G * F * dim + 1) vectors, and what they say."""
+        s, f, g = len(rows), self.n_item_fields, self.n_user_fields
+        fields = self.items_in.fields(rows).reshape(s, f, g + f, self.dim)
+        across = fields[:, :, :g].transpose(1, 2)  # (s, G, F, dim)
+        inner = fields[:, :, g:]  # (s, F, F, dim): of each field, towards each other
+        products = (inner * inner.transpose(1, 2)).sum(dim=3)  # (s, F, F)
+        pairs = (products.sum(dim=(1, 2)) - products.diagonal(dim1=1, dim2=2).sum(dim=1)) / 2
+        part = self.linear(rows)[:, 0] + pairs
+        said = torch.cat([torch.zeros((s, (g - 1) * f * self.dim), device=rows.device), self.said(rows)], dim=1)
+        return torch.cat([across.reshape(s, g * f * self.dim), part[:, None]], dim=1), _with(said, 0.0)
+
+    def own(self, rows: Tensor) -> Tensor:
+        """Return (b, G * F * dim + 1) own parts; zeros where the history's block is."""
+        width = self.n_item_fields * self.dim
+        fields = self.users_in.fields(rows).reshape(len(rows), (self.n_user_fields - 1) * width)
+        history = torch.zeros((len(rows), width), device=rows.device)
+        return _with(torch.cat([fields, history], dim=1), 1.0)
+
+
+def _with(vectors: Tensor, last: float) -> Tensor:
+    """Return vectors with one more dimension."""
+    return torch.cat([vectors, vectors.new_full((len(vectors), 1), last)], dim=1)

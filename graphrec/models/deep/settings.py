@@ -1,0 +1,273 @@
+"""What every model of towers has: its negatives, its training, and how its vectors are served."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from graphrec.channels.families import VectorSettings, history_half_life
+from graphrec.contracts.choosing import ChosenFit
+from graphrec.contracts.domains import choices, floats, ints
+from graphrec.contracts.progress import ALONE, FitContext, State
+from graphrec.contracts.recall_data import RecallData
+from graphrec.contracts.settings import count, flag, number, texts, weights
+from graphrec.data.encoding.encoded import EncodedFeatures
+from graphrec.data.encoding.encoder import FeatureEncoder, column_kinds
+from graphrec.data.features import Features
+from graphrec.errors import ConfigError, DataError, MissingExtraError
+from graphrec.index.embeddings import EmbeddingTable
+from graphrec.index.sketch import AUDITED
+from graphrec.negatives.kinds import KindSettings, check_mix, make_mixture
+from graphrec.recallers.query_encoder import HistoryEncoder, UserEncoder
+from graphrec.recallers.vector import VectorRecaller
+
+if TYPE_CHECKING:
+    from graphrec.models.deep.recall_task import RecallTask
+    from graphrec.models.deep.towers import Towers
+    from graphrec.models.pinsage_batches import Histories
+
+Similarity = Literal["cosine", "dot"]
+
+REASON = "because you {verb} {source}: a model of who {verb} what puts it near"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LearnedSettings(VectorSettings):
+    """A recipe whose towers are trained by a sampled softmax over mixed negatives.
+
+    A user is served by a part of his own, where he was trained or features of him are known, and by his history, known
+    or live; without either the list is empty. Items without events are recalled where features say something of them.
+
+    Parameters
+    ----------
+    dim : int, default 64
+        Width of the vectors, >= 1.
+    ids, features : bool, default True
+        Whether users and items have learnt vectors of their own; whether their features are read.
+    mix : mapping of str to float
+        Kinds of negatives (:mod:`graphrec.negatives.kinds`) and their ratios; empty is ``{"uniform" = 1.0}``.
+    negatives : int, default 4096
+        Negatives of a step, of all kinds together, >= 1. Kinds of each user's own cost far more than shared ones.
+    alpha : float, default 0.75
+        Of the kind "popular".
+    hard_from, hard_to : int, default 101 and 500
+        Of the kind "hard": ranks of the model between which they are drawn.
+    hard_guard : float, default 0.95
+        Items that score above so much of the mean of a user's own are left out of his hard negatives; 0 keeps them.
+    hard_starts, hard_full : float, default 0.3 and 0.6
+        The curriculum of "hard" and "active", shares of training: none before the first, all from the second on.
+    refresh : int, default 5
+        Epochs between two looks at what is hard, >= 1.
+    rules : list of str
+        Of the kind "rule": what an item must meet to be a negative (:mod:`graphrec.negatives.rules`).
+    budget, committee : int, default 100,000 and 4
+        Of the kind "active": pairs that are kept, and members of the committee.
+    temperature : float
+        tau, > 0: the lower, the more the nearest items that the user did not take matter.
+    held : float, default 0.0
+        Share of a history that a batch is to tell from the rest, from 0 up to but not including 1; 0 reads and tells
+        all of it.
+    discount : float, default 0.5
+        What an item says in a history is divided by its number of events to this power.
+    history_exponent : float, default 0.5
+        e: a history's sum is divided by its total weight to this power; 1 is the mean.
+    epochs : int
+        Passes over the users, >= 1.
+    patience : int, default 0
+        Checks in a row that may serve held-out users no better than the best before training stops; 0 trains all
+        epochs. Where a fit is handed held-out users (:meth:`choose`), ``stop_at`` is the epoch of the best check.
+    check_every : int, default 5
+        Epochs between two checks, >= 1.
+    stop_at : int, default 0
+        Epochs after which training stops while the learning rate falls as for ``epochs``; 0 goes to the end.
+    batch : int
+        Users of a step, >= 1; each with all of his items.
+    regularisation : float
+        Half of it times the squared length of all learnt vectors is added to the mean loss of a pair.
+    lr, map_lr : float
+        Greatest learning rates, of vectors and of maps; they rise for a tenth of the steps at most, then fall along
+        half a cosine to a tenth.
+    last, half_life, weight_exponent :
+        See :class:`graphrec.channels.families.HistorySettings`.
+    index, m, ef_construction, ef_search :
+        How the greatest products are searched: see :class:`graphrec.channels.families.VectorSettings`.
+
+    Raises
+    ------
+    ConfigError
+        If a setting lies outside its range, or two of them do not go together.
+    """
+
+    dim: int = count(64, least=1, search=choices(32, 64, 128))
+    ids: bool = flag(True)
+    features: bool = flag(True)
+    mix: Mapping[str, float] = weights(of="kinds of negatives")
+    negatives: int = count(4096, least=1, unit="items")
+    alpha: float = number(0.75)
+    hard_from: int = count(101, least=1, unit="ranks")
+    hard_to: int = count(500, least=1, unit="ranks")
+    hard_guard: float = number(0.95, most=1.0)
+    hard_starts: float = number(0.3, most=1.0)
+    hard_full: float = number(0.6, most=1.0)
+    refresh: int = count(5, least=1, unit="epochs")
+    rules: tuple[str, ...] = texts(legal="a list of rules such as 'same category'")
+    budget: int = count(100_000, least=1, unit="pairs")
+    committee: int = count(4, least=1, unit="members")
+    temperature: float = number(0.12, above=0, search=floats(0.05, 0.5, log=True))
+    held: float = number(0.0, least=0, below=1, search=choices(0.0, 0.2, 0.5))
+    discount: float = number(0.5, search=choices(0.0, 0.25, 0.5))
+    history_exponent: float = number(0.5, search=choices(0.5, 1.0))
+    epochs: int = count(60, least=1, search=ints(20, 200, log=True))
+    patience: int = count(0, unit="checks")
+    check_every: int = count(5, least=1, unit="epochs")
+    stop_at: int = count(0, unit="epochs")
+    batch: int = count(2048, least=1, unit="users")
+    regularisation: float = number(1e-5, search=floats(1e-7, 1e-4, log=True))
+    lr: float = number(0.01, above=0, search=floats(0.001, 0.1, log=True))
+    map_lr: float = number(0.001, search=floats(0.0001, 0.01, log=True))
+    half_life: float = history_half_life(0.0)
+
+    def check(self) -> None:
+        """Refuse settings that do not go together."""
+        if self.stop_at > self.epochs:
+            raise ConfigError(f"stop_at is {self.stop_at}; it must be at most epochs, which is {self.epochs}, or 0")
+        if self.hard_from > self.hard_to:
+            raise ConfigError(f"hard_from is {self.hard_from}; it must be at most hard_to, which is {self.hard_to}")
+        if self.hard_starts > self.hard_full:
+            raise ConfigError(
+                f"hard_starts is {self.hard_starts}; it must be at most hard_full, which is {self.hard_full}"
+            )
+        if not self.ids and not self.features:
+            raise ConfigError("ids and features are both off, so nothing tells items apart; set one of them")
+        check_mix(self.kinds, self.rules)
+
+    @property
+    def kinds(self) -> Mapping[str, float]:
+        """The kinds of negatives and their ratios."""
+        return self.mix or {"uniform": 1.0}
+
+    def fit(self, data: RecallData, context: FitContext = ALONE) -> VectorRecaller:
+        """Return the channel; the same for a seed, but for rounding, whatever the number of threads.
+
+        An epoch takes O(pairs * dim + users * negatives * dim) time. Progress, record, checkpoints, device and
+        processes are those of :func:`graphrec.models.training.train`.
+
+        Raises
+        ------
+        MissingExtraError
+            If torch or Lightning Fabric is not installed.
+        ConfigError
+            If the loss is no longer finite, a kind of negatives cannot be had, or ids are off and the items have no
+            features.
+        DataError
+            If a kind of negatives needs what the data do not have.
+        """
+        learnt, _ = self._task(data, context).run(context)
+        return self._channel(data, learnt, context)
+
+    @property
+    def chooses(self) -> bool:
+        """Whether where to stop is to be chosen on held-out users."""
+        return self.patience > 0 and self.stop_at == 0
+
+    def choose(self, data: RecallData, context: FitContext) -> ChosenFit:
+        """Return the recipe whose ``stop_at`` is the best of the checks, and its channel.
+
+        A check searches exactly, whatever the index, and makes all vectors; checkpoints as :meth:`fit` has them.
+
+        Raises
+        ------
+        ConfigError, DataError, MissingExtraError
+            As :meth:`fit`; ConfigError if the context has no held-out users or no objective.
+        """
+        if not self.chooses:
+            return ChosenFit(self, self.fit(data, context))
+        exact = replace(self, index="exact")
+        learnt, epoch = self._task(data, context).run(
+            context, lambda learnt: context.score(exact._channel(data, learnt, context))
+        )
+        chosen = replace(self, stop_at=epoch)
+        return ChosenFit(chosen, chosen._channel(data, learnt, context))
+
+    def embed(self, data: RecallData, context: FitContext = ALONE) -> EmbeddingTable:
+        """Return the vectors of the items by id, as they are served: :meth:`fit` without a channel.
+
+        Items of which nothing is known are not in the table; the pool plays no part.
+        """
+        learnt, _ = self._task(data, context).run(context)
+        rows = np.flatnonzero(learnt["known"])
+        return EmbeddingTable(data.items.take(rows), self.served(learnt["items"][rows]))
+
+    def served(self, items: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Return the items' vectors (n, width) as they are searched."""
+        return items
+
+    def _towers(
+        self, data: RecallData, histories: Histories, items: EncodedFeatures | None, users: EncodedFeatures | None
+    ) -> Towers:
+        """Return the model as it is drawn at first."""
+        raise NotImplementedError
+
+    def _task(self, data: RecallData, context: FitContext) -> RecallTask:
+        """Return what is trained: the model, and what its batches are made of."""
+        try:
+            from graphrec.models.deep.recall_task import RecallTask
+        except ImportError as error:
+            raise MissingExtraError(f"{type(self).__name__} (torch)", extra="train") from error
+        items = encoded(item_columns(data), self.features)
+        if not self.ids and items is None:
+            raise ConfigError(
+                "there is nothing to tell items apart by: ids are off, and the items have no features; give them "
+                "features, or set ids = true"
+            )
+        users = encoded(data.user_features, self.features)
+        mixture = make_mixture(self.kinds, data, self._kind_settings())
+        return RecallTask(
+            self, data, mixture, lambda histories: self._towers(data, histories, items, users), context.seed
+        )
+
+    def _kind_settings(self) -> KindSettings:
+        return KindSettings(
+            alpha=self.alpha, hard_from=self.hard_from, hard_to=self.hard_to, hard_guard=self.hard_guard,
+            hard_starts=self.hard_starts, hard_full=self.hard_full, rules=self.rules, budget=self.budget,
+            committee=self.committee,
+        )  # fmt: skip
+
+    def _channel(self, data: RecallData, learnt: State, context: FitContext) -> VectorRecaller:
+        """Return the channel of what was learnt: :meth:`graphrec.models.deep.recall_task.RecallTask.learnt`."""
+        rows = np.flatnonzero(learnt["known"]).astype(np.int32)
+        targets = self.served(learnt["items"][rows])
+        history = HistoryEncoder(
+            rows, learnt["says"][rows], len(data.items), self.profile(), exponent=self.history_exponent
+        )
+        drawn = np.random.default_rng(context.seed).permutation(len(rows))[:AUDITED]
+        near = self.build_index(targets, "ip", context.seed, queries=history.sources[drawn])
+        stranger = learnt["stranger"] if len(learnt["stranger"]) else None
+        encoder = UserEncoder(learnt["own"], history, "sum", stranger) if learnt["own"].any() else history
+        return VectorRecaller(encoder, targets, near, REASON)
+
+
+def item_columns(data: RecallData) -> Features | None:
+    """Return what is known of the items: their features, and the tags of the tag channel as a column of their own."""
+    features, tags = data.item_features, data.item_tags
+    if tags is None:
+        return features
+    known = features or Features(len(data.items))
+    name = "tags"
+    while name in column_kinds(known):
+        name += "'"
+    return replace(known, tags={**known.tags, name: tags})
+
+
+def encoded(features: Features | None, wanted: bool) -> EncodedFeatures | None:
+    """Return features as models read them, fitted on themselves; None where nothing is known or wanted."""
+    if not wanted or features is None or not features.n or not column_kinds(features):
+        return None
+    try:
+        return FeatureEncoder.fit(features).encode(features)
+    except DataError:  # every column is constant, or empty
+        return None
