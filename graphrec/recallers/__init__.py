@@ -20,6 +20,7 @@ KINDS = {
     "path-neighbours": "graphrec.recallers.path_neighbours:PathNeighbourRecaller",
     "spectral": "graphrec.recallers.spectral:SpectralRecaller",
     "vector": "graphrec.recallers.vector:VectorRecaller",
+    "encoder": "graphrec.recallers.encoder:EncoderRecaller",
     "votes": "graphrec.recallers.votes:VoteRecaller",
     "interests": "graphrec.recallers.interests:InterestRecaller",
     "segmented": "graphrec.recallers.segmented:SegmentedRecaller",

@@ -186,6 +186,11 @@ class TestTwoTowerOfFeaturesAndMixedNegatives(RecallerContract):
     prepared = staticmethod(described)
 
 
+class TestTwoTowerServedByTheTower(RecallerContract):
+    recipe = TwoTower(dim=6, epochs=15, lr=0.05, serve="tower", user_layers=1, layers=1)
+    prepared = staticmethod(described)
+
+
 class TestFM(RecallerContract):
     recipe = FM(dim=6, epochs=20, lr=0.05)
     prepared = staticmethod(described)

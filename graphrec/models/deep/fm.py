@@ -11,8 +11,8 @@ from graphrec.contracts.domains import floats
 from graphrec.contracts.recall_data import RecallData
 from graphrec.contracts.recipe import About
 from graphrec.contracts.settings import number
-from graphrec.data.encoding.encoded import EncodedFeatures
 from graphrec.models.deep.settings import LearnedSettings, Similarity
+from graphrec.recallers.query_fields import RowFeatures
 
 if TYPE_CHECKING:
     from graphrec.models.deep.towers import Towers
@@ -68,7 +68,7 @@ class FM(LearnedSettings):
         return "dot"
 
     def _towers(
-        self, data: RecallData, histories: Histories, items: EncodedFeatures | None, users: EncodedFeatures | None
+        self, data: RecallData, histories: Histories, items: RowFeatures | None, users: RowFeatures | None
     ) -> Towers:
         from graphrec.models.deep.factorisation import FMTowers
         from graphrec.models.deep.inputs import FieldInputs

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -11,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import embedding_bag
 
 from graphrec.data.encoding.encoded import MISSING, EncodedFeatures
+from graphrec.recallers.query_fields import RowFeatures
 
 
 class FieldInputs(nn.Module):
@@ -29,8 +28,8 @@ class FieldInputs(nn.Module):
         Rows, and width of a field's vector.
     with_ids : ndarray or None
         (n,) bool: the rows that get an id; None for a model without ids.
-    features : EncodedFeatures or None
-        Of the n rows.
+    features : RowFeatures or None
+        Of the n rows; :attr:`known` (n,) bool are those of which any is known.
     scale : float
         Standard deviation of what is drawn at first.
     """
@@ -41,7 +40,7 @@ class FieldInputs(nn.Module):
         dim: int,
         *,
         with_ids: npt.NDArray[np.bool_] | None,
-        features: EncodedFeatures | None,
+        features: RowFeatures | None,
         scale: float = 0.1,
     ) -> None:
         super().__init__()
@@ -49,16 +48,18 @@ class FieldInputs(nn.Module):
         self.ids = None if with_ids is None else nn.Embedding(n, dim)
         if with_ids is not None:
             self._keep("seen", with_ids.astype(np.float32)[:, None])
-        fields = () if features is None else features.fields
-        self._categories = [field.name for field in fields if field.kind == "category"]
-        self._vectors = [field.name for field in fields if field.kind == "vector"]
+        encoded = None if features is None else features.encoded
+        self.known = np.zeros(n, dtype=np.bool_) if features is None else features.known
+        fields = () if encoded is None else encoded.fields
+        self.category_names = [field.name for field in fields if field.kind == "category"]
+        self.vector_names = [field.name for field in fields if field.kind == "vector"]
         sizes = {field.name: field.size for field in fields}
-        self.tables = nn.ModuleList(nn.Embedding(sizes[name], dim, padding_idx=MISSING) for name in self._categories)
-        self.maps = nn.ModuleList(nn.Linear(sizes[name], dim, bias=False) for name in self._vectors)
-        width = 0 if features is None else features.numbers.shape[1]
+        self.tables = nn.ModuleList(nn.Embedding(sizes[name], dim, padding_idx=MISSING) for name in self.category_names)
+        self.maps = nn.ModuleList(nn.Linear(sizes[name], dim, bias=False) for name in self.vector_names)
+        width = 0 if encoded is None else encoded.numbers.shape[1]
         self.numbers = nn.Parameter(torch.empty(width, dim)) if width else None
-        if features is not None:
-            self._keep_features(features, width)
+        if encoded is not None:
+            self._keep_features(encoded, width)
         with torch.no_grad():
             for weight in self.parameters():
                 weight.normal_(std=scale)
@@ -95,18 +96,6 @@ class FieldInputs(nn.Module):
         parts += [linear(self._of(f"vectors_{place}", rows))[:, None] for place, linear in enumerate(self.maps)]
         return torch.cat(parts, dim=1) if parts else torch.zeros((len(rows), 0, self.dim), device=rows.device)
 
-    def known(self) -> npt.NDArray[np.bool_]:
-        """Return (n,) bool: the rows of which a feature is known."""
-        known = np.zeros(self.n, dtype=np.bool_)
-        for place in range(len(self.tables)):
-            codes, indptr = (self._array(f"{name}_{place}") for name in ("codes", "indptr"))
-            known |= np.maximum.reduceat(codes, indptr[:-1]) > MISSING if self.n else known
-        if self.numbers is not None:
-            known |= (self._array("columns") != 0).any(axis=1)
-        for place in range(len(self.maps)):
-            known |= (self._array(f"vectors_{place}") != 0).any(axis=1)
-        return known
-
     def _category(self, place: int, rows: Tensor) -> Tensor:
         """Return (s, dim): the mean of each row's codes' vectors."""
         indptr: Tensor = getattr(self, f"indptr_{place}")
@@ -118,13 +107,13 @@ class FieldInputs(nn.Module):
         return embedding_bag(codes, weight, starts, mode="mean", padding_idx=MISSING)
 
     def _keep_features(self, features: EncodedFeatures, width: int) -> None:
-        for place, name in enumerate(self._categories):
+        for place, name in enumerate(self.category_names):
             indptr, codes = features.categories[name]
             self._keep(f"indptr_{place}", indptr)
             self._keep(f"codes_{place}", codes.astype(np.int64))
         if width:
             self._keep("columns", features.numbers)
-        for place, name in enumerate(self._vectors):
+        for place, name in enumerate(self.vector_names):
             self._keep(f"vectors_{place}", features.vectors[name])
 
     def _keep(self, name: str, array: npt.NDArray[np.generic]) -> None:
@@ -134,8 +123,3 @@ class FieldInputs(nn.Module):
     def _of(self, name: str, rows: Tensor) -> Tensor:
         column: Tensor = getattr(self, name)
         return column[rows]
-
-    def _array(self, name: str) -> npt.NDArray[Any]:
-        column: Tensor = getattr(self, name)
-        array: npt.NDArray[Any] = column.cpu().numpy()
-        return array

@@ -15,6 +15,7 @@ from torch.nn.functional import normalize
 from graphrec.contracts.progress import FitContext, State
 from graphrec.contracts.recall_data import RecallData
 from graphrec.data.lists import indptr_of, lists_of
+from graphrec.models.deep.export_onnx import user_tower
 from graphrec.models.deep.sampled_softmax import sampled_softmax
 from graphrec.models.deep.towers import Towers
 from graphrec.models.pinsage_batches import Histories, histories_of
@@ -137,7 +138,8 @@ class RecallTask(Task):
 
         ``items`` and ``says`` (n_items, width) float32: what an item is searched by, and what it says in a history;
         ``own`` (n_users, width): the users' own parts, zero where there is none; ``known`` (n_items,) bool: items that
-        have events or features; ``stranger`` (width,): the own part of those of whom a history alone is known.
+        have events or features; ``stranger`` (width,): the own part of those of whom a history alone is known; where a
+        tower is served, ``tower`` (bytes,) uint8: its ONNX file.
         """
         self.model.train(mode=False)
         n_users, n_items = len(self._histories.indptr) - 1, self._histories.n_items
@@ -145,11 +147,15 @@ class RecallTask(Task):
         items, says = (np.concatenate([_array(part[side]) for part in parts]) for side in (0, 1))
         own = np.concatenate([_array(self.model.own(self._on(rows))) for rows in _parts(n_users)])
         trained = np.diff(self._histories.indptr) > 0
-        own[~(trained if self.model.users_in is None else trained | self.model.users_in.known())] = 0
-        known = (self._histories.shares > 0) | self.model.items_in.known()
+        own[~(trained if self.model.users_in is None else trained | self.model.users_in.known)] = 0
+        known = (self._histories.shares > 0) | self.model.items_in.known
         said = says * self._discounts[:, None]
-        return {"items": items, "says": said, "own": own, "known": known, "stranger": self.model.stranger()}
+        learnt = {"items": items, "says": said, "own": own, "known": known, "stranger": self.model.stranger()}
+        if self._recipe.serve == "tower":
+            learnt["tower"] = np.frombuffer(user_tower(self.model), dtype=np.uint8)
+        return learnt
 
+    @torch.no_grad()
     def _users_of(self, learnt: State) -> npt.NDArray[np.float32]:
         """Return (n_users, width): the vectors of all users by what they took."""
         places = np.arange(len(self._histories.items))
@@ -160,7 +166,8 @@ class RecallTask(Task):
         for column in range(users.shape[1]):
             said = learnt["says"][self._histories.items, column] * weights
             users[:, column] += np.bincount(owners, weights=said, minlength=len(users))
-        return users.astype(np.float32)
+        parts = [self._on(users[rows].astype(np.float32)) for rows in _parts(len(users))]
+        return np.concatenate([_array(self.model.finish(part)) for part in parts])
 
     def _refresh(self, epoch: int, progress: float) -> None:
         """Have what follows the model look again, where that is due and a checkpoint does not hold it already."""

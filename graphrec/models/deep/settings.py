@@ -15,14 +15,17 @@ from graphrec.contracts.domains import choices, floats, ints
 from graphrec.contracts.progress import ALONE, FitContext, State
 from graphrec.contracts.recall_data import RecallData
 from graphrec.contracts.settings import count, flag, number, texts, weights
-from graphrec.data.encoding.encoded import EncodedFeatures
-from graphrec.data.encoding.encoder import FeatureEncoder, column_kinds
+from graphrec.data.encoding.encoder import column_kinds
 from graphrec.data.features import Features
 from graphrec.errors import ConfigError, DataError, MissingExtraError
+from graphrec.index import Index
 from graphrec.index.embeddings import EmbeddingTable
 from graphrec.index.sketch import AUDITED
 from graphrec.negatives.kinds import KindSettings, check_mix, make_mixture
+from graphrec.recallers.encoder import EncoderRecaller, TowerEncoder
+from graphrec.recallers.onnx_tower import OnnxTower
 from graphrec.recallers.query_encoder import HistoryEncoder, UserEncoder
+from graphrec.recallers.query_fields import QueryFields, RowFeatures
 from graphrec.recallers.vector import VectorRecaller
 
 if TYPE_CHECKING:
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from graphrec.models.pinsage_batches import Histories
 
 Similarity = Literal["cosine", "dot"]
+Serve = Literal["vectors", "tower"]
 
 REASON = "because you {verb} {source}: a model of who {verb} what puts it near"
 
@@ -207,7 +211,7 @@ class LearnedSettings(VectorSettings):
         return items
 
     def _towers(
-        self, data: RecallData, histories: Histories, items: EncodedFeatures | None, users: EncodedFeatures | None
+        self, data: RecallData, histories: Histories, items: RowFeatures | None, users: RowFeatures | None
     ) -> Towers:
         """Return the model as it is drawn at first."""
         raise NotImplementedError
@@ -237,6 +241,11 @@ class LearnedSettings(VectorSettings):
             committee=self.committee,
         )  # fmt: skip
 
+    @property
+    def serve(self) -> Serve:
+        """What users are served by."""
+        return "vectors"
+
     def _channel(self, data: RecallData, learnt: State, context: FitContext) -> VectorRecaller:
         """Return the channel of what was learnt: :meth:`graphrec.models.deep.recall_task.RecallTask.learnt`."""
         rows = np.flatnonzero(learnt["known"]).astype(np.int32)
@@ -246,9 +255,21 @@ class LearnedSettings(VectorSettings):
         )
         drawn = np.random.default_rng(context.seed).permutation(len(rows))[:AUDITED]
         near = self.build_index(targets, "ip", context.seed, queries=history.sources[drawn])
+        if "tower" in learnt:
+            return self._by_tower(data, learnt, history, targets, near)
         stranger = learnt["stranger"] if len(learnt["stranger"]) else None
         encoder = UserEncoder(learnt["own"], history, "sum", stranger) if learnt["own"].any() else history
         return VectorRecaller(encoder, targets, near, REASON)
+
+    def _by_tower(
+        self, data: RecallData, learnt: State, history: HistoryEncoder, targets: npt.NDArray[np.float32], near: Index
+    ) -> EncoderRecaller:
+        """Return the channel whose users are made by the tower when they ask."""
+        read = encoded(data.user_features, self.features)
+        fields = None if read is None else QueryFields.of(read)
+        trained: npt.NDArray[np.bool_] = np.asarray(learnt["own"].any(axis=1))
+        tower = OnnxTower(learnt["tower"].tobytes())
+        return EncoderRecaller(TowerEncoder(tower, history, trained, fields), targets, near, REASON)
 
 
 def item_columns(data: RecallData) -> Features | None:
@@ -263,11 +284,11 @@ def item_columns(data: RecallData) -> Features | None:
     return replace(known, tags={**known.tags, name: tags})
 
 
-def encoded(features: Features | None, wanted: bool) -> EncodedFeatures | None:
+def encoded(features: Features | None, wanted: bool) -> RowFeatures | None:
     """Return features as models read them, fitted on themselves; None where nothing is known or wanted."""
     if not wanted or features is None or not features.n or not column_kinds(features):
         return None
     try:
-        return FeatureEncoder.fit(features).encode(features)
+        return RowFeatures.of(features)
     except DataError:  # every column is constant, or empty
         return None

@@ -12,9 +12,10 @@ from graphrec.contracts.domains import floats, ints
 from graphrec.contracts.recall_data import RecallData
 from graphrec.contracts.recipe import About
 from graphrec.contracts.settings import choice, count, number
-from graphrec.data.encoding.encoded import EncodedFeatures
+from graphrec.errors import ConfigError
 from graphrec.models.cosine_softmax import lengths_of
-from graphrec.models.deep.settings import LearnedSettings, Similarity
+from graphrec.models.deep.settings import LearnedSettings, Serve, Similarity
+from graphrec.recallers.query_fields import RowFeatures
 
 if TYPE_CHECKING:
     from graphrec.models.deep.towers import Towers
@@ -47,8 +48,12 @@ class TwoTower(LearnedSettings):
         What s is, over the temperature.
     length_exponent : float
         rho, >= 0, under cosine: 0 serves by cosine, 1 by the product; the higher, the more popular what comes back.
-    layers : int, default 0
-        Hidden layers of the item tower.
+    layers, user_layers : int, default 0
+        Hidden layers of the item tower and of the user's, which adds to his sum what each makes of it.
+    serve : {"vectors", "tower"}
+        Users by a stored part of their own and their histories; or by the tower itself, as an ONNX graph run by
+        onnxruntime (the extra ``towers``). That reads features and context of a request too, and layers of users need
+        it.
     dim, ids, features :
         See :class:`graphrec.models.deep.settings.LearnedSettings`, as all that is not explained here.
 
@@ -75,6 +80,17 @@ class TwoTower(LearnedSettings):
     similarity: Similarity = choice("cosine", Similarity)
     length_exponent: float = number(0.4, search=floats(0.0, 1.0))
     layers: int = count(0, most=8, search=ints(0, 2))
+    user_layers: int = count(0, most=8)
+    serve: Serve = choice("vectors", Serve)
+
+    def check(self) -> None:
+        """Refuse settings that do not go together."""
+        LearnedSettings.check(self)
+        if self.user_layers and self.serve != "tower":
+            raise ConfigError(
+                f"user_layers is {self.user_layers}, and what they make of a live history is no sum that could be "
+                'stored; set serve = "tower", or user_layers = 0'
+            )
 
     def served(self, items: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return the items' vectors (n, dim) as they are searched: under cosine shortened by their lengths."""
@@ -84,7 +100,7 @@ class TwoTower(LearnedSettings):
         return shortened
 
     def _towers(
-        self, data: RecallData, histories: Histories, items: EncodedFeatures | None, users: EncodedFeatures | None
+        self, data: RecallData, histories: Histories, items: RowFeatures | None, users: RowFeatures | None
     ) -> Towers:
         from graphrec.models.deep.inputs import FieldInputs
         from graphrec.models.deep.towers import TwoTowers
@@ -94,4 +110,6 @@ class TwoTower(LearnedSettings):
             len(data.items), self.dim, with_ids=histories.shares > 0 if self.ids else None, features=items
         )
         users_in = FieldInputs(len(data.users), self.dim, with_ids=trained if self.ids else None, features=users)
-        return TwoTowers(items_in, users_in if users_in.n_fields else None, layers=self.layers)
+        return TwoTowers(
+            items_in, users_in if users_in.n_fields else None, layers=self.layers, user_layers=self.user_layers
+        )

@@ -1,0 +1,92 @@
+"""The user tower as an ONNX graph, for serving without torch."""
+
+from __future__ import annotations
+
+import copy
+import io
+import warnings
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from graphrec.data.encoding.encoded import MISSING
+from graphrec.errors import MissingExtraError
+from graphrec.models.deep.towers import Towers
+
+
+def user_tower(model: Towers) -> bytes:
+    """Return the ONNX file of ``model``'s users.
+
+    Its inputs are those of :class:`graphrec.recallers.encoder.TowerEncoder`: ``user`` (n,) and ``said`` (n, width), and
+    where the model reads features of users ``category:NAME`` (n, w), ``numbers`` (n, k), ``vector:NAME`` (n, size).
+    Its output is ``vector`` (n, width). Weights are float32; the file must stay below 2 GB.
+
+    Raises
+    ------
+    MissingExtraError
+        If onnx is not installed.
+    """
+    try:
+        import onnx  # noqa: F401 - the exporter's own complaint comes late, and names no remedy
+    except ImportError as error:
+        raise MissingExtraError('serve = "tower" (onnx)', extra="train") from error
+    tower = _UserTower(model).train(mode=False).cpu()
+    examples = tower.examples()
+    axes = {name: {0: "n"} | ({1: f"w{place}"} if name.startswith("category:") else {})
+            for place, name in enumerate(examples)}  # fmt: skip
+    buffer: Any = io.BytesIO()  # the exporter that is called takes one; the annotation is of the newer
+    with warnings.catch_warnings():
+        # The exporter that needs no further package; torch calls it legacy.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            tower, tuple(examples.values()), buffer, dynamo=False, input_names=list(examples),
+            output_names=["vector"], dynamic_axes=axes | {"vector": {0: "n"}},
+        )  # fmt: skip
+    content: bytes = buffer.getvalue()
+    return content
+
+
+class _UserTower(nn.Module):
+    """The same sums as :class:`graphrec.models.deep.inputs.FieldInputs` makes, over padded codes."""
+
+    def __init__(self, model: Towers) -> None:
+        super().__init__()
+        # Copies, for the model may be under training on another device.
+        self.finishing, self.users_in = copy.deepcopy(model.finishing), copy.deepcopy(model.users_in)
+        ids = None if model.users_in is None else model.users_in.ids
+        self.width = model.width
+        self.table = None
+        if ids is not None and model.users_in is not None:
+            own = ids.weight.detach() * model.users_in.seen  # type: ignore[operator]
+            # One more row, for users that training did not see.
+            self.table = nn.Embedding(len(own) + 1, own.shape[1], _weight=torch.cat([own, torch.zeros_like(own[:1])]))
+
+    def examples(self) -> dict[str, Tensor]:
+        """Return inputs of two rows by name, in the order of :meth:`forward`."""
+        made = {"user": torch.zeros(2, dtype=torch.int64), "said": torch.zeros(2, self.width)}
+        if self.users_in is None:
+            return made
+        for name in self.users_in.category_names:
+            made[f"category:{name}"] = torch.zeros((2, 2), dtype=torch.int64)
+        if self.users_in.numbers is not None:
+            made["numbers"] = torch.zeros(2, len(self.users_in.numbers))
+        for name, linear in zip(self.users_in.vector_names, self.users_in.maps, strict=True):
+            made[f"vector:{name}"] = torch.zeros(2, cast("nn.Linear", linear).in_features)
+        return made
+
+    def forward(self, user: Tensor, said: Tensor, *features: Tensor) -> Tensor:
+        """Return (n, width)."""
+        # Whoever has no table does not ask for the user, but the graph keeps its inputs.
+        total = said if self.table is None else said + self.table(user)
+        given = iter(features)
+        for table in () if self.users_in is None else self.users_in.tables:
+            codes = next(given)
+            n_known = (codes != MISSING).sum(dim=1, keepdim=True).clamp_min(1)
+            total = total + table(codes).sum(dim=1) / n_known
+        if self.users_in is not None and self.users_in.numbers is not None:
+            total = total + next(given) @ self.users_in.numbers
+        for linear in () if self.users_in is None else self.users_in.maps:
+            total = total + linear(next(given))
+        vectors: Tensor = self.finishing(total)
+        return vectors

@@ -1,0 +1,172 @@
+"""Recall by a tower: an ONNX graph makes a query's vector of user, features and history, an index finds the items."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from graphrec.contracts.queries import Queries
+from graphrec.contracts.recaller import BundleParts
+from graphrec.data.lists import empty_lists
+from graphrec.errors import BundleError, ConfigError
+from graphrec.index import load_index
+from graphrec.recallers.files import (
+    load_saved,
+    read_array,
+    read_matrix,
+    setting,
+    write_array,
+    write_matrix,
+    write_settings,
+)
+from graphrec.recallers.onnx_tower import OnnxTower
+from graphrec.recallers.profile import Profile
+from graphrec.recallers.query_encoder import FloatArray, HistoryEncoder
+from graphrec.recallers.query_fields import QueryFields
+from graphrec.recallers.vector import VectorRecaller
+
+_TOWER = "tower.onnx"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TowerEncoder:
+    """Makes vectors of queries by a tower, with onnxruntime alone.
+
+    The tower is handed ``user`` (n,) int64, rows of users, ``n_users`` for those whom training did not see; ``said``
+    (n, dim) float32, the weighted sum of what the history says; and the matrices of ``fields``
+    (:func:`graphrec.recallers.query_fields.padded`). It may ask for any of them.
+
+    Parameters
+    ----------
+    tower : OnnxTower
+        The graph.
+    history : HistoryEncoder
+        Sums up histories.
+    trained : ndarray
+        (n_users,) bool: users of whom the tower learnt a part of their own.
+    fields : QueryFields or None
+        Features of users and requests; None where the tower reads none.
+
+    Raises
+    ------
+    BundleError
+        If the tower asks for what it is not handed, or makes vectors of another width.
+    """
+
+    tower: OnnxTower
+    history: HistoryEncoder
+    trained: npt.NDArray[np.bool_]
+    fields: QueryFields | None = None
+
+    def __post_init__(self) -> None:
+        self.tower.check(self._inputs(Queries([-1], empty_lists(1)))[0], self.history.sources.shape[1])
+
+    @property
+    def users(self) -> None:
+        """None: vectors of users are made when they are needed."""
+        return
+
+    def vectors(self, queries: Queries) -> FloatArray:
+        """Return (n, dim) float32; zero where neither user, features nor history are known."""
+        if not len(queries):
+            return np.zeros((0, self.history.sources.shape[1]), dtype=np.float32)
+        inputs, known = self._inputs(queries)
+        return np.where(known[:, None], self.tower(inputs), np.float32(0))
+
+    def _inputs(self, queries: Queries) -> tuple[dict[str, npt.NDArray[Any]], npt.NDArray[np.bool_]]:
+        """Return what the tower is handed, and (n,) bool: queries of which anything is known."""
+        n_users = len(self.trained)
+        known = (queries.users >= 0) & (queries.users < n_users)
+        inputs: dict[str, npt.NDArray[Any]] = {
+            "user": np.where(known, queries.users, n_users).astype(np.int64),
+            "said": self.history.vectors(queries),
+        }
+        some = inputs["said"].any(axis=1) | np.append(self.trained, False)[inputs["user"]]
+        if self.fields is None:
+            return inputs, some
+        matrices, featured = self.fields.inputs(queries)
+        return inputs | matrices, some | featured
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EncoderRecaller(VectorRecaller):
+    """Items whose vectors are nearest to what a tower makes of a query.
+
+    Parameters
+    ----------
+    encoder : TowerEncoder
+        Makes the queries' vectors.
+    targets, near, reason :
+        As of :class:`graphrec.recallers.vector.VectorRecaller`.
+    """
+
+    kind: ClassVar[str] = "encoder"
+
+    def save(self, directory: Path) -> None:
+        """Write ``recaller.json``, ``tower.onnx``, the matrices as ``.npy``, features, and the index in ``index/``."""
+        encoder = self.encoder
+        if not isinstance(encoder, TowerEncoder):
+            raise ConfigError(f"an EncoderRecaller is saved with a TowerEncoder; it has a {type(encoder).__name__}")
+        settings = {
+            "n_items": self.n_items,
+            "dim": int(self.sources.shape[1]),
+            "exponent": float(encoder.history.exponent),
+            "profile": asdict(encoder.history.profile),
+            "features": encoder.fields is not None,
+            "reason": self.reason,
+        }
+        write_settings(directory, self.kind, settings)
+        (directory / _TOWER).write_bytes(encoder.tower.content)
+        write_array(directory, "rows", self.rows)
+        write_matrix(directory, "sources", self.sources)
+        write_matrix(directory, "targets", self.targets)
+        write_array(directory, "trained", encoder.trained)
+        if encoder.fields is not None:
+            encoder.fields.save(directory)
+        (directory / "index").mkdir()
+        self.near.save(directory / "index")
+
+    @classmethod
+    def load(cls, directory: Path, parts: BundleParts) -> Self:
+        """Read what :meth:`save` wrote; matrices stay on disk, memory-mapped.
+
+        Raises
+        ------
+        BundleError
+            If a file is missing or damaged, the parts do not fit, or the tower asks for what is not there.
+        MissingExtraError
+            If onnxruntime is not installed.
+        """
+        return load_saved(directory, cls.kind, parts.items, lambda settings: cls(**_read(directory, settings)))
+
+
+def _read(directory: Path, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the constructor's arguments from the files of ``directory``."""
+    dim = setting(settings, "dim", int, directory=directory)
+    history = HistoryEncoder(
+        read_array(directory, "rows", np.int32),
+        read_matrix(directory, "sources", dim),
+        setting(settings, "n_items", int, directory=directory),
+        Profile(**setting(settings, "profile", dict, directory=directory)),
+        setting(settings, "exponent", float, directory=directory),
+    )
+    trained, targets = read_array(directory, "trained", np.bool_), read_matrix(directory, "targets", dim)
+    featured = setting(settings, "features", bool, directory=directory)
+    fields = QueryFields.load(directory) if featured else None
+    return {
+        "encoder": TowerEncoder(_tower(directory / _TOWER), history, trained, fields),
+        "targets": targets,
+        "near": load_index(directory / "index", targets),
+        "reason": setting(settings, "reason", str, directory=directory),
+    }
+
+
+def _tower(path: Path) -> OnnxTower:
+    try:
+        return OnnxTower(path.read_bytes(), path)
+    except OSError as error:
+        raise BundleError(f"{path} cannot be read ({error.strerror}); train the channel again") from error
