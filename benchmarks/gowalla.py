@@ -87,11 +87,16 @@ CHANNELS: dict[str, dict[str, Any]] = {
     "lightgcn": {"dim": 128, "negatives": 8192, "length_exponent": 0.4, "half_life": 0.0},
     "node2vec": {"dim": 128, "walks_per_node": 40, "window": 5, "query": "history", "workers": 2},
     "pinsage": {"dim": 128, "negatives": 8192, "half_life": 0.0},
+    # Chosen on a validation part of 8,000 users of train.
+    "two-tower": {
+        "dim": 128, "mix": {"in-batch": 1.0, "hard": 0.001}, "hard_from": 51, "hard_to": 300, "batch": 1024, "lr": 0.02,
+        "epochs": 30, "temperature": 0.13, "regularisation": 3e-6, "features": False, "half_life": 0.0,
+    },
     # From all pairs of items, with the lambda that sisinflab's reproducibility study published for this split.
     "ease-exact": {"recipe": "ease", "regularisation": 15.9, "k": 1000, "half_life": 0.0},
 }  # fmt: skip
-# All but the one whose fit takes 10 minutes.
-TOGETHER = [name for name in CHANNELS if name != "ease-exact"]
+# All but the one whose fit takes 10 minutes, and the one that came after the fusion was chosen.
+TOGETHER = [name for name in CHANNELS if name not in ("ease-exact", "two-tower")]
 # Published Recall@20 and NDCG@20, and what ours must reach.
 PUBLISHED: dict[str, tuple[float | None, float | None]] = {
     "item-cf": (0.1570, 0.1214),
@@ -102,6 +107,8 @@ PUBLISHED: dict[str, tuple[float | None, float | None]] = {
     # Item2Vec's, skip-gram over users' histories.
     "node2vec": (0.1326, 0.1057),
     "pinsage": (0.1380, 0.1196),
+    # BSL's matrix factorisation.
+    "two-tower": (0.1882, 0.1584),
     "turbo-cf": (0.1835, 0.1531),
     "bspm": (0.1920, 0.1597),
     "cheby-cf": (0.1941, 0.1616),
@@ -116,6 +123,7 @@ REQUIRED: dict[str, tuple[float, float]] = {
     "lightgcn": (0.1830, 0.1554),
     "node2vec": (0.172, 0.146),
     "pinsage": (0.180, 0.148),
+    "two-tower": (0.185, 0.155),
     "turbo-cf": (0.183, 0.0),
     "bspm": (0.190, 0.0),
     "cheby-cf": (0.193, 0.0),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -97,6 +97,11 @@ class QueryFields:
     encoder: FeatureEncoder
     stored: Mapping[str, npt.NDArray[Any]]
     known: npt.NDArray[np.bool_]
+    # Of nobody, a row is what training saw where all columns are missing.
+    _nothing: Mapping[str, npt.NDArray[Any]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_nothing", padded(self.encoder.encode(Features(1))))
 
     @classmethod
     def of(cls, users: RowFeatures) -> QueryFields:
@@ -107,12 +112,10 @@ class QueryFields:
         """Return the matrices of n queries, and (n,) bool: those of which a feature is known."""
         stranger = (queries.users < 0) | (queries.users >= len(self.known))
         rows = np.where(stranger, 0, queries.users)
-        # Of nobody, a row is what training saw where all columns are missing.
-        nothing = padded(self.encoder.encode(Features(1)))
         matrices: Matrices = {}
         for name, matrix in self.stored.items():
             own = matrix[rows] if len(self.known) else np.zeros((len(rows), matrix.shape[1]), matrix.dtype)
-            matrices[name] = _over(stranger, np.repeat(nothing[name], len(rows), axis=0), own)
+            matrices[name] = _over(stranger, self._nothing[name], own) if stranger.any() else own
         known = ~stranger & (self.known[rows] if len(self.known) else False)
         given = _given(queries, self.encoder.kinds)
         if given is None:
@@ -125,12 +128,12 @@ class QueryFields:
         numbers = [field.name for field in self.encoder.fields if field.kind == "number"]
         for column in self.encoder.columns:
             rows = known_rows(given, [column.name])
-            for field in column.fields:
-                if field.kind == "number":
-                    place = numbers.index(field.name)
+            for own in column.fields:
+                if own.kind == "number":
+                    place = numbers.index(own.name)
                     matrices["numbers"][rows, place] = said["numbers"][rows, place]
                 else:
-                    name = f"{field.kind}:{field.name}"
+                    name = f"{own.kind}:{own.name}"
                     matrices[name] = _over(rows, said[name], matrices[name])
         return matrices
 
@@ -184,5 +187,6 @@ def _known_columns(columns: Mapping[str, Column], kinds: Mapping[str, str]) -> d
 def _over(rows: npt.NDArray[np.bool_], said: npt.NDArray[Any], own: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Return ``said`` at ``rows`` (n,) bool, ``own`` elsewhere, as wide as the wider of the two."""
     width = max(said.shape[1], own.shape[1])
-    both = [np.pad(part, ((0, 0), (0, width - part.shape[1]))) for part in (said, own)]
+    both = [part if part.shape[1] == width else np.pad(part, ((0, 0), (0, width - part.shape[1])))
+            for part in (said, own)]  # fmt: skip
     return np.where(rows[:, None], *both)
