@@ -23,6 +23,7 @@ from graphrec.graph.catalogue import INTERACTS
 from graphrec.index.embeddings import EmbeddingTable
 from graphrec.index.sketch import AUDITED
 from graphrec.recallers.embeddings import Nodes, node_embeddings
+from graphrec.recallers.entity_vectors import EntityVectors
 from graphrec.recallers.query_encoder import HistoryEncoder, QueryEncoder, UserEncoder
 from graphrec.recallers.vector import VectorRecaller
 
@@ -223,4 +224,6 @@ class Kge(VectorSettings):
         known = np.flatnonzero((users != 0).any(axis=1))
         drawn = np.random.default_rng(context.seed).permutation(known)[:AUDITED]
         near = self.build_index(targets, "ip", context.seed, queries=users[drawn] if len(drawn) else None)
-        return VectorRecaller(encoder, targets, near, _REASON)
+        entities = slice(n_users + n_items, graph.n_nodes)
+        kept = EntityVectors.of_nodes(learnt["returns"][entities], graph.degrees[entities] > 0)
+        return VectorRecaller(encoder, targets, near, _REASON, kept)

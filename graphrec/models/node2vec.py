@@ -37,6 +37,7 @@ from graphrec.models.skip_gram import (
     train_skip_gram,
 )
 from graphrec.recallers.embeddings import Nodes, node_embeddings
+from graphrec.recallers.entity_vectors import EntityVectors
 from graphrec.recallers.query_encoder import HistoryEncoder, UserEncoder
 from graphrec.recallers.vector import VectorRecaller
 from graphrec.recallers.votes import VoteRecaller, vote_table
@@ -232,7 +233,7 @@ class Node2Vec(VectorSettings):
             raise DataError("the vectors were learnt of other users, items or entities than the data's; extend them")
         # A node that stands alone learns nothing.
         joined = learnt.degrees > 0
-        items, users = learnt.rows("items"), learnt.rows("users")
+        items, users, entities = learnt.rows("items"), learnt.rows("users"), learnt.rows("entities")
         rows = np.flatnonzero(joined[items] & data.pool).astype(np.int32)
         inputs, outputs = (part[items][rows] for part in learnt.vectors)
         if self.query == "items":
@@ -240,6 +241,7 @@ class Node2Vec(VectorSettings):
             return VoteRecaller(
                 rows, inputs, near, len(data.items), self.profile(), self.neighbours, self.power,
                 vote_table(near, inputs, self.neighbours, self.power),
+                entities=EntityVectors.of_nodes(learnt.vectors.inputs[entities], joined[entities]),
             )  # fmt: skip
         # in · out + out · in as one product of twice the width.
         sources, targets = np.hstack([inputs, outputs]), np.hstack([outputs, inputs])
@@ -249,6 +251,7 @@ class Node2Vec(VectorSettings):
             history if self.query == "history" else UserEncoder(own, history, self.query),
             targets,
             self.build_index(targets, "ip", context.seed, queries=sources, threads=self._threads(context)),
+            entities=EntityVectors.of_nodes(np.hstack([part[entities] for part in learnt.vectors]), joined[entities]),
         )
 
     def embed(self, data: RecallData, context: FitContext = ALONE, *, of: Nodes = "all") -> EmbeddingTable:

@@ -15,6 +15,7 @@ from graphrec.data.features import Labels
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError
 from graphrec.graph.adjacency import Adjacency
+from graphrec.graph.catalogue import USER, CatalogueGraph
 from graphrec.index.embeddings import EmbeddingTable
 from graphrec.recallers.interests import InterestRecaller
 from graphrec.recallers.vector import VectorRecaller
@@ -105,7 +106,10 @@ def node_embeddings(
 
 
 def channel_embeddings(channel: Recaller, parts: BundleParts) -> EmbeddingTable:
-    """Return the vectors that a channel of a bundle serves, with kinds and labels: items, and users where it keeps any.
+    """Return the vectors that a channel of a bundle keeps, with kinds and labels.
+
+    They are those of items ("item"), of users ("user") where it keeps any, and of entities (by their types) where it
+    learnt any. All are in one space: that of the channel's ``sources``.
 
     Parameters
     ----------
@@ -120,14 +124,31 @@ def channel_embeddings(channel: Recaller, parts: BundleParts) -> EmbeddingTable:
         If the channel has no vectors.
     """
     vectors = _vectors(channel)
-    labels = parts.catalogue.labels.take(pa.array(vectors.rows)).cast(pa.large_string())
-    items = EmbeddingTable(parts.items.ids.take(pa.array(vectors.rows)), vectors.sources, labels=labels)
+    tables = [_catalogue_table(parts.catalogue, vectors.rows, vectors.sources)]
     users = vectors.users if isinstance(vectors, VectorRecaller) else None
-    if users is None:
-        return EmbeddingTable.concat({"item": items})
-    rows = np.flatnonzero(users.any(axis=1))
-    return EmbeddingTable.concat(
-        {"item": items, "user": EmbeddingTable(parts.users.ids.take(pa.array(rows)), users[rows])}
+    if users is not None:
+        rows = np.flatnonzero(users.any(axis=1))
+        tables.append(EmbeddingTable.concat({USER: EmbeddingTable(parts.users.ids.take(pa.array(rows)), users[rows])}))
+    entities = None if isinstance(vectors, InterestRecaller) else vectors.entities
+    if entities is not None:
+        nodes = parts.catalogue.n_items + entities.rows.astype(np.int64)
+        tables.append(_catalogue_table(parts.catalogue, nodes, entities.vectors))
+    return EmbeddingTable.concat(tables)
+
+
+def _catalogue_table(
+    catalogue: CatalogueGraph, nodes: npt.NDArray[np.integer], vectors: npt.NDArray[np.float32]
+) -> EmbeddingTable:
+    """Return the vectors of items, or of entities, with the types of the graph as kinds; ``nodes`` are its rows."""
+    graph, n_items = catalogue.adjacency, catalogue.n_items
+    of_items = len(nodes) == 0 or int(nodes[0]) < n_items
+    ids, first = (catalogue.items, 0) if of_items else (catalogue.entities, n_items)
+    kinds = np.searchsorted(graph.type_offsets, nodes, side="right").astype(np.int32) - 1
+    return EmbeddingTable(
+        ids.ids.take(pa.array(nodes - first)),
+        vectors,
+        kinds=Labels(Vocabulary(list(graph.node_types)), kinds),
+        labels=catalogue.labels.take(pa.array(nodes)),
     )
 
 

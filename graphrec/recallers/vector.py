@@ -18,6 +18,7 @@ from graphrec.data.lists import ItemLists, lists_of, places_among, take_lists
 from graphrec.errors import DataError
 from graphrec.index import Index, load_index
 from graphrec.recallers.auditing import audit_on_items
+from graphrec.recallers.entity_vectors import EntityVectors, load_entities, save_entities
 from graphrec.recallers.files import (
     load_saved,
     read_array,
@@ -55,6 +56,8 @@ class VectorRecaller:
         Over ``targets``.
     reason : str
         Template of the sentence for people.
+    entities : EntityVectors or None
+        Kept for exports alone.
 
     Raises
     ------
@@ -68,6 +71,7 @@ class VectorRecaller:
     targets: FloatArray
     near: Index
     reason: str = "because you {verb} {source}: close to it in the graph"
+    entities: EntityVectors | None = None
 
     def __post_init__(self) -> None:
         shapes = {self.sources.shape, self.targets.shape, (len(self.near), self.near.dim)}
@@ -148,6 +152,7 @@ class VectorRecaller:
             "profile": asdict(history.profile),
             "reason": self.reason,
             "one_matrix": self.targets is self.sources,
+            **save_entities(directory, self.entities),
         }
         write_settings(directory, self.kind, settings)
         write_array(directory, "rows", self.rows)
@@ -172,10 +177,10 @@ class VectorRecaller:
         BundleError
             If a file is missing or damaged, the parts do not fit, or the recaller was made for other items.
         """
-        return load_saved(directory, cls.kind, parts.items, lambda settings: cls(**_read(directory, settings)))
+        return load_saved(directory, cls.kind, parts.items, lambda settings: cls(**_read(directory, settings, parts)))
 
 
-def _read(directory: Path, settings: dict[str, Any]) -> dict[str, Any]:
+def _read(directory: Path, settings: dict[str, Any], parts: BundleParts) -> dict[str, Any]:
     """Return the constructor's arguments from the files of ``directory``."""
     encoder = setting(settings, "encoder", dict, directory=directory)
     dim = setting(settings, "dim", int, directory=directory)
@@ -200,6 +205,7 @@ def _read(directory: Path, settings: dict[str, Any]) -> dict[str, Any]:
         "targets": targets,
         "near": load_index(directory / "index", targets),
         "reason": setting(settings, "reason", str, directory=directory),
+        "entities": load_entities(directory, settings, dim=dim, n_entities=len(parts.catalogue.entities)),
     }
 
 

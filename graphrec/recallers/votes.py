@@ -18,6 +18,7 @@ from graphrec.errors import ConfigError, DataError
 from graphrec.index import Index, load_index
 from graphrec.index.order import ordered_lists
 from graphrec.recallers.auditing import audit_on_items
+from graphrec.recallers.entity_vectors import EntityVectors, load_entities, save_entities
 from graphrec.recallers.files import (
     load_saved,
     read_array,
@@ -67,6 +68,8 @@ class VoteRecaller:
         (t, t): what :func:`vote_table` gives; spares a search for each history item.
     reason : str
         Template of the sentence for people.
+    entities : EntityVectors or None
+        Kept for exports alone.
 
     Raises
     ------
@@ -87,6 +90,7 @@ class VoteRecaller:
     power: float = 1.0
     table: NeighbourTable | None = None
     reason: str = "because you {verb} {source}: close to it in the graph"
+    entities: EntityVectors | None = None
 
     def __post_init__(self) -> None:
         if self.neighbours < 1 or not self.power > 0:
@@ -163,6 +167,7 @@ class VoteRecaller:
             "profile": asdict(self.profile),
             "reason": self.reason,
             "has_table": self.table is not None,
+            **save_entities(directory, self.entities),
         }
         write_settings(directory, self.kind, settings)
         write_array(directory, "rows", self.rows)
@@ -181,12 +186,13 @@ class VoteRecaller:
         BundleError
             If a file is missing or damaged, the parts do not fit, or the recaller was made for other items.
         """
-        return load_saved(directory, cls.kind, parts.items, lambda settings: cls(**_read(directory, settings)))
+        return load_saved(directory, cls.kind, parts.items, lambda settings: cls(**_read(directory, settings, parts)))
 
 
-def _read(directory: Path, settings: dict[str, Any]) -> dict[str, Any]:
+def _read(directory: Path, settings: dict[str, Any], parts: BundleParts) -> dict[str, Any]:
     """Return the constructor's arguments from the files of ``directory``."""
-    sources = read_matrix(directory, "sources", setting(settings, "dim", int, directory=directory))
+    dim = setting(settings, "dim", int, directory=directory)
+    sources = read_matrix(directory, "sources", dim)
     has_table = setting(settings, "has_table", bool, directory=directory)
     return {
         "rows": read_array(directory, "rows", np.int32),
@@ -198,6 +204,7 @@ def _read(directory: Path, settings: dict[str, Any]) -> dict[str, Any]:
         "power": setting(settings, "power", float, directory=directory),
         "table": read_table(directory, "votes-{}", n_columns=len(sources)) if has_table else None,
         "reason": setting(settings, "reason", str, directory=directory),
+        "entities": load_entities(directory, settings, dim=dim, n_entities=len(parts.catalogue.entities)),
     }
 
 

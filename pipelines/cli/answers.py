@@ -56,11 +56,11 @@ def neighbours_table(near: Neighbours) -> Table:
     return table
 
 
-def similar_table(near: Sequence[Near], *, title: str) -> Table:
-    """Return the nodes near a vector."""
+def similar_table(near: Sequence[Near], *, kind: str, title: str) -> Table:
+    """Return the nodes of a kind near a vector."""
     table = Table(title=title, title_justify="left")
     table.add_column("#", justify="right")
-    table.add_column("item", overflow="fold")
+    table.add_column(kind, overflow="fold")
     table.add_column("title", overflow="fold", ratio=3)
     table.add_column("cosine", justify="right")
     for position, node in enumerate(near, 1):

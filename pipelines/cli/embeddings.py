@@ -35,7 +35,7 @@ def export(
     out: Annotated[Path, typer.Option(help="The file; its extension is a format's.")],
     channel: ChannelOption = None,
     file_format: FormatOption = None,
-    kind: Annotated[str | None, typer.Option(help="Only nodes of this kind: item or user.")] = None,
+    kind: Annotated[str | None, typer.Option(help="Only nodes of this kind: item, user, a type of entities.")] = None,
     user: Annotated[list[str] | None, typer.Option(help="RDF: a user to answer for; without any, all users.")] = None,
     k: Annotated[int, typer.Option("-k", help="RDF: items a user.", min=1)] = 10,
     item_template: Annotated[str | None, typer.Option(help="RDF: IRI of an item, with {id} in it.")] = None,
@@ -64,25 +64,31 @@ def export(
 @app.command()
 def similar(
     bundle: BundleArgument,
-    item: Annotated[str | None, typer.Argument(help="An item id; none where --vector is given.")] = None,
+    node: Annotated[
+        str | None, typer.Argument(metavar="ID", help="An item, an entity or a user; none where --vector is given.")
+    ] = None,
     channel: ChannelOption = None,
     vector: Annotated[
-        Path | None, typer.Option(help="A vector in place of an item: .npy, or numbers in a text or JSON file.")
+        Path | None, typer.Option(help="A vector in place of an id: .npy, or numbers in a text or JSON file.")
     ] = None,
-    k: Annotated[int, typer.Option("-k", "--k", help="Items wanted.", min=1)] = 10,
+    of: Annotated[str | None, typer.Option(help="Kind of ID, where several kinds have it: item, user, a type.")] = None,
+    kind: Annotated[str, typer.Option(help="Kind of the nodes wanted: item, user, a type of entities.")] = "item",
+    k: Annotated[int, typer.Option("-k", "--k", help="Nodes wanted.", min=1)] = 10,
     as_json: AsJson = False,
 ) -> None:
-    """Show the items whose vectors are nearest to an item's, or to a vector, by cosine."""
-    from ..jobs.embeddings import similar_items
+    """Show the items whose vectors are nearest to an item's, an entity's, a user's, or to a vector, by cosine."""
+    from ..jobs.embeddings import similar_nodes
     from .answers import similar_table
 
-    if (item is None) == (vector is None):
-        raise ConfigError("give an item or --vector FILE, and not both")
-    name, title, near = similar_items(bundle, item=item, vector=vector, channel=channel, k=k)
+    if (node is None) == (vector is None):
+        raise ConfigError("give an id or --vector FILE, and not both")
+    query = (of, node) if of is not None and node is not None else node
+    name, title, near = similar_nodes(bundle, node=query, vector=vector, channel=channel, kind=kind, k=k)
     if as_json:
-        print_json({"channel": name, "item": item, "items": [node._asdict() for node in near]})
+        print_json({"channel": name, "item": node, "kind": kind, "items": [found._asdict() for found in near]})
     else:
-        out_console.print(similar_table(near, title=f"{len(near)} items near {title} by {name}"))
+        shown = f"{len(near)} items" if kind == "item" else f"{len(near)} of kind {kind}"
+        out_console.print(similar_table(near, kind=kind, title=f"{shown} near {title} by {name}"))
 
 
 @app.command()

@@ -17,9 +17,10 @@ from graphrec.contracts.recaller import BundleParts
 from graphrec.contracts.recipe import About, Recipe
 from graphrec.data.files import map_array, parse_json
 from graphrec.errors import BundleError, ConfigError, DataError, brief, nearest_names
+from graphrec.graph.catalogue import ITEM, USER
 from graphrec.index.embedding_files import format_of
 from graphrec.index.embeddings import EmbeddingTable
-from graphrec.index.row_ids import Near
+from graphrec.index.row_ids import Near, Query
 from graphrec.recallers.embeddings import channel_embeddings, has_vectors
 from graphrec.serve.taken_down import read_taken_down
 
@@ -52,25 +53,49 @@ def table_of(source: Path, channel: str | None) -> EmbeddingTable:
     return bundle_table(source, channel)[1] if source.is_dir() else EmbeddingTable.read(source)
 
 
-def similar_items(
-    bundle: Path, *, item: str | None, vector: Path | None, channel: str | None, k: int
+def similar_nodes(
+    bundle: Path, *, node: Query | None, vector: Path | None, channel: str | None, kind: str = ITEM, k: int
 ) -> tuple[str, str, list[Near]]:
-    """Return the channel, the title of what was queried, and the ``k`` nearest items of the pool, best first.
+    """Return the channel, the name of what was queried, and the ``k`` nearest nodes of a kind, best first.
 
-    Items that are taken down are left out. Raises as :func:`bundle_table`, and UnknownIdError or DataError where the
-    item or the vector cannot be looked up.
+    An id without a kind is an item's where there is such an item, else that of a user or an entity. Items outside the
+    pool and items that are taken down are left out. Raises as :func:`bundle_table`, and UnknownIdError, ConfigError or
+    DataError where the id, its kind, or the vector cannot be looked up.
     """
     opened = open_bundle(bundle)
     name, table = _table(opened, channel)
-    items = table.of_kind("item")
-    allowed = opened.items.take(np.flatnonzero(opened.pool))
-    if item is not None and item in opened.items and item not in items:
-        raise DataError(f"item {item!r} has no vector in {name}: it had no events, or was outside the pool")
-    query: Any = item if vector is None else read_vector(vector)
-    near = items.nearest(query, k, only=allowed, skip=read_taken_down(opened.path))
-    if item is None:
+    if isinstance(node, str) and node in opened.items:
+        node = (ITEM, node)
+    if node is not None and node not in table:
+        _check_learnt(opened, name, node)
+    query: Any = node if vector is None else read_vector(vector)
+    only = [(ITEM, item) for item in opened.items.take(np.flatnonzero(opened.pool))] if kind == ITEM else None
+    skip = [(ITEM, item) for item in read_taken_down(opened.path)]
+    near = table.nearest(query, k, kind=kind, only=only, skip=skip)
+    if node is None:
         return name, f"the vector in {vector}", near
-    return name, opened.catalogue.label(opened.items.row(item)), near
+    return name, _name_of(opened, table, table.nodes.row(node)), near
+
+
+def _check_learnt(bundle: Bundle, channel: str, node: Query) -> None:
+    """Raise DataError for a node that the bundle knows, and of which the channel has no vector."""
+    of, external = node if isinstance(node, tuple) else (None, node)
+    if of == ITEM and external in bundle.items:
+        raise DataError(f"item {external!r} has no vector in {channel}: it had no events, or was outside the pool")
+    if of is None and external in bundle.catalogue.entities:
+        raise DataError(
+            f"entity {external!r} has no vector in {channel}: it has no edges, or the channel keeps none of entities"
+        )
+
+
+def _name_of(bundle: Bundle, table: EmbeddingTable, row: int) -> str:
+    """Return the name for people of a row of a bundle's table."""
+    kinds, external = table.nodes.columns()["kind"], table.nodes.ids[row].as_py()
+    if kinds[row].as_py() == USER:
+        return f"user {external}"
+    catalogue = bundle.catalogue
+    entity = catalogue.entities.get(external) if kinds[row].as_py() != ITEM else -1
+    return catalogue.label(catalogue.n_items + entity if entity >= 0 else catalogue.items.row(external))
 
 
 def read_vector(path: Path) -> npt.NDArray[np.float32]:

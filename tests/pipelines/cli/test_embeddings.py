@@ -34,8 +34,10 @@ def test_export_writes_ids_kinds_and_titles(
     table = EmbeddingTable.read(tmp_path / f"v{extension}")
     assert (table.ids, table.kinds, table.labels) == (exported.ids, exported.kinds, exported.labels)
     np.testing.assert_array_equal(table.matrix, exported.matrix)
-    assert set(table.kinds or ()) == {"item"}
-    assert all((table.labels or [])[:3])
+    named = dict(zip(table.ids, zip(table.kinds or (), table.labels or (), strict=True), strict=True))
+    assert {kind for kind, _ in named.values()} == {"item", "person", "defined_term"}
+    assert named["b3"] == ("item", "Book 3")
+    assert named["http://books.example/author/a2"] == ("person", "Author 2")
 
 
 def test_export_says_what_it_wrote(command: Command, out: Path, tmp_path: Path) -> None:
@@ -46,7 +48,7 @@ def test_export_says_what_it_wrote(command: Command, out: Path, tmp_path: Path) 
 
 
 def test_similar_shows_the_nearest_items_with_titles(command: Command, out: Path, exported: EmbeddingTable) -> None:
-    expected = exported.nearest("b3", 4)
+    expected = exported.nearest("b3", 4, kind="item")
     ran = command("similar", out, "b3", "-k", 4)
     assert ran.code == 0, ran.err
     assert "4 items near " in ran.out
@@ -59,6 +61,19 @@ def test_similar_shows_the_nearest_items_with_titles(command: Command, out: Path
     assert [item["id"] for item in found["items"]] == [near.id for near in expected]
 
 
+def test_similar_goes_from_and_to_entities(command: Command, out: Path, exported: EmbeddingTable) -> None:
+    author = "http://books.example/author/a2"
+    books = json.loads(command("similar", out, author, "-k", 4, "--json").out)
+    assert [(node["id"], node["kind"]) for node in books["items"]] == [
+        (near.id, "item") for near in exported.nearest(author, 4, kind="item")
+    ]
+    ran = command("similar", out, "b3", "--kind", "person", "--of", "item", "-k", 2)
+    assert ran.code == 0, ran.err
+    assert "2 of kind person near Book 3 by node2vec" in ran.out
+    assert all(near.label is not None and near.label in ran.out for near in exported.nearest("b3", 2, kind="person"))
+    assert "near Author 2 by" in command("similar", out, author).out
+
+
 @pytest.mark.parametrize("form", [".npy", ".json", ".txt"])
 def test_similar_takes_a_vector(
     command: Command, out: Path, exported: EmbeddingTable, tmp_path: Path, form: str
@@ -69,7 +84,7 @@ def test_similar_takes_a_vector(
     else:
         path.write_text(json.dumps(vector.tolist()) if form == ".json" else ", ".join(map(str, vector)))
     found = json.loads(command("similar", out, "--vector", path, "-k", 3, "--json").out)
-    assert [item["id"] for item in found["items"]] == [near.id for near in exported.nearest(vector, 3)]
+    assert [item["id"] for item in found["items"]] == [near.id for near in exported.nearest(vector, 3, kind="item")]
     assert found["items"][0]["id"] == "b3"
 
 
@@ -98,8 +113,10 @@ def test_embed_trains_one_recipe_and_drift_compares_two_files(command: Command, 
         (["export", "OUT", "--out", "TMP/no/v.npy"], "cannot be written: No such file"),
         (["export", "OUT", "--out", "TMP/v.npy", "--channel", "hot"], "'hot' is none that serves vectors: node2vec"),
         (["export", "OUT", "--out", "TMP/v.npy", "--channel", "nodevec"], "nearest: 'node2vec'"),
-        (["export", "OUT", "--out", "TMP/v.npy", "--kind", "items"], "kind is 'items'; legal: 'item'"),
-        (["similar", "OUT"], "give an item or --vector FILE, and not both"),
+        (["export", "OUT", "--out", "TMP/v.npy", "--kind", "items"], "kind is 'items'; legal: 'item', "),
+        (["similar", "OUT", "b3", "--kind", "author"], "kind is 'author'; legal: 'item', 'defined_term', 'person'"),
+        (["similar", "OUT", "b3", "--of", "person"], "'b3' is not among"),
+        (["similar", "OUT"], "give an id or --vector FILE, and not both"),
         (["similar", "OUT", "b333"], "'b333' is not among"),
         (["similar", "OUT", "--vector", "TMP/none.npy"], "cannot be read"),
         (["similar", "OUT", "--vector", "TMP/text.txt"], "holds no vector .*it must hold numbers alone"),
