@@ -44,12 +44,13 @@ def train_gensim(
     MissingExtraError
         If gensim is not installed.
     """
+    hierarchical = settings.loss == "hierarchical"
     model = _word2vec()(
         vector_size=settings.dim,
         window=settings.window,
         sg=1,
-        hs=0,
-        negative=settings.negative,
+        hs=int(hierarchical),
+        negative=0 if hierarchical else settings.negative,
         ns_exponent=settings.ns_exponent,
         min_count=0,  # the default drops rare nodes without a word
         sample=0,  # the default thins out hubs
@@ -73,7 +74,9 @@ def train_gensim(
         callbacks=[_Epochs(progress, corpus.n_walks)],
     )
     nodes = np.array([int(word) for word in model.wv.index_to_key])
-    vectors.inputs[nodes], vectors.outputs[nodes] = model.wv.vectors, model.syn1neg
+    vectors.inputs[nodes] = model.wv.vectors
+    if not hierarchical:
+        vectors.outputs[nodes] = model.syn1neg
     return vectors
 
 

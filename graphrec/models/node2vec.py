@@ -28,6 +28,7 @@ from graphrec.index.embeddings import EmbeddingTable
 from graphrec.models.gensim_skip_gram import LONGEST_SENTENCE, train_gensim
 from graphrec.models.node_vectors import Kind, NodeVectors, grown, touched
 from graphrec.models.skip_gram import (
+    Loss,
     Progress,
     SkipGram,
     Vectors,
@@ -73,6 +74,9 @@ class Node2Vec(VectorSettings):
         Nodes on either side that count as context, at most: each window is drawn from 1 to this.
     p, q : float, default 1.0
         Return and in-out parameters of the walk [1]_. Without triangles (users and items alone) only p / q matters.
+    loss : {"negative", "hierarchical"}
+        Negative sampling; or hierarchical softmax over a Huffman tree of the nodes (:mod:`graphrec.models.skip_gram`),
+        which learns ``in`` vectors alone, so that ``query`` must be "items", and which cannot be extended.
     negative : int, default 5
         Negative samples a pair.
     epochs : int
@@ -141,6 +145,7 @@ class Node2Vec(VectorSettings):
     window: int = count(3, least=1, unit="nodes", search=ints(2, 10))
     p: float = number(1.0, least=1e-9, most=1e9, search=floats(0.25, 4.0, log=True))
     q: float = number(1.0, least=1e-9, most=1e9, search=floats(0.25, 4.0, log=True))
+    loss: Loss = choice("negative", Loss)
     negative: int = count(5, least=1)
     epochs: int = count(1, least=1)
     ns_exponent: float = number(0.0, least=-5, most=5, search=floats(-0.5, 1.0))
@@ -156,6 +161,14 @@ class Node2Vec(VectorSettings):
     half_life: float = history_half_life(0.0, choices(0.0, 10.0, 25.0, 50.0, 100.0))
     weight_exponent: float = history_weight_exponent(searched=False)
     index: IndexKind = choice("auto", IndexKind)
+
+    def check(self) -> None:
+        """Refuse to serve ``out`` vectors that are not learnt."""
+        if self.loss == "hierarchical" and self.query != "items":
+            raise ConfigError(
+                f"query is {self.query!r}, which serves in and out vectors; loss 'hierarchical' learns in vectors "
+                "alone, so take query 'items' or loss 'negative'"
+            )
 
     def fit(self, data: RecallData, context: FitContext = ALONE) -> VectorRecaller | VoteRecaller:
         """Return the channel: walks, skip-gram, index. Same data, seed and ``workers=1`` give the same answers.
@@ -199,7 +212,7 @@ class Node2Vec(VectorSettings):
         Raises
         ------
         ConfigError
-            If the old vectors have another width than ``dim``, gensim is to train, or as :meth:`fit`.
+            If the old vectors have another width than ``dim``, gensim or a tree is to train, or as :meth:`fit`.
         DataError
             As :meth:`fit`.
         """
@@ -207,6 +220,8 @@ class Node2Vec(VectorSettings):
             raise ConfigError(f"the old vectors have dim {old.dim}, the recipe {self.dim}; give it dim={old.dim}")
         if self.trainer != "numba":
             raise ConfigError(f"trainer is {self.trainer!r}, which starts anew; extend takes trainer='numba'")
+        if self.loss != "negative":
+            raise ConfigError(f"loss is {self.loss!r}, whose tree is of the old nodes; extend takes loss='negative'")
         graph, ids = joined_graph(data, context, weighted=self.weighted), _ids(data)
         places = old.places_in(ids)
         start = grown(old, graph, places, first_vectors(graph.n_nodes, self.dim, context.seed))
@@ -287,8 +302,9 @@ class Node2Vec(VectorSettings):
 
     def _skip_gram(self) -> SkipGram:
         return SkipGram(
-            dim=self.dim, window=self.window, negative=self.negative, ns_exponent=self.ns_exponent, lr=self.lr
-        )
+            dim=self.dim, window=self.window, negative=self.negative, ns_exponent=self.ns_exponent, lr=self.lr,
+            loss=self.loss,
+        )  # fmt: skip
 
     def _by_numba(
         self,
@@ -313,6 +329,8 @@ class Node2Vec(VectorSettings):
         walks = replace(walks, starts=np.random.default_rng(context.seed).permutation(walks.starts))
         if counts is None:
             counts = node_counts(walks, graph.n_nodes, self.walks_per_node * len(walks.starts))
+        if self.loss == "hierarchical":  # later walks may come by nodes that these do not, and need their place
+            counts = np.maximum(counts, graph.degrees > 0)
         return train_skip_gram(
             walks, counts, self._skip_gram(), seed=context.seed, threads=self._threads(context),
             progress=_in_steps(context, walks.n_walks), **options,

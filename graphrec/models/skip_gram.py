@@ -1,4 +1,4 @@
-r"""Skip-gram with negative sampling over walks that are drawn while they are learnt from.
+r"""Skip-gram over walks that are drawn while they are learnt from, by negative sampling or hierarchical softmax.
 
 For each node b of a walk, each node a in a window around it, and K nodes n drawn at random,
 
@@ -8,19 +8,28 @@ is raised by gradient steps. Objective, shrinking windows, negatives (by the cou
 and the linearly falling rate are those of word2vec [1]_; the order of the work is not: the inputs of a window share
 their negatives, and move together [2]_.
 
+Hierarchical softmax [3]_ has a vector for each inner node of a Huffman tree over the nodes, in place of negatives and
+of outputs, and raises the probability of the way from the root to b,
+
+.. math:: \log P(b \mid a) = \sum_{v} \log \sigma(\pm in_a \cdot out_v)
+
+over the inner nodes v on it, + where it goes to the left: P is a distribution over all nodes, of log2(n) products.
+
 References
 ----------
 .. [1] T. Mikolov, I. Sutskever, K. Chen, G. Corrado, J. Dean, "Distributed representations of words and phrases and
    their compositionality", NIPS 2013.
 .. [2] S. Ji, N. Satish, S. Li, P. Dubey, "Parallelizing word2vec in shared and distributed memory", 2016,
    arXiv 1604.04661.
+.. [3] F. Morin, Y. Bengio, "Hierarchical probabilistic neural network language model", AISTATS 2005; with a Huffman
+   tree as in [1]_.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -29,12 +38,14 @@ from graphrec.errors import ConfigError
 from graphrec.graph.counter_random import key_of
 from graphrec.graph.transitions import build_alias
 from graphrec.graph.walks import WalkStream
-from graphrec.models.skip_gram_kernels import count_nodes, train_walks
+from graphrec.models.huffman import huffman_tree
+from graphrec.models.skip_gram_kernels import count_nodes, train_walks, train_walks_by_tree
 from graphrec.threads import map_chunks
 
 FloatArray = npt.NDArray[np.float32]
 RowArray = npt.NDArray[np.int32]
 Progress = Callable[[int, float], None]
+Loss = Literal["negative", "hierarchical"]
 
 # Nodes that a thread walks, and then learns from, at a time.
 _BLOCK_NODES = 1 << 15
@@ -45,7 +56,10 @@ _OTHER_KEY = 0x5EED_0F_5617
 
 
 class Vectors(NamedTuple):
-    """(n_nodes, dim) float32 each: what a node is as input (centre) and as output (context)."""
+    """(n_nodes, dim) float32 each: what a node is as input (centre) and as output (context).
+
+    Hierarchical softmax learns no outputs of nodes: they are 0.
+    """
 
     inputs: FloatArray
     outputs: FloatArray
@@ -68,6 +82,7 @@ class SkipGram:
     negative: int
     ns_exponent: float
     lr: float
+    loss: Loss = "negative"
 
 
 def train_skip_gram(
@@ -90,7 +105,7 @@ def train_skip_gram(
         Walks of a single node teach nothing.
     counts : ndarray
         (n_nodes,) int64: how often each node stands in the walks, or in a part of them (:func:`node_counts`). Nodes of
-        count 0 are never drawn as negatives.
+        count 0 are never drawn as negatives, and have no place in the tree of hierarchical softmax.
     settings : SkipGram
         What is learnt, and how fast.
     seed : int
@@ -100,7 +115,7 @@ def train_skip_gram(
     start : Vectors or None
         Where to start, changed in place; None draws inputs as word2vec does and sets outputs to 0.
     fixed : ndarray or None
-        (n_nodes,) bool: nodes whose vectors stay as they are, to the byte.
+        (n_nodes,) bool: nodes whose vectors stay as they are, to the byte; by negative sampling alone.
     progress : callable
         Called with the number of walks done and the mean loss of a pair with its negatives, over the last of them.
 
@@ -122,17 +137,12 @@ def train_skip_gram(
     vectors = first_vectors(len(counts), settings.dim, seed) if start is None else start
     if not counts.any() or n_walks == 0:
         return vectors
-    negatives, key = negative_table(counts, settings.ns_exponent), key_of(seed ^ _OTHER_KEY)
-    last = min(_LAST_RATE, settings.lr)
-    still = np.empty(0, np.bool_) if fixed is None else fixed
-
-    fall = (settings.lr - last) / n_walks
-    learnt: tuple[Any, ...] = (*vectors, *negatives, still)
-    numbers: tuple[Any, ...] = (settings.window, settings.negative, settings.lr, fall)
+    train, learnt = _learner(vectors, counts, settings, np.empty(0, np.bool_) if fixed is None else fixed)
+    key = key_of(seed ^ _OTHER_KEY)
+    fall = (settings.lr - min(_LAST_RATE, settings.lr)) / n_walks
 
     def work(block: int, _stop: int) -> float:
-        loss: float = train_walks(*walks[block], block * walks.block_walks, key, *learnt, *numbers)
-        return loss
+        return train(*walks[block], block * walks.block_walks, key, *learnt, settings.lr, fall)
 
     for block, loss in enumerate(map_chunks(work, len(walks), chunk=1, threads=threads)):
         done = min(n_walks, (block + 1) * walks.block_walks)
@@ -142,6 +152,19 @@ def train_skip_gram(
             )
         progress(done, loss)
     return vectors
+
+
+def _learner(
+    vectors: Vectors, counts: npt.NDArray[np.int64], settings: SkipGram, fixed: npt.NDArray[np.bool_]
+) -> tuple[Callable[..., float], tuple[Any, ...]]:
+    """Return what trains on a block of walks, and the part of its arguments that is the same for each block."""
+    if settings.loss == "negative":
+        table = negative_table(counts, settings.ns_exponent)
+        return train_walks, (*vectors, *table, fixed, settings.window, settings.negative)
+    tree = huffman_tree(counts)
+    # A tree of t leaves has t - 1 inner nodes.
+    inner = np.zeros_like(vectors.inputs)
+    return train_walks_by_tree, (vectors.inputs, inner, *tree, tree.depth, settings.window)
 
 
 def first_vectors(n_nodes: int, dim: int, seed: int) -> Vectors:

@@ -39,17 +39,20 @@ _Q = tuple(
 
 
 @nb.njit(nogil=True, cache=True, fastmath=_FAST)
-def _to_errors(scores: FloatArray, n: int, n_outputs: int, rate: np.float32) -> None:  # pragma: no cover - compiled
-    """Turn n scores in place into (label - sigma(score)) rate; every ``n_outputs``-th has label 1, the others 0."""
-    for j in range(n):
+def _to_errors(
+    scores: FloatArray, n: int, labels: FloatArray, m: int, rate: np.float32
+) -> None:  # pragma: no cover - compiled
+    """Turn scores (n * m,) in place into (label - sigma(score)) rate, with the same ``labels[:m]`` for each input."""
+    for j in range(n * m):
         x = _HALF * scores[j]
         x = min(max(x, -_FLAT), _FLAT) if x == x else x
         y = x * x
         p = _P[0] + y * (_P[1] + y * (_P[2] + y * (_P[3] + y * (_P[4] + y * (_P[5] + y * _P[6])))))
         q = _Q[0] + y * (_Q[1] + y * (_Q[2] + y * _Q[3]))
         scores[j] = -rate * (_HALF + _HALF * x * p / q)
-    for j in range(0, n, n_outputs):
-        scores[j] += rate
+    for c in range(n):
+        for o in range(m):
+            scores[c * m + o] += rate * labels[o]
 
 
 @nb.njit(nogil=True, cache=True, inline="always")
@@ -143,13 +146,13 @@ def _move_inputs(
 
 
 @nb.njit(nogil=True, cache=True)
-def _window_loss(scores: FloatArray, n: int, n_outputs: int) -> float:  # pragma: no cover - compiled
-    """Return the mean loss of an input and its outputs, of n scores; every ``n_outputs``-th has label 1."""
+def _window_loss(scores: FloatArray, n: int, labels: FloatArray, m: int) -> float:  # pragma: no cover - compiled
+    """Return the mean loss of an input and its outputs, of scores (n * m,) and ``labels[:m]``."""
     total = 0.0
-    for j in range(n):
-        wrong = -np.float64(scores[j]) if j % n_outputs == 0 else np.float64(scores[j])
+    for j in range(n * m):
+        wrong = np.float64(scores[j]) * (1.0 - 2.0 * np.float64(labels[j % m]))
         total += max(wrong, 0.0) + np.log1p(np.exp(-abs(wrong)))
-    return total * n_outputs / n
+    return total / n
 
 
 @nb.njit(nogil=True, cache=True, fastmath=_FAST)
@@ -159,13 +162,14 @@ def train_window(
     rows: RowArray,
     n: int,
     drawn: RowArray,
+    labels: FloatArray,
     m: int,
     fixed: npt.NDArray[np.bool_],
     rate: float,
     buffers: tuple[FloatArray, FloatArray, FloatArray],
     measured: bool,
 ) -> float:  # pragma: no cover - compiled
-    """Take one step with the inputs ``rows[:n]`` and the outputs ``drawn[:m]``, of which the first has label 1.
+    """Take one step with the inputs ``rows[:n]`` and the outputs ``drawn[:m]``, whose ``labels`` are 1 or 0.
 
     ``buffers`` are room for scores, outputs and changes. ``fixed`` is empty, or says which nodes do not move. Returns
     the mean loss before the step where it is to be ``measured``, else 0.
@@ -178,8 +182,8 @@ def train_window(
             own[o, d] = outputs[r, d]
     _multiply(inputs, rows, n, own, m, scores)
     if measured:
-        loss = _window_loss(scores, n * m, m)
-    _to_errors(scores, n * m, m, np.float32(rate))
+        loss = _window_loss(scores, n, labels, m)
+    _to_errors(scores, n, labels, m, np.float32(rate))
     # The outputs are moved by the inputs as they were, and the inputs by the outputs as they were.
     _changes(inputs, rows, n, scores, m, change)
     _move_inputs(inputs, rows, n, scores, m, own, fixed)
@@ -189,6 +193,25 @@ def train_window(
             for d in range(dim):
                 outputs[r, d] += change[o, d]
     return loss
+
+
+@nb.njit(nogil=True, cache=True)
+def _buffers(n: int, m: int, dim: int) -> tuple[FloatArray, FloatArray, FloatArray]:  # pragma: no cover - compiled
+    """Return the room that :func:`train_window` needs for n inputs and m outputs."""
+    return np.empty(n * m, np.float32), np.empty((m, dim), np.float32), np.empty((m, dim), np.float32)
+
+
+@nb.njit(nogil=True, cache=True, inline="always")
+def _take_window(
+    walks: RowArray, w: int, length: int, i: int, reach: int, rows: RowArray
+) -> int:  # pragma: no cover - compiled
+    """Write the nodes within ``reach`` of position i of walk w, but its own, to ``rows``; return how many they are."""
+    n = 0
+    for j in range(max(0, i - reach), min(length, i + reach + 1)):
+        if j != i:
+            rows[n] = walks[w, j]
+            n += 1
+    return n
 
 
 @nb.njit(nogil=True, cache=True)
@@ -214,9 +237,9 @@ def train_walks(
     and ``aliases`` draw the negatives; those that are the window's middle are left out.
     """
     rows, drawn = np.empty(2 * window, np.int32), np.empty(negative + 1, np.int32)
-    shape = (drawn.size, inputs.shape[1])
-    own, change = np.empty(shape, np.float32), np.empty(shape, np.float32)
-    buffers = (np.empty(rows.size * drawn.size, np.float32), own, change)
+    labels = np.zeros(drawn.size, np.float32)
+    labels[0] = 1
+    buffers = _buffers(rows.size, drawn.size, inputs.shape[1])
     loss, n_measured = 0.0, 0
     for w in range(walks.shape[0]):
         length = int(lengths[w])
@@ -227,19 +250,58 @@ def train_walks(
         for i in range(length):
             state += GAMMA
             reach = int(1 + below(mix(state), np.int64(window)))
-            n, m = 0, 1
-            for j in range(max(0, i - reach), min(length, i + reach + 1)):
-                if j != i:
-                    rows[n] = walks[w, j]
-                    n += 1
+            n, m = _take_window(walks, w, length, i, reach, rows), 1
             drawn[0] = walks[w, i]
             for _ in range(negative):
                 state += GAMMA
                 drawn[m] = _negative(mix(state), nodes, thresholds, aliases)
                 m += int(drawn[m] != drawn[0])
             loss += train_window(
-                inputs, outputs, rows, n, drawn, m, fixed, rate - fall * (first + w), buffers, i == measured
+                inputs, outputs, rows, n, drawn, labels, m, fixed, rate - fall * (first + w), buffers, i == measured
             )
+        n_measured += 1
+    return loss / max(n_measured, 1)
+
+
+@nb.njit(nogil=True, cache=True)
+def train_walks_by_tree(
+    walks: RowArray,
+    lengths: RowArray,
+    first: int,
+    key: np.uint64,
+    inputs: FloatArray,
+    outputs: FloatArray,
+    indptr: npt.NDArray[np.int64],
+    points: RowArray,
+    labels: FloatArray,
+    depth: int,
+    window: int,
+    rate: float,
+    fall: float,
+) -> float:  # pragma: no cover - compiled
+    """Train as :func:`train_walks` does, with the way to a window's middle through a tree in place of negatives.
+
+    ``indptr``, ``points`` and ``labels`` are a :class:`graphrec.models.huffman.HuffmanTree` of that ``depth``;
+    ``outputs`` (n_nodes, dim) are those of its inner nodes.
+    """
+    rows, fixed = np.empty(2 * window, np.int32), np.empty(0, np.bool_)
+    buffers = _buffers(rows.size, depth, inputs.shape[1])
+    loss, n_measured = 0.0, 0
+    for w in range(walks.shape[0]):
+        length = int(lengths[w])
+        if length < 2:
+            continue
+        state = stream(key, np.uint64(first + w)) + GAMMA
+        measured = below(mix(state), np.int64(length))
+        for i in range(length):
+            state += GAMMA
+            reach = int(1 + below(mix(state), np.int64(window)))
+            n, node = _take_window(walks, w, length, i, reach, rows), np.int64(walks[w, i])
+            start, stop = indptr[node], indptr[node + 1]
+            loss += train_window(
+                inputs, outputs, rows, n, points[start:stop], labels[start:stop], stop - start, fixed,
+                rate - fall * (first + w), buffers, i == measured,
+            )  # fmt: skip
         n_measured += 1
     return loss / max(n_measured, 1)
 

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -17,6 +17,7 @@ from graphrec.data.lists import item_lists
 from graphrec.errors import ConfigError, DataError, MissingExtraError
 from graphrec.index import ExactIndex, HnswIndex, build_hnsw
 from graphrec.models.node2vec import Node2Vec, QueryKind
+from graphrec.models.skip_gram import Loss
 from graphrec.recallers.vector import VectorRecaller
 from tests.worlds import checkerboard, library, skewed, without_knowledge
 
@@ -128,6 +129,11 @@ def test_weights_and_relations_change_the_walks() -> None:
         ({"lr": float("nan")}, "lr is nan"),
         ({"ns_exponent": float("nan")}, "ns_exponent is nan"),
         ({"trainer": "word2vec"}, "trainer is 'word2vec'; it must be 'numba' or 'gensim'"),
+        ({"loss": "softmax"}, "loss is 'softmax'; it must be 'negative' or 'hierarchical'"),
+        (
+            {"loss": "hierarchical", "query": "user"},
+            "query is 'user', which serves in and out",
+        ),
         ({"query": "users"}, "query is 'users'; it must be 'items', 'history', 'user', 'blend' or 'sum'"),
         ({"index": "faiss"}, "index is 'faiss'"),
         ({"m": 1}, "m is 1"),
@@ -192,10 +198,11 @@ def test_without_gensim_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch)
     SMALL.fit(library())
 
 
+@pytest.mark.parametrize("loss", get_args(Loss))
 @pytest.mark.parametrize("trainer", ["numba", "gensim"])
-def test_both_trainers_learn_the_colours(trainer: Any) -> None:
+def test_both_trainers_learn_the_colours_by_both_losses(trainer: Any, loss: Any) -> None:
     data = checkerboard()
-    vectors = replace(SMALL, walks_per_node=20, lr=0.1, trainer=trainer).embed(data, of="items").matrix
+    vectors = replace(SMALL, walks_per_node=20, lr=0.1, trainer=trainer, loss=loss).embed(data, of="items").matrix
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     colour = np.arange(len(unit)) % 2
     cosines = unit @ unit.T

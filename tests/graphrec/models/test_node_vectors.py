@@ -106,5 +106,7 @@ def test_vectors_of_another_width_and_trainer_are_refused() -> None:
         replace(SMALL, dim=16).extend(old, data)
     with pytest.raises(ConfigError, match="trainer is 'gensim', which starts anew"):
         replace(SMALL, trainer="gensim").extend(old, data)
+    with pytest.raises(ConfigError, match="loss is 'hierarchical', whose tree is of the old nodes"):
+        replace(SMALL, loss="hierarchical").extend(old, data)
     with pytest.raises(DataError, match="give as many of each"):
         NodeVectors(old.ids, old.vectors, old.degrees[:-1])

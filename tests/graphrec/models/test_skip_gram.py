@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import product
-from typing import Any
+from typing import get_args
 
 import networkx as nx  # type: ignore[import-untyped]
 import numpy as np
@@ -15,8 +15,17 @@ from graphrec.errors import ConfigError
 from graphrec.graph.adjacency import Adjacency, adjacency_from_edges
 from graphrec.graph.counter_random import key_of
 from graphrec.graph.walks import WalkStream, generate_walks, stream_walks
-from graphrec.models.skip_gram import SkipGram, Vectors, first_vectors, negative_table, node_counts, train_skip_gram
-from graphrec.models.skip_gram_kernels import train_walks, train_window
+from graphrec.models.huffman import huffman_tree
+from graphrec.models.skip_gram import (
+    Loss,
+    SkipGram,
+    Vectors,
+    first_vectors,
+    negative_table,
+    node_counts,
+    train_skip_gram,
+)
+from graphrec.models.skip_gram_kernels import train_walks, train_walks_by_tree, train_window
 from tests.oracles import skip_gram as oracle
 
 SETTINGS = SkipGram(dim=16, window=3, negative=5, ns_exponent=0.75, lr=0.05)
@@ -67,45 +76,63 @@ def test_a_step_with_a_window_is_a_step_down_the_gradient(n: int, m: int, dim: i
     rng = np.random.default_rng(n * m * dim)
     inputs, outputs = (rng.normal(size=(20, dim)).astype(np.float32) for _ in range(2))
     rows, drawn = rng.integers(0, 20, n).astype(np.int32), rng.permutation(20)[:m].astype(np.int32)
+    labels = rng.integers(0, 2, m).astype(np.float32)
     expected = inputs.astype(np.float64), outputs.astype(np.float64)
-    oracle.window_step(*expected, rows.tolist(), drawn.tolist(), 0.1)
+    oracle.window_step(*expected, rows.tolist(), drawn.tolist(), labels.tolist(), 0.1)
     buffers = np.empty(n * m, np.float32), np.empty((m, dim), np.float32), np.empty((m, dim), np.float32)
-    loss = oracle.window_loss(inputs[rows].astype(np.float64), outputs[drawn].astype(np.float64))
-    measured = train_window(inputs, outputs, rows, n, drawn, m, MOVING, 0.1, buffers, True)
+    loss = oracle.window_loss(inputs[rows].astype(np.float64), outputs[drawn].astype(np.float64), labels.tolist())
+    measured = train_window(inputs, outputs, rows, n, drawn, labels, m, MOVING, 0.1, buffers, True)
     np.testing.assert_allclose(measured, loss / n, rtol=1e-4)
     for ours, theirs in zip((inputs, outputs), expected, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-4)
 
 
-def test_the_oracle_s_step_is_the_gradient_of_its_loss() -> None:
+@pytest.mark.parametrize("labels", [(1, 0), (0, 1), (1, 1)])
+def test_the_oracle_s_step_is_the_gradient_of_its_loss(labels: tuple[int, int]) -> None:
     rng = np.random.default_rng(0)
     inputs, outputs = rng.normal(size=(3, 4)), rng.normal(size=(2, 4))
     moved = inputs.copy(), outputs.copy()
-    oracle.window_step(*moved, [0, 1, 2], [0, 1], 1e-3)
+    oracle.window_step(*moved, [0, 1, 2], [0, 1], labels, 1e-3)
 
     def loss(flat: npt.NDArray[np.float64]) -> float:
         both = flat.reshape(5, 4)
-        return oracle.window_loss(both[:3], both[3:])
+        return oracle.window_loss(both[:3], both[3:], labels)
 
     gradient = approx_fprime(np.concatenate([inputs, outputs]).ravel(), loss, 1e-7).reshape(5, 4)
     np.testing.assert_allclose(np.concatenate(moved) - np.concatenate([inputs, outputs]), -1e-3 * gradient, atol=1e-8)
 
 
-def test_training_on_walks_is_what_the_definition_says() -> None:
+@pytest.mark.parametrize("loss", get_args(Loss))
+def test_training_on_walks_is_what_the_definition_says(loss: Loss) -> None:
     walks = generate_walks(graph_of(nx.lollipop_graph(6, 9)), walks_per_node=4, length=9, seed=3)
     counts = np.bincount(walks.nodes[walks.nodes >= 0], minlength=15)
-    table, key = negative_table(counts, 0.75), key_of(11)
-    start = first_vectors(15, 10, 2)
-    expected = tuple(part.astype(np.float64) for part in start)
+    table, tree, key = negative_table(counts, 0.75), huffman_tree(counts), key_of(11)
+    inputs, outputs = first_vectors(15, 10, 2)
+    expected = inputs.astype(np.float64), outputs.astype(np.float64)
+
+    def way(middle: int, _draw: object) -> tuple[list[int], list[float]]:
+        here = slice(*tree.indptr[middle : middle + 2])
+        return tree.points[here].tolist(), tree.labels[here].tolist()
+
     oracle.train(
         [walk[:n].tolist() for walk, n in zip(walks.nodes, walks.lengths, strict=True)], *expected, key=key, window=4,
-        negative=3, rate=0.2, fall=0.002, table=table,
+        rate=0.2, fall=0.002, outputs_of=oracle.negatives_of(table, 3) if loss == "negative" else way,
     )  # fmt: skip
-    rest: tuple[Any, ...] = (*start, *table, MOVING, 4, 3, 0.2, 0.002)
-    train_walks(walks.nodes, walks.lengths, 0, key, *rest)
-    for ours, theirs in zip(start, expected, strict=True):
+    if loss == "negative":
+        train_walks(walks.nodes, walks.lengths, 0, key, inputs, outputs, *table, MOVING, 4, 3, 0.2, 0.002)
+    else:
+        train_walks_by_tree(walks.nodes, walks.lengths, 0, key, inputs, outputs, *tree, tree.depth, 4, 0.2, 0.002)
+    for ours, theirs in zip((inputs, outputs), expected, strict=True):
         assert np.abs(theirs).max() > 0.3
         np.testing.assert_allclose(ours, theirs, atol=2e-4)
+
+
+def test_hierarchical_softmax_recovers_communities_and_repeats_itself() -> None:
+    by_tree = replace(SETTINGS, loss="hierarchical")
+    first, again = (learn(planted(), by_tree, rounds=60) for _ in range(2))
+    assert purity(first.inputs) > 0.9
+    assert first.inputs.tobytes() == again.inputs.tobytes()
+    assert not first.outputs.any()  # the vectors of the tree are not those of nodes
 
 
 @pytest.mark.parametrize("exponent", [0.0, 0.75, 1.0, -0.5])
