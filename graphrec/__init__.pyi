@@ -142,6 +142,7 @@ from graphrec.kg.writing.recall import write_recall as write_recall
 from graphrec.models.deep.ffm import FFM as FFM
 from graphrec.models.deep.fm import FM as FM
 from graphrec.models.deep.two_tower import TwoTower as TwoTower
+from graphrec.models.entity2rec import Entity2Rec as Entity2Rec
 from graphrec.models.event_log import TensorBoardLog as TensorBoardLog
 from graphrec.models.hetero import adjacency_from_hetero as adjacency_from_hetero
 from graphrec.models.hetero import to_hetero as to_hetero

@@ -37,6 +37,7 @@ RECIPES: Mapping[str, str] = MappingProxyType(
         "ffm": "graphrec.models.deep.ffm:FFM",
         "pinsage": "graphrec.models.pinsage:PinSage",
         "kge": "graphrec.models.kge:Kge",
+        "entity2rec": "graphrec.models.entity2rec:Entity2Rec",
     }
 )
 

@@ -191,6 +191,10 @@ class Node2Vec(VectorSettings):
         """Return both vectors of every user, item and entity: :meth:`fit` without a channel. Raises as it does."""
         return self._learn(data, context)[1]
 
+    def learn_graph(self, graph: Adjacency, context: FitContext = ALONE) -> Vectors:
+        """Return both vectors of every node of any graph, (n_nodes, dim) each. Raises as :meth:`fit`."""
+        return self._by_gensim(graph, context) if self.trainer == "gensim" else self._by_numba(graph, context)
+
     def extend(
         self, old: NodeVectors, data: RecallData, context: FitContext = ALONE, *, keep: bool = False
     ) -> NodeVectors:
@@ -297,8 +301,7 @@ class Node2Vec(VectorSettings):
     def _learn(self, data: RecallData, context: FitContext) -> tuple[Adjacency, NodeVectors]:
         """Return the graph of users, items and entities, and what is learnt of its nodes."""
         graph = joined_graph(data, context, weighted=self.weighted)
-        train = self._by_gensim if self.trainer == "gensim" else self._by_numba
-        return graph, NodeVectors(_ids(data), train(graph, context), graph.degrees)
+        return graph, NodeVectors(_ids(data), self.learn_graph(graph, context), graph.degrees)
 
     def _skip_gram(self) -> SkipGram:
         return SkipGram(

@@ -29,6 +29,7 @@ from graphrec.index.embeddings import EmbeddingTable
 from graphrec.models.deep.ffm import FFM
 from graphrec.models.deep.fm import FM
 from graphrec.models.deep.two_tower import TwoTower
+from graphrec.models.entity2rec import Entity2Rec
 from graphrec.models.kge import Kge
 from graphrec.models.lightgcn import LightGCN
 from graphrec.models.pinsage import PinSage
@@ -231,6 +232,10 @@ class TestKgNeighboursWithCap(RecallerContract):
 
 class TestKgPaths(RecallerContract):
     recipe = KgPaths()
+
+
+class TestEntity2Rec(RecallerContract):
+    recipe = Entity2Rec(dim=8, walks_per_node=6, length=8)
 
 
 class TestKgPathsOfWalksFromBothEnds(RecallerContract):

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-import numpy as np
-
+from graphrec.channels.content.path_mixture import as_setting, path_mixture
 from graphrec.channels.content.path_weights import learn_path_weights
 from graphrec.channels.families import HistorySettings, history_weight_exponent
 from graphrec.contracts.choosing import ChosenFit
@@ -16,19 +15,14 @@ from graphrec.contracts.progress import ALONE, FitContext
 from graphrec.contracts.recall_data import RecallData
 from graphrec.contracts.recipe import About
 from graphrec.contracts.settings import choice, count, flag, number, weights
-from graphrec.data.neighbours import NeighbourTable
 from graphrec.errors import ConfigError, DataError
 from graphrec.graph.path_mining import mine_paths
-from graphrec.graph.path_scores import PathScore, PathScoring, PathTables, mix
-from graphrec.graph.path_tables import PathTable, rows_to_one
+from graphrec.graph.path_scores import PathScore, PathScoring, PathTables
+from graphrec.graph.path_tables import PathTable
 from graphrec.graph.paths import MetaPath, Steps, path_graph
 from graphrec.graph.relations import parse_path
-from graphrec.recallers.neighbours import NeighbourRecaller
 from graphrec.recallers.path_neighbours import PathNeighbourRecaller
 from graphrec.sparse.taste import liked_pairs, popularity
-
-# Digits of a learned weight: what is printed makes the same channel again.
-_DIGITS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,12 +136,7 @@ class KgPaths(HistorySettings):
         learned = learn_path_weights(
             tables, context.validation, self.profile(), sparsity=self.sparsity, seed=context.seed
         )
-        worth = {
-            path.text: float(f"{weight:.{_DIGITS}g}")
-            for path, weight in sorted(zip(paths, learned, strict=True), key=lambda pair: (-pair[1], pair[0].text))
-            if weight > 0
-        }
-        recipe = replace(self, paths=worth, learn_weights=False)
+        recipe = replace(self, paths=as_setting(paths, learned), learn_weights=False)
         return ChosenFit(recipe, recipe._mixed(data, paths, tables))
 
     def fit(self, data: RecallData, context: FitContext = ALONE) -> PathNeighbourRecaller:
@@ -208,23 +197,7 @@ class KgPaths(HistorySettings):
 
     def _mixed(self, data: RecallData, paths: list[MetaPath], tables: list[PathTable]) -> PathNeighbourRecaller:
         """Return the channel of the weighted sum of all tables."""
-        worth = {path.text: self.paths.get(path.text, 0.0) if self.paths else 1.0 for path in paths}
-        kept = [place for place, path in enumerate(paths) if worth[path.text] > 0]
-        named = [not paths[place].through_users for place in kept]
-        mixed = mix([tables[place] for place in kept], [worth[paths[place].text] for place in kept], named, self.k)
-        table = mixed.table
-        votes = rows_to_one(table)
-        neighbours = NeighbourRecaller(
-            [NeighbourTable(votes.indptr, votes.columns, votes.scores, n_columns=votes.n_columns)],
-            profile=self.profile(),
-            reason="because you {verb} {source}: {path}",
-        )
-        shown = np.flatnonzero(named)
-        numbers = np.full(len(kept) + 1, -1, dtype=np.int16)  # the last is that of entries without a path
-        numbers[shown] = np.arange(len(shown))
-        shares = np.minimum(table.best / table.scores, 1.0)
-        metapaths = [parse_path(paths[kept[place]].text) for place in shown]
-        return PathNeighbourRecaller(neighbours, data.catalogue, metapaths, numbers[mixed.numbers], mixed.nodes, shares)
+        return path_mixture(data.catalogue, paths, tables, self.paths, k=self.k, profile=self.profile())
 
 
 def _steps(data: RecallData) -> Steps:

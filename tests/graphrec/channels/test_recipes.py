@@ -28,6 +28,7 @@ from graphrec.data.interactions import Interactions, histories
 from graphrec.data.lists import item_lists
 from graphrec.errors import DataError
 from graphrec.models.deep.two_tower import TwoTower
+from graphrec.models.entity2rec import Entity2Rec
 from graphrec.models.lightgcn import LightGCN
 from graphrec.models.node2vec import Node2Vec
 from tests.close import assert_same_lists
@@ -117,6 +118,7 @@ def test_missing_knowledge_is_said_in_one_sentence() -> None:
         TwoTower(dim=4, epochs=2),
         Als(dim=4, iterations=1),
         Node2Vec(dim=4, walks_per_node=1),
+        Entity2Rec(dim=4, walks_per_node=1),
         GfCf(rank=4),
         Bspm(rank=4),
         ChebyCf(rank=4),
