@@ -77,7 +77,7 @@ class Node2Vec(VectorSettings):
     loss : {"negative", "hierarchical"}
         Negative sampling; or hierarchical softmax over a Huffman tree of the nodes (:mod:`graphrec.models.skip_gram`),
         which learns ``in`` vectors alone, so that ``query`` must be "items", and which cannot be extended.
-    negative : int, default 5
+    negative : int, default 10
         Negative samples a pair.
     epochs : int
         Passes, each over walks of its own.
@@ -146,7 +146,7 @@ class Node2Vec(VectorSettings):
     p: float = number(1.0, least=1e-9, most=1e9, search=floats(0.25, 4.0, log=True))
     q: float = number(1.0, least=1e-9, most=1e9, search=floats(0.25, 4.0, log=True))
     loss: Loss = choice("negative", Loss)
-    negative: int = count(5, least=1)
+    negative: int = count(10, least=1)
     epochs: int = count(1, least=1)
     ns_exponent: float = number(0.0, least=-5, most=5, search=floats(-0.5, 1.0))
     lr: float = number(0.1, above=0)
