@@ -85,9 +85,7 @@ CHANNELS: dict[str, dict[str, Any]] = {
         "half_life": 0.0,
     },
     "lightgcn": {"dim": 128, "negatives": 8192, "length_exponent": 0.4, "half_life": 0.0},
-    "node2vec": {
-        "dim": 128, "walks_per_node": 40, "window": 5, "negative": 10, "query": "history", "workers": 2,
-    },
+    "node2vec": {"dim": 128, "walks_per_node": 40, "window": 5, "negative": 10, "query": "history"},
     "pinsage": {"dim": 128, "negatives": 8192, "half_life": 0.0},
     # Chosen on a validation part of 8,000 users of train.
     "two-tower": {
