@@ -10,8 +10,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import scipy.sparse as sp
-from scipy.sparse.csgraph import connected_components
 
 from graphrec.checks import typed
 from graphrec.data.lists import indptr_of
@@ -22,10 +20,11 @@ from graphrec.graph.catalogue import INTERACTS, ITEM, REVERSE_INTERACTS, USER, C
 from graphrec.graph.iris import readable_names
 
 from .entity_types import entity_ranges, entity_types
-from .knowledge_graph import KnowledgeGraph, relation_rows
+from .knowledge_graph import KnowledgeGraph, relation_mask, relation_rows
 from .linking_report import Linking
 from .naming import unique_names
 from .terms import INTERACTION_TERMS, SUBCLASS_OF, TYPE
+from .triple_kernels import placed_edges, reachable, triples_of
 
 ENTITY = "entity"
 _MAX_RELATIONS = (1 << 15) - 1
@@ -96,32 +95,46 @@ def catalogue_graph(
     chosen = _chosen_relations(kg, relations, (*exclude, *(iri for iri in INTERACTION_TERMS if iri in kg.relations)))
     valued = relation_rows(kg, literal_nodes)
     nodes, facts = _nodes(kg, chosen, valued, max_types=max_types)
-    triples = kg.triples[np.isin(kg.triples[:, 1], chosen)]
-    heads, kinds, tails = (np.concatenate([triples[:, c], facts[:, c]]) for c in range(3))
-    used = np.unique(kinds)
+    heads, kinds, tails = triples_of(kg.triples, relation_mask(kg, chosen))
+    if len(facts):
+        heads, kinds, tails = (np.append(own, facts[:, c]) for c, own in enumerate((heads, kinds, tails)))
+    used = _distinct(kinds)
     names = unique_names(kg.relations.take(used), reserved=(INTERACTS, REVERSE_INTERACTS))
-    kinds = np.searchsorted(used, kinds).astype(np.int32)
+    kinds = _renumbered(kinds, used)
     if 2 * len(used) > _MAX_RELATIONS:
         raise DataError(
             f"{len(used):,} predicates would be edges; at most {_MAX_RELATIONS // 2:,} fit: name relations="
         )
-    kept = _reachable(len(nodes.kinds), heads, tails, linking.entities)
+    kept = reachable(len(nodes.kinds), heads, tails, linking.entities)
     order, offsets, node_types = _ordered(nodes, kept, linking.entities)
     places = item_places(len(nodes.kinds), linking.entities, order, len(items))
-    heads, kinds, tails = _placed(places, heads, kinds, tails)
+    heads, kinds, tails = placed_edges(*places, heads, kinds, tails)
     adjacency = _adjacency(heads, kinds, tails, names, np.append(0, offsets + len(items)), [ITEM, *node_types])
-    del heads, kinds, tails, triples, facts, kept, places
-    entities = _entities(nodes, pa.array(order))
+    del heads, kinds, tails, facts, kept, places
+    # Without literal nodes the nodes are entities, whose IRIs are distinct.
+    entities = kg.entities.pick(order) if nodes.ids is kg.entities.ids else _checked_entities(nodes, order)
     own_labels = _entity_labels(entities.ids, nodes.labels.take(pa.array(order)))
     item_labels = _item_labels(nodes, linking.entities, labels)
     return CatalogueGraph(adjacency, items, entities, pa.concat_arrays([item_labels, own_labels]))
 
 
-def _entities(nodes: _Nodes, order: pa.Array) -> Vocabulary:
-    """Return the ids of the nodes that are no items."""
+def _distinct(kinds: Int32) -> Int64:
+    """Return the distinct ones of small numbers, ascending."""
+    return np.flatnonzero(np.bincount(kinds, minlength=1))
+
+
+def _renumbered(kinds: Int32, used: Int64) -> Int32:
+    """Return the place of each of ``kinds`` in ``used``."""
+    places = np.zeros(int(used[-1]) + 1 if len(used) else 0, dtype=np.int32)
+    places[used] = np.arange(len(used), dtype=np.int32)
+    return places[kinds]
+
+
+def _checked_entities(nodes: _Nodes, order: Int64) -> Vocabulary:
+    """Return the ids of the nodes that are no items, where literal nodes may have the id of an entity."""
     # Arrow keeps what it freed; hashing takes much for a moment, so it is given back before and after.
     pa.default_memory_pool().release_unused()
-    vocabulary = Vocabulary(nodes.ids.take(order))
+    vocabulary = Vocabulary(nodes.ids.take(pa.array(order)))
     pa.default_memory_pool().release_unused()
     return vocabulary
 
@@ -177,16 +190,6 @@ def _nodes(kg: KnowledgeGraph, relations: Int32, valued: Int32, *, max_types: in
     )
 
 
-def _reachable(n: int, heads: Int32, tails: Int32, linked: Int32) -> npt.NDArray[np.bool_]:
-    """Return (n,) bool: nodes in one component with an item."""
-    graph = sp.coo_array((np.ones(len(heads), np.int8), (heads, tails)), shape=(n, n))
-    _, component = connected_components(graph, directed=False)
-    wanted = np.zeros(n, dtype=np.bool_)
-    wanted[component[linked[linked >= 0]]] = True
-    reached: npt.NDArray[np.bool_] = wanted[component]
-    return reached
-
-
 def _ordered(nodes: _Nodes, kept: npt.NDArray[np.bool_], linked: Int32) -> tuple[Int64, Int64, list[str]]:
     """Return the nodes that stay nodes of their own in their order, type offsets (without the items), type names."""
     own = kept.copy()
@@ -212,14 +215,6 @@ def item_places(n: int, linked: Int32, order: Int64, n_items: int) -> tuple[Int6
     return indptr, place[by_source].astype(np.int32)
 
 
-def _placed(places: tuple[Int64, Int32], heads: Int32, kinds: Int32, tails: Int32) -> tuple[Int32, Int32, Int32]:
-    """Return the edges between catalogue rows: each edge once for every pair of rows that its ends stand for."""
-    heads, repeats = expanded(places, heads)
-    kinds, tails = kinds[repeats], tails[repeats]
-    tails, repeats = expanded(places, tails)
-    return heads[repeats], kinds[repeats], tails
-
-
 def expanded(places: tuple[Int64, Int32], nodes: Int32) -> tuple[Int32, Int64]:
     """Return the rows that stand for each of ``nodes``, and the position in ``nodes`` that each came from."""
     indptr, rows = places
@@ -233,8 +228,8 @@ def _adjacency(
     heads: Int32, kinds: Int32, tails: Int32, names: Sequence[str], offsets: Int64, node_types: Sequence[str]
 ) -> Adjacency:
     """Return the graph with every edge and its reverse."""
-    present = np.unique(kinds)  # a predicate all of whose edges were out of reach leaves no relation
-    kinds = np.searchsorted(present, kinds).astype(np.int16)
+    present = _distinct(kinds)  # a predicate all of whose edges were out of reach leaves no relation
+    kinds = _renumbered(kinds, present).astype(np.int16)
     relation_names = [name for kind in present.tolist() for name in (names[kind], f"rev_{names[kind]}")]
     return adjacency_from_edges(
         np.concatenate([heads, tails]),

@@ -8,8 +8,9 @@ import numpy.typing as npt
 from graphrec.errors import DataError, nearest_names
 from graphrec.graph.iris import local_name
 
-from .knowledge_graph import KnowledgeGraph
+from .knowledge_graph import KnowledgeGraph, relation_mask
 from .terms import SUBCLASS_OF, TYPE, UNSPECIFIC_TYPES
+from .triple_kernels import leading_relations, triples_of
 
 
 def entity_types(kg: KnowledgeGraph, *, max_types: int = 64) -> npt.NDArray[np.int32]:
@@ -21,18 +22,18 @@ def entity_types(kg: KnowledgeGraph, *, max_types: int = 64) -> npt.NDArray[np.i
     count as none.
     """
     chosen = np.full(len(kg.entities), -1, dtype=np.int32)
-    relation = kg.relations.get(TYPE)
-    pairs = kg.triples[np.flatnonzero(kg.triples[:, 1] == relation)[:, None], [0, 2]]  # (m, 2)
+    holders, _, classes = triples_of(kg.triples, relation_mask(kg, kg.relations.rows([TYPE], missing="drop")))
+    pairs = np.column_stack([holders, classes])  # (m, 2)
     vague = kg.entities.rows(UNSPECIFIC_TYPES, missing="drop")
-    pairs = pairs[~np.isin(pairs[:, 1], vague)]
+    pairs = pairs[~np.isin(pairs[:, 1], vague)] if len(vague) else pairs
     if not len(pairs):
         return chosen
     pairs = _without_superclasses(kg, pairs)
     members = np.bincount(pairs[:, 1], minlength=len(kg.entities))
-    order = np.lexsort((pairs[:, 1], -members[pairs[:, 1]], pairs[:, 0]))
-    pairs = pairs[order]
-    first = np.append(True, pairs[1:, 0] != pairs[:-1, 0])
-    chosen[pairs[first, 0]] = pairs[first, 1]
+    begins = np.flatnonzero(np.append(True, pairs[1:, 0] != pairs[:-1, 0]))  # triples stand in order of their heads
+    # The least number of each: that of the class with the most members, the lower row of equals.
+    best = np.minimum.reduceat((len(pairs) - members[pairs[:, 1]]) << 32 | pairs[:, 1], begins)
+    chosen[pairs[begins, 0]] = best & 0xFFFFFFFF
     counts = np.bincount(chosen[chosen >= 0], minlength=len(kg.entities))
     classes = np.flatnonzero(counts)
     kept = np.zeros(len(kg.entities), dtype=np.bool_)
@@ -52,17 +53,7 @@ def entity_ranges(kg: KnowledgeGraph, relations: npt.NDArray[np.int32]) -> npt.N
     relations : ndarray
         (r,) int32 rows of the relations that count.
     """
-    chosen = np.full(len(kg.entities), -1, dtype=np.int32)
-    edges = kg.triples[np.isin(kg.triples[:, 1], relations)]
-    if not len(edges):
-        return chosen
-    n = np.int64(len(kg.relations))
-    keys, counts = np.unique(edges[:, 2] * n + edges[:, 1], return_counts=True)
-    order = np.lexsort((keys % n, -counts, keys // n))
-    tails = (keys // n)[order]
-    first = np.append(True, tails[1:] != tails[:-1])
-    chosen[tails[first]] = (keys % n)[order][first]
-    return chosen
+    return leading_relations(kg.triples, relation_mask(kg, relations), len(kg.entities))
 
 
 def members(kg: KnowledgeGraph, name: str) -> npt.NDArray[np.bool_]:

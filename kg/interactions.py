@@ -18,8 +18,9 @@ from graphrec.graph.iris import local_name
 
 from .event_values import event_times, event_weights
 from .iri_templates import check_template, ids_of
-from .knowledge_graph import KnowledgeGraph, relation_rows
+from .knowledge_graph import KnowledgeGraph, relation_mask, relation_rows
 from .terms import EVENT, GRAPHREC, INTERACTED, ITEM, TIME, USER, WEIGHT
+from .triple_kernels import triples_of
 
 
 @typed_fields
@@ -110,16 +111,16 @@ def encoded_interactions(
     """
     chosen = mapping if mapping is not None else InteractionMapping()
     events = _all_events(kg, chosen)
-    users, user_rows = np.unique(events["user"].to_numpy(), return_inverse=True)
-    items, item_rows = np.unique(events["item"].to_numpy(), return_inverse=True)
+    users, user_rows = _distinct(events["user"].to_numpy(), len(kg.entities))
+    items, item_rows = _distinct(events["item"].to_numpy(), len(kg.entities))
     vocabularies = [
         Vocabulary(_ids(kg, rows, template).to_arrow())
         for rows, template in ((users, chosen.user_template), (items, chosen.item_template))
     ]
     times = None if events["timestamp"].null_count() else events["timestamp"].to_numpy()
     interactions = Interactions(
-        user_rows.astype(np.int32),
-        item_rows.astype(np.int32),
+        user_rows,
+        item_rows,
         events["weight"].to_numpy(),
         times,
         n_users=len(users),
@@ -157,15 +158,15 @@ def interaction_candidates(kg: KnowledgeGraph, *, n: int = 5) -> pl.DataFrame:
 
 def _direct(kg: KnowledgeGraph, mapping: InteractionMapping) -> pl.DataFrame:
     rows = _known(kg, mapping.direct)
-    triples = kg.triples[np.isin(kg.triples[:, 1], rows)]
+    users, kinds, items = triples_of(kg.triples, relation_mask(kg, rows))
     names = pl.Series([local_name(kg.relations[int(row)]) for row in rows], dtype=pl.String)
     return pl.DataFrame(
         {
-            "user": triples[:, 0],
-            "item": triples[:, 2],
-            "weight": pl.repeat(1.0, len(triples), dtype=pl.Float32, eager=True),
-            "timestamp": pl.repeat(None, len(triples), dtype=pl.Int64, eager=True),
-            "event": names.gather(np.searchsorted(rows, triples[:, 1])),
+            "user": users,
+            "item": items,
+            "weight": pl.repeat(1.0, len(users), dtype=pl.Float32, eager=True),
+            "timestamp": pl.repeat(None, len(users), dtype=pl.Int64, eager=True),
+            "event": names.gather(np.searchsorted(rows, kinds)),
         },
         schema=_ROWS,
     )
@@ -223,7 +224,7 @@ def _names(kg: KnowledgeGraph, predicate: str) -> pl.DataFrame:
 
 def _ids(kg: KnowledgeGraph, entities: npt.NDArray[np.integer], template: str | None) -> pl.Series:
     """Return the external ids of entity rows: their IRIs, or the part that the template marks."""
-    distinct, inverse = np.unique(entities, return_inverse=True)
+    distinct, inverse = _distinct(entities, len(kg.entities))
     iris = kg.entities.ids.take(pa.array(distinct))
     names = pl.Series("id", iris, dtype=pl.String)
     if template is not None:
@@ -234,6 +235,13 @@ def _ids(kg: KnowledgeGraph, entities: npt.NDArray[np.integer], template: str | 
         names = places["id"].cast(pl.String).fill_null(names)
         _check_distinct(names, iris)
     return names.gather(inverse)
+
+
+def _distinct(rows: npt.NDArray[np.integer], n: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
+    """Return the distinct ones of ``rows`` below ``n``, ascending, and the place of each row among them. O(m + n)."""
+    used = np.zeros(n, dtype=np.bool_)
+    used[rows] = True
+    return np.flatnonzero(used), (np.cumsum(used, dtype=np.int32) - 1)[rows]
 
 
 def _check_distinct(names: pl.Series, iris: pa.Array) -> None:

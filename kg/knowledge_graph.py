@@ -141,6 +141,13 @@ def _check_sorted(rows: npt.NDArray[np.int32], name: str) -> None:
         raise DataError(f"{name}[{where}] does not follow the row before it; rows must be sorted and unique")
 
 
+def relation_mask(kg: KnowledgeGraph, rows: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+    """Return (n_relations,) whether each relation is among ``rows``."""
+    mask = np.zeros(len(kg.relations), dtype=np.bool_)
+    mask[np.asarray(rows, dtype=np.int64)] = True
+    return mask
+
+
 def relation_rows(kg: KnowledgeGraph, names: str | Sequence[str]) -> npt.NDArray[np.int32]:
     """Return the rows of one or more relations, given as IRIs or last parts of IRIs (``"author"``), (r,) int32.
 

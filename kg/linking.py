@@ -20,6 +20,7 @@ from .knowledge_graph import KnowledgeGraph, relation_rows
 from .linking_report import Linking, LinkingReport
 from .normalisers import NORMALISERS, Normaliser
 from .terms import EDGELESS
+from .triple_kernels import mark_ends
 
 Ambiguous = Literal["first", "drop"]
 _EXAMPLES = 5
@@ -230,7 +231,7 @@ def linking_of_pairs(
     """
     if ambiguous not in ("first", "drop"):
         raise ConfigError(f"ambiguous is {ambiguous!r}; legal: 'first' (in order of IRI), 'drop'")
-    pairs = np.unique(np.column_stack([rows, entities]).astype(np.int64), axis=0)
+    pairs = _distinct_pairs(rows, entities, len(kg.entities))
     choices = np.bincount(pairs[:, 0], minlength=len(items))
     linked = np.full(len(items), -1, dtype=np.int32)
     linked[pairs[::-1, 0]] = pairs[::-1, 1]  # the last write wins: the entity whose IRI is first
@@ -254,14 +255,22 @@ def linking_of_pairs(
     return Linking(linked, LinkingReport(len(items), resolution=ambiguous, examples=examples, **counts))
 
 
+def _distinct_pairs(
+    rows: npt.NDArray[np.integer], entities: npt.NDArray[np.integer], n_entities: int
+) -> npt.NDArray[np.int64]:
+    """Return the (m', 2) pairs in order, each once."""
+    keys = rows.astype(np.int64) * n_entities + entities
+    if not (keys[:-1] < keys[1:]).all():
+        keys = np.unique(keys)
+    return np.stack(np.divmod(keys, max(n_entities, 1)), axis=1)
+
+
 def _with_edges(kg: KnowledgeGraph) -> npt.NDArray[np.bool_]:
     """Return (n_entities + 1,) bool: entities with an edge that a catalogue graph can hold; the last is for row -1."""
     counts = np.ones(len(kg.relations), dtype=np.bool_)
     counts[kg.relations.rows(EDGELESS, missing="drop")] = False
-    triples = kg.triples[counts[kg.triples[:, 1]]]
     has = np.zeros(len(kg.entities) + 1, dtype=np.bool_)
-    has[triples[:, 0]] = True
-    has[triples[:, 2]] = True
+    mark_ends(kg.triples, counts, has)
     return has
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from graphrec.checks import check_rows
 from graphrec.errors import DataError, UnknownIdError, nearest_names
 
 # pyarrow.compute is imported where it is used: it writes its functions when it is imported, and that takes as long as
@@ -18,6 +19,8 @@ from graphrec.errors import DataError, UnknownIdError, nearest_names
 
 # Above this size the nearest names are not looked for: the search is linear and slow.
 _SUGGEST_LIMIT = 200_000
+# To search one id among n costs about what to hash so many of them does.
+_SEARCHED = 8
 
 
 def _ascends(array: pa.LargeStringArray) -> bool:
@@ -77,7 +80,8 @@ class Vocabulary:
         array = _as_text(ids)
         if array.null_count:
             raise DataError(f"id at row {array.is_null().index(True).as_py()} is null; every id must be a string")
-        if not _ascends(array) and len(array.unique()) != len(array):
+        self._ascending = _ascends(array)
+        if not self._ascending and len(array.unique()) != len(array):
             counts = array.value_counts()
             twice = counts[int(np.argmax(counts.field("counts").to_numpy() > 1))]
             raise DataError(
@@ -174,11 +178,8 @@ class Vocabulary:
         DataError
             If an id is no string.
         """
-        import pyarrow.compute as pc
-
         array = _as_text(ids, kind=kind)
-        places = pc.index_in(array, value_set=self._ids)
-        rows: npt.NDArray[np.int32] = places.fill_null(-1).to_numpy().astype(np.int32, copy=False)
+        rows = self._rows_of(array)
         if missing == "mark":
             return rows
         unknown = rows < 0
@@ -191,6 +192,43 @@ class Vocabulary:
             hint = nearest_names(str(first), self._ids.to_pylist()) if len(self) <= _SUGGEST_LIMIT else ""
             raise UnknownIdError(f"{kind} {first!r} is not among the {len(self):,} known {kind}s{also}{hint}")
         return rows
+
+    def _rows_of(self, array: pa.LargeStringArray) -> npt.NDArray[np.int32]:
+        """Return (m,) int32 rows, -1 for what is unknown: by searching where that costs less than hashing all ids."""
+        few = len(array) * _SEARCHED < len(self)
+        if self._ascending and not array.null_count and (few or _ascends(array)):
+            from graphrec.data.sorted_ids import rows_of_sorted
+
+            return rows_of_sorted(self._ids, array)
+        import pyarrow.compute as pc
+
+        places: npt.NDArray[np.int32] = pc.index_in(array, value_set=self._ids).fill_null(-1).to_numpy()
+        return places.astype(np.int32, copy=False)
+
+    def pick(self, rows: npt.ArrayLike | slice) -> Vocabulary:
+        """Return the vocabulary of some rows, in their order; a slice of rows shares the memory of this vocabulary.
+
+        Raises
+        ------
+        DataError
+            If a row stands twice or is out of range.
+        """
+        picked = object.__new__(Vocabulary)
+        if isinstance(rows, slice):
+            start, stop, step = rows.indices(len(self))
+            if step != 1:
+                raise DataError(f"the step of {rows} is {step}; rows are picked one after the other")
+            picked._ids = self._ids.slice(start, max(stop - start, 0))
+            picked._ascending = self._ascending
+            return picked
+        chosen = np.asarray(rows, dtype=np.int64)
+        check_rows(chosen, len(self), name="rows")
+        times = np.bincount(chosen, minlength=1)
+        if times.max() > 1:
+            raise DataError(f"row {int(np.argmax(times > 1))} is picked {int(times.max())} times; ids must be unique")
+        picked._ids = self._ids.take(pa.array(chosen))
+        picked._ascending = self._ascending and bool((chosen[:-1] < chosen[1:]).all())
+        return picked
 
     def take(self, rows: npt.ArrayLike) -> list[str]:
         """Return the ids of ``rows`` (m,) as a list of m strings."""

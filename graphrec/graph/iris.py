@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from urllib.parse import unquote
 
+import numpy as np
 import pyarrow as pa
 
-# A last part of letters that stand for themselves, and of spaces.
-_SAFE = r"[#/](?:[A-Za-z0-9.,'()!~*&;=+$@_-]|%20)+$"
+from graphrec.data.text_buffers import text_buffers, texts_of
 
 
 def local_name(iri: str) -> str:
@@ -41,13 +41,17 @@ def readable_names(iris: pa.LargeStringArray) -> pa.LargeStringArray:
     """
     import pyarrow.compute as pc
 
-    safe = pc.match_substring_regex(iris, _SAFE)
-    tails = pc.replace_substring_regex(iris.filter(safe), r"^.*[#/]", "")
-    names = pc.utf8_trim(pc.replace_substring_regex(tails, "(?:_|%20)+", " "), " ")
-    chosen = pc.replace_with_mask(pa.nulls(len(iris), pa.large_string()), safe, names)
-    others = pc.fill_null(pc.equal(chosen, ""), fill_value=True)
+    from graphrec.graph.iri_kernels import readable_tails
+
+    offsets, data = text_buffers(iris)
+    out, ends = np.empty(int(offsets[-1] - offsets[0]), dtype=np.uint8), np.zeros(len(iris) + 1, dtype=np.int64)
+    readable_tails(offsets, data, out, ends)
+    names, others = texts_of(ends, out), ends[1:] == ends[:-1]
+    if not others.any():
+        return names
+    others = pa.array(others)
     rest = pa.array([readable_name(iri) for iri in iris.filter(others).to_pylist()], pa.large_string())
-    return pc.replace_with_mask(chosen, others, rest)
+    return pc.replace_with_mask(names, others, rest)
 
 
 def _decoded(text: str) -> str:

@@ -17,6 +17,7 @@ from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import DataError
 from graphrec.graph.adjacency import Adjacency, adjacency_from_edges
 from graphrec.graph.catalogue import INTERACTS, ITEM, REVERSE_INTERACTS, USER, CatalogueGraph
+from graphrec.graph.edge_kernels import sorted_order
 from graphrec.models.hetero_features import add_features
 
 
@@ -111,10 +112,8 @@ def _add_nodes(data: HeteroData, catalogue: CatalogueGraph) -> None:
     for number, node_type in enumerate(catalogue.adjacency.node_types):
         start, stop = int(offsets[number]), int(offsets[number + 1])
         data[node_type].num_nodes = stop - start
-        entities = range(start - catalogue.n_items, stop - catalogue.n_items)
-        data[node_type].ids = (
-            catalogue.items if number == 0 else Vocabulary(catalogue.entities.ids.take(list(entities)))
-        )
+        entities = slice(start - catalogue.n_items, stop - catalogue.n_items)
+        data[node_type].ids = catalogue.items if number == 0 else catalogue.entities.pick(entities)
 
 
 def _add_edges(data: HeteroData, adjacency: Adjacency) -> None:
@@ -155,14 +154,21 @@ def _add_interactions(
     if weighted:
         columns["edge_weight"] = merged.weights
     kept = np.flatnonzero(merged.weights > 0) if weighted else np.arange(len(merged))
-    for key, first, second in (
-        ((USER, INTERACTS, ITEM), merged.users, merged.items),
-        ((ITEM, REVERSE_INTERACTS, USER), merged.items, merged.users),
+    by_item = _sorted(merged.items, kept, merged.n_items)  # pairs come by user, so that the users of an item ascend
+    for key, first, second, order in (
+        ((USER, INTERACTS, ITEM), merged.users, merged.items, _sorted(merged.users, by_item, merged.n_users)),
+        ((ITEM, REVERSE_INTERACTS, USER), merged.items, merged.users, by_item),
     ):
-        order = kept[np.lexsort((second[kept], first[kept]))]
-        data[key].edge_index = torch.from_numpy(np.stack([first[order], second[order]]).astype(np.int64))
+        edge_index = np.empty((2, len(order)), dtype=np.int64)
+        edge_index[0], edge_index[1] = first[order], second[order]
+        data[key].edge_index = torch.from_numpy(edge_index)
         for name, column in columns.items():
             data[key][name] = torch.from_numpy(column[order])
+
+
+def _sorted(rows: npt.NDArray[np.int32], order: npt.NDArray[np.int64], n: int) -> npt.NDArray[np.int64]:
+    """Return ``order``, some positions in ``rows``, sorted by the rows there; equals keep their order. O(m + n)."""
+    return order[sorted_order(rows[order], np.arange(len(order)), n)]
 
 
 def _mask(name: str, part: Interactions, whole: Interactions) -> npt.NDArray[np.bool_]:

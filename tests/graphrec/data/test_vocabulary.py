@@ -92,3 +92,27 @@ def test_ids_that_are_no_strings_are_refused(call: Callable[[Any], object], ids:
 def test_the_row_of_what_is_no_string_is_refused(external: Any) -> None:
     with pytest.raises(UnknownIdError, match=re.escape(f"item {external!r} is no string")):
         Vocabulary(["a", "7"]).row(external, kind="item")
+
+
+@given(ids, st.data())
+def test_picked_rows_are_a_vocabulary_of_their_own(names: list[str], data: st.DataObject) -> None:
+    vocabulary = Vocabulary(names)
+    rows = data.draw(st.lists(st.sampled_from(range(len(names))), unique=True)) if names else []
+    start, stop = sorted(data.draw(st.tuples(*[st.integers(0, len(names))] * 2)))
+    for picked, expected in (
+        (vocabulary.pick(rows), [names[row] for row in rows]),
+        (vocabulary.pick(slice(start, stop)), names[start:stop]),
+    ):
+        assert picked == Vocabulary(expected)
+        assert picked.fingerprint == Vocabulary(expected).fingerprint
+        assert picked.rows(names, missing="mark").tolist() == Vocabulary(expected).rows(names, missing="mark").tolist()
+
+
+def test_rows_picked_twice_or_out_of_range_are_refused() -> None:
+    vocabulary = Vocabulary(["a", "b"])
+    with pytest.raises(DataError, match="row 1 is picked 2 times; ids must be unique"):
+        vocabulary.pick([1, 0, 1])
+    with pytest.raises(DataError, match=r"rows\[0\] is 2; legal rows are 0 to 1"):
+        vocabulary.pick([2])
+    with pytest.raises(DataError, match="the step of"):
+        vocabulary.pick(slice(0, 2, 2))
