@@ -20,7 +20,7 @@ from ..literals import Literals
 from ..terms import DIR_LANG_STRING, LABELS, LANG_STRING, STRING
 from .encode import TermTable
 from .term_order import repeats, sorted_order
-from .words import SLACK_BYTES, prefetch
+from .words import SLACK_BYTES, hexadecimal, prefetch, put_utf8
 
 _AHEAD = 8
 
@@ -36,31 +36,6 @@ def _copy_slices(arena, starts, stops, order, out, out_offsets):  # type: ignore
             out[end] = arena[position]
             end += 1
         out_offsets[i + 1] = end
-
-
-@nb.njit(nogil=True, cache=True)
-def _put_utf8(code, out, end):  # type: ignore[no-untyped-def]
-    if code < 0x80:
-        out[end] = code
-        return end + 1
-    if code < 0x800:
-        out[end], out[end + 1] = 0xC0 | code >> 6, 0x80 | code & 0x3F
-        return end + 2
-    if code < 0x10000:
-        out[end], out[end + 1], out[end + 2] = 0xE0 | code >> 12, 0x80 | code >> 6 & 0x3F, 0x80 | code & 0x3F
-        return end + 3
-    out[end], out[end + 1] = 0xF0 | code >> 18, 0x80 | code >> 12 & 0x3F
-    out[end + 2], out[end + 3] = 0x80 | code >> 6 & 0x3F, 0x80 | code & 0x3F
-    return end + 4
-
-
-@nb.njit(nogil=True, cache=True)
-def _hexadecimal(data, start, stop):  # type: ignore[no-untyped-def]
-    code = 0
-    for position in range(start, stop):
-        digit = data[position]
-        code = code * 16 + (digit - 48 if digit < 58 else (digit | 32) - 87)
-    return code
 
 
 @nb.njit(nogil=True, cache=True)
@@ -85,7 +60,7 @@ def _split_literals(arena, starts, stops, order, texts, text_offsets, suffixes, 
             kind = arena[position + 1]
             if kind == 117 or kind == 85:  # \uXXXX, \UXXXXXXXX
                 width = 4 if kind == 117 else 8
-                end = _put_utf8(_hexadecimal(arena, position + 2, position + 2 + width), texts, end)
+                end = put_utf8(hexadecimal(arena, position + 2, position + 2 + width), texts, end)
                 position += 2 + width
                 continue
             plain = kind

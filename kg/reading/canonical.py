@@ -20,7 +20,9 @@ _HASH, _PERCENT, _MINUS, _LESS, _GREATER, _QUESTION, _AT, _BACKSLASH, _CARET, _U
     35, 37, 45, 60, 62, 63, 64, 92, 94, 95,
 )  # fmt: skip
 # What a byte may be part of.
-_LETTER, _SCHEME, _HOST, _IRI, _HEX, _DIGIT, _TEXT, _ESCAPE, _LABEL, _TAG = (1 << bit for bit in range(10))
+_LETTER, _SCHEME, _HOST, _IRI, _HEX, _DIGIT, _TEXT, _ESCAPE, _LABEL, _LABEL_LATER, _TAG = (
+    1 << bit for bit in range(11)
+)
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _DIGITS = "0123456789"
 _KINDS_OF = {
@@ -32,7 +34,8 @@ _KINDS_OF = {
     _DIGIT: _DIGITS,
     _TEXT: "".join(map(chr, range(32, 127))).replace('"', "").replace("\\", ""),
     _ESCAPE: 'tbnrf"\\',
-    _LABEL: _LETTERS + _DIGITS,
+    _LABEL: _LETTERS + _DIGITS + "_",
+    _LABEL_LATER: _LETTERS + _DIGITS + "_-",
     _TAG: _LETTERS[26:],
 }
 
@@ -45,9 +48,14 @@ def _kinds() -> npt.NDArray[np.int16]:
 
 
 _KINDS = _kinds()
+IS_HEX = _KINDS & _HEX != 0
+"""(256,) bool: whether a byte is a hexadecimal digit."""
+IS_TAG = np.isin(np.arange(256), list((_LETTERS + _DIGITS + "-").encode()))
+"""(256,) bool: whether a byte may stand in a language and its direction."""
 # The datatype that is left out where a literal is written, and the two that stand beside a language alone.
-_XSD_STRING = np.frombuffer(b"<http://www.w3.org/2001/XMLSchema#string>", dtype=np.uint8)
-_RDF = np.frombuffer(b"<http://www.w3.org/1999/02/22-rdf-syntax-ns#", dtype=np.uint8)
+XSD_STRING = np.frombuffer(b"<http://www.w3.org/2001/XMLSchema#string>", dtype=np.uint8)
+_RDF = b"<http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+_LANG, _DIR_LANG = (np.frombuffer(_RDF + name, dtype=np.uint8) for name in (b"langString>", b"dirLangString>"))
 
 
 @nb.njit(nogil=True, cache=True)
@@ -70,7 +78,8 @@ def _utf8(data, at):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(nogil=True, cache=True)
-def _begins(data, at, word):  # type: ignore[no-untyped-def]
+def begins(data, at, word):  # type: ignore[no-untyped-def]
+    """Return whether ``word`` stands at ``at``."""
     for position in range(len(word)):  # noqa: SIM110 - compiled: no generator is made
         if data[at + position] != word[position]:
             return False
@@ -122,15 +131,45 @@ def iri_end(data, at):  # type: ignore[no-untyped-def]
             return -1
 
 
+# Characters of several bytes in the label of a blank node, first and last of each range: PN_CHARS_BASE of N-Triples,
+# and what PN_CHARS adds to it.
+_LABEL_RANGES = np.array(
+    [
+        (0xC0, 0xD6), (0xD8, 0xF6), (0xF8, 0x2FF), (0x370, 0x37D), (0x37F, 0x1FFF), (0x200C, 0x200D), (0x2070, 0x218F),
+        (0x2C00, 0x2FEF), (0x3001, 0xD7FF), (0xF900, 0xFDCF), (0xFDF0, 0xFFFD), (0x10000, 0xEFFFF),
+        (0xB7, 0xB7), (0x300, 0x36F), (0x203F, 0x2040),
+    ]
+)  # fmt: skip
+_N_FIRST_RANGES = 12  # those that may begin a label
+
+
+@nb.njit(nogil=True, cache=True)
+def _label_width(data, at, kind, n_ranges):  # type: ignore[no-untyped-def]
+    """Return how many bytes the character at ``at`` of a label has, 0 where it may not stand there."""
+    if data[at] < 128:
+        return 1 if _KINDS[data[at]] & kind else 0
+    code, width = _utf8(data, at)
+    for i in range(n_ranges):
+        if _LABEL_RANGES[i, 0] <= code <= _LABEL_RANGES[i, 1]:
+            return width
+    return 0
+
+
 @nb.njit(nogil=True, cache=True)
 def blank_end(data, at):  # type: ignore[no-untyped-def]
-    """Return the position behind the blank node at ``at``, or -1."""
+    """Return the position behind the blank node at ``at``, or -1: BLANK_NODE_LABEL of N-Triples."""
     at += 2
-    if data[at - 1] != _COLON or not _KINDS[data[at]] & _LABEL:
+    width = _label_width(data, at, _LABEL, _N_FIRST_RANGES)
+    if data[at - 1] != _COLON or width == 0:
         return -1
-    while _KINDS[data[at]] & _LABEL:
-        at += 1
-    return at
+    end = at
+    while width > 0:
+        end = at + width
+        at = end
+        while data[at] == _DOT:  # full stops belong to a label that goes on behind them
+            at += 1
+        width = _label_width(data, at, _LABEL_LATER, len(_LABEL_RANGES))
+    return end
 
 
 @nb.njit(nogil=True, cache=True)
@@ -159,26 +198,70 @@ def literal_end(data, at):  # type: ignore[no-untyped-def]
         return _tag_end(data, at + 1)
     if data[at] == _CARET:
         at += 2
-        if data[at - 1] != _CARET or data[at] != _LESS or _begins(data, at, _RDF):
+        if data[at - 1] != _CARET or data[at] != _LESS or begins(data, at, _LANG) or begins(data, at, _DIR_LANG):
             return -1
         end = iri_end(data, at)
-        return -1 if end - at == len(_XSD_STRING) and _begins(data, at, _XSD_STRING) else end
+        return -1 if end - at == len(XSD_STRING) and begins(data, at, XSD_STRING) else end
     return at
+
+
+# How far a language has been read: what may follow depends on nothing else.
+_LANGUAGE, _EXTENDED, _SCRIPT, _REGION, _OPENED, _EXTENSION, _OPENED_PRIVATE, _PRIVATE = range(8)
+_MOST_EXTENDED = 3
+_X = ord("x")
+_LTR, _RTL = (np.frombuffer(word, dtype=np.uint8) for word in (b"--ltr", b"--rtl"))
 
 
 @nb.njit(nogil=True, cache=True)
 def _tag_end(data, at):  # type: ignore[no-untyped-def]
-    """Return the position behind a language of two or three letters, with or without a region of two, or -1."""
+    """Return the position behind a language and its direction, or -1: LANG_DIR of N-Triples 1.2, in lower case.
+
+    Languages are those of BCP 47 (RFC 5646, section 2.1), but for a few registered ones that have a form of their own.
+    """
     start = at
     while _KINDS[data[at]] & _TAG:
         at += 1
-    if at - start != 2 and at - start != 3:
+    if at - start < 2 or at - start > 8:
+        return -1
+    state = _LANGUAGE if at - start < 4 else _EXTENDED
+    n_extended = 0
+    while data[at] == _MINUS and data[at + 1] != _MINUS:
+        start = at + 1
+        at, n_letters = start, 0
+        while _KINDS[data[at]] & (_TAG | _DIGIT):
+            n_letters += _KINDS[data[at]] & _TAG != 0
+            at += 1
+        state = _after_subtag(state, at - start, n_letters, data[start])
+        n_extended += state == _LANGUAGE
+        if state < 0 or n_extended > _MOST_EXTENDED:
+            return -1
+    if state in (_OPENED, _OPENED_PRIVATE):
         return -1
     if data[at] != _MINUS:
         return at
-    if _KINDS[data[at + 1]] & _TAG and _KINDS[data[at + 2]] & _TAG:
-        return at + 3
-    return -1
+    return at + len(_LTR) if begins(data, at, _LTR) or begins(data, at, _RTL) else -1
+
+
+@nb.njit(nogil=True, cache=True)
+def _after_subtag(state, n, n_letters, first):  # type: ignore[no-untyped-def]
+    """Return what a language is in after a subtag of ``n`` letters and digits, or -1 where that may not stand there."""
+    if n < 1 or n > 8:
+        return -1
+    if state in (_OPENED_PRIVATE, _PRIVATE):
+        return _PRIVATE
+    if n == 1:
+        if state == _OPENED:
+            return -1
+        return _OPENED_PRIVATE if first == _X else _OPENED
+    if state in (_OPENED, _EXTENSION):
+        return _EXTENSION
+    if state == _LANGUAGE and n == 3 and n_letters == 3:
+        return _LANGUAGE
+    if state <= _EXTENDED and n == 4 and n_letters == 4:
+        return _SCRIPT
+    if state <= _SCRIPT and ((n == 2 and n_letters == 2) or (n == 3 and n_letters == 0)):
+        return _REGION
+    return _REGION if n >= 5 or (n == 4 and _KINDS[first] & _DIGIT) else -1
 
 
 @nb.njit(nogil=True, cache=True)

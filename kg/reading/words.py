@@ -145,3 +145,30 @@ def same(first, at, second, start, length):  # type: ignore[no-untyped-def]
         done += 8
     difference = word_at(first, at + done) ^ word_at(second, start + done)
     return done == length or difference & KEPT[length - done] == 0
+
+
+@nb.njit(nogil=True, cache=True)
+def put_utf8(code, out, end):  # type: ignore[no-untyped-def]
+    """Write a character of UTF-8 to ``out`` from ``end`` on and return the position behind it."""
+    if code < 0x80:
+        out[end] = code
+        return end + 1
+    if code < 0x800:
+        out[end], out[end + 1] = 0xC0 | code >> 6, 0x80 | code & 0x3F
+        return end + 2
+    if code < 0x10000:
+        out[end], out[end + 1], out[end + 2] = 0xE0 | code >> 12, 0x80 | code >> 6 & 0x3F, 0x80 | code & 0x3F
+        return end + 3
+    out[end], out[end + 1] = 0xF0 | code >> 18, 0x80 | code >> 12 & 0x3F
+    out[end + 2], out[end + 3] = 0x80 | code >> 6 & 0x3F, 0x80 | code & 0x3F
+    return end + 4
+
+
+@nb.njit(nogil=True, cache=True)
+def hexadecimal(data, start, stop):  # type: ignore[no-untyped-def]
+    """Return the number that hexadecimal digits say."""
+    code = 0
+    for position in range(start, stop):
+        digit = data[position]
+        code = code * 16 + (digit - 48 if digit < 58 else (digit | 32) - 87)
+    return code

@@ -38,6 +38,14 @@ FOR_THE_PARSER = [
     "<http://a> <http://b> <<( <http://a> <http://b> <http://c> )>> .",
     'VERSION "1.2"',
 ]
+# Those of them that are taken where they are numbered (``tokens``), since another spelling of them is canonical.
+RESPELLED = [
+    "<http://a>  <http://b> <http://c> .",
+    "<http://a> <http://b> <http://c>.",
+    '<http://a> <http://b> "\\u00e9" .',
+    '<http://a> <http://b> "a"@EN .',
+    '<http://a> <http://b> "a"^^<http://www.w3.org/2001/XMLSchema#string> .',
+]
 FORMS = {True: ox.RdfFormat.N_QUADS, False: ox.RdfFormat.N_TRIPLES}
 # What mutations put into a line: all that means something, and parts of characters.
 BYTES = b"<>\"\\ ._:-@^#%/?[]{}|`\t\r\n'()!$&*+,;=~abzAZ019xug"
