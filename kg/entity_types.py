@@ -53,7 +53,8 @@ def entity_ranges(kg: KnowledgeGraph, relations: npt.NDArray[np.int32]) -> npt.N
     relations : ndarray
         (r,) int32 rows of the relations that count.
     """
-    return leading_relations(kg.triples, relation_mask(kg, relations), len(kg.entities))
+    chosen: npt.NDArray[np.int32] = leading_relations(kg.triples, relation_mask(kg, relations), len(kg.entities))
+    return chosen
 
 
 def members(kg: KnowledgeGraph, name: str) -> npt.NDArray[np.bool_]:

@@ -241,7 +241,8 @@ def _distinct(rows: npt.NDArray[np.integer], n: int) -> tuple[npt.NDArray[np.int
     """Return the distinct ones of ``rows`` below ``n``, ascending, and the place of each row among them. O(m + n)."""
     used = np.zeros(n, dtype=np.bool_)
     used[rows] = True
-    return np.flatnonzero(used), (np.cumsum(used, dtype=np.int32) - 1)[rows]
+    places: npt.NDArray[np.int32] = np.cumsum(used, dtype=np.int32) - np.int32(1)
+    return np.flatnonzero(used), places[rows]
 
 
 def _check_distinct(names: pl.Series, iris: pa.Array) -> None:

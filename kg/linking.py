@@ -262,7 +262,8 @@ def _distinct_pairs(
     keys = rows.astype(np.int64) * n_entities + entities
     if not (keys[:-1] < keys[1:]).all():
         keys = np.unique(keys)
-    return np.stack(np.divmod(keys, max(n_entities, 1)), axis=1)
+    pairs: npt.NDArray[np.int64] = np.stack(np.divmod(keys, max(n_entities, 1)), axis=1)
+    return pairs
 
 
 def _with_edges(kg: KnowledgeGraph) -> npt.NDArray[np.bool_]:

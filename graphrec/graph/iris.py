@@ -49,9 +49,9 @@ def readable_names(iris: pa.LargeStringArray) -> pa.LargeStringArray:
     names, others = texts_of(ends, out), ends[1:] == ends[:-1]
     if not others.any():
         return names
-    others = pa.array(others)
-    rest = pa.array([readable_name(iri) for iri in iris.filter(others).to_pylist()], pa.large_string())
-    return pc.replace_with_mask(names, others, rest)
+    mask = pa.array(others)
+    rest = pa.array([readable_name(iri) for iri in iris.filter(mask).to_pylist()], pa.large_string())
+    return pc.replace_with_mask(names, mask, rest)
 
 
 def _decoded(text: str) -> str:

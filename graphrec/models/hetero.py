@@ -168,7 +168,8 @@ def _add_interactions(
 
 def _sorted(rows: npt.NDArray[np.int32], order: npt.NDArray[np.int64], n: int) -> npt.NDArray[np.int64]:
     """Return ``order``, some positions in ``rows``, sorted by the rows there; equals keep their order. O(m + n)."""
-    return order[sorted_order(rows[order], np.arange(len(order)), n)]
+    ordered: npt.NDArray[np.int64] = order[sorted_order(rows[order], np.arange(len(order)), n)]
+    return ordered
 
 
 def _mask(name: str, part: Interactions, whole: Interactions) -> npt.NDArray[np.bool_]:
