@@ -22,8 +22,8 @@ def entity_types(kg: KnowledgeGraph, *, max_types: int = 64) -> npt.NDArray[np.i
     count as none.
     """
     chosen = np.full(len(kg.entities), -1, dtype=np.int32)
-    holders, _, classes = triples_of(kg.triples, relation_mask(kg, kg.relations.rows([TYPE], missing="drop")))
-    pairs = np.column_stack([holders, classes])  # (m, 2)
+    holders, _, own_classes = triples_of(kg.triples, relation_mask(kg, kg.relations.rows([TYPE], missing="drop")))
+    pairs = np.column_stack([holders, own_classes])  # (m, 2)
     vague = kg.entities.rows(UNSPECIFIC_TYPES, missing="drop")
     pairs = pairs[~np.isin(pairs[:, 1], vague)] if len(vague) else pairs
     if not len(pairs):
