@@ -109,32 +109,36 @@ def _suffix_stop(data, at):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(nogil=True, cache=True)
-def _unescaped(data, start, quote):  # type: ignore[no-untyped-def]
-    """Put characters in the place of their numbers in ``data[start:quote]``; return where the text ends now.
+def _character(data, at, stop):  # type: ignore[no-untyped-def]
+    """Return the code point that hexadecimal digits say, -1 where it is none or is always written as an escape."""
+    for place in range(at, stop):
+        if not IS_HEX[data[place]]:
+            return -1
+    code = hexadecimal(data, at, stop)
+    if code < 32 or code in (_QUOTE, _BACKSLASH, 127) or 0xD800 <= code < 0xE000 or code > 0x10FFFF:
+        return -1
+    return code
 
-    It is -1 where a number is none, or that of a character which is written by an escape or not at all.
-    """
+
+@nb.njit(nogil=True, cache=True)
+def _unescaped(data, start, quote):  # type: ignore[no-untyped-def]
+    """Put characters in the place of their escapes in ``data[start:quote]``; return where the text ends now."""
     end, at = start, start
     while at < quote:
-        letter = data[at + 1]
-        if data[at] != _BACKSLASH:
+        letter, width = data[at + 1], 1
+        if data[at] == _BACKSLASH:
+            width = 2
+            if letter in (_SMALL_U, _LARGE_U):
+                stop = at + (6 if letter == _SMALL_U else 10)
+                code = _character(data, at + 2, stop)
+                if code >= 0:
+                    end, at = put_utf8(code, data, end), stop
+                    continue
+            elif letter == _APOSTROPHE:
+                at, width = at + 1, 1
+        for _ in range(width):
             data[end] = data[at]
             end, at = end + 1, at + 1
-        elif letter in (_SMALL_U, _LARGE_U):
-            stop = at + (6 if letter == _SMALL_U else 10)
-            for place in range(at + 2, stop):
-                if not IS_HEX[data[place]]:
-                    return -1
-            code = hexadecimal(data, at + 2, stop)
-            if code < 32 or code in (_QUOTE, _BACKSLASH, 127) or 0xD800 <= code < 0xE000 or code > 0x10FFFF:
-                return -1
-            end, at = put_utf8(code, data, end), stop
-        elif letter == _APOSTROPHE:
-            data[end] = letter
-            end, at = end + 1, at + 2
-        else:
-            data[end], data[end + 1] = data[at], letter
-            end, at = end + 2, at + 2
     return end
 
 
@@ -150,8 +154,6 @@ def _literal(data, start, line_stop):  # type: ignore[no-untyped-def]
         kept = quote + 1
     if respelled:
         end = _unescaped(data, start + 1, quote)
-        if end < 0:
-            return -1, 0
         for place in range(quote, kept):
             data[end + place - quote] = data[place]
         kept -= quote - end

@@ -266,6 +266,7 @@ def test_what_the_parser_wrote_is_taken_whole_but_for_triple_terms() -> None:
             "<http://[::1]/a> <http://b> _:a.b-c .",
             "<http://a> <http://b> <<( <http://a> <http://b> <http://c> )>> .",
             '<http://a> <http://b> "x"@en-latn--ltr .',
+            '<http://a> <http://b> "\\u001F\\u007F\\u0000" .',
         ]
     )
     written = ox.serialize(ox.parse(text, ox.RdfFormat.N_QUADS), format=ox.RdfFormat.N_QUADS) or b""
