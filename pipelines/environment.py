@@ -25,6 +25,7 @@ GIVES = {
     "tune": "graphrec tune (with report)",
     "report": "HTML reports",
     "map": "maps of embeddings by UMAP",
+    "towers": "queries answered by the tower of a learned channel, with ONNX Runtime",
     "tensorboard": "event logs of trainings for TensorBoard",
 }
 BASE = "base"

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import sysconfig
 import tarfile
+import tomllib
 import venv
 import zipfile
 from collections.abc import Iterable
@@ -98,6 +99,12 @@ def modules() -> set[str]:
 def outside(files: Iterable[str]) -> set[str]:
     """Return the first parts of the names of files."""
     return {name.partition("/")[0] for name in files}
+
+
+def test_the_extra_all_brings_every_extra_that_a_user_may_want() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    (brought,) = extras["all"]
+    assert set(brought.removeprefix("graphrec[").removesuffix("]").split(",")) == set(extras) - {"all", "bench", "dev"}
 
 
 def test_the_wheel_holds_one_package_and_all_of_its_files(wheel: Path) -> None:
