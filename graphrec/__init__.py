@@ -75,6 +75,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "graphrec.index.row_ids": ("Near",),
     "graphrec.models.keyed_vectors": ("from_keyed_vectors", "to_keyed_vectors"),
     "graphrec.data.features": ("Features", "Labels", "take_features"),
+    "graphrec.contracts.described": ("item_columns", "user_columns"),
     "graphrec.data.encoding": ("EncodedFeatures", "EncodedField", "EncoderSettings", "FeatureEncoder"),
     "graphrec.data.exposures": ("Exposures",),
     "graphrec.data.item_tags": ("ItemTags",),

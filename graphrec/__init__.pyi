@@ -20,6 +20,8 @@ from graphrec.channels.popular.high_efficiency import HighEfficiency as HighEffi
 from graphrec.channels.popular.hot import Hot as Hot
 from graphrec.contracts.choosing import ChosenFit as ChosenFit
 from graphrec.contracts.choosing import choices_of as choices_of
+from graphrec.contracts.described import item_columns as item_columns
+from graphrec.contracts.described import user_columns as user_columns
 from graphrec.contracts.panel import Panel as Panel
 from graphrec.contracts.progress import FitContext as FitContext
 from graphrec.contracts.progress import SharedResults as SharedResults

@@ -72,6 +72,16 @@ def test_the_page_from_rdf_to_recall_runs(
     assert "Author" in capsys.readouterr().out
 
 
+def test_the_page_of_features_encodes_and_knows_what_train_did_not(capsys: pytest.CaptureFixture[str]) -> None:
+    (block,) = re.findall(r"```python\n(.*?)```", (DOCS / "features.md").read_text(encoding="utf-8"), re.DOTALL)
+    exec(compile(block, "features.md", "exec"), {})
+    fields, left_out, codes = capsys.readouterr().out.splitlines()
+    assert "('country', 'category', 4)" in fields
+    assert "('country*printed:month', 'category', 5)" in fields
+    assert left_out == "{}"
+    assert codes == "[1]"
+
+
 def test_the_task_of_the_training_page_learns(capsys: pytest.CaptureFixture[str]) -> None:
     blocks = re.findall(r"```python\n(.*?)```", (DOCS / "training.md").read_text(encoding="utf-8"), re.DOTALL)
     exec(compile(blocks[-1], "training.md", "exec"), {})

@@ -163,7 +163,8 @@ class CatalogueSection(Section):
         truth, which raises every recall.
     derived : list of str
         Relations that are kept though they seem to be made of interactions (``also_bought``), by their names in the
-        graph; others are refused.
+        graph, and columns of items and users that are kept though they seem to be made of held-out events; others are
+        refused.
     """
 
     items: tuple[Source, ...] = ()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from graphrec.contracts.recall_data import RecallData
 from graphrec.contracts.training_part import training_part
+from graphrec.data.encoding.encoder import column_kinds
+from graphrec.data.feature_leaks import ColumnCheck, check_columns, refuse_derived_columns
 from graphrec.data.interactions import Interactions
 from graphrec.data.splits import Split, split_by_ratio, split_by_time, split_given, split_leave_last
 from graphrec.errors import ConfigError
@@ -70,8 +72,27 @@ def refuse_derived_relations(config: Config, data: RecallData, split: Split) -> 
     LeakError
         If a relation seems to be made of interactions and ``catalogue.derived`` does not name it.
     ConfigError
-        If ``catalogue.derived`` names a relation that is not there.
+        If ``catalogue.derived`` names what is neither a relation nor a column.
     """
     checks = check_relations(data.catalogue, split.train, split.test, seed=config.settings.seed)
-    refuse_derived(checks, allowed=config.settings.catalogue.derived)
+    columns = {name for part in (data.item_features, data.user_features) if part for name in column_kinds(part)}
+    allowed = [name for name in config.settings.catalogue.derived if name not in columns]
+    refuse_derived(checks, allowed=allowed)
+    return checks
+
+
+def refuse_leaking_columns(config: Config, data: RecallData, split: Split) -> list[ColumnCheck]:
+    """Return what the columns of items and users have to do with the held-out events.
+
+    Raises
+    ------
+    LeakError
+        If a column seems to be made of held-out events and ``catalogue.derived`` does not name it.
+    """
+    checks = []
+    if data.item_features is not None:
+        checks += check_columns(data.item_features, split.train, split.test, space="item")
+    if data.user_features is not None:
+        checks += check_columns(data.user_features, split.train, split.test, space="user")
+    refuse_derived_columns(checks, allowed=config.settings.catalogue.derived)
     return checks

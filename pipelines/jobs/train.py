@@ -29,12 +29,13 @@ from ..report.curves import CHOOSING, MEASURED, curves_of
 from ..report.files import staged_report
 from ..report.report import Report
 from .choosing import Chosen, choose
+from .features import features_report
 from .fit_cache import FitCache
 from .fitting import Fitted, fit_channels
 from .output import check_output
 from .pool import Pooled, with_pool
 from .served import check_served
-from .splitting import make_split, refuse_derived_relations, refuse_user_leaks
+from .splitting import make_split, refuse_derived_relations, refuse_leaking_columns, refuse_user_leaks
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -108,16 +109,20 @@ def prepare(config: Config, *, rejects: Path | None, steps: Steps) -> tuple[Inpu
     Raises
     ------
     LeakError
-        If the knowledge graph holds edges from users to what is held out for them, or relations made of interactions.
+        If the knowledge graph holds edges from users to what is held out for them, or relations made of interactions,
+        or a column of items or users is made of held-out events.
     """
     inputs = with_rules(config, load_inputs(config, rejects=rejects, steps=steps))
     whole = make_split(config.settings.split, inputs.events, inputs.test, seed=config.settings.seed)
     split, outside = divided_split(whole, len(inputs.data.items))
     refuse_user_leaks(config, inputs.data, held=split.test)
-    checks = [dataclasses.asdict(check) for check in refuse_derived_relations(config, inputs.data, split)]
+    relations = [dataclasses.asdict(check) for check in refuse_derived_relations(config, inputs.data, split)]
+    columns = [dataclasses.asdict(check) for check in refuse_leaking_columns(config, inputs.data, split)]
     with steps.step("choose the pool"):
         pooled = with_pool(config, training_part(inputs.data, split), events="train")
-    report = {**inputs.report, "relations": checks} if checks else inputs.report
+    report = {**inputs.report, **({"relations": relations} if relations else {})}
+    if features := features_report(pooled.data, columns):
+        report["features"] = features
     return dataclasses.replace(inputs, report=report, pool=pooled.report, outside=outside), split, pooled.data
 
 

@@ -9,6 +9,7 @@ from graphrec.escapes import json_text
 
 from . import numbers
 from .advice import advice, amounts
+from .feature_table import CAPTION, FEATURES, feature_rows
 from .parts import FUSED, ChannelReport, FusedReport
 from .plots import colour, item_map, latency_scatter, marginal_bars, popularity_panels, recall_curves, training_curves
 from .report import Report
@@ -42,6 +43,9 @@ def page(report: Report) -> str:
         latency=drawing(latency_scatter(report)),
         training=drawing(training_curves(report)) if training else "",
         trainings=training,
+        features=feature_rows(report),
+        feature_columns=FEATURES,
+        feature_caption=CAPTION,
         maps=[(shown, drawing(item_map(shown, position))) for position, shown in enumerate(report.maps)],
         advice=advice(report),
         pools=[pool for pool in (report.pool, report.pool_published) if pool and pool.get("removals")],

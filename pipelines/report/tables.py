@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .advice import advice
+from .feature_table import CAPTION, FEATURES, feature_rows
 from .numbers import DASH, microseconds, percent, points_interval, seconds, size
 from .parts import FUSED, STRATA, ChannelReport, FusedReport
 from .report import Report
@@ -21,13 +22,14 @@ _SHOWN_CUTOFFS = 5
 
 
 def report_tables(report: Report) -> list[Table]:
-    """Return the tables for a terminal of 80 columns: quality, popularity, reach, gains and costs, trainings, pool."""
+    """Return the tables for a terminal of 80 columns: quality, reach, gains and costs, trainings, features, pool."""
     # Rounded like the files, so that a number reads the same everywhere.
     rounded = report.rounded()
     pools = [pool_table(rounded.pool)] if rounded.pool.get("removals") else []
     trainings = [_training(rounded)] if training_rows(rounded) else []
     reached = [_reached(rounded.catalogue)] if len(rounded.catalogue.get("reach", {}).get("groups", ())) > 1 else []
-    return [_quality(rounded), _popularity(rounded), *reached, _contribution(rounded), *trainings, *pools]
+    known = [_features(rounded)] if feature_rows(rounded) else []
+    return [_quality(rounded), _popularity(rounded), *reached, _contribution(rounded), *trainings, *known, *pools]
 
 
 def report_lines(report: Report) -> list[str]:
@@ -124,6 +126,17 @@ def _training(report: Report) -> Table:
     for row in training_rows(report):
         table.add_row(*row)
     table.caption = "held-out: the best Recall of users held out of train, and when; per s: examples"
+    return table
+
+
+def _features(report: Report) -> Table:
+    """What is known of items and users."""
+    table = _table("What is known of items and users", list(FEATURES[1:]))
+    for row in feature_rows(report):
+        table.add_row(*row)
+    table.columns[0].header = FEATURES[0]
+    table.columns[-2].max_width, table.columns[-2].no_wrap = 24, False
+    table.caption = CAPTION
     return table
 
 
