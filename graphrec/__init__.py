@@ -120,6 +120,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "graphrec.evaluation.explanations": ("ExplanationQuality", "explanation_quality"),
     "graphrec.evaluation.held_out": ("HeldOut", "held_out_panel"),
     "graphrec.evaluation.objective": ("MeanMetric",),
+    "graphrec.evaluation.off_policy": ("PolicyValue", "policy_value"),
     "graphrec.evaluation.metrics": ("RankMetrics", "metrics_at", "rank_metrics"),
     "graphrec.bundle": ("Bundle", "open_bundle"),
     "graphrec.errors": (

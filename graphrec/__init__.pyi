@@ -81,6 +81,8 @@ from graphrec.evaluation.metrics import RankMetrics as RankMetrics
 from graphrec.evaluation.metrics import metrics_at as metrics_at
 from graphrec.evaluation.metrics import rank_metrics as rank_metrics
 from graphrec.evaluation.objective import MeanMetric as MeanMetric
+from graphrec.evaluation.off_policy import PolicyValue as PolicyValue
+from graphrec.evaluation.off_policy import policy_value as policy_value
 from graphrec.fusion.settings import Fusion as Fusion
 from graphrec.fusion.settings import FusionRecipe as FusionRecipe
 from graphrec.fusion.settings import fusion_from_dict as fusion_from_dict

@@ -82,6 +82,14 @@ def test_the_page_of_features_encodes_and_knows_what_train_did_not(capsys: pytes
     assert codes == "[1]"
 
 
+def test_the_page_of_the_objective_judges_a_policy(capsys: pytest.CaptureFixture[str]) -> None:
+    (block,) = re.findall(r"```python\n(.*?)```", (DOCS / "objective.md").read_text(encoding="utf-8"), re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(compile(block, "objective.md", "exec"), names)
+    assert names["value"].ips.low < 0.1 * 0.02 + 0.3 * 0.05 + 0.6 * 0.1 < names["value"].ips.high
+    assert "Interval" in capsys.readouterr().out
+
+
 def test_the_task_of_the_training_page_learns(capsys: pytest.CaptureFixture[str]) -> None:
     blocks = re.findall(r"```python\n(.*?)```", (DOCS / "training.md").read_text(encoding="utf-8"), re.DOTALL)
     exec(compile(blocks[-1], "training.md", "exec"), {})

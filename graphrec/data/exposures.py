@@ -29,11 +29,14 @@ class Exposures:
         (m,) int64 seconds UTC, or None.
     n_users, n_items : int
         Sizes of the two vocabularies; never inferred from the largest row.
+    propensities : ndarray or None
+        (m,) float32 in (0, 1]: how probable it was that the policy of that time showed this item there. None where
+        nothing is logged.
 
     Raises
     ------
     DataError
-        On unequal lengths, rows out of range, or values that are negative or not finite.
+        On unequal lengths, rows out of range, values that are negative or not finite, or propensities outside (0, 1].
     """
 
     users: npt.NDArray[np.int32]
@@ -43,6 +46,7 @@ class Exposures:
     times: npt.NDArray[np.int64] | None
     n_users: int
     n_items: int
+    propensities: npt.NDArray[np.float32] | None
 
     def __init__(
         self,
@@ -54,6 +58,7 @@ class Exposures:
         *,
         n_users: int,
         n_items: int,
+        propensities: npt.ArrayLike | None = None,
     ) -> None:
         set_field = object.__setattr__
         set_field(self, "users", as_array(users, np.int32, name="users"))
@@ -77,6 +82,15 @@ class Exposures:
                 where = int(np.argmax(self.values < 0))
                 raise DataError(f"values[{where}] is {self.values[where]}; what an impression brings is 0 or more")
 
+        chances = None if propensities is None else as_array(propensities, np.float32, name="propensities")
+        set_field(self, "propensities", chances)
+        if chances is not None:
+            check_length(chances, m, name="propensities")
+            legal = (chances > 0) & (chances <= 1)
+            if not legal.all():
+                where = int(np.argmin(legal))
+                raise DataError(f"propensities[{where}] is {chances[where]}; a propensity is above 0 and at most 1")
+
     def __len__(self) -> int:
         return len(self.users)
 
@@ -91,4 +105,5 @@ def take_exposures(exposures: Exposures, rows: npt.NDArray[np.intp] | npt.NDArra
         None if exposures.times is None else exposures.times[rows],
         n_users=exposures.n_users,
         n_items=exposures.n_items,
+        propensities=None if exposures.propensities is None else exposures.propensities[rows],
     )

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
+from graphrec.checks import check_choice
 from graphrec.data.lists import ItemLists, take_lists
 from graphrec.fusion.objective import Objective, ascend, users_with_truth
 from graphrec.fusion.rrf import Rrf, check_settings, merge_rrf
 from graphrec.fusion.settings import FitResult
+
+_Objective = Literal["recall", "value"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +26,18 @@ class FittedRrf:
     ----------
     c, depth
         As in :class:`graphrec.fusion.rrf.Rrf`.
+    objective : {"recall", "value"}
+        Whether the weights maximise Recall@k, or the value@k of ``evaluate.value``.
     """
 
     kind: ClassVar[str] = "fitted-rrf"
     c: float = 60.0
     depth: int = 0
+    objective: _Objective = "recall"
 
     def __post_init__(self) -> None:
         check_settings(c=self.c, depth=self.depth)
+        check_choice("objective", self.objective, get_args(_Objective))
 
     def fit(
         self,
@@ -41,9 +48,11 @@ class FittedRrf:
         counts: npt.NDArray[np.int64],  # noqa: ARG002 - one signature
         seed: int,
     ) -> FitResult:
-        """Return the fusion with the weights that give the best Recall@k."""
-        weights = fit_weights(lists, truth, k=k, seed=seed, c=self.c, depth=self.depth)
-        return FitResult(Rrf(weights, self.c, self.depth), {"kind": self.kind, "weights": weights})
+        """Return the fusion with the best weights; for the objective "value" scores of the truth are worth."""
+        by_value = self.objective == "value"
+        weights = fit_weights(lists, truth, k=k, seed=seed, c=self.c, depth=self.depth, by_value=by_value)
+        report = {"kind": self.kind, "objective": self.objective, "weights": weights}
+        return FitResult(Rrf(weights, self.c, self.depth), report)
 
     def channel_depth(self, k: int) -> int:
         """Return the depth of :class:`graphrec.fusion.rrf.Rrf` with the same settings."""
@@ -60,8 +69,9 @@ def fit_weights(
     c: float = 60.0,
     depth: int = 0,
     max_users: int = 2000,
+    by_value: bool = False,
 ) -> dict[str, float]:
-    """Return the reciprocal-rank weights by channel which maximise Recall@k.
+    """Return the reciprocal-rank weights by channel which maximise Recall@k, or value@k.
 
     Coordinate ascent from equal weights: channel by channel (in an order drawn from ``seed``), the weight is multiplied
     by each of ``graphrec.fusion.objective.STEPS`` and the best kept; a step must gain to be taken. It stops when a
@@ -84,6 +94,8 @@ def fit_weights(
         As in :func:`graphrec.fusion.rrf.merge_rrf`.
     max_users : int, default 2000
         Users looked at.
+    by_value : bool, default False
+        Maximise what the hits are worth, the scores of ``truth``, in the place of Recall@k.
 
     Returns
     -------
@@ -107,7 +119,8 @@ def fit_weights(
     longest = sum(int(part.lengths.max(initial=0)) for part in parts.values())
     candidates = merge_rrf(parts, max(longest, 1), c=c, depth=depth)
     ranks = candidates.ranks.T.astype(np.float64)
-    objective = Objective(candidates.lists, np.where(ranks > 0, 1 / (c + ranks), 0.0), chosen, cutoffs=(k,))
+    scores = np.where(ranks > 0, 1 / (c + ranks), 0.0)
+    objective = Objective(candidates.lists, scores, chosen, cutoffs=(k,), by_value=by_value)
     order = rng.permutation(len(parts))
     weights = ascend(objective, rounds=rounds, order=lambda: order)
     return {name: round(float(weight), 4) for name, weight in zip(lists, weights / weights.max(), strict=True)}

@@ -39,8 +39,8 @@ def users_with_truth(truth: ItemLists, max_users: int, rng: np.random.Generator)
 class Objective:
     """What weights of the channels maximise: how well the candidates are ranked by the weighted sums of their parts.
 
-    The mean, over n queries and over ``cutoffs``, of Recall@K, or of Recall@K + NDCG@K ``with_ndcg``. Candidates are
-    not sorted: those that stand before a hit are counted.
+    The mean, over n queries and over ``cutoffs``, of Recall@K, of Recall@K + NDCG@K ``with_ndcg``, or of the share of
+    what all the truth is worth ``by_value``. Candidates are not sorted: those that stand before a hit are counted.
 
     Parameters
     ----------
@@ -54,6 +54,8 @@ class Objective:
         Each >= 1.
     with_ndcg : bool, default False
         Whether NDCG counts too.
+    by_value : bool, default False
+        Whether a hit counts by the score of its item in ``truth``, which is then what the item is worth.
     """
 
     def __init__(
@@ -64,13 +66,20 @@ class Objective:
         *,
         cutoffs: Sequence[int],
         with_ndcg: bool = False,
+        by_value: bool = False,
     ) -> None:
         self.parts = np.ascontiguousarray(parts)
         self._candidates, self._n_truth = candidates, truth_sizes(truth)
         self._hits = np.flatnonzero(hit_mask(candidates, truth))
         self._bounds = np.searchsorted(self._hits, candidates.indptr)
+        self._gains = _worth(candidates, truth, self._hits) if by_value else self._shares()
         self._cutoffs, self._with_ndcg = np.array(cutoffs, dtype=np.int64), with_ndcg
         self._queries = np.arange(len(candidates))
+
+    def _shares(self) -> Scores:
+        """Return (hits,) the share of its query's truth that each hit is."""
+        owners = np.repeat(np.arange(len(self._n_truth)), np.diff(self._bounds))
+        return 1.0 / self._n_truth[owners]
 
     def among(self, queries: npt.NDArray[np.int64]) -> Objective:
         """Return the objective over some of the queries alone, sharing everything else."""
@@ -94,12 +103,23 @@ class Objective:
         def work(start: int, stop: int) -> float:
             return float(
                 _total(
-                    candidates.indptr, candidates.items, rest, part, weight, self._hits, self._bounds, self._n_truth,
-                    self._cutoffs, self._with_ndcg, self._queries[start:stop],
+                    candidates.indptr, candidates.items, rest, part, weight, self._hits, self._bounds, self._gains,
+                    self._n_truth, self._cutoffs, self._with_ndcg, self._queries[start:stop],
                 )
             )  # fmt: skip
 
         return sum(map_chunks(work, n, chunk=_QUERIES)) / max(n * len(self._cutoffs), 1)
+
+
+def _worth(candidates: ItemLists, truth: ItemLists, hits: npt.NDArray[np.int64]) -> Scores:
+    """Return (hits,) what each hit is worth, in shares of what the truth of a mean query is worth."""
+    width = 1 + max(int(truth.items.max(initial=0)), int(candidates.items.max(initial=0)))
+    keys = np.repeat(np.arange(len(truth)), truth.lengths) * width + truth.items
+    order = np.argsort(keys, kind="stable")
+    owners = np.searchsorted(candidates.indptr, hits, side="right") - 1
+    places = order[np.searchsorted(keys[order], owners * width + candidates.items[hits])]
+    mean = truth.scores[truth.scores > 0].sum(dtype=np.float64) / max(len(truth), 1)
+    return truth.scores[places].astype(np.float64) / mean
 
 
 def ascend(objective: Objective, *, rounds: int, order: Callable[[], npt.NDArray[np.int64]]) -> Scores:
@@ -132,6 +152,7 @@ def _total(
     weight: float,
     hits: npt.NDArray[np.int64],
     bounds: npt.NDArray[np.int64],
+    gains: Scores,
     n_truth: npt.NDArray[np.int64],
     cutoffs: npt.NDArray[np.int64],
     with_ndcg: bool,
@@ -155,7 +176,7 @@ def _total(
                 before += (scores[q] > own) | ((scores[q] == own) & (rows[q] < row))
             for k in cutoffs:
                 if before < k:
-                    total += 1 / n_truth[query]
+                    total += gains[h]
                     if with_ndcg:
                         ideal = 0.0
                         for place in range(min(k, n_truth[query])):

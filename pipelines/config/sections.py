@@ -286,6 +286,9 @@ class EvaluateSection(Section):
         Measure a random sample of so many users; without it all.
     budget_us, budget_bytes, max_channels : float, float, int
         What the recommended channels may take together: microseconds a query, bytes on disk, their number.
+    value : str
+        A number of the items (``data.items.numbers``) that says what each is worth, such as its price or margin: the
+        report then has value@K beside Recall@K. 0 where missing; none may be below 0.
     """
 
     k: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1)] = [20, 50, 100, 200]
@@ -294,6 +297,7 @@ class EvaluateSection(Section):
     budget_us: Annotated[float, Field(gt=0)] | None = None
     budget_bytes: Annotated[float, Field(gt=0)] | None = None
     max_channels: Annotated[int, Field(ge=1)] | None = None
+    value: str | None = None
 
     @property
     def limits(self) -> dict[str, float]:

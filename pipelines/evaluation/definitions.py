@@ -17,6 +17,10 @@ DEFINITIONS: dict[str, str] = {
     "strata_recall@K": "share of all true items that the lists hold, by popularity of the item in training: head holds "
     "the most popular items with a third of all (user, item) pairs, torso the next third, tail the rest with unseen "
     "items",
+    "value@K": "what the true items in the top K are worth by the column of evaluate.value, mean over users",
+    "value_recall@K": "of all that the true items are worth, the share that stands in the top K, over all users",
+    "exposure_recall@K": "share of all true items that the lists hold: of those shown to anybody in training, and of "
+    "those never shown",
     "unique_hits@K": "true items, summed over users, in the top K of this channel and of no other",
     "marginal_recall@K": "Recall@K of the merged list minus that of the list merged without this channel: estimate, "
     "low, high",

@@ -15,6 +15,7 @@ from graphrec.contracts.recaller import Recaller
 from graphrec.data.interactions import Interactions
 from graphrec.errors import ConfigError
 from graphrec.evaluation.held_out import HeldOut, held_out_panel
+from graphrec.evaluation.value import item_values
 from graphrec.fusion.settings import Fusion
 
 from ..environment import package_versions
@@ -54,6 +55,8 @@ class EvaluationSettings:
     limits : mapping of str to float
         Limits to the sums of ``query_us``, ``size_bytes`` or ``channels`` (1 each): the report then recommends which
         channels to keep (:mod:`graphrec.evaluation.selection`), at the largest cut-off.
+    value : str, optional
+        The number of the items that says what they are worth: value@K is then measured beside Recall@K.
     """
 
     k: Sequence[int]
@@ -61,6 +64,7 @@ class EvaluationSettings:
     bootstrap_rounds: int = 1000
     max_users: int | None = None
     limits: Mapping[str, float] = field(default_factory=dict)
+    value: str | None = None
 
     @property
     def cutoffs(self) -> list[int]:
@@ -130,7 +134,14 @@ def evaluate(
         channels,
         fusion,
         held.panel,
-        evaluator(data.interactions, data.pool, cutoffs, n_outside=held.panel.n_outside),
+        evaluator(
+            data.interactions,
+            data.pool,
+            cutoffs,
+            n_outside=held.panel.n_outside,
+            values=None if settings.value is None else item_values(data.item_features, settings.value),
+            exposures=data.exposures,
+        ),
         also=() if trials is None else (trials,),
         progress=progress,
     )

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from graphrec.evaluation.accounting import overlap
-from graphrec.evaluation.bootstrap import Interval, PairedBootstrap, paired_bootstrap
+from graphrec.evaluation.bootstrap import Interval, PairedBootstrap, paired_bootstrap, percentile_interval
+from graphrec.evaluation.value import worth
 
 from ..report.parts import FUSED, STRATA, ChannelReport, Comparison, FusedReport
 from .sums import Sums
@@ -36,20 +37,29 @@ class Without:
     channel: str
 
 
-Compared = str | Without
+@dataclass(frozen=True, slots=True)
+class Valued:
+    """What the true items in the lists of a channel are worth; of no channel, what the whole truth is."""
+
+    channel: str | None
+
+
+Compared = str | Without | Valued
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Summary:
     """The numbers behind a report, made into its rows when asked.
 
-    ``true_items`` (3,) int64 are the true items by stratum; ``resamples`` are of each cut-off: one resampling of the
-    users serves every interval.
+    ``true_items`` (3,) int64 are the true items by stratum; ``by_exposure`` (2,) int64 those never shown and those
+    shown, None where no exposures are known; ``resamples`` are of each cut-off: one resampling of the users serves
+    every interval.
     """
 
     sums: Sums
     costs: Costs
     true_items: npt.NDArray[np.int64]
+    by_exposure: npt.NDArray[np.int64] | None
     resamples: Mapping[int, PairedBootstrap[Compared]]
 
     def channel(self, name: str) -> ChannelReport:
@@ -97,8 +107,22 @@ class Summary:
 
     def _metrics(self, name: str) -> dict[str, Any]:
         """Return the fields that a channel and the merged list share."""
-        own = self.sums.accumulators[name].results(self.true_items)
+        own = self.sums.accumulators[name].results(self.true_items, self.by_exposure)
+        if self.sums.evaluator.values is not None:
+            own |= {"value": self._intervals(Valued(name)), "value_recall": self._value_shares(name)}
         return {**own, "recall_interval": self._intervals(name), "query_us": self.costs.query_us[name]}
+
+    def _value_shares(self, name: str) -> dict[int, Interval]:
+        """Return the share of what the truth is worth that a channel's lists hold: a ratio of means, as resampled."""
+        shares = {}
+        for k, resamples in self.resamples.items():
+            ours, whole = Valued(name), Valued(None)
+            # A resample may miss every user whose truth is worth something.
+            total = resamples.means[whole]
+            ratios = np.divide(resamples.means[ours], total, out=np.zeros_like(total), where=total > 0)
+            estimate = resamples.values[ours].mean() / max(resamples.values[whole].mean(), np.finfo(float).tiny)
+            shares[k] = percentile_interval(float(estimate), ratios, level=LEVEL)
+        return shares
 
     def _intervals(self, ours: Compared, theirs: Compared | None = None) -> dict[int, Interval]:
         return {k: resamples.interval(ours, minus=theirs, level=LEVEL) for k, resamples in self.resamples.items()}
@@ -107,13 +131,19 @@ class Summary:
 def summarise(sums: Sums, costs: Costs, *, rounds: int, seed: int) -> Summary:
     """Return what rows are made of: the users are resampled once for each cut-off."""
     true_items = np.bincount(sums.evaluator.strata[sums.truth.items], minlength=len(STRATA))
+    exposed = sums.evaluator.exposed
+    by_exposure = None if exposed is None else np.bincount(exposed[sums.truth.items], minlength=2)
     resamples = {k: paired_bootstrap(_recalls(sums, k), rounds=rounds, seed=seed) for k in sums.evaluator.cutoffs}
-    return Summary(sums, costs, true_items, resamples)
+    return Summary(sums, costs, true_items, by_exposure, resamples)
 
 
 def _recalls(sums: Sums, k: int) -> dict[Compared, npt.NDArray[np.float64]]:
-    """Return the (n,) recalls of every list that is compared: channels, merged, and merged without each channel."""
+    """Return the (n,) recalls and values of every list that is compared: channels, merged, merged without each."""
     recalls: dict[Compared, npt.NDArray[np.float64]] = {
         name: accumulator.recall[k] for name, accumulator in sums.accumulators.items()
     }
-    return recalls | {Without(name): values[k] for name, values in sums.without.items()}
+    valued: dict[Compared, npt.NDArray[np.float64]] = {}
+    if sums.evaluator.values is not None:
+        valued = {Valued(name): accumulator.value[k] for name, accumulator in sums.accumulators.items()}
+        valued[Valued(None)] = worth(sums.truth, sums.evaluator.values)
+    return recalls | {Without(name): values[k] for name, values in sums.without.items()} | valued

@@ -12,7 +12,10 @@ from graphrec.contracts.choosing import choices_of, chooses
 from graphrec.contracts.panel import take_panel
 from graphrec.contracts.progress import TrainingPoint
 from graphrec.contracts.recall_data import RecallData
+from graphrec.data.lists import ItemLists
+from graphrec.errors import ConfigError
 from graphrec.evaluation.held_out import sample_users
+from graphrec.evaluation.value import item_values
 from graphrec.fusion.settings import Fusion, FusionRecipe
 
 from ..config.build import Config, make_fusion
@@ -55,6 +58,8 @@ def choose(config: Config, data: RecallData, steps: Steps, *, cache: FitCache | 
     """
     check_recipes(config.recipes, data)
     fusion = make_fusion(config.settings.fusion, list(config.recipes))
+    if _by_value(fusion) and config.settings.evaluate.value is None:
+        raise ConfigError("fusion.objective = 'value' needs evaluate.value: the column that says what items are worth")
     choosers = {name: recipe for name, recipe in config.recipes.items() if chooses(recipe)}
     if not choosers and not isinstance(fusion, FusionRecipe):
         return Chosen(config, fusion)
@@ -73,8 +78,20 @@ def choose(config: Config, data: RecallData, steps: Steps, *, cache: FitCache | 
         answers = ask_all(fitted.channels, part.panel, fusion.channel_depth(k))
     with steps.step("fit the fusion on validation"):
         counts = np.bincount(part.data.interactions.items, minlength=len(data.items))
-        result = fusion.fit(answers.lists, part.panel.truth, k=k, counts=counts, seed=seed)
+        truth = _valued(config, part.data, part.panel.truth) if _by_value(fusion) else part.panel.truth
+        result = fusion.fit(answers.lists, truth, k=k, counts=counts, seed=seed)
     fusion_fit = {**result.report, "k": k, "users": len(part.panel)}
     # The lists are large: they stay only where something else is chosen on them.
     lists = answers if config.settings.evaluate.limits else None
     return Chosen(chosen, result.fusion, settings, fitted.training, fusion_fit, lists)
+
+
+def _by_value(fusion: Fusion | FusionRecipe) -> bool:
+    return getattr(fusion, "objective", "recall") == "value"
+
+
+def _valued(config: Config, data: RecallData, truth: ItemLists) -> ItemLists:
+    """Return the truth with what each item is worth as its score; items outside the catalogue are worth nothing."""
+    values = item_values(data.item_features, str(config.settings.evaluate.value))
+    known = np.append(values, 0.0)[np.minimum(truth.items, len(values))]
+    return ItemLists(truth.indptr, truth.items, np.where(truth.scores > 0, known, 0.0))

@@ -137,6 +137,7 @@ def measure(
         bootstrap_rounds=settings.evaluate.bootstrap_rounds,
         max_users=settings.evaluate.max_users,
         limits=settings.evaluate.limits,
+        value=settings.evaluate.value,
     )
     with steps.step("measure every channel") as advance:
         report = evaluate(

@@ -179,6 +179,26 @@ def value_cells(column: pa.Array, name: str, where: str) -> Cells:
     return Cells(np.where(infinite | negative, np.float32(0), small), faults)
 
 
+def propensity_cells(column: pa.Array, name: str, where: str) -> Cells:
+    """Return probabilities above 0 and at most 1 as (n,) float32.
+
+    Raises
+    ------
+    DataError
+        If the column holds neither numbers nor text.
+    """
+    check_type(column, name, where, what="propensities are numbers")
+    amounts, empty, bad = _numbers(column)
+    small = np.where(empty | bad, 1, amounts).astype(np.float32)
+    illegal = ~((small > 0) & (small <= 1))
+    faults = (
+        (f"{name} is empty", empty),
+        (f"{name} is no number", bad & ~empty),
+        (f"{name} is not above 0 and at most 1", illegal),
+    )
+    return Cells(np.where(illegal, np.float32(1), small), faults)
+
+
 def time_cells(column: pa.Array, name: str, unit: str, where: str, place: str, places: npt.NDArray[np.int64]) -> Cells:
     """Return times as (n,) int64 seconds UTC, from numbers in ``unit``, ISO 8601 text, or date and time columns.
 

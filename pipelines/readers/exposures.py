@@ -16,19 +16,20 @@ from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import DataError
 
 from .batches import Batch
-from .cells import Cells, flag_cells, id_cells, value_cells
+from .cells import Cells, flag_cells, id_cells, propensity_cells, value_cells
 from .rows import Reading, Rows, counts, read_rows
 from .table_source import ExposuresSource
 
 
 class _Part(NamedTuple):
-    """Rows that can be used: (n,) users and items int32, converted bool, values float32, times int64."""
+    """Rows that can be used: (n,) users and items int32, converted bool, values float32, times int64, propensities."""
 
     users: npt.NDArray[np.int32]
     items: npt.NDArray[np.int32]
     converted: npt.NDArray[np.bool_]
     values: npt.NDArray[np.float32]
     times: npt.NDArray[np.int64]
+    propensities: npt.NDArray[np.float32]
 
 
 @typed
@@ -82,6 +83,7 @@ def read_exposures(
         joined.times if "timestamp" in names else None,
         n_users=len(users),
         n_items=len(items),
+        propensities=joined.propensities if "propensity" in names else None,
     )
     report = counts(bad, reading.counted, len(exposures), exposures.times)
     anonymous, converted = int((exposures.users < 0).sum()), int(exposures.converted.sum())
@@ -94,9 +96,12 @@ def _read_batch(batch: Batch, reading: Reading, *, users: Rows, known: Rows) -> 
     values = Cells(np.zeros(batch.rows.num_rows, dtype=np.float32), ())
     if "value" in reading.names:
         values = reading.cells(batch, "value", value_cells)
+    propensities = Cells(np.ones(batch.rows.num_rows, dtype=np.float32), ())
+    if "propensity" in reading.names:
+        propensities = reading.cells(batch, "propensity", propensity_cells)
     times = reading.times(batch)
-    kept, rows = reading.known_rows(batch, (items, converted, values, times), items, known)
+    kept, rows = reading.known_rows(batch, (items, converted, values, times, propensities), items, known)
     who = np.full(len(kept), -1, dtype=np.int32)
     if "user_id" in reading.names:
         who = users.of(reading.cells(batch, "user_id", id_cells).values.take(pa.array(kept)))
-    return _Part(who, rows, converted.values[kept], values.values[kept], times.values[kept])
+    return _Part(who, rows, converted.values[kept], values.values[kept], times.values[kept], propensities.values[kept])

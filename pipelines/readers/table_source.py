@@ -272,11 +272,12 @@ class UsersSource(AttributesSource):
 class ExposuresSource(TableSource):
     """A table of what was shown: item, whether it converted (1 or 0, true or false), and where known user, value, time.
 
-    An empty ``value`` is 0.
+    An empty ``value`` is 0. A ``propensity`` is the probability, above 0 and at most 1, that the policy of that time
+    showed the item there.
     """
 
     ROWS = "exposures"
-    COLUMNS = ("user_id", "item_id", "converted", "value", "timestamp")
+    COLUMNS = ("user_id", "item_id", "converted", "value", "timestamp", "propensity")
     REQUIRED = ("item_id", "converted")
 
 

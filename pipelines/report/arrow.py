@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphrec.evaluation.bootstrap import Interval
 
-from .parts import STRATA, ChannelReport, FusedReport, StrataRecall
+from .parts import STRATA, ChannelReport, ExposureRecall, FusedReport, StrataRecall
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -32,6 +32,8 @@ def _columns(row: ChannelReport | FusedReport, k: int) -> Iterator[tuple[str, An
             yield f"{name}_high", value.high
         elif isinstance(value, StrataRecall):
             yield from ((f"{stratum}_recall", getattr(value, stratum)) for stratum in STRATA)
+        elif isinstance(value, ExposureRecall):
+            yield from {"exposed_recall": value.exposed, "never_exposed_recall": value.never_exposed}.items()
         else:
             yield name, value
     yield from {"fit_s": row.fit_s, "size_bytes": row.size_bytes, "query_us": row.query_us}.items()

@@ -15,6 +15,7 @@ from .plots import colour, item_map, latency_scatter, marginal_bars, popularity_
 from .report import Report
 from .sentences import pool_lines, protocol, sentence
 from .training_table import TRAINING, training_rows
+from .worth_table import WORTH, WORTH_CAPTION, worth_figures
 
 try:
     from .html import drawing, render
@@ -46,6 +47,9 @@ def page(report: Report) -> str:
         features=feature_rows(report),
         feature_columns=FEATURES,
         feature_caption=CAPTION,
+        worth=_worth(report),
+        worth_columns=WORTH,
+        worth_caption=WORTH_CAPTION,
         maps=[(shown, drawing(item_map(shown, position))) for position, shown in enumerate(report.maps)],
         advice=advice(report),
         pools=[pool for pool in (report.pool, report.pool_published) if pool and pool.get("removals")],
@@ -82,6 +86,13 @@ def _rows(report: Report) -> list[_Row]:
         )
         for position, (name, row) in enumerate(report.rows.items())
     ]
+
+
+def _worth(report: Report) -> list[tuple[str, tuple[str, ...]]]:
+    """Return what each channel's lists are worth at the largest cut-off; nothing where no values and exposures are."""
+    if not (report.fused.value or report.fused.exposure_recall):
+        return []
+    return [(name, worth_figures(row, report.k[-1])) for name, row in report.rows.items()]
 
 
 def _costs(row: ChannelReport) -> dict[str, float]:

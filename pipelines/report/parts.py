@@ -36,6 +36,14 @@ class StrataRecall(Part):
     tail: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class ExposureRecall(Part):
+    """Recall over the true items that were shown to anybody, and over those never shown; None where there are none."""
+
+    exposed: float | None
+    never_exposed: float | None
+
+
 STRATA = tuple(part.name for part in fields(StrataRecall))
 
 
@@ -43,8 +51,9 @@ STRATA = tuple(part.name for part in fields(StrataRecall))
 class ListMetrics(Part):
     """How good some lists are: each field by cut-off K, as ``Report.definitions`` defines it.
 
-    ``novelty`` and ``popularity_overlap`` are None where all lists are empty. ``fit_s`` are seconds, ``size_bytes``
-    bytes on disk, ``query_us`` median microseconds.
+    ``novelty`` and ``popularity_overlap`` are None where all lists are empty. ``value`` and ``value_recall`` are there
+    where a column says what items are worth, ``exposure_recall`` where exposures are known; else None. ``fit_s`` are
+    seconds, ``size_bytes`` bytes on disk, ``query_us`` median microseconds.
     """
 
     recall: _ByCutoff
@@ -59,6 +68,9 @@ class ListMetrics(Part):
     fit_s: float
     size_bytes: int
     query_us: float
+    value: _IntervalByCutoff | None = None
+    value_recall: _IntervalByCutoff | None = None
+    exposure_recall: Mapping[int, ExposureRecall] | None = None
 
     def by_cutoff(self) -> dict[str, Mapping[int, Any]]:
         """Return the fields that have a value at each cut-off, by name."""

@@ -16,6 +16,7 @@ from .parts import FUSED, STRATA, ChannelReport, FusedReport
 from .report import Report
 from .sentences import pool_lines, protocol, sentence
 from .training_table import TRAINING, training_rows
+from .worth_table import WORTH, WORTH_CAPTION, worth_figures
 
 # Cut-offs that fit beside the other columns.
 _SHOWN_CUTOFFS = 5
@@ -28,8 +29,18 @@ def report_tables(report: Report) -> list[Table]:
     pools = [pool_table(rounded.pool)] if rounded.pool.get("removals") else []
     trainings = [_training(rounded)] if training_rows(rounded) else []
     reached = [_reached(rounded.catalogue)] if len(rounded.catalogue.get("reach", {}).get("groups", ())) > 1 else []
+    worth = [_worth(rounded)] if rounded.fused.value or rounded.fused.exposure_recall else []
     known = [_features(rounded)] if feature_rows(rounded) else []
-    return [_quality(rounded), _popularity(rounded), *reached, _contribution(rounded), *trainings, *known, *pools]
+    return [
+        _quality(rounded),
+        _popularity(rounded),
+        *worth,
+        *reached,
+        _contribution(rounded),
+        *trainings,
+        *known,
+        *pools,
+    ]
 
 
 def report_lines(report: Report) -> list[str]:
@@ -126,6 +137,18 @@ def _training(report: Report) -> Table:
     for row in training_rows(report):
         table.add_row(*row)
     table.caption = "held-out: the best Recall of users held out of train, and when; per s: examples"
+    return table
+
+
+def _worth(report: Report) -> Table:
+    """What the lists are worth, and what they hold of what was shown and of what never was."""
+    k = report.k[-1]
+    table = _table(f"Value and exposure at {k}", list(WORTH))
+    for name, row in report.rows.items():
+        if name == FUSED:
+            table.add_section()
+        table.add_row(name, *worth_figures(row, k))
+    table.caption = WORTH_CAPTION
     return table
 
 

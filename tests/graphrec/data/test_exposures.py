@@ -69,3 +69,13 @@ def test_rows_are_taken_with_all_their_columns() -> None:
     assert part.times is not None
     assert part.times.tolist() == [6, 7]
     assert (part.n_users, part.n_items) == (3, 2)
+
+
+@pytest.mark.parametrize("wrong", [0.0, -0.5, 1.5, np.nan, np.inf])
+def test_propensities_are_probabilities_above_0(wrong: float) -> None:
+    with pytest.raises(DataError, match=r"propensities\[1\] is .*; a propensity is above 0 and at most 1"):
+        Exposures([0, 0], [0, 1], [1, 0], n_users=1, n_items=2, propensities=[0.5, wrong])
+    shown = Exposures([0, 0], [0, 1], [1, 0], n_users=1, n_items=2, propensities=[0.5, 0.25])
+    kept = take_exposures(shown, np.array([1])).propensities
+    assert kept is not None
+    assert kept.tolist() == [0.25]

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from graphrec.data.lists import take_lists
+from graphrec.data.lists import ItemLists, take_lists
 from graphrec.evaluation.metrics import mean, rank_metrics
+from graphrec.evaluation.value import value_at
 from graphrec.fusion.objective import Objective
 from graphrec.fusion.rrf import merge_rrf
 from tests.graphrec.fusion.test_fit_rrf import world
@@ -36,3 +37,17 @@ def test_the_objective_among_some_is_that_of_these_alone() -> None:
     alone = Objective(some.lists, parts[1], take_lists(truth, rows), cutoffs=(7,))
     for weight in (0.0, 0.3, 2.0):
         assert among.along(np.ones(3), 1)(weight) == pytest.approx(alone.along(np.ones(3), 1)(weight))
+
+
+def test_the_objective_by_value_is_what_the_hits_are_worth() -> None:
+    lists, truth = world(n=15)
+    n_items = 1 + max(int(part.items.max()) for part in (*lists.values(), truth))
+    worth = np.random.default_rng(0).lognormal(size=n_items).astype(np.float32)
+    priced = ItemLists(truth.indptr, truth.items, worth[truth.items])
+    candidates = merge_rrf(lists, 1000)
+    parts = np.where(candidates.ranks.T > 0, 1 / (60.0 + candidates.ranks.T), 0.0)
+    objective = Objective(candidates.lists, parts, priced, cutoffs=(3,), by_value=True)
+    for weights in ([1.0, 1.0, 1.0], [0.0, 2.0, 0.5], [4.0, 0.25, 1.0]):
+        merged = merge_rrf(lists, 3, weights=dict(zip(lists, weights, strict=True))).lists
+        expected = value_at(merged, priced, [3], worth.astype(np.float64))[3].sum() / worth[truth.items].sum()
+        assert objective.along(np.array(weights), 1)(weights[1]) == pytest.approx(expected, rel=1e-5)

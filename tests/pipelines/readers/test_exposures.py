@@ -135,3 +135,17 @@ def test_a_run_reads_them_and_leaves_out_what_is_held_out(tmp_path: Path) -> Non
     line = next(text for text in inputs_lines(report.inputs) if text.startswith("shown.csv"))
     assert "241 of 242 exposures" in line
     assert "1 item is not among the given ones" in line
+
+
+def test_propensities_are_read_and_those_that_are_none_rejected() -> None:
+    chances = ["0.5", "", "0", "1.5", "x", "1"]
+    frame = pl.DataFrame({"item_id": ["a"] * 6, "converted": [1, 0, 1, 0, 1, 0], "propensity": chances})
+    shown, report = read(frame)
+    assert shown.propensities is not None
+    assert shown.propensities.tolist() == [0.5, 1.0]
+    assert report["rejects"] == {
+        "propensity is empty": 1,
+        "propensity is no number": 1,
+        "propensity is not above 0 and at most 1": 2,
+    }
+    assert read(frame.drop("propensity"))[0].propensities is None
