@@ -46,7 +46,8 @@ class ColumnSummary:
 
 def summarise_features(features: Features, encoder: FeatureEncoder) -> list[ColumnSummary]:
     """Return a summary of each column, in the encoder's order of kinds; ``encoder`` was fitted on their columns."""
-    encoded = encoder.encode(features)
+    # Texts are long, and a summary does not count their words.
+    encoded = encoder.encode(Features(features.n, labels=features.labels, tags=features.tags))
     summaries = []
     for name, kind in column_kinds(features).items():
         known, values, spread = _described(features, name, kind)
