@@ -113,7 +113,7 @@ class Accumulator:
                 self.value[k][here] = worth
 
     def results(
-        self, true_items: npt.NDArray[np.int64], by_exposure: npt.NDArray[np.int64] | None
+        self, true_items: npt.NDArray[np.int64], by_exposure: npt.NDArray[np.int64] | None = None
     ) -> dict[str, dict[int, Any]]:
         """Return the metrics by name and cut-off, as fields of :class:`~graphrec.pipelines.report.report.ListMetrics`.
 
