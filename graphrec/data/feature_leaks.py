@@ -194,14 +194,13 @@ def _checked(name: str, column: Float | Labels, figures: list[_Figure], space: S
 
 def _known_beyond(column: Float | Labels, figure: _Figure) -> float | None:
     """Return the partial rank correlation of a column and a figure; None where too little differs."""
-    labelled = isinstance(column, Labels)
-    there = column.codes >= 0 if labelled else ~np.isnan(column)
+    there = column.codes >= 0 if isinstance(column, Labels) else ~np.isnan(column)
     there &= ~(np.isnan(figure.train) | np.isnan(figure.beyond))
     if there.sum() < _LEAST:
         return None
     base = _ranks(figure.train[there])
     beyond = _residual(_ranks(figure.beyond[there]), base)
-    if labelled:
+    if isinstance(column, Labels):
         own, kept = _others_mean(column.codes[there], beyond)
         return _correlation(own[kept], beyond[kept])
     return _correlation(_residual(_ranks(column[there]), base), beyond)

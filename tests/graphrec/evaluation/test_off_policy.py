@@ -85,7 +85,7 @@ def test_the_policy_of_the_log_earns_what_it_earned() -> None:
 def test_what_says_nothing_is_refused(changed: dict[str, Any], options: dict[str, Any], words: str) -> None:
     parts: dict[str, Any] = {"items": [0, 1], "converted": [1, 0], "propensities": [0.5, 0.5]} | changed
     exposures = Exposures([-1, -1], **parts, n_users=0, n_items=2)
-    given = {"policy": [[0.5, 0.5]]} | options
+    given: dict[str, Any] = {"policy": [[0.5, 0.5]]} | options
     with pytest.raises(DataError, match=words):
         policy_value(exposures, given.pop("policy"), **given)
 
