@@ -22,6 +22,7 @@ from graphrec.pipelines.report.parts import (
     Comparison,
     Counts,
     DroppedChannel,
+    ExposureRecall,
     FusedReport,
     Step,
     StrataRecall,
@@ -56,7 +57,8 @@ def rows(draw: st.DrawFn, k: tuple[int, ...], kind: type[Any], *, hot: bool = Fa
         "popularity_overlap": st.none() | FLOATS,
         "strata_recall": st.builds(StrataRecall, *[st.none() | FLOATS] * 3),
         "unique_hits": st.integers(0, 10**9),
-        **dict.fromkeys(("recall_interval", "marginal_recall", "vs_hot"), INTERVALS),
+        "exposure_recall": st.builds(ExposureRecall, *[st.none() | FLOATS] * 2),
+        **dict.fromkeys(("recall_interval", "marginal_recall", "vs_hot", "value", "value_recall"), INTERVALS),
     }
     values: dict[str, Any] = {}
     for field in dataclasses.fields(kind):
@@ -68,6 +70,8 @@ def rows(draw: st.DrawFn, k: tuple[int, ...], kind: type[Any], *, hot: bool = Fa
             values[field.name] = draw(st.none() | st.dictionaries(st.sampled_from(["choosing", "measured"]), CURVES))
         elif field.name == "chosen":
             values[field.name] = draw(st.none() | OBJECTS)
+        elif field.name in ("value", "value_recall", "exposure_recall") and draw(st.booleans()):
+            continue
         elif not (hot and field.name == "vs_hot"):
             values[field.name] = {cutoff: draw(at.get(field.name, FLOATS)) for cutoff in k}
     return kind(**values)
