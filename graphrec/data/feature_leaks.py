@@ -217,7 +217,9 @@ def _residual(values: Float, base: Float) -> Float:
     """Return what a line over ``base`` leaves of ``values``."""
     centred, over = values - values.mean(), base - base.mean()
     spread = float(over @ over)
-    return centred if spread == 0 else centred - over * (float(over @ centred) / spread)
+    slope = float(over @ centred) / spread if spread else 0.0
+    left: Float = centred - slope * over
+    return left
 
 
 def _correlation(a: Float, b: Float) -> float | None:

@@ -180,4 +180,5 @@ def _doubly_robust(
     if expected.shape != target.shape or not np.isfinite(expected).all():
         raise DataError(f"the model is of shape {expected.shape}; it must be finite and {target.shape}, as the policy")
     direct = (target * expected).sum(axis=1)
-    return direct[rows] + weights * (rewards - expected[rows, items])
+    values: Values = direct[rows] + weights * (rewards - expected[rows, items])
+    return values

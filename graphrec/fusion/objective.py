@@ -79,7 +79,8 @@ class Objective:
     def _shares(self) -> Scores:
         """Return (hits,) the share of its query's truth that each hit is."""
         owners = np.repeat(np.arange(len(self._n_truth)), np.diff(self._bounds))
-        return 1.0 / self._n_truth[owners]
+        shares: Scores = 1.0 / self._n_truth[owners]
+        return shares
 
     def among(self, queries: npt.NDArray[np.int64]) -> Objective:
         """Return the objective over some of the queries alone, sharing everything else."""
@@ -119,7 +120,8 @@ def _worth(candidates: ItemLists, truth: ItemLists, hits: npt.NDArray[np.int64])
     owners = np.searchsorted(candidates.indptr, hits, side="right") - 1
     places = order[np.searchsorted(keys[order], owners * width + candidates.items[hits])]
     mean = truth.scores[truth.scores > 0].sum(dtype=np.float64) / max(len(truth), 1)
-    return truth.scores[places].astype(np.float64) / mean
+    gains: Scores = truth.scores[places].astype(np.float64) / mean
+    return gains
 
 
 def ascend(objective: Objective, *, rounds: int, order: Callable[[], npt.NDArray[np.int64]]) -> Scores:

@@ -93,13 +93,15 @@ def test_the_correlation_is_that_of_the_residuals_of_ranks() -> None:
     x, t, h = (scipy.stats.rankdata(values) for values in (price, known["train"], known["held"]))
     left = [scipy.stats.linregress(t, values) for values in (x, h)]
     residuals = [values - (line.intercept + line.slope * t) for values, line in zip((x, h), left, strict=True)]
-    assert found.correlation == pytest.approx(np.corrcoef(*residuals)[0, 1])
+    assert found.correlation == pytest.approx(np.corrcoef(residuals[0], residuals[1])[0, 1])
 
 
 def test_columns_of_users() -> None:
     split, _ = world()
     held = np.bincount(split.test.users, minlength=N_USERS).astype(float)
-    checks = check(split, Features(N_USERS, numbers={"orders": held, "age": np.arange(N_USERS) % 7.0}), "user")
+    checks = check(
+        split, Features(N_USERS, numbers={"orders": held, "age": np.arange(N_USERS, dtype=np.float64) % 7}), "user"
+    )
     assert [found.derived for found in checks.values()] == [True, False]
 
 
