@@ -49,7 +49,8 @@ def mean_policy(shown: Exposures, places: npt.NDArray[np.int64]) -> Numbers:
     """Return (places, items): how often a policy showed each item in each place."""
     counts = np.zeros((N_PLACES, N_ITEMS))
     np.add.at(counts, (places, shown.items), 1.0)
-    return counts / counts.sum(axis=1, keepdims=True)
+    shares: Numbers = counts / counts.sum(axis=1, keepdims=True)
+    return shares
 
 
 def smoothed_rates(shown: Exposures) -> Numbers:

@@ -28,7 +28,7 @@ from tests.worlds import described, skewed
 def test_value_and_exposure_against_the_slow_way() -> None:
     data, split, channels = world(split_by_ratio(described(skewed()).interactions, test_share=0.3, seed=1))
     exposures = described(data).exposures
-    prices = np.arange(len(data.items)) ** 2.0
+    prices = np.square(np.arange(len(data.items), dtype=np.float64))
     prices[3] = np.nan
     data = dataclasses.replace(
         data, item_features=Features(len(data.items), numbers={"price": prices}), exposures=exposures
