@@ -46,7 +46,8 @@ class ModelHard:
 
     Notes
     -----
-    A refresh searches ``last`` items for every user: O(n_users * n_items * dim) time where no index is handed in.
+    A refresh searches ``last`` items for every user with events: O(users * n_items * dim) time where no index is handed
+    in.
     Memory is 4 * n_users * kept bytes.
 
     References
@@ -70,11 +71,12 @@ class ModelHard:
         self._sizes = np.zeros(taken.n_users, dtype=np.int32)
 
     def refresh(self, model: Model, rng: np.random.Generator, *, index: Index | None = None) -> None:
-        """Search the bands of all users anew."""
+        """Search the bands of all users who have taken anything anew."""
         near = ExactIndex(model.items, "ip") if index is None else index
-        for start in range(0, self._taken.n_users, _USERS):
-            users = np.arange(start, min(start + _USERS, self._taken.n_users))
-            self._refresh(users, model, near, rng)
+        # Whoever has taken nothing has no positives that negatives could stand beside.
+        active = np.flatnonzero(np.diff(self._taken.indptr))
+        for start in range(0, len(active), _USERS):
+            self._refresh(active[start : start + _USERS], model, near, rng)
 
     def _refresh(self, users: Rows, model: Model, near: Index, rng: np.random.Generator) -> None:
         own = self._taken.lists(users)
