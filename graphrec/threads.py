@@ -48,8 +48,9 @@ def map_chunks(work: Callable[[int, int], T], n: int, *, chunk: int, threads: in
     The chunks do not depend on the number of threads, so neither does the result.
     """
     bounds = [(start, min(start + chunk, n)) for start in range(0, n, chunk)]
-    workers = min(threads or default_threads(), len(bounds))
-    if workers <= 1:
+    # A request is one chunk: to count the processors costs as much as some kernels.
+    workers = min(threads or default_threads(), len(bounds)) if len(bounds) > 1 else 1
+    if workers == 1:
         yield from (work(start, stop) for start, stop in bounds)
         return
     with ThreadPoolExecutor(workers) as pool:

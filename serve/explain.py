@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,7 @@ from graphrec.contracts.recaller import Evidence, Recaller, no_evidence
 from graphrec.errors import GraphRecError
 from graphrec.recallers.evidence import check_evidence
 
-from .paths import path_words
+from .paths import path_phrase
 from .state import State
 
 log = logging.getLogger(__name__)
@@ -30,6 +31,7 @@ _SILENT = ("source",)
 _TELLING, _TELLING_SHARE, _TELLING_GAIN = 50, 100, 4
 
 Rows = npt.NDArray[np.int32]
+Places = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,11 @@ class Voice:
         """Return the template with ``values`` in its places; None where one of them is None."""
         return None if None in values else self.template % values
 
+    def sentences(self, columns: Iterable[list[str | None]]) -> list[str | None]:
+        """Return :meth:`sentence` of m rows of values; ``columns`` has a list of m for each place."""
+        template = self.template
+        return [None if None in values else template % values for values in zip(*columns, strict=True)]
+
 
 def explain(
     state: State, queries: Queries, rows: Rows, channels: tuple[str, ...], ranks: npt.NDArray[np.int32]
@@ -79,9 +86,8 @@ def explain(
     verb = state.bundle.wording.get("verb", VERB)
     unexplained: dict[str, str] = {}
     voices = [_voice(name, state.bundle.channels[name], verb, unexplained) for name in channels]
-    labels: dict[int, str] = {}
     order = np.where(ranks > 0, ranks, np.inf)  # (m, C)
-    evidence: dict[int, tuple[npt.NDArray[np.intp], Evidence]] = {}
+    evidence: dict[int, tuple[Places, Evidence]] = {}
     for column, voice in enumerate(voices):
         if not voice.places:
             order[:, column] += 1e9
@@ -90,25 +96,28 @@ def explain(
             evidence[column] = returned, _evidence(state, voice, queries, rows[returned], unexplained)
             order[returned[_telling(state, evidence[column][1])], column] /= _TELLING_GAIN
     sentences: list[str | None] = [None] * len(rows)
-    pending = np.arange(len(rows))
+    pending = np.arange(len(rows)) if voices else np.empty(0, dtype=np.intp)
     while len(pending):
-        first = order[pending].argmin(axis=1) if len(voices) else np.zeros(len(pending), dtype=np.intp)
-        possible = np.isfinite(order[pending, first]) if len(voices) else np.zeros(len(pending), dtype=np.bool_)
+        first = order[pending].argmin(axis=1)
+        possible = np.isfinite(order[pending, first])
         pending, first = pending[possible], first[possible]
-        for column in np.unique(first).tolist():
-            positions, voice = pending[first == column], voices[column]
+        silent = []
+        for column, voice in enumerate(voices):
+            positions = pending[first == column]
+            if len(positions) == 0:
+                continue
             order[positions, column] = np.inf
             if column in evidence:
                 known, reasons = evidence[column]
-                at = np.searchsorted(known, positions)
+                said = _sentences(state, voice, reasons, np.searchsorted(known, positions))
             else:
                 reasons = _evidence(state, voice, queries, rows[positions], unexplained)
-                at = np.arange(len(positions))
-            for position, sentence in zip(
-                positions.tolist(), _sentences(state, voice, reasons, at.tolist(), labels), strict=True
-            ):
+                said = _sentences(state, voice, reasons, np.arange(len(positions)))
+            for position, sentence in zip(positions.tolist(), said, strict=True):
                 sentences[position] = sentence
-        pending = np.array([position for position in pending.tolist() if sentences[position] is None], dtype=np.intp)
+                if sentence is None:
+                    silent.append(position)
+        pending = np.array(silent, dtype=np.intp)
     return Reasons(sentences, unexplained)
 
 
@@ -128,12 +137,17 @@ def _voice(name: str, recaller: Recaller, verb: str, unexplained: dict[str, str]
     A channel whose template is no text is named in ``unexplained``, and its voice says nothing.
     """
     try:
-        parts = _PLACE.split(recaller.reason.replace("{verb}", verb))
+        return Voice(name, recaller, *_template(recaller.reason.replace("{verb}", verb)))
     except Exception as error:
         _note(name, error, unexplained)
         return Voice(name, recaller, "", _SILENT)
-    template = "%s".join(text.replace("%", "%%") for text in parts[::2])
-    return Voice(name, recaller, template, tuple(parts[1::2]))
+
+
+@lru_cache(maxsize=256)
+def _template(reason: str) -> tuple[str, tuple[str, ...]]:
+    """Return a sentence with a ``%s`` for each of its places, and their names."""
+    parts = _PLACE.split(reason)
+    return "%s".join(text.replace("%", "%%") for text in parts[::2]), tuple(parts[1::2])
 
 
 def _evidence(state: State, voice: Voice, queries: Queries, rows: Rows, unexplained: dict[str, str]) -> Evidence:
@@ -168,58 +182,49 @@ def _telling(state: State, evidence: Evidence) -> npt.NDArray[np.bool_]:
     return telling
 
 
-def _sentences(
-    state: State, voice: Voice, evidence: Evidence, places: list[int], labels: dict[int, str]
-) -> list[str | None]:
-    """Return the sentences of one channel for the entries ``places`` of its evidence; None where it cannot say.
-
-    ``labels`` are names of nodes that were looked up for this answer already; it grows.
-    """
-    columns: dict[str, list[str | None]] = {}
-    if "source" in voice.places or "path" in voice.places:
-        _look_up(state, evidence, labels)
-    for name in voice.places:
-        if name == "source":
-            sources = evidence.sources.tolist()
-            columns[name] = [labels.get(sources[place]) for place in places]
-        elif name == "via":
-            columns[name] = _vias(voice.recaller, evidence.via, places)
-        else:
-            columns[name] = _paths(state, evidence, places, labels)
-    if not columns:
-        return [voice.sentence(())] * len(places)
-    return [voice.sentence(values) for values in zip(*(columns[name] for name in voice.places), strict=True)]
+def _sentences(state: State, voice: Voice, evidence: Evidence, at: Places) -> list[str | None]:
+    """Return the sentences of one channel for the entries ``at`` of its evidence; None where it cannot say."""
+    if not voice.places:
+        return [voice.sentence(())] * len(at)
+    return voice.sentences(_values(state, voice, evidence, at, name) for name in voice.places)
 
 
-def _look_up(state: State, evidence: Evidence, labels: dict[int, str]) -> None:
-    """Add the names of all nodes that evidence holds to ``labels``."""
-    missing = list({*evidence.sources.tolist(), *evidence.paths.nodes.tolist()} - labels.keys() - {-1})
-    labels |= zip(missing, state.names.look_up(missing), strict=True)
+def _values(state: State, voice: Voice, evidence: Evidence, at: Places, name: str) -> list[str | None]:
+    """Return what stands in the place ``name`` of a channel's template for each of these entries; None for nothing."""
+    if name == "source":
+        return _sources(state, evidence.sources[at].tolist())
+    if name == "via":
+        return _vias(voice.recaller, evidence.via[at].tolist())
+    return _paths(state, evidence, at.tolist())
 
 
-def _vias(recaller: Recaller, via: Rows, places: list[int]) -> list[str | None]:
+def _sources(state: State, rows: list[int]) -> list[str | None]:
+    """Return the names of history items, of which there are fewer than rows."""
+    items = list({*rows} - {-1})
+    return list(map(dict(zip(items, state.names.look_up(items), strict=True)).get, rows))
+
+
+def _vias(recaller: Recaller, rows: list[int]) -> list[str | None]:
     """Return the names of middle rows, where the channel has names for them."""
     names = getattr(recaller, "via", None)
-    rows = via.tolist()
-    return [None if names is None or rows[place] < 0 else str(names[rows[place]]) for place in places]
+    return [None if names is None or row < 0 else str(names[row]) for row in rows]
 
 
-def _paths(state: State, evidence: Evidence, places: list[int], labels: Mapping[int, str]) -> list[str | None]:
+def _paths(state: State, evidence: Evidence, at: list[int]) -> list[str | None]:
     """Return paths in words; None where there is none."""
     names, words = state.bundle.catalogue.adjacency.relation_names, state.words
-    nodes, relations = evidence.paths.nodes.tolist(), evidence.paths.relations.tolist()
-    indptr = evidence.paths.indptr.tolist()
+    paths = evidence.paths
+    labels, relations, indptr = (
+        state.names.look_up(paths.nodes.tolist()),
+        paths.relations.tolist(),
+        paths.indptr.tolist(),
+    )
+    phrases: dict[tuple[int, ...], str] = {}
     sentences: list[str | None] = []
-    for place in places:
+    for place in at:
         start, stop = indptr[place], indptr[place + 1]
-        steps = relations[start + 1 : stop]
-        sentences.append(
-            path_words(
-                [labels[node] for node in nodes[start:stop]],
-                [names[number] for number in steps],
-                [words[number] for number in steps],
-            )
-            if steps
-            else None
-        )
+        steps = tuple(relations[start + 1 : stop])
+        if steps and steps not in phrases:
+            phrases[steps] = path_phrase(tuple(names[step] for step in steps), tuple(words[step] for step in steps))
+        sentences.append(phrases[steps].format(*labels[start:stop]) if steps else None)
     return sentences

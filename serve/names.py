@@ -1,39 +1,55 @@
-"""Names of the nodes of a catalogue graph, for people."""
+"""Names and ids of the nodes of a catalogue graph, for people and for callers."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from graphrec.graph.catalogue import CatalogueGraph
 
-# Names that are kept: some 5 MB of text.
+# Texts that are kept: some 5 MB.
 _KEPT = 50_000
 
 
-class NodeNames:
-    """Names of nodes by row. Those looked up lately are kept: requests name the same entities and items all the time.
+class NodeTexts:
+    """A text for each node, by row. Those looked up lately are kept: requests name the same nodes all the time.
 
     Safe to use from several threads: a dictionary that is full is replaced, never emptied.
+
+    Parameters
+    ----------
+    read : callable
+        Returns the texts of some nodes.
     """
 
-    def __init__(self, graph: CatalogueGraph) -> None:
-        self._graph = graph
+    def __init__(self, read: Callable[[list[int]], list[str]]) -> None:
+        self._read = read
         self._known: dict[int, str] = {}
 
     def look_up(self, nodes: Sequence[int]) -> list[str]:
-        """Return the label of each node; the last part of its id where it has none."""
+        """Return the text of each node."""
         known = self._known
+        try:
+            return list(map(known.__getitem__, nodes))
+        except KeyError:
+            known = {} if len(known) > _KEPT else known
         missing = [node for node in nodes if node not in known]
-        if missing:
-            if len(known) > _KEPT:
-                known, missing = {}, list(nodes)
-            graph = self._graph
-            labels = graph.labels.take(np.array(missing)).to_pylist()
-            known.update(
-                (node, graph.label(node) if label is None else label)
-                for node, label in zip(missing, labels, strict=True)
-            )
-            self._known = known
+        known.update(zip(missing, self._read(missing), strict=True))
+        self._known = known
         return [known[node] for node in nodes]
+
+
+def node_names(graph: CatalogueGraph) -> NodeTexts:
+    """Return the labels of nodes; the last part of its id for a node that has none."""
+
+    def read(nodes: list[int]) -> list[str]:
+        labels = graph.labels.take(np.array(nodes)).to_pylist()
+        return [graph.label(node) if label is None else label for node, label in zip(nodes, labels, strict=True)]
+
+    return NodeTexts(read)
+
+
+def node_ids(graph: CatalogueGraph) -> NodeTexts:
+    """Return the ids of items and the IRIs of entities."""
+    return NodeTexts(lambda nodes: [graph.node_id(node) for node in nodes])

@@ -18,7 +18,7 @@ from graphrec.graph.reach import ANY, Reached, best_of, reach, sharers
 from graphrec.graph.relations import reverse_number
 
 from .answer import Neighbour, Neighbours, Shared
-from .names import NodeNames
+from .names import NodeTexts, node_ids, node_names
 from .paths import (
     Edges,
     Link,
@@ -65,8 +65,8 @@ class NeighbourSearch:
         Every relation of the graph in words, by number.
     relations : mapping of str to int
         Numbers of the relations that leave items, by name.
-    names : NodeNames
-        Names of nodes.
+    names, ids : NodeTexts
+        Names and ids of nodes.
     """
 
     catalogue: CatalogueGraph
@@ -75,7 +75,8 @@ class NeighbourSearch:
     taken: Callable[[int], Rows]
     words: Sequence[str]
     relations: Mapping[str, int]
-    names: NodeNames = field(repr=False)
+    names: NodeTexts = field(repr=False)
+    ids: NodeTexts = field(repr=False)
 
     @classmethod
     def of(cls, data: RecallData, *, wording: Mapping[str, str] | None = None) -> Self:
@@ -88,7 +89,8 @@ class NeighbourSearch:
             lambda user: taken[user][0],
             all_relation_words(data.catalogue, wording or {}),
             item_relations(data.catalogue),
-            NodeNames(data.catalogue),
+            node_names(data.catalogue),
+            node_ids(data.catalogue),
         )
 
     @classmethod
@@ -99,7 +101,8 @@ class NeighbourSearch:
         def taken(user: int) -> Rows:
             return np.unique(history.items[history.indptr[user] : history.indptr[user + 1]])
 
-        return cls(bundle.catalogue, state.pool, bundle.users, taken, state.words, state.relations, state.names)
+        words, relations = state.words, state.relations
+        return cls(bundle.catalogue, state.pool, bundle.users, taken, words, relations, state.names, state.ids)
 
     def find(
         self,
@@ -195,21 +198,24 @@ class NeighbourSearch:
 
     def _sharer(self, kind: str, start: int, here: Edges, row: int, score: float, relation: int | None) -> Neighbour:
         """Return an item with what it shares with ``start``, in words."""
-        graph = self.catalogue
-        common = links(graph, here, row, relation=relation)
-        named = [link_words(graph, start, row, link, self.words) for link in common[:_NAMED]]
+        common = links(self.catalogue, here, row, relation=relation)
+        # A direct edge has no entity: its place is taken by the item.
+        nodes = [row if link.node < 0 else link.node for link in common]
+        ids, names = self.ids.look_up([start, row, *nodes]), self.names.look_up([start, row, *nodes])
+        named = [
+            link_words(link, (names[0], names[1]), name, self.catalogue.adjacency.relation_names, self.words)
+            for link, name in zip(common[:_NAMED], names[2:], strict=False)
+        ]
         named += [f"{len(common) - _NAMED} more"] if len(common) > _NAMED else []
-        title, source = self.names.look_up([row])[0], graph.items[start] if kind == USER else None
-        return Neighbour(graph.items[row], title, score, self._shared(common), "; ".join(named), source=source)
+        shared, source = self._shared(common, ids[2:], names[2:]), ids[0] if kind == USER else None
+        return Neighbour(ids[1], names[1], score, shared, "; ".join(named), source=source)
 
-    def _shared(self, common: Sequence[Link]) -> tuple[Shared, ...]:
-        """Return links as values on external ids."""
-        graph, names = self.catalogue, self.catalogue.adjacency.relation_names
+    def _shared(self, common: Sequence[Link], ids: Sequence[str], names: Sequence[str]) -> tuple[Shared, ...]:
+        """Return links, whose entities have these ids and names, as values on external ids."""
+        relations = self.catalogue.adjacency.relation_names
         return tuple(
-            Shared(names[number], graph.node_id(link.node), graph.label(link.node))
-            if link.node >= 0
-            else Shared(names[number], None, None)
-            for link in common
+            Shared(relations[number], None, None) if link.node < 0 else Shared(relations[number], external, name)
+            for link, external, name in zip(common, ids, names, strict=True)
             for number in link.relations
             if link.node < 0 or number in link.others
         )
@@ -263,7 +269,7 @@ class NeighbourSearch:
             reached.ways.tolist(), reached.relations.tolist(), reached.scores.tolist(), types.tolist(), strict=True
         ):
             labels, names = self.names.look_up(way), [relation_names[number] for number in numbers]
-            ids = [graph.node_id(node) for node in way]
+            ids = self.ids.look_up(way)
             between = [part for pair in zip(names, ids[1:], strict=True) for part in pair]
             words = path_words(labels, names, [self.words[number] for number in numbers])
             entries.append(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,8 +22,7 @@ Edges = dict[int, list[int]]
 _PLACE = re.compile(r"\{(entity|source|item)\}")
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(NamedTuple):
     """A node that two items are both joined to, with the relations from either; ``node`` is -1 for a direct edge."""
 
     node: int
@@ -183,19 +182,26 @@ def all_relation_words(graph: CatalogueGraph, wording: Mapping[str, str]) -> tup
     return tuple(relation_words(name, wording) for name in graph.adjacency.relation_names)
 
 
-def link_words(graph: CatalogueGraph, here: int, there: int, link: Link, words: Sequence[str]) -> str:
+def link_words(link: Link, ends: tuple[str, str], entity: str, relations: Sequence[str], words: Sequence[str]) -> str:
     """Return a link of two items in words: "same series, Dune Chronicles", or "Dune → followed by → Dune Messiah".
 
-    ``words`` are those of every relation, by number (:func:`all_relation_words`).
+    Parameters
+    ----------
+    link : Link
+        What they share.
+    ends : tuple of str
+        Names of the two items.
+    entity : str
+        Name of the entity that they share; not read where an edge joins them.
+    relations, words : sequence of str
+        Names of all relations of the graph, by number, and those names in words (:func:`all_relation_words`).
     """
-    mine = list(dict.fromkeys(words[number] for number in link.relations))
-    ends = graph.label(here), graph.label(there)
+    mine = tuple(dict.fromkeys(words[number] for number in link.relations))
     if link.node < 0:
-        backwards = is_reverse(graph.adjacency.relation_names[link.relations[0]])
-        plain = " and ".join(word for word in mine if not is_template(word))
-        told = [word for word in (plain, *filter(is_template, mine)) if word]
-        return " and ".join(_edge(*ends, word, backwards=backwards) for word in told)
-    return _shared(mine, list(dict.fromkeys(words[number] for number in link.others)), graph.label(link.node), ends)
+        phrase = _edges_phrase(mine, backwards=is_reverse(relations[link.relations[0]]))
+    else:
+        phrase = _shared_phrase(mine, tuple(dict.fromkeys(words[number] for number in link.others)))
+    return phrase.format(ends[0], entity, ends[1])
 
 
 def path_words(labels: Sequence[str], relations: Sequence[str], words: Sequence[str]) -> str:
@@ -208,16 +214,24 @@ def path_words(labels: Sequence[str], relations: Sequence[str], words: Sequence[
     relations, words : sequence of str
         Names of the relations between them, one fewer, and those names in words.
     """
-    if len(relations) == 2 and _meet(*relations):
-        return _shared([words[0]], [words[1]], labels[1], (labels[0], labels[2]))
-    edges = [
-        _edge(here, there, word, backwards=is_reverse(relation))
-        for here, there, relation, word in zip(labels, labels[1:], relations, words, strict=False)
-    ]
-    return ", ".join(edges)
+    return path_phrase(tuple(relations), tuple(words)).format(*labels)
 
 
 @lru_cache(maxsize=4096)
+def path_phrase(relations: tuple[str, ...], words: tuple[str, ...]) -> str:
+    """Return a path in words with a place for each of its nodes, such as "same author, {1}", for ``str.format``.
+
+    ``relations`` and ``words`` are those of :func:`path_words`. A graph has few kinds of paths; a request has hundreds
+    of paths.
+    """
+    if len(relations) == 2 and _meet(*relations):
+        return _shared_phrase((words[0],), (words[1],))
+    return ", ".join(
+        _edge(f"{{{place}}}", f"{{{place + 1}}}", word, backwards=is_reverse(relation))
+        for place, (relation, word) in enumerate(zip(relations, words, strict=True))
+    )
+
+
 def _meet(first: str, second: str) -> bool:
     """Return whether two steps lead to a node from two like it: by a relation and its reverse, or forth and back."""
     if first.removeprefix(REVERSE) == second.removeprefix(REVERSE):
@@ -225,32 +239,46 @@ def _meet(first: str, second: str) -> bool:
     return is_reverse(second) and not is_reverse(first)
 
 
+@lru_cache(maxsize=4096)
+def _edges_phrase(words: tuple[str, ...], *, backwards: bool) -> str:
+    """Return the edges between two items, places 0 and 2, in words: those that are no templates as one."""
+    plain = " and ".join(word for word in words if not is_template(word))
+    told = [word for word in (plain, *filter(is_template, words)) if word]
+    return " and ".join(_edge("{0}", "{2}", word, backwards=backwards) for word in told)
+
+
 def _edge(here: str, there: str, words: str, *, backwards: bool) -> str:
     first, last = (there, here) if backwards else (here, there)
-    return _filled(words, last, (here, there)) if is_template(words) else f"{first} → {words} → {last}"
+    return _filled(words, last, (here, there)) if is_template(words) else f"{first} → {_literal(words)} → {last}"
 
 
-def _shared(mine: list[str], theirs: list[str], label: str, ends: tuple[str, str]) -> str:
-    """Return a shared entity in words, by the relations that lead to it from either side."""
+@lru_cache(maxsize=4096)
+def _shared_phrase(mine: tuple[str, ...], theirs: tuple[str, ...]) -> str:
+    """Return an entity, place 1, in words, by the relations that lead to it from the items of places 0 and 2."""
     both = [words for words in mine if words in theirs]
     if both:
-        plain = [words for words in both if not is_template(words)]
-        same = [f"same {' and '.join(plain)}, {label}"] if plain else []
-        return " and ".join([*same, *(_filled(words, label, ends) for words in both if is_template(words))])
+        plain = [_literal(words) for words in both if not is_template(words)]
+        same = [f"same {' and '.join(plain)}, {{1}}"] if plain else []
+        return " and ".join([*same, *(_filled(words, "{1}", ("{0}", "{2}")) for words in both if is_template(words))])
     here, there = (" and ".join(map(_bare, words)) for words in (mine, theirs))
-    return f"{label}, {here} of one and {there} of the other"
+    return f"{{1}}, {_literal(here)} of one and {_literal(there)} of the other"
 
 
 def is_template(words: str) -> bool:
     """Return whether the words for a relation are a sentence with places, such as "also by {entity}"."""
-    # Nearly all have no brace, and a request words hundreds.
-    return "{" in words and _PLACE.search(words) is not None
+    return _PLACE.search(words) is not None
 
 
 def _filled(template: str, entity: str, ends: tuple[str, str]) -> str:
-    """Return a template with the entity that a relation leads to, and the two nodes that it is a reason between."""
+    """Return a template with the places of the entity that a relation leads to, and of the two nodes beside it."""
     values = {"entity": entity, "source": ends[0], "item": ends[1]}
-    return _PLACE.sub(lambda place: values[place[1]], template)
+    parts = _PLACE.split(template)
+    return "".join(values[part] if number % 2 else _literal(part) for number, part in enumerate(parts))
+
+
+def _literal(text: str) -> str:
+    """Return a text that ``str.format`` leaves as it is."""
+    return text.replace("{", "{{").replace("}", "}}")
 
 
 def _bare(words: str) -> str:

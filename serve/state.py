@@ -17,7 +17,7 @@ from graphrec.data.sequences import distinct_counts
 from graphrec.fusion.settings import Fusion, fusion_from_dict
 from graphrec.recallers.answers import check_answer
 
-from .names import NodeNames
+from .names import NodeTexts, node_ids, node_names
 from .paths import all_relation_words, item_relations
 
 log = logging.getLogger(__name__)
@@ -49,8 +49,8 @@ class State:
         Ids that may not be recalled; the bundle need not know them.
     pool : ndarray
         (n_items,) bool: the bundle's pool without what is taken down. Worked out.
-    names : NodeNames
-        Names of items and entities. Made here.
+    names, ids : NodeTexts
+        Names and ids of items and entities. Made here.
     """
 
     bundle: Bundle
@@ -62,7 +62,8 @@ class State:
     relations: Mapping[str, int]
     taken_down: frozenset[str] = frozenset()
     pool: npt.NDArray[np.bool_] = field(init=False)
-    names: NodeNames = field(init=False)
+    names: NodeTexts = field(init=False)
+    ids: NodeTexts = field(init=False)
 
     def __post_init__(self) -> None:
         pool = self.bundle.pool
@@ -71,7 +72,8 @@ class State:
             pool = pool.copy()
             pool[rows] = False
         object.__setattr__(self, "pool", pool)
-        object.__setattr__(self, "names", NodeNames(self.bundle.catalogue))
+        object.__setattr__(self, "names", node_names(self.bundle.catalogue))
+        object.__setattr__(self, "ids", node_ids(self.bundle.catalogue))
 
     @property
     def version(self) -> str:

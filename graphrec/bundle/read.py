@@ -140,8 +140,7 @@ def _load(directory: Path, manifest: Manifest, *, verify: bool) -> Bundle:
         raise BundleError(f"pool.npy speaks of {len(pool)} items, the vocabulary has {len(items)}")
     parts = BundleParts(users, items, catalogue)
     channels = {name: _channel(directory, name, entry, parts) for name, entry in manifest.channels.items()}
-    # A plain view: a memmap object costs more in every slice.
-    return Bundle(directory, manifest, users, items, catalogue, history, np.asarray(pool), channels, _report(directory))
+    return Bundle(directory, manifest, users, items, catalogue, history, pool, channels, _report(directory))
 
 
 def _check_headers(directory: Path, manifest: Manifest) -> None:

@@ -96,7 +96,11 @@ class Queries:
     @property
     def history(self) -> ItemLists:
         """N lists of distinct items, each at the place of its last event, with summed weights as scores."""
-        return self.events.distinct if self._history is None else self._history
+        history = self._history
+        if history is None:
+            history = self.events.distinct
+            object.__setattr__(self, "_history", history)
+        return history
 
 
 @typed_late
@@ -109,10 +113,10 @@ def take_queries(queries: Queries, positions: npt.ArrayLike) -> Queries:
 
 
 def _taken(queries: Queries, chosen: npt.NDArray[np.int64]) -> Sequences | ItemLists:
-    """Return the histories at ``chosen``, in the form that they were given in."""
-    if queries._history is None:
-        return take_sequences(queries.events, chosen)
-    return take_lists(queries.history, chosen)
+    """Return the histories at ``chosen``: the events where there are any yet, else the distinct items."""
+    if queries._events is None:
+        return take_lists(queries.history, chosen)
+    return take_sequences(queries._events, chosen)
 
 
 @typed_late

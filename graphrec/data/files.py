@@ -87,7 +87,8 @@ def map_array(path: Path) -> npt.NDArray[Any]:
                 array = np.fromfile(file, dtype, math.prod(shape)).reshape(shape)
                 array.flags.writeable = False
                 return array
-        return np.memmap(path, dtype, "r", start, shape)
+        # A plain view: a memmap object costs more in every slice.
+        return np.memmap(path, dtype, "r", start, shape).view(np.ndarray)
     except (OSError, ValueError, OverflowError, MemoryError) as error:
         reason = getattr(error, "strerror", None) or first_line(error)
         raise BundleError(f"{path} cannot be read as an array: {reason[:200]}") from error

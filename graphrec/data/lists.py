@@ -70,22 +70,23 @@ def lists_of(indptr: npt.NDArray[np.int64], items: npt.NDArray[np.int32], scores
 
     A request makes some twenty of them, and the checks would take longer than most channels.
     """
-    result = object.__new__(ItemLists)
-    for name, array in (("indptr", indptr), ("items", items), ("scores", scores)):
-        object.__setattr__(result, name, array)
+    result, set_field = object.__new__(ItemLists), object.__setattr__
+    set_field(result, "indptr", indptr)
+    set_field(result, "items", items)
+    set_field(result, "scores", scores)
     return result
 
 
 def indptr_of(lengths: Sequence[int] | npt.NDArray[np.integer] | npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
     """Return (n + 1,) int64: where each of n lists of these lengths starts, and where the last ends."""
     indptr = np.zeros(len(lengths) + 1, dtype=np.int64)
-    np.cumsum(lengths, out=indptr[1:])
+    np.add.accumulate(lengths, out=indptr[1:])
     return indptr
 
 
 def empty_lists(n: int) -> ItemLists:
     """Return n empty lists."""
-    return ItemLists(np.zeros(n + 1, dtype=np.int64), np.empty(0, dtype=np.int32))
+    return lists_of(np.zeros(n + 1, dtype=np.int64), np.empty(0, dtype=np.int32), np.empty(0, dtype=np.float32))
 
 
 @typed_late
@@ -142,6 +143,8 @@ def truncate(lists: ItemLists, k: int) -> ItemLists:
 
 def concatenate(parts: Sequence[ItemLists]) -> ItemLists:
     """Return the lists of all parts, in order."""
+    if len(parts) == 1:
+        return parts[0]
     lengths = np.concatenate([np.empty(0, dtype=np.int64), *(part.lengths for part in parts)])
     indptr = indptr_of(lengths)
     items = np.concatenate([np.empty(0, dtype=np.int32), *(part.items for part in parts)])

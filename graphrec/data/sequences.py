@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from graphrec.checks import as_array, check_indptr, check_length, check_rows, check_weights, typed_fields
 from graphrec.data.interactions import Interactions
-from graphrec.data.lists import ItemLists, indptr_of
+from graphrec.data.lists import ItemLists, indptr_of, lists_of
 from graphrec.errors import DataError
 
 IntArray = npt.NDArray[np.int64]
@@ -318,7 +318,7 @@ def _distinct(given: Sequences) -> ItemLists:
     last, totals = np.zeros(len(given.items), dtype=np.bool_), np.zeros(len(given.items), dtype=np.float32)
     counts = np.zeros(len(given), dtype=np.int64)
     _last_places(given.indptr, given.items, given.weights, last, totals, counts)
-    return ItemLists(indptr_of(counts), given.items[last], totals[last])
+    return lists_of(indptr_of(counts), given.items[last], totals[last])
 
 
 @nb.njit(nogil=True, cache=True)

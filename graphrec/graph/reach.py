@@ -293,7 +293,7 @@ def best_of(
     ``allowed`` and ``drop`` are those of :func:`reach`. Time O(n log k); only rows that are good enough are looked up.
     """
     every, none = np.empty(0, dtype=np.bool_), np.empty(0, dtype=np.int64)
-    dropped = none if drop is None else np.unique(drop).astype(np.int64)
+    dropped = none if drop is None else np.sort(drop).astype(np.int64)
     return _best_of(rows, scores, every if allowed is None else allowed, dropped, min(k, len(rows)))
 
 

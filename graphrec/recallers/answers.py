@@ -65,9 +65,9 @@ def check_filtered_answer(
         (n_items,) bool: items that may be there.
     """
     lists = _well_formed(answer, n)
-    fault, place = _first_fault(lists.indptr, lists.items, lists.scores, allowed.size)
-    if not fault:
-        fault, place = _first_left_in(lists.indptr, lists.items, k, exclude.indptr, exclude.items, allowed)
+    fault, place = _first_fault_of_filtered(
+        lists.indptr, lists.items, lists.scores, k, exclude.indptr, exclude.items, allowed
+    )
     if fault == _LONG:
         raise DataError(f"list {place} of the answer has {lists.lengths[place]} entries; at most {k} are wanted")
     if fault:
@@ -168,3 +168,20 @@ def _first_left_in(
         for p in range(exclude_indptr[i], exclude_indptr[i + 1]):
             excluded[exclude_items[p] >> 6] = 0
     return 0, 0
+
+
+@nb.njit(nogil=True, cache=True)
+def _first_fault_of_filtered(
+    indptr: npt.NDArray[np.int64],
+    items: npt.NDArray[np.int32],
+    scores: npt.NDArray[np.float32],
+    k: int,
+    exclude_indptr: npt.NDArray[np.int64],
+    exclude_items: npt.NDArray[np.int32],
+    allowed: npt.NDArray[np.bool_],
+) -> tuple[int, int]:  # pragma: no cover - compiled
+    """Return the kind of the first fault and where it is: of any lists, then of lists without what is left out."""
+    fault, place = _first_fault(indptr, items, scores, allowed.size)
+    if fault:
+        return fault, place
+    return _first_left_in(indptr, items, k, exclude_indptr, exclude_items, allowed)

@@ -79,6 +79,31 @@ def _product(a: Dense, b: Dense) -> Dense:  # pragma: no cover - compiled
     return result
 
 
+@nb.njit(nogil=True, cache=True)
+def _best_ways(
+    before: Dense, last: Dense
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Dense]:  # pragma: no cover - compiled
+    """Return what :func:`strongest` does, of ``before`` (h, middle + 1) and ``last`` (middle, m + 1)."""
+    given = _product(before, last)
+    m = last.shape[1] - 1
+    sources, through, amounts = np.zeros(m, dtype=np.intp), np.full(m, -1, dtype=np.intp), given[0, :m].copy()
+    for i in range(1, given.shape[0]):
+        for j in range(m):
+            greater = given[i, j] > amounts[j]
+            sources[j] = i if greater else sources[j]
+            amounts[j] = given[i, j] if greater else amounts[j]
+    for j in range(m):
+        if amounts[j] > 0.0:
+            highest = -1.0
+            for h in range(last.shape[0]):
+                amount = before[sources[j], h] * last[h, j]
+                if amount > highest:
+                    highest, through[j] = amount, h
+        else:
+            sources[j], amounts[j] = -1, 0.0
+    return sources, through, amounts
+
+
 def strongest(
     tables: Sequence[NeighbourTable], spaces: Sequence[RowArray], weights: Dense
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Dense]:
@@ -89,8 +114,8 @@ def strongest(
     tables : sequence of NeighbourTable
         The chain.
     spaces : sequence of ndarray
-        One more than tables, int32: h source rows, the middle rows that count after each table, m distinct target
-        rows.
+        One more than tables, int32: h source rows, the middle rows that count after each table, m target rows; of
+        these alone a row may stand more than once.
     weights : ndarray
         (h,) float64, > 0.
 
@@ -102,21 +127,19 @@ def strongest(
     amounts : ndarray
         (m,) float64: what the source gave by all its ways; 0 where none reaches the target.
     """
+    targets, last = spaces[-1], tables[-1]
     if len(tables) == 1:
-        table = tables[0]
         sources, amounts = _greatest(
-            table.indptr, table.neighbours, table.scores, spaces[0], weights, spaces[1], table.n_columns
+            last.indptr, last.neighbours, last.scores, spaces[0], weights, targets, last.n_columns
         )
-        return sources, sources, amounts
-    parts = [
-        _restrict(table.indptr, table.neighbours, table.scores, rows, columns, table.n_columns)
-        for table, rows, columns in zip(tables, spaces, spaces[1:], strict=False)
-    ]
-    parts[0] *= weights[:, None]
-    before = reduce(_product, parts[:-1])  # (h, last middle + 1)
-    given = _product(before, parts[-1])[:, :-1]  # (h, m)
-    best = given.argmax(axis=0)
-    through = (before[best, :-1].T * parts[-1][:, :-1]).argmax(axis=0)  # (last middle, m) -> (m,)
-    amounts = given[best, np.arange(len(spaces[-1]))]
-    reached = amounts > 0
-    return np.where(reached, best, -1), np.where(reached, through, -1), np.where(reached, amounts, 0.0)
+        through = sources
+    else:
+        parts = [
+            _restrict(table.indptr, table.neighbours, table.scores, rows, columns, table.n_columns)
+            for table, rows, columns in zip(tables, spaces, spaces[1:], strict=False)
+        ]
+        parts[0] *= weights[:, None]
+        sources, through, amounts = _best_ways(reduce(_product, parts[:-1]), parts[-1])
+    # A target that stands more than once was worked out where it stands last.
+    own = _positions(targets, last.n_columns)[targets]
+    return sources[own], through[own], amounts[own]

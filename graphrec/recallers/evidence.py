@@ -13,6 +13,7 @@ from graphrec.recallers.answers import Dtypes, check_arrays
 
 _EVIDENCE: Dtypes = {"sources": np.dtype(np.int32), "via": np.dtype(np.int32), "contributions": np.dtype(np.float64)}
 _PATHS: Dtypes = {"indptr": np.dtype(np.int64), "nodes": np.dtype(np.int32), "relations": np.dtype(np.int16)}
+_SOURCE, _VIA, _AMOUNT = range(1, 4)
 _BOUNDS, _NODE, _ENDS, _FIRST, _EDGE = range(1, 6)
 
 
@@ -51,25 +52,23 @@ def check_evidence(
             raise DataError(
                 f"the evidence has {len(getattr(evidence, name))} {name} for {len(items)} items; each item has one"
             )
-    _check_range(evidence.sources, catalogue.n_items, "source", "item rows")
-    _check_range(evidence.via, n_via, "middle row", "rows")
-    finite = np.isfinite(evidence.contributions)
-    if not finite.all():
-        place = int(np.argmin(finite))
-        raise DataError(
-            f"entry {place} of the evidence has the contribution {evidence.contributions[place]}; it must be finite"
-        )
+    _check_values(evidence, catalogue.n_items, n_via)
     _check_paths(evidence, items, catalogue)
 
 
-def _check_range(rows: npt.NDArray[np.int32], n: int | None, name: str, noun: str) -> None:
-    """Raise DataError where a row is neither -1 nor, where ``n`` is given, from 0 to n - 1."""
-    legal = rows >= -1 if n is None else (rows >= -1) & (rows < n)
-    if not legal.all():
-        place = int(np.argmin(legal))
-        most = "" if n is None else f" to {n - 1}"
+def _check_values(evidence: Evidence, n_items: int, n_via: int | None) -> None:
+    """Raise DataError where a row is neither -1 nor, where their number is given, below it; or a number not finite."""
+    most_via = np.iinfo(np.int32).max if n_via is None else n_via - 1
+    fault, place = _first_value_fault(evidence.sources, n_items - 1, evidence.via, most_via, evidence.contributions)
+    if fault:
+        rows = f" to {most_via}" if n_via is not None else ""
         raise DataError(
-            f"entry {place} of the evidence has the {name} {rows[place]}; legal {noun} are 0{most}, and -1 for none"
+            f"entry {place} of the evidence has the "
+            + {
+                _SOURCE: f"source {evidence.sources[place]}; legal item rows are 0 to {n_items - 1}, and -1 for none",
+                _VIA: f"middle row {evidence.via[place]}; legal rows are 0{rows}, and -1 for none",
+                _AMOUNT: f"contribution {evidence.contributions[place]}; it must be finite",
+            }[fault]
         )
 
 
@@ -115,6 +114,27 @@ def _path_sentence(evidence: Evidence, fault: int, path: int, place: int, item: 
             _EDGE: f"goes to node {node} by relation {relation}, which is no edge of the catalogue graph",
         }[fault]
     )
+
+
+@nb.njit(nogil=True, cache=True)
+def _first_value_fault(
+    sources: npt.NDArray[np.int32],
+    most_source: int,
+    via: npt.NDArray[np.int32],
+    most_via: int,
+    contributions: npt.NDArray[np.float64],
+) -> tuple[int, int]:  # pragma: no cover - compiled
+    """Return the kind of the first fault and its entry; zeros where there is none."""
+    for i in range(sources.size):
+        if sources[i] < -1 or sources[i] > most_source:
+            return _SOURCE, i
+    for i in range(via.size):
+        if via[i] < -1 or via[i] > most_via:
+            return _VIA, i
+    for i in range(contributions.size):
+        if not np.isfinite(contributions[i]):
+            return _AMOUNT, i
+    return 0, 0
 
 
 @nb.njit(nogil=True, cache=True)

@@ -39,7 +39,8 @@ def nearest_sources(
     if len(positions) == 0 or len(items) == 0:
         return None
     asked = positions_among(rows, items)
-    best = _best_source(unit_vectors(targets[np.maximum(asked, 0)]), unit_vectors(sources[positions]), weights)
+    unit = unit_vectors(np.concatenate([targets[np.maximum(asked, 0)], sources[positions]]))
+    best = _best_source(unit[: len(items)], unit[len(items) :], weights)
     chosen: npt.NDArray[np.int32] = np.where(asked >= 0, rows[positions[best]], -1).astype(np.int32)
     return chosen
 

@@ -180,7 +180,7 @@ class NeighbourRecaller:
                 left_out = one_each(queries.users[start:stop])
             background = self.background if number == 0 else None
             within = allowed if ends else None
-            by_sign = push_signed if number == 0 and (amounts < 0).any() else push
+            by_sign = push_signed if number == 0 and self.profile.dislike > 0 and (amounts < 0).any() else push
             pushed = by_sign(indptr, rows, amounts, table, count, skip=left_out, allowed=within, background=background)
             steps.append(pushed)
             indptr, rows, amounts = pushed[0], pushed[1], pushed[2].astype(np.float64)
@@ -195,16 +195,13 @@ class NeighbourRecaller:
         if len(used) == 0 or len(targets) == 0:
             return no_evidence(len(targets))
         sources = query.history.items[used]
-        asked, place = np.unique(targets, return_inverse=True)
         kept = [np.sort(rows) for _, rows, _ in self._chain(query, weights, 0, 1, self.keep)]
-        spaces = [sources, *kept, asked.astype(np.int32)]
-        best, through, amounts = strongest(self.tables, spaces, weights[used])
+        best, through, amounts = strongest(self.tables, [sources, *kept, targets], weights[used])
         known = best >= 0
-        via = np.full(len(asked), -1, dtype=np.int32)
+        via = np.full(len(targets), -1, dtype=np.int32)
         if self.via is not None:
             via[known] = kept[-1][through[known]]
-        strongest_sources = np.where(known, sources[best], -1).astype(np.int32)
-        return evidence_of(strongest_sources[place], amounts[place], via=via[place])
+        return evidence_of(np.where(known, sources[best], -1).astype(np.int32), amounts, via=via)
 
     def save(self, directory: Path) -> None:
         """Write the tables and settings."""

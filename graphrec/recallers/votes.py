@@ -12,7 +12,7 @@ import numpy.typing as npt
 from graphrec.checks import check_k, check_rows
 from graphrec.contracts.queries import Queries, take_queries
 from graphrec.contracts.recaller import BundleParts, Evidence, evidence_of, no_evidence
-from graphrec.data.lists import ItemLists, concatenate, empty_lists, indptr_of
+from graphrec.data.lists import ItemLists, concatenate, empty_lists, indptr_of, lists_of
 from graphrec.data.neighbours import NeighbourTable
 from graphrec.errors import ConfigError, DataError
 from graphrec.index import Index, load_index
@@ -105,6 +105,8 @@ class VoteRecaller:
         """Return at most k items a query, the greatest sums first, ties by row."""
         check_k(k)
         check_rows(queries.history.items, self.n_items, name="history items")
+        if len(queries) <= _CHUNK:
+            return self._recall(queries, k)
         starts = range(0, len(queries), _CHUNK)
         chosen = (np.arange(start, min(start + _CHUNK, len(queries))) for start in starts)
         return concatenate([self._recall(take_queries(queries, positions), k) for positions in chosen])
@@ -119,6 +121,8 @@ class VoteRecaller:
         if self.table is not None and stored.any():
             indptr = indptr_of(np.bincount(lists[stored], minlength=len(queries)))
             bounds, rows, scores = push(indptr, positions[stored].astype(np.int32), weights[stored], self.table, k)
+            if stored.all():
+                return lists_of(bounds, self.rows[rows], scores)
             sums.append((np.repeat(np.arange(len(queries)), np.diff(bounds)), rows, scores))
         if not stored.all():
             sums.append(self._search_votes(lists[~stored], positions[~stored], weights[~stored], wanted))

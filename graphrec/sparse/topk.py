@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.data.lists import ItemLists, indptr_of
+from graphrec.data.lists import ItemLists, indptr_of, lists_of
 from graphrec.data.neighbours import NeighbourTable
 from graphrec.errors import ConfigError, DataError
 from graphrec.sparse.topk_kernels import FloatArray, IntArray, RowArray, best_of_rows, push_rows, read_keys, select_top
@@ -107,9 +107,7 @@ def push(
         rows,
         scores,
     )
-    bounds = np.zeros(n + 1, dtype=np.int64)
-    np.cumsum(counts, out=bounds[1:])
-    return bounds, rows[:total], scores[:total]
+    return indptr_of(counts), rows[:total], scores[:total]
 
 
 def top_columns(values: FloatArray, k: int) -> Pushed:
@@ -144,7 +142,7 @@ def best_columns(values: FloatArray, k: int) -> RowArray:
 
 def one_each(rows: RowArray) -> ItemLists:
     """Return n lists of one row each."""
-    return ItemLists(np.arange(len(rows) + 1), rows)
+    return lists_of(np.arange(len(rows) + 1), rows, np.ones(len(rows), dtype=np.float32))
 
 
 def chunk_rows(width: int) -> int:

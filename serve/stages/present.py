@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
+from itertools import repeat
 
 import numpy as np
-import numpy.typing as npt
 
 from ..answer import Places, Recalled
 from ..explain import Reasons, explain, explain_fallback
@@ -17,10 +18,13 @@ from .stage import Candidates
 def present(state: State, candidates: Candidates, sentences: Sequence[str | None]) -> tuple[Recalled, ...]:
     """Return the m candidates of one request as values on external ids, with a sentence each where there is one."""
     merged = candidates.merged
-    rows = merged.lists.items
-    ids, scores = state.bundle.items.take(rows), merged.lists.scores.tolist()
-    places = (Places(merged, entry) for entry in range(len(rows)))
-    return tuple(map(Recalled, ids, titles(state, rows), scores, places, sentences))
+    rows = merged.lists.items.tolist()
+    places = map(partial(Places, merged), range(len(rows)))
+    columns = zip(
+        state.ids.look_up(rows), state.names.look_up(rows), merged.lists.scores.tolist(), places, sentences, strict=True
+    )
+    # The constructor of a named tuple is Python's, and an answer has hundreds of them.
+    return tuple(map(tuple.__new__, repeat(Recalled), columns))
 
 
 def reasons_of(state: State, request: Request, candidates: Candidates, *, explained: bool) -> Reasons:
@@ -50,11 +54,6 @@ def fallback_name(state: State, candidates: Candidates) -> str | None:
         [POPULARITY] if places.max() >= state.n_ranked else []
     )
     return ", ".join(dict.fromkeys(sources))
-
-
-def titles(state: State, rows: npt.NDArray[np.int32]) -> list[str]:
-    """Return the titles of items; the id where there is none."""
-    return state.names.look_up(rows.tolist())
 
 
 def why_empty(state: State, request: Request) -> str:

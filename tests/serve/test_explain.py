@@ -182,10 +182,10 @@ def test_a_relation_may_have_a_template() -> None:
     words = all_relation_words(graph, wording)
     here = edges_of(graph.adjacency, 0)
     direct, *shared = links(graph, here, 1)
-    assert link_words(graph, 0, 1, direct, words) == "Dune Messiah goes on where Dune ends"
-    named = [link_words(graph, 0, 1, link, words) for link in shared]
+    names, ends = graph.adjacency.relation_names, ("Dune", "Dune Messiah")
+    assert link_words(direct, ends, "", names, words) == "Dune Messiah goes on where Dune ends"
+    named = [link_words(link, ends, graph.label(link.node), names, words) for link in shared]
     assert named[:2] == ["same series, Dune Chronicles", "also by Frank Herbert"]
-    names = graph.adjacency.relation_names
     steps = [names.index(name) for name in ("author", "rev_author")]
     path = [names[step] for step in steps], [words[step] for step in steps]
     assert path_words(["Dune", "Frank Herbert", "Dune Messiah"], *path) == "also by Frank Herbert"
@@ -199,6 +199,16 @@ def test_two_steps_that_share_nothing_are_told_one_after_the_other() -> None:
     assert path_words(["A", "B", "C"], ["rev_wrote", "wrote"], ["wrote", "wrote"]) == "same wrote, B"
 
 
+@pytest.mark.parametrize("words", ["{0} of {1}", "{}", "}{", "{item", "100 % {x}"])
+def test_braces_in_words_and_names_are_shown_as_they_stand(words: str) -> None:
+    labels = ["{source}", "{0}", "C}"]
+    assert path_words(labels, ["wrote", "rev_wrote"], [words, words]) == f"same {words}, {{0}}"
+    assert path_words(labels[:2], ["wrote"], [words]) == f"{{source}} → {words} → {{0}}"
+    assert path_words(labels, ["wrote", "rev_wrote"], [f"{words}: {{entity}}"] * 2) == f"{words}: {{0}}"
+    unlike = f"{{0}}, {words} of one and by of the other"
+    assert path_words(labels, ["wrote", "rev_signed"], [words, "by"]) == unlike
+
+
 def test_several_relations_to_one_entity() -> None:
     items = vocabulary("i", 3)
     people = [
@@ -207,11 +217,10 @@ def test_several_relations_to_one_entity() -> None:
     ]
     graph = catalogue(items, {"person": 1}, people, ["A", "B", "C", "Tove Jansson"])
     here, words = edges_of(graph.adjacency, 0), all_relation_words(graph, {})
+    told = ("Tove Jansson", graph.adjacency.relation_names, words)
     (both,) = links(graph, here, 1)
-    assert link_words(graph, 0, 1, both, words) == "same author and illustrator, Tove Jansson"
-    (one,) = links(graph, here, 2)
-    assert link_words(graph, 0, 2, one, words) == "same illustrator, Tove Jansson"
-    assert (
-        link_words(graph, 2, 0, Link(3, (2,), (0,), 5), words)
-        == "Tove Jansson, illustrator of one and author of the other"
-    )
+    assert link_words(both, ("A", "B"), *told) == "same author and illustrator, Tove Jansson"
+    (single,) = links(graph, here, 2)
+    assert link_words(single, ("A", "C"), *told) == "same illustrator, Tove Jansson"
+    other = Link(3, (2,), (0,), 5)
+    assert link_words(other, ("C", "A"), *told) == "Tove Jansson, illustrator of one and author of the other"

@@ -7,19 +7,20 @@ from dataclasses import replace
 import pytest
 
 from graphrec.serve import Engine, names
-from graphrec.serve.names import NodeNames
+from graphrec.serve.names import node_ids, node_names
 from tests.serve.test_engine import changed
 
 
 @pytest.mark.parametrize("kept", [0, 2, 1000])
-def test_names_are_the_labels_whatever_was_looked_up_before(
+def test_names_and_ids_are_those_of_the_graph_whatever_was_looked_up_before(
     engine: Engine, kept: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(names, "_KEPT", kept)
     graph = engine.bundle.catalogue
-    looked_up = NodeNames(graph)
+    looked_up, ids = node_names(graph), node_ids(graph)
     for nodes in ([3, 0, 3], [], [11, 3, 1, 0], list(range(len(graph.labels))), [5]):
         assert looked_up.look_up(nodes) == [graph.label(node) for node in nodes]
+        assert ids.look_up(nodes) == [graph.node_id(node) for node in nodes]
         assert len(looked_up._known) <= kept + len(graph.labels)
 
 
