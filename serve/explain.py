@@ -207,7 +207,8 @@ def _sources(state: State, rows: list[int]) -> list[str | None]:
 def _vias(recaller: Recaller, rows: list[int]) -> list[str | None]:
     """Return the names of middle rows, where the channel has names for them."""
     names = getattr(recaller, "via", None)
-    return [None if names is None or row < 0 else str(names[row]) for row in rows]
+    known = {} if names is None else {row: str(names[row]) for row in {*rows} - {-1}}
+    return list(map(known.get, rows))
 
 
 def _paths(state: State, evidence: Evidence, at: list[int]) -> list[str | None]:

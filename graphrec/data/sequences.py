@@ -252,17 +252,14 @@ def _made(
     kind_names: tuple[str, ...],
 ) -> Sequences:
     """Return sequences cut from others: what was checked once is not checked in every request."""
-    result = object.__new__(Sequences)
-    for name, value in (
-        ("indptr", indptr),
-        ("items", items),
-        ("weights", weights),
-        ("times", times),
-        ("kinds", kinds),
-        ("kind_names", kind_names),
-        ("_distinct", None),
-    ):
-        object.__setattr__(result, name, value)
+    result, set_field = object.__new__(Sequences), object.__setattr__
+    set_field(result, "indptr", indptr)
+    set_field(result, "items", items)
+    set_field(result, "weights", weights)
+    set_field(result, "times", times)
+    set_field(result, "kinds", kinds)
+    set_field(result, "kind_names", kind_names)
+    set_field(result, "_distinct", None)
     return result
 
 

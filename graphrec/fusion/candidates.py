@@ -42,7 +42,7 @@ def number_candidates(stacked: StackedLists) -> Candidates:
     m = len(stacked.items)
     indptr = np.zeros(stacked.n + 1, dtype=np.int64)
     items, numbers = np.empty(m, dtype=np.int32), np.empty(m, dtype=np.int32)
-    _number(stacked.starts, stacked.stops, stacked.items, stacked.widest, indptr, items, numbers)
+    number_entries(stacked.starts, stacked.stops, stacked.items, stacked.widest, indptr, items, numbers)
     return Candidates(indptr, items[: indptr[-1]], numbers)
 
 
@@ -50,7 +50,7 @@ def with_provenance(stacked: StackedLists, candidates: Candidates, selection: Se
     """Return the selected candidates as merged lists, with each channel's rank and score of them. O(m + t C)."""
     t, c = len(selection.places), len(stacked.channels)
     ranks, scores = np.zeros((t, c), dtype=np.int32), np.full((t, c), np.nan, dtype=np.float32)
-    _write_provenance(
+    write_provenance(
         stacked.starts, stacked.stops, candidates.numbers, selection.positions(len(candidates.items)), stacked.scores,
         ranks, scores,
     )  # fmt: skip
@@ -59,7 +59,7 @@ def with_provenance(stacked: StackedLists, candidates: Candidates, selection: Se
 
 
 @nb.njit(nogil=True, cache=True)
-def _number(
+def number_entries(
     starts: npt.NDArray[np.int64],
     stops: npt.NDArray[np.int64],
     items: npt.NDArray[np.int32],
@@ -101,7 +101,7 @@ def _number(
 
 
 @nb.njit(nogil=True, cache=True)
-def _write_provenance(
+def write_provenance(
     starts: npt.NDArray[np.int64],
     stops: npt.NDArray[np.int64],
     numbers: npt.NDArray[np.int32],

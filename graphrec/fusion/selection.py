@@ -65,13 +65,13 @@ def select_best(
     """
     counts = np.empty(len(indptr) - 1, dtype=np.int64)
     places = np.empty(int(np.minimum(np.diff(indptr), k).sum()), dtype=np.int64)
-    total = _best(indptr, items, scores, k, counts, places)
+    total = best_entries(indptr, items, scores, k, counts, places)
     places = places[:total]
     return Selection(indptr_of(counts), places, scores[places])
 
 
 @nb.njit(nogil=True, cache=True)
-def _best(
+def best_entries(
     indptr: npt.NDArray[np.int64],
     items: npt.NDArray[np.int32],
     scores: npt.NDArray[np.float32],

@@ -11,7 +11,6 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from graphrec.contracts.recaller import Paths
-from graphrec.data.lists import indptr_of
 from graphrec.graph.adjacency import Adjacency, relation_number
 from graphrec.graph.relations import reverse_numbers
 from graphrec.sparse.taste import Scale, degrees, inverse_power
@@ -110,20 +109,8 @@ def best_paths(
     m = len(sources)
     edges, shares = np.full(m, -1, dtype=np.int64), np.zeros(m)
     _best_edges(graph.indptr, graph.indices, graph.relations, terms, n_items, sources, items, edges, shares)
-    walked = edges >= 0
-    first = np.where(walked, edges, 0)
-    through = np.where(walked, graph.indices[first], 0) if m else edges
-    direct = walked & (through == items)
-    # (m,) nodes: three over an entity, two over an edge, none without a walk.
-    indptr = indptr_of(np.where(walked, np.where(direct, 2, 3), 0))
-    nodes, relations = np.empty(int(indptr[-1]), dtype=np.int32), np.full(int(indptr[-1]), -1, dtype=np.int16)
-    starts, over = indptr[:-1], walked & ~direct
-    nodes[starts[walked]], nodes[indptr[1:][walked] - 1] = sources[walked], items[walked]
-    nodes[starts[over] + 1] = through[over]
-    out = graph.relations[first]
-    relations[starts[walked] + 1] = out[walked]
-    relations[starts[over] + 2] = reverse_numbers(graph)[out[over]]
-    return Paths(indptr, nodes, relations), shares
+    paths = Paths(*_laid_out(graph.indices, graph.relations, reverse_numbers(graph), sources, items, edges))
+    return paths, shares
 
 
 def _relation_weights(graph: Adjacency, relations: Mapping[str, float]) -> npt.NDArray[np.float64]:
@@ -189,3 +176,32 @@ def _best_edges(
                 best, edges[i] = amount, p
         if total > 0.0:
             shares[i] = best / total
+
+
+@nb.njit(nogil=True, cache=True)
+def _laid_out(
+    indices: Rows,
+    relations: npt.NDArray[np.int16],
+    reverses: npt.NDArray[np.int16],
+    sources: Rows,
+    items: Rows,
+    edges: npt.NDArray[np.int64],
+) -> tuple[npt.NDArray[np.int64], Rows, npt.NDArray[np.int16]]:  # pragma: no cover - compiled
+    """Return bounds, nodes and relations of the walks that begin with ``edges``: three nodes over an entity, or two."""
+    indptr = np.zeros(edges.size + 1, dtype=np.int64)
+    for i in range(edges.size):
+        length = 0
+        if edges[i] >= 0:
+            length = 2 if indices[edges[i]] == items[i] else 3
+        indptr[i + 1] = indptr[i] + length
+    nodes, by = np.empty(indptr[-1], dtype=np.int32), np.full(indptr[-1], -1, dtype=np.int16)
+    for i in range(edges.size):
+        start, stop, edge = indptr[i], indptr[i + 1], edges[i]
+        if stop == start:
+            continue
+        nodes[start], nodes[stop - 1] = sources[i], items[i]
+        by[start + 1] = relations[edge]
+        if stop - start == 3:
+            nodes[start + 1] = indices[edge]
+            by[start + 2] = reverses[relations[edge]]
+    return indptr, nodes, by

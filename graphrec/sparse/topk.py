@@ -24,6 +24,8 @@ if TYPE_CHECKING:  # serving needs no sparse matrices, which are slow to load
 # Entries that one chunk's result may hold (8 bytes each); rows a chunk holds at most.
 _CHUNK_ENTRIES = 1 << 22
 _CHUNK_ROWS = 256
+_NO_BOUNDS, _NO_ROWS = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int32)
+_NO_FLAGS, _NO_SCORES = np.empty(0, dtype=np.bool_), np.empty(0, dtype=np.float32)
 
 __all__ = [
     "FloatArray",
@@ -84,30 +86,23 @@ def push(
     bring lists in chunks. Sums run in the order of the lists in float64, so a list's answer does not depend on what
     stands beside it.
     """
-    n, width = len(indptr) - 1, table.n_columns
-    limit = min(k, width) if k else width
-    counts = np.empty(n, dtype=np.int64)
-    # calloc and malloc give pages when they are first touched: a wide table costs a narrow query nothing.
-    rows, scores = np.empty(n * limit, dtype=np.int32), np.empty(n * limit, dtype=np.float32)
-    total = push_rows(
+    width = table.n_columns
+    pushed: Pushed = push_rows(
         indptr,
         sources,
         weights,
         table.indptr,
         table.neighbours,
         table.scores,
-        np.zeros(n + 1, dtype=np.int64) if skip is None else skip.indptr,
-        np.empty(0, dtype=np.int32) if skip is None else skip.items,
-        np.empty(0, dtype=np.bool_) if allowed is None else allowed,
-        np.empty(0, dtype=np.float32) if background is None else background,
+        _NO_BOUNDS if skip is None else skip.indptr,
+        _NO_ROWS if skip is None else skip.items,
+        _NO_FLAGS if allowed is None else allowed,
+        _NO_SCORES if background is None else background,
+        # calloc gives pages when they are first touched.
         np.zeros(width, dtype=np.float64),
-        np.empty(width + 1, dtype=np.int32),
-        limit,
-        counts,
-        rows,
-        scores,
+        min(k, width) if k else width,
     )
-    return indptr_of(counts), rows[:total], scores[:total]
+    return pushed
 
 
 def top_columns(values: FloatArray, k: int) -> Pushed:

@@ -26,8 +26,10 @@ _LEAST_ROOM = 64
 # Scores are dealt out to this many lanes for each of the k, and refused in blocks of this many.
 _LANES = 4
 _BLOCK = 128
-# Up to so many keys are put in order by counting.
-_FEW = 500
+# Up to so many keys are put in order by counting; more are dealt out to buckets, and a bucket that holds more than so
+# many is sorted by itself.
+_FEW = 32
+_BUCKETS = 512
 # The bound for a row may let k >> this many scores more through.
 _SLACK = 3
 # An accumulator that takes one entry or more for each so many columns is read from end to end, and no list of touched
@@ -179,8 +181,7 @@ def _best(line: FloatArray, columns: RowArray, k: int) -> IntArray:  # pragma: n
 def _write(keys: IntArray, rows: RowArray, scores: FloatArray) -> int:  # pragma: no cover - compiled
     """Write keys, best first, as rows and scores; return how many there are."""
     if keys.size > _FEW:
-        keys.sort()
-        read_keys(keys, rows, scores)
+        read_keys(_in_order(keys), rows, scores)
         return keys.size
     for p in range(keys.size):
         # As many stand before it: counting them takes no branch that could be guessed wrong.
@@ -190,6 +191,41 @@ def _write(keys: IntArray, rows: RowArray, scores: FloatArray) -> int:  # pragma
         rows[place] = np.int32(keys[p] & 0xFFFFFFFF)
         scores[place] = _score(keys[p])
     return keys.size
+
+
+@nb.njit(nogil=True, cache=True)
+def _in_order(keys: IntArray) -> IntArray:  # pragma: no cover - compiled
+    """Return the keys (m,), m > 0, in order: dealt out to buckets by their leading bits, then moved to their places.
+
+    Time O(m) for scores that are spread, O(m log m) for others.
+    """
+    # Halves: the difference of two of them fits an int64.
+    least = keys.min() >> 1
+    span, shift = (keys.max() >> 1) - least, 0
+    while span >> shift >= _BUCKETS:
+        shift += 1
+    ends = np.zeros(_BUCKETS + 1, dtype=np.int64)
+    for p in range(keys.size):
+        ends[(((keys[p] >> 1) - least) >> shift) + 1] += 1
+    for bucket in range(1, _BUCKETS):
+        ends[bucket] += ends[bucket - 1]
+    ordered = np.empty(keys.size, dtype=np.int64)
+    for p in range(keys.size):
+        bucket = ((keys[p] >> 1) - least) >> shift
+        ordered[ends[bucket]] = keys[p]
+        ends[bucket] += 1
+    start = 0
+    for bucket in range(_BUCKETS):
+        if ends[bucket] - start > _FEW:
+            ordered[start : ends[bucket]].sort()
+        start = ends[bucket]
+    for p in range(1, keys.size):  # each is near its place by now
+        key, at = ordered[p], p
+        while at > 0 and ordered[at - 1] > key:
+            ordered[at] = ordered[at - 1]
+            at -= 1
+        ordered[at] = key
+    return ordered
 
 
 @nb.njit(nogil=True, cache=True)
@@ -324,22 +360,21 @@ def push_rows(
     allowed: npt.NDArray[np.bool_],
     background: FloatArray,
     accumulator: npt.NDArray[np.float64],
-    touched: RowArray,
     k: int,
-    counts: IntArray,
-    rows: RowArray,
-    scores: FloatArray,
-) -> int:  # pragma: no cover - compiled
-    """Push each weighted list through the table and write its k best columns; return how many entries there are.
+) -> tuple[IntArray, RowArray, FloatArray]:  # pragma: no cover - compiled
+    """Return the k best columns of each weighted list pushed through the table, as bounds, rows and scores.
 
-    ``accumulator`` (n_columns,) arrives and leaves as zeros; ``touched`` has one place more than it.
+    ``accumulator`` (n_columns,) arrives and leaves as zeros. Of ``skip_indptr``, ``allowed`` and ``background``, those
+    without an entry do nothing.
     """
-    n_columns = accumulator.size
-    line = np.empty(n_columns, dtype=np.float32)
-    total = 0
-    for i in range(indptr.size - 1):
-        first, last = indptr[i], indptr[i + 1]
-        left_out = skip[skip_indptr[i] : skip_indptr[i + 1]]
+    n, n_columns = indptr.size - 1, accumulator.size
+    # Pages are given when they are first touched: a wide table costs a narrow query nothing.
+    rows, scores = np.empty(n * k, dtype=np.int32), np.empty(n * k, dtype=np.float32)
+    line, touched = np.empty(n_columns, dtype=np.float32), np.empty(n_columns + 1, dtype=np.int32)
+    bounds = np.zeros(n + 1, dtype=np.int64)
+    for i in range(n):
+        first, last, total = indptr[i], indptr[i + 1], bounds[i]
+        left_out = skip[skip_indptr[i] : skip_indptr[i + 1]] if skip_indptr.size else skip[:0]
         _mark(left_out, accumulator, -np.inf)  # whatever is added, such a column is neither new nor above 0
         rows_of, weights_of = sources[first:last], weights[first:last]
         mass = 0.0
@@ -348,11 +383,10 @@ def push_rows(
                 mass += max(weight, 0.0)
         if _n_entries(rows_of, weights_of, table_indptr) * _DENSE > n_columns:
             _add_rows(rows_of, weights_of, table_indptr, table_columns, table_scores, accumulator)
-            n = _collect(range(n_columns), accumulator, allowed, background, mass, touched, line)
+            m = _collect(range(n_columns), accumulator, allowed, background, mass, touched, line)
         else:
-            n = _add_and_list_rows(rows_of, weights_of, table_indptr, table_columns, table_scores, accumulator, touched)
-            n = _collect(touched[:n], accumulator, allowed, background, mass, touched, line)
+            m = _add_and_list_rows(rows_of, weights_of, table_indptr, table_columns, table_scores, accumulator, touched)
+            m = _collect(touched[:m], accumulator, allowed, background, mass, touched, line)
         _mark(left_out, accumulator, 0.0)
-        counts[i] = _write(_best(line[:n], touched, k), rows[total:], scores[total:])
-        total += counts[i]
-    return total
+        bounds[i + 1] = total + _write(_best(line[:m], touched, k), rows[total:], scores[total:])
+    return bounds, rows[: bounds[n]], scores[: bounds[n]]
