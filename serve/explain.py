@@ -96,7 +96,7 @@ def explain(
             evidence[column] = returned, _evidence(state, voice, queries, rows[returned], unexplained)
             order[returned[_telling(state, evidence[column][1])], column] /= _TELLING_GAIN
     sentences: list[str | None] = [None] * len(rows)
-    pending = np.arange(len(rows)) if voices else np.empty(0, dtype=np.intp)
+    pending = np.arange(len(rows) if voices else 0)
     while len(pending):
         first = order[pending].argmin(axis=1)
         possible = np.isfinite(order[pending, first])

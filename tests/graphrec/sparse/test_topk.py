@@ -35,6 +35,22 @@ def test_selection_is_a_sort_cut_short(values: list[int], k: int) -> None:
     np.testing.assert_array_equal(best[:n], scores[expected])
 
 
+@pytest.mark.parametrize("n", [33, 400, 3000])
+@pytest.mark.parametrize("spread", ["few values", "one value apart", "all that float32 holds"])
+def test_long_selections_are_in_order_however_their_scores_are_spread(n: int, spread: str) -> None:
+    rng = np.random.default_rng(n)
+    values = {
+        "few values": rng.integers(-2, 3, n) / 2,
+        "one value apart": np.where(np.arange(n) == n // 2, 1e30, 1 + rng.random(n) / 1e4),
+        "all that float32 holds": np.sign(rng.random(n) - 0.5) * 10.0 ** rng.uniform(-44, 38, n),
+    }[spread].astype(np.float32)
+    rows, scores = np.empty(n, dtype=np.int32), np.empty(n, dtype=np.float32)
+    assert select_top(values.astype(np.float64), rng.permutation(n).astype(np.int32), n, rows, scores) == n
+    expected = np.lexsort((np.arange(n), -values))
+    np.testing.assert_array_equal(rows, expected)
+    np.testing.assert_array_equal(scores, values[expected])
+
+
 def test_ties_are_decided_after_rounding_to_float32() -> None:
     # 1 + 1e-12 is 1 in float32: the scores that come back are equal, so the lower row is first.
     values = np.array([1.0, 1.0 + 1e-12])
