@@ -67,8 +67,8 @@ class RankedRecaller:
         check_k(k)
         n, length = len(queries), min(k, len(self.items))
         indptr = np.arange(n + 1, dtype=np.int64) * length
-        items, scores = (whole[None, :length].repeat(n, axis=0).ravel() for whole in (self.items, self.scores))
-        return lists_of(indptr, items, scores)
+        items = self.items[None, :length].repeat(n, axis=0).ravel()
+        return lists_of(indptr, items, self.scores[None, :length].repeat(n, axis=0).ravel())
 
     def evidence(self, query: Queries, items: npt.NDArray[np.int32]) -> Evidence:  # noqa: ARG002 - the protocol's
         """Return -1 throughout: the list knows nothing of the history."""
