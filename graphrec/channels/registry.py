@@ -29,6 +29,8 @@ RECIPES: Mapping[str, str] = MappingProxyType(
         "tag": "graphrec.channels.content.tag:Tag",
         "kg-neighbours": "graphrec.channels.content.kg_neighbours:KgNeighbours",
         "kg-paths": "graphrec.channels.content.kg_paths:KgPaths",
+        "preference-walk": "graphrec.channels.content.preference_walk:PreferenceWalk",
+        "pixie": "graphrec.channels.content.pixie:Pixie",
         "vectors": "graphrec.channels.content.vectors:VectorChannel",
         "node2vec": "graphrec.models.node2vec:Node2Vec",
         "lightgcn": "graphrec.models.lightgcn:LightGCN",

@@ -32,7 +32,7 @@ from graphrec.errors import ConfigError
 from graphrec.graph.adjacency import Adjacency
 from graphrec.graph.counter_random import GAMMA, LOW, S32, below, key_of, mix, stream
 from graphrec.graph.importance import check_restart, check_targets
-from graphrec.graph.transitions import FloatArray, IntArray, RowArray, transitions_of
+from graphrec.graph.transitions import FloatArray, IntArray, RowArray, Transitions, transitions_of
 from graphrec.memory import check_memory
 from graphrec.sparse.topk import join, select_top
 from graphrec.threads import map_chunks
@@ -128,26 +128,66 @@ def pixie(
     if not isinstance(queries, ItemLists):
         raise ConfigError(f"queries is of type {type(queries).__name__}; it must be ItemLists of rows of the graph")
     check_rows(queries.items, adjacency.n_nodes, name="queries")
-    walked = transitions_of(adjacency, relation_weights)
+    return walk_lists(
+        transitions_of(adjacency, relation_weights),
+        queries,
+        PixieSteps(steps, restart, enough_targets, enough_visits),
+        top=top,
+        booster=booster,
+        degree_exponent=degree_exponent,
+        seed=seed,
+        targets=(start, stop),
+        threads=threads,
+    )
+
+
+class PixieSteps(NamedTuple):
+    """How walks are taken: see :func:`pixie`, which checks the values."""
+
+    steps: int
+    restart: float
+    enough_targets: int
+    enough_visits: int
+
+
+def walk_lists(
+    walked: Transitions,
+    queries: ItemLists,
+    how: PixieSteps,
+    *,
+    top: int,
+    booster: bool,
+    degree_exponent: float,
+    seed: int,
+    targets: tuple[int, int],
+    threads: int | None = None,
+    apart: bool = False,
+) -> Visited:
+    """Return what :func:`pixie` does on a graph that was made ready before; nothing is checked.
+
+    With ``apart`` there is a row for each node of the lists in place of each list: what its own walks, as many as it
+    has steps of its list, give.
+    """
+    (start, stop), (steps, restart, enough_targets, enough_visits) = targets, how
     degrees = np.diff(walked.indptr)
     allotted = _allot(queries, degrees, float(np.log(max(1, degrees[start:stop].max(initial=1)))), steps)
+    bounds = np.arange(len(queries.items) + 1) if apart else queries.indptr
+    n_lists = len(bounds) - 1
     discount = np.maximum(degrees[start:stop], 1).astype(np.float64) ** -degree_exponent
     bound = min(top, stop - start, steps + len(queries.items))
-    check_memory(
-        8 * bound * len(queries), f"up to {bound:,} targets of {len(queries):,} lists", "lower top, or pass fewer lists"
-    )
+    check_memory(8 * bound * n_lists, f"up to {bound:,} targets of {n_lists:,} lists", "lower top, or pass fewer lists")
     back, key = np.uint64(restart * 2.0**32), key_of(seed)
 
     def work(first: int, last: int) -> tuple[IntArray, IntArray, RowArray, FloatArray]:
         counts, taken = np.empty(last - first, np.int64), np.zeros(last - first, np.int64)
         rows, scores = np.empty((last - first) * bound, np.int32), np.empty((last - first) * bound, np.float32)
         total = visit_lists(
-            *walked.arrays, queries.indptr[first : last + 1], queries.items, allotted, back, key, start, booster,
+            *walked.arrays, bounds[first : last + 1], queries.items, allotted, back, key, start, booster,
             enough_targets, enough_visits, discount, counts, taken, rows, scores,
         )  # fmt: skip
         return taken, indptr_of(counts), rows[:total], scores[:total]
 
-    parts = list(map_chunks(work, len(queries), chunk=_CHUNK, threads=threads))
+    parts = list(map_chunks(work, n_lists, chunk=_CHUNK, threads=threads))
     empty = (np.zeros(1, np.int64), np.empty(0, np.int32), np.empty(0, np.float32))
     indptr, rows, scores = join([part[1:] for part in parts] or [empty])
     taken = np.concatenate([np.empty(0, np.int64), *(part[0] for part in parts)])

@@ -18,6 +18,8 @@ KINDS = {
     "neighbours": "graphrec.recallers.neighbours:NeighbourRecaller",
     "graph-neighbours": "graphrec.recallers.graph_neighbours:GraphNeighbourRecaller",
     "path-neighbours": "graphrec.recallers.path_neighbours:PathNeighbourRecaller",
+    "walk": "graphrec.recallers.walk:WalkRecaller",
+    "pixie": "graphrec.recallers.pixie:PixieRecaller",
     "spectral": "graphrec.recallers.spectral:SpectralRecaller",
     "vector": "graphrec.recallers.vector:VectorRecaller",
     "encoder": "graphrec.recallers.encoder:EncoderRecaller",

@@ -19,6 +19,8 @@ from graphrec.channels.behaviour.turbo_cf import TurboCf
 from graphrec.channels.behaviour.user_cf import UserCF
 from graphrec.channels.content.kg_neighbours import KgNeighbours
 from graphrec.channels.content.kg_paths import KgPaths
+from graphrec.channels.content.pixie import Pixie
+from graphrec.channels.content.preference_walk import PreferenceWalk
 from graphrec.channels.content.tag import Tag
 from graphrec.channels.content.vectors import VectorChannel
 from graphrec.channels.popular.high_efficiency import HighEfficiency
@@ -240,6 +242,22 @@ class TestEntity2Rec(RecallerContract):
 
 class TestKgPathsOfWalksFromBothEnds(RecallerContract):
     recipe = KgPaths(score="hetesim", through_users=False, max_length=3, hub_cap=0)
+
+
+class TestPreferenceWalk(RecallerContract):
+    recipe = PreferenceWalk()
+
+
+class TestPreferenceWalkOfNarrowHops(RecallerContract):
+    recipe = PreferenceWalk(hops=4, width=12, decay=0.8, degree_exponent=1.0, hub_cap=20, last=5, half_life=2.0)
+
+
+class TestPixie(RecallerContract):
+    recipe = Pixie(steps=4000)
+
+
+class TestPixieOfPlainVisits(RecallerContract):
+    recipe = Pixie(steps=3000, restart=0.3, booster=False, enough_targets=0, degree_exponent=0.0, last=5, half_life=2.0)
 
 
 NAMES = [f"{letter}{row}" for letter in "ib" for row in range(60)]

@@ -19,6 +19,8 @@ from graphrec.channels.behaviour.turbo_cf import TurboCf
 from graphrec.channels.behaviour.user_cf import UserCF
 from graphrec.channels.content.kg_neighbours import KgNeighbours
 from graphrec.channels.content.kg_paths import KgPaths
+from graphrec.channels.content.pixie import Pixie
+from graphrec.channels.content.preference_walk import PreferenceWalk
 from graphrec.channels.content.tag import Tag
 from graphrec.channels.popular.hot import Hot
 from graphrec.contracts.progress import FitContext
@@ -71,7 +73,10 @@ def test_events_whose_weights_sum_to_nothing_say_nothing_of_taste(recipe: Any) -
     assert_same_lists(answer, before)
 
 
-@pytest.mark.parametrize("recipe", [ItemCF(), UserCF(), Tag(), KgNeighbours(), KgPaths(), RP3beta(), Swing(), Ease()])
+@pytest.mark.parametrize(
+    "recipe",
+    [ItemCF(), UserCF(), Tag(), KgNeighbours(), KgPaths(), Pixie(), PreferenceWalk(), RP3beta(), Swing(), Ease()],
+)
 def test_items_outside_the_pool_are_not_returned(recipe: Any) -> None:
     data = skewed()
     queries = known_queries(histories(data.interactions), np.arange(len(data.users)))
@@ -80,7 +85,10 @@ def test_items_outside_the_pool_are_not_returned(recipe: Any) -> None:
     assert data.pool[answer.items].all()
 
 
-@pytest.mark.parametrize("recipe", [ItemCF(), UserCF(), RP3beta(), Swing(), Ease(), Tag(), KgNeighbours(), KgPaths()])
+@pytest.mark.parametrize(
+    "recipe",
+    [ItemCF(), UserCF(), RP3beta(), Swing(), Ease(), Tag(), KgNeighbours(), KgPaths(), Pixie(), PreferenceWalk()],
+)
 def test_a_world_without_events_is_no_error(recipe: Any) -> None:
     data = checkerboard()
     quiet = RecallData(
@@ -113,6 +121,8 @@ def test_missing_knowledge_is_said_in_one_sentence() -> None:
         TurboCf(),
         KgNeighbours(),
         KgPaths(),
+        Pixie(),
+        PreferenceWalk(),
         Tag(),
         LightGCN(steps=2),
         TwoTower(dim=4, epochs=2),
