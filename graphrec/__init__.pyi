@@ -14,6 +14,8 @@ from graphrec.channels.behaviour.turbo_cf import TurboCf as TurboCf
 from graphrec.channels.behaviour.user_cf import UserCF as UserCF
 from graphrec.channels.content.kg_neighbours import KgNeighbours as KgNeighbours
 from graphrec.channels.content.kg_paths import KgPaths as KgPaths
+from graphrec.channels.content.pixie import Pixie as Pixie
+from graphrec.channels.content.preference_walk import PreferenceWalk as PreferenceWalk
 from graphrec.channels.content.tag import Tag as Tag
 from graphrec.channels.content.vectors import VectorChannel as VectorChannel
 from graphrec.channels.popular.high_efficiency import HighEfficiency as HighEfficiency
