@@ -119,19 +119,16 @@ def pixie(
     Time O(n * steps); memory O(n * top) and two counters of ``stop - start`` numbers a thread.
     """
     start, stop = check_targets(targets, adjacency.n_nodes)
-    for name, count in (("top", top), ("steps", steps), ("enough_visits", enough_visits)):
-        check_count(name, count, 1)
-    check_count("enough_targets", enough_targets, 0)
-    check_restart(restart)
-    check_flag("booster", booster)
-    check_at_least("degree_exponent", degree_exponent, 0)
+    how = PixieSteps(steps, restart, enough_targets, enough_visits)
+    check_count("top", top, 1)
+    check_walking(how, booster=booster, degree_exponent=degree_exponent)
     if not isinstance(queries, ItemLists):
         raise ConfigError(f"queries is of type {type(queries).__name__}; it must be ItemLists of rows of the graph")
     check_rows(queries.items, adjacency.n_nodes, name="queries")
     return walk_lists(
         transitions_of(adjacency, relation_weights),
         queries,
-        PixieSteps(steps, restart, enough_targets, enough_visits),
+        how,
         top=top,
         booster=booster,
         degree_exponent=degree_exponent,
@@ -148,6 +145,16 @@ class PixieSteps(NamedTuple):
     restart: float
     enough_targets: int
     enough_visits: int
+
+
+def check_walking(how: PixieSteps, *, booster: bool, degree_exponent: float) -> None:
+    """Raise ConfigError where a setting of walks or of their scores is out of range."""
+    check_count("steps", how.steps, 1)
+    check_count("enough_visits", how.enough_visits, 1)
+    check_count("enough_targets", how.enough_targets, 0)
+    check_restart(how.restart)
+    check_flag("booster", booster)
+    check_at_least("degree_exponent", degree_exponent, 0)
 
 
 def walk_lists(

@@ -10,12 +10,13 @@ from typing import ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
+from graphrec.checks import check_count
 from graphrec.contracts.queries import Queries
 from graphrec.contracts.recaller import BundleParts, Evidence, evidence_of, no_evidence
 from graphrec.data.leave_out import leave_out
 from graphrec.data.lists import ItemLists, empty_lists, lists_of
 from graphrec.errors import BundleError, DataError, GraphRecError
-from graphrec.graph.pixie import PixieSteps, Visited, walk_lists
+from graphrec.graph.pixie import PixieSteps, Visited, check_walking, walk_lists
 from graphrec.graph.transitions import Transitions, transitions_of
 from graphrec.recallers.files import read_array, read_settings, setting, write_array, write_settings
 from graphrec.recallers.profile import Profile, evidence_weights, question_weights
@@ -56,7 +57,7 @@ class PixieRecaller:
     Raises
     ------
     ConfigError
-        If the weight of a relation is below 0 or not finite.
+        If a setting is out of range, or the weight of a relation is below 0 or not finite.
     DataError
         If the graph lacks a relation, or ``pool`` is of another number of items.
     """
@@ -81,6 +82,8 @@ class PixieRecaller:
     ) -> None:
         if len(pool) != graph.n_items:
             raise DataError(f"the pool is of {len(pool)} items, the graph of {graph.n_items}")
+        check_walking(_steps(settings), booster=settings.booster, degree_exponent=settings.degree_exponent)
+        check_count("seed", settings.seed, -(2**63), 2**64)
         values = {
             "graph": graph, "settings": settings, "pool": pool, "profile": profile or Profile(), "reason": reason,
             "_transitions": transitions_of(graph.adjacency, settings.relations),
@@ -136,7 +139,7 @@ class PixieRecaller:
     def _walk(self, history: ItemLists, *, top: int, booster: bool, apart: bool = False) -> Visited:
         how = self.settings
         return walk_lists(
-            self._transitions, history, PixieSteps(how.steps, how.restart, how.enough_targets, how.enough_visits),
+            self._transitions, history, _steps(how),
             top=top, booster=booster, degree_exponent=how.degree_exponent, seed=how.seed, targets=(0, self.n_items),
             apart=apart,
         )  # fmt: skip
@@ -170,3 +173,7 @@ class PixieRecaller:
             raise
         except (GraphRecError, TypeError, AttributeError, ValueError, IndexError) as error:
             raise BundleError(f"{directory} does not fit the bundle ({error}); train the channel again") from error
+
+
+def _steps(settings: PixieSettings) -> PixieSteps:
+    return PixieSteps(settings.steps, settings.restart, settings.enough_targets, settings.enough_visits)

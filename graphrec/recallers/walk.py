@@ -10,7 +10,7 @@ from typing import ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.checks import as_array, check_finite, check_length
+from graphrec.checks import as_array, check_at_least, check_count, check_finite, check_length
 from graphrec.contracts.queries import Queries
 from graphrec.contracts.recaller import BundleParts, Evidence, Paths, evidence_of, no_evidence
 from graphrec.data.lists import ItemLists, indptr_of, lists_of
@@ -21,6 +21,9 @@ from graphrec.recallers.files import read_array, read_settings, setting, write_a
 from graphrec.recallers.profile import Profile, evidence_weights, question_weights
 from graphrec.recallers.taste_graph import TasteGraph
 
+# Every hop multiplies what a request costs; farther than this everything is reached.
+MOST_HOPS = 8
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WalkSettings:
@@ -29,7 +32,7 @@ class WalkSettings:
     Parameters
     ----------
     hops : int
-        Steps from the history.
+        Steps from the history, up to 8.
     width : int
         Nodes kept of each hop.
     decay : float
@@ -70,7 +73,7 @@ class WalkRecaller:
     Raises
     ------
     ConfigError
-        If the weight of a relation is below 0 or not finite.
+        If a setting is out of range, or the weight of a relation is below 0 or not finite.
     DataError
         If the graph lacks a relation, or ``ends`` is of another number of items or not finite.
     """
@@ -96,6 +99,11 @@ class WalkRecaller:
         factors = as_array(ends, np.float32, name="ends")
         check_length(factors, graph.n_items, name="ends")
         check_finite(factors, name="ends")
+        check_count("hops", settings.hops, 1, MOST_HOPS)
+        check_count("width", settings.width, 1)
+        check_count("hub_cap", settings.hub_cap, 0)
+        check_at_least("decay", settings.decay, 0)
+        check_at_least("degree_exponent", settings.degree_exponent, 0)
         steps = step_weights(
             graph.adjacency, settings.relations, exponent=settings.degree_exponent, hub_cap=settings.hub_cap
         )

@@ -13,7 +13,7 @@ from graphrec.contracts.recall_data import RecallData
 from graphrec.contracts.recipe import About
 from graphrec.contracts.settings import count, number, weights
 from graphrec.recallers.taste_graph import TasteGraph
-from graphrec.recallers.walk import WalkRecaller, WalkSettings
+from graphrec.recallers.walk import MOST_HOPS, WalkRecaller, WalkSettings
 from graphrec.sparse.taste import liked_pairs, popularity
 
 
@@ -67,7 +67,7 @@ class PreferenceWalk(HistorySettings):
         cold_items="recalled by its entities",
     )
 
-    hops: int = count(3, least=1, most=8, unit="hops", search=ints(2, 4))
+    hops: int = count(3, least=1, most=MOST_HOPS, unit="hops", search=ints(2, 4))
     width: int = count(1000, least=1, unit="nodes")
     decay: float = number(0.3, search=floats(0.0, 1.0))
     degree_exponent: float = number(0.7, search=floats(0.0, 1.5))

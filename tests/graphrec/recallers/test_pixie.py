@@ -68,7 +68,14 @@ def test_damage_is_one_sentence(tmp_path: Path) -> None:
     Pixie().fit(data).save(tmp_path)
     path = tmp_path / "recaller.json"
     whole = json.loads(path.read_text(encoding="utf-8"))
-    for damage in ({"relations": {"autor": 1.0}}, {"relations": [1]}, {"leaps": 3}):
+    for damage in (
+        {"relations": {"autor": 1.0}},
+        {"relations": [1]},
+        {"leaps": 3},
+        {"steps": 0},
+        {"restart": 2.0},
+        {"seed": "x"},
+    ):
         path.write_text(json.dumps({**whole, "pixie": {**whole["pixie"], **damage}}), encoding="utf-8")
         with pytest.raises(BundleError, match="does not fit the bundle"):
             load_recaller(tmp_path, parts_of(data.items, data.users, data.catalogue))

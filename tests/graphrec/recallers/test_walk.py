@@ -147,7 +147,11 @@ def test_damage_is_one_sentence(tmp_path: Path) -> None:
     PreferenceWalk().fit(data).save(tmp_path)
     path = tmp_path / "recaller.json"
     whole = json.loads(path.read_text(encoding="utf-8"))
-    for damage in ({"relations": {"autor": 1.0}}, {"relations": [1]}, {"leaps": 3}):
+    damages = (
+        {"relations": {"autor": 1.0}}, {"relations": [1]}, {"relations": {"author": "x"}}, {"leaps": 3},
+        {"hops": 10**9}, {"width": "x"}, {"decay": -1.0},
+    )  # fmt: skip
+    for damage in damages:
         path.write_text(json.dumps({**whole, "walk": {**whole["walk"], **damage}}), encoding="utf-8")
         with pytest.raises(BundleError, match="does not fit the bundle"):
             load_recaller(tmp_path, parts_of(data.items, data.users, data.catalogue))
