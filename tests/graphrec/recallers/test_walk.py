@@ -74,7 +74,7 @@ def walks(channel: WalkRecaller, source: int, hops: int) -> dict[tuple[int, ...]
     """Return each walk of ``hops`` steps over named nodes, with the product of what its edges pass on."""
     graph, how = channel.graph.adjacency, channel.settings
     steps = dense_steps(graph, how.degree_exponent, how.hub_cap)
-    found = {(source,): 1.0}
+    found: dict[tuple[int, ...], float] = {(source,): 1.0}
     for _ in range(hops):
         found = {
             (*walk, int(node)): amount * steps[walk[-1], node]
