@@ -1,8 +1,8 @@
-"""The figures of what ``kg-neighbours`` shows as its reasons, on three graphs.
+"""The figures of what ``kg-neighbours`` and ``kg-paths`` show as their reasons, on three graphs.
 
-``python -m benchmarks.explanations [--data DIR] [--worlds NAMES] [--users N] [--k N] [--json FILE]``
+``python -m benchmarks.explanations [--data DIR] [--worlds NAMES] [--channels NAMES] [--users N] [--k N] [--json FILE]``
 
-The channel has its defaults and learns from the training part alone; its first items for a sample of users, without
+A channel has its defaults (``kg-paths`` mines its paths and gives them equal weights) and learns from the training part alone; its first items for a sample of users, without
 what they took, and the path that it gives for each. Goodbooks is the bundled data (no times: by the order of the
 history); DBpedia movies are those of colakg-ml-1m, linked by table; Beauty is the PGPR split, without ``purchase``.
 :mod:`graphrec.evaluation.explanations` says what the figures are.
@@ -23,6 +23,7 @@ import polars as pl
 import graphrec as gr
 from benchmarks.harness import write_json
 from graphrec.channels.content.kg_neighbours import KgNeighbours
+from graphrec.channels.content.kg_paths import KgPaths
 from graphrec.contracts.queries import known_queries
 from graphrec.contracts.recall_data import RecallData
 from graphrec.data.interactions import histories
@@ -71,18 +72,22 @@ def beauty(folder: Path) -> RecallData:
     return gr.recall_data(events, gr.catalogue_graph(graph, linking, events.items, exclude=[PURCHASE]))
 
 
+CHANNELS: dict[str, KgNeighbours | KgPaths] = {
+    "kg-neighbours": KgNeighbours(),
+    "kg-paths": KgPaths(learn_weights=False),
+}
 WORLDS: dict[str, Callable[[Path], RecallData]] = {"goodbooks": goodbooks, "dbpedia-movies": movies, "beauty": beauty}
 
 
-def measure(name: str, data: RecallData, n_users: int, k: int) -> dict[str, Any]:
-    """Return a row of figures."""
-    channel, history = KgNeighbours().fit(data), histories(data.interactions)
+def measure(world: str, name: str, data: RecallData, n_users: int, k: int) -> dict[str, Any]:
+    """Return a row of figures of one channel."""
+    channel, history = CHANNELS[name].fit(data), histories(data.interactions)
     some = np.flatnonzero(history.lengths > 1)
     users = np.sort(np.random.default_rng(0).choice(some, min(n_users, len(some)), replace=False))
     queries = known_queries(history, users)
     lists = recall_allowed(channel, queries, k, exclude=queries.history, allowed=data.pool)
     quality = asdict(explanation_quality(channel, queries, lists, data.catalogue))
-    return {"name": name, "users": len(users)} | {
+    return {"name": world, "channel": name, "users": len(users)} | {
         key: round(value, 4) if isinstance(value, float) else value for key, value in quality.items()
     }
 
@@ -94,14 +99,17 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=300)
     parser.add_argument("--k", type=int, default=10)
     parser.add_argument("--worlds", default=",".join(WORLDS))
+    parser.add_argument("--channels", default=",".join(CHANNELS))
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     if arguments.data is None:
         parser.error("name the folder of test data: --data DIR or GRAPHREC_DATA")
     results = []
-    for name in arguments.worlds.split(","):
-        results.append(measure(name, WORLDS[name](Path(arguments.data)), arguments.users, arguments.k))
-        print(results[-1], flush=True)
+    for world in arguments.worlds.split(","):
+        data = WORLDS[world](Path(arguments.data))
+        for name in arguments.channels.split(","):
+            results.append(measure(world, name, data, arguments.users, arguments.k))
+            print(results[-1], flush=True)
     if arguments.json:
         write_json(arguments.json, "explanations", {"users": arguments.users, "k": arguments.k, "seed": 0}, results)
 

@@ -1,6 +1,18 @@
 """Serving: a bundle in memory that answers recall requests."""
 
-from .answer import Answer, Neighbour, Neighbours, Place, Recalled, Shared, TakeDown
+from .answer import Answer, Explanation, Neighbour, Neighbours, PathNode, Place, Reason, Recalled, Shared, TakeDown
 from .engine import Engine
 
-__all__ = ["Answer", "Engine", "Neighbour", "Neighbours", "Place", "Recalled", "Shared", "TakeDown"]
+__all__ = [
+    "Answer",
+    "Engine",
+    "Explanation",
+    "Neighbour",
+    "Neighbours",
+    "PathNode",
+    "Place",
+    "Reason",
+    "Recalled",
+    "Shared",
+    "TakeDown",
+]

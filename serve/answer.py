@@ -191,3 +191,73 @@ class Neighbours:
             entry._asdict() | {"shared": [shared._asdict() for shared in entry.shared]} for entry in self.items
         ]
         return document
+
+
+class PathNode(NamedTuple):
+    """A node on a path: id or IRI, name, type of node, and the relation that leads to it (None at the first)."""
+
+    id: str
+    label: str
+    kind: str
+    relation: str | None
+
+
+class Reason(NamedTuple):
+    """Something of a history that gave an item a part of a channel's score.
+
+    ``contribution`` is that part and ``share`` the part of the whole; both are None where the channel's score is no sum.
+    ``of_path`` is what the path itself gave: less than the contribution where the reason stands for all paths of the
+    same relations, of which ``path`` is the best. ``source`` is the item of the history, None where the channel does
+    not go by it; ``via`` what lies between, such as a tag.
+    """
+
+    channel: str
+    text: str
+    share: float | None
+    contribution: float | None
+    of_path: float | None
+    source: str | None
+    via: str | None
+    path: tuple[PathNode, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why an item fits a history, by the greatest shares first: see :meth:`graphrec.serve.engine.Engine.explain`.
+
+    Parameters
+    ----------
+    reasons : tuple of Reason
+        The k wanted, of ``n_reasons`` that there are.
+    scores : mapping of str to float
+        The own score of each channel that leads to the item.
+    unconnected : str or None
+        Why no reason names anything of the history, where none does.
+    unexplained : mapping
+        Channel that cannot say why, and what was wrong.
+    unknown : int
+        Ids of the history that the bundle does not know; they were ignored.
+    """
+
+    item: str
+    title: str
+    reasons: tuple[Reason, ...]
+    n_reasons: int
+    scores: Mapping[str, float]
+    unconnected: str | None
+    unexplained: Mapping[str, str]
+    unknown: int
+    version: str
+    took_ms: float
+
+    def __len__(self) -> int:
+        return len(self.reasons)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        document: dict[str, Any] = {name: getattr(self, name) for name in self.__slots__}
+        document["scores"], document["unexplained"] = dict(self.scores), dict(self.unexplained)
+        document["reasons"] = [
+            reason._asdict() | {"path": [node._asdict() for node in reason.path]} for reason in self.reasons
+        ]
+        return document

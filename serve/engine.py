@@ -19,10 +19,11 @@ from graphrec.checks import as_path
 from graphrec.data.lists import ItemLists
 from graphrec.errors import ConfigError
 
-from .answer import Answer, Neighbours, TakeDown
+from .answer import Answer, Explanation, Neighbours, TakeDown
 from .ask import ask_channels
 from .channel_threads import ChannelThreads
 from .gate import Gate
+from .item_reasons import explain_item
 from .near import NeighbourSearch
 from .read_request import (
     Batch,
@@ -377,6 +378,53 @@ class Engine:
             state = self._state
             near = NeighbourSearch.in_service(state).find(item, relation, k, entity=entity, user=user, path=path)
             return replace(near, version=state.version)
+
+    def explain(
+        self,
+        item: str,
+        *,
+        user: str | None = None,
+        history: History | None = None,
+        k: int = 20,
+        channels: Sequence[str] | None = None,
+    ) -> Explanation:
+        """Return why ``item`` fits a user, a history or both: all that gave it its scores, whether recalled or not.
+
+        Every channel that leads to the item says what each part of the history gave of its own score: neighbour tables
+        by history item (and tag), ``kg-neighbours`` by every path, ``kg-paths`` by the best path of each kind. These
+        contributions add up to the channel's score. Channels of vectors name the nearest item of the history.
+
+        Parameters
+        ----------
+        item : str
+            Any item of the bundle: outside the pool, taken down or in the history as well.
+        user : str, optional
+            A user of the bundle.
+        history : sequence of str or of (str, float), optional
+            As :meth:`recall` takes it.
+        k : int, default 20
+            Reasons wanted, >= 1.
+        channels : sequence of str, optional
+            Channels to ask; all by default.
+
+        Raises
+        ------
+        UnknownIdError
+            If the item or the user is unknown, with the nearest ids.
+        ConfigError
+            If neither a user nor a history is given, or on an illegal value or an unknown channel.
+        """
+        started = time.perf_counter()
+        with self._gate:
+            state = self._state
+            row = state.bundle.items.row(read_id("item", item), kind="item")
+            if user is None and history is None:
+                raise ConfigError("neither a user nor a history is given; a reason leads from what was taken")
+            if user is not None:
+                state.bundle.users.row(read_id("user", user), kind="user")
+            request = read_request(state, Wanted(k, channels), user=user, history=history)
+            explanation = explain_item(state, request, row, k)
+            return replace(explanation, took_ms=(time.perf_counter() - started) * 1e3)
 
     @property
     def taken_down(self) -> frozenset[str]:

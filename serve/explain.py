@@ -85,7 +85,7 @@ def explain(
     """
     verb = state.bundle.wording.get("verb", VERB)
     unexplained: dict[str, str] = {}
-    voices = [_voice(name, state.bundle.channels[name], verb, unexplained) for name in channels]
+    voices = [voice_of(name, state.bundle.channels[name], verb, unexplained) for name in channels]
     order = np.where(ranks > 0, ranks, np.inf)  # (m, C)
     evidence: dict[int, tuple[Places, Evidence]] = {}
     for column, voice in enumerate(voices):
@@ -126,12 +126,12 @@ def explain_fallback(state: State, places: Rows) -> list[str | None]:
     verb = state.bundle.wording.get("verb", VERB)
     recaller = state.bundle.channels.get(state.ranked)
     popular = f"widely {verb}"
-    voice = None if recaller is None else _voice(state.ranked, recaller, verb, {})
+    voice = None if recaller is None else voice_of(state.ranked, recaller, verb, {})
     ranked = popular if voice is None or voice.places else voice.sentence(())
     return [ranked if place < state.n_ranked else popular for place in places.tolist()]
 
 
-def _voice(name: str, recaller: Recaller, verb: str, unexplained: dict[str, str]) -> Voice:
+def voice_of(name: str, recaller: Recaller, verb: str, unexplained: dict[str, str]) -> Voice:
     """Return a channel with its template in parts; the verb is the same for all items and filled in here.
 
     A channel whose template is no text is named in ``unexplained``, and its voice says nothing.
@@ -139,7 +139,7 @@ def _voice(name: str, recaller: Recaller, verb: str, unexplained: dict[str, str]
     try:
         return Voice(name, recaller, *_template(recaller.reason.replace("{verb}", verb)))
     except Exception as error:
-        _note(name, error, unexplained)
+        note(name, error, unexplained)
         return Voice(name, recaller, "", _SILENT)
 
 
@@ -160,12 +160,12 @@ def _evidence(state: State, voice: Voice, queries: Queries, rows: Rows, unexplai
         n_via = None if names is None else len(names)
         check_evidence(evidence, rows, state.bundle.catalogue, n_via=n_via)
     except Exception as error:
-        _note(voice.name, error, unexplained)
+        note(voice.name, error, unexplained)
         return no_evidence(len(rows))
     return evidence
 
 
-def _note(name: str, error: Exception, unexplained: dict[str, str]) -> None:
+def note(name: str, error: Exception, unexplained: dict[str, str]) -> None:
     """Log the whole error for those who run the service, and keep the sentence for those who sent the request."""
     log.warning("channel %s cannot explain", name, exc_info=error)
     unexplained[name] = str(error) if isinstance(error, GraphRecError) else f"{type(error).__name__}: {error}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Protocol, Self, runtime_checkable
@@ -40,6 +41,16 @@ class Paths:
 def no_paths(n: int) -> Paths:
     """Return ``n`` empty paths."""
     return Paths(np.zeros(n + 1, dtype=np.int64), np.empty(0, dtype=np.int32), np.empty(0, dtype=np.int16))
+
+
+def joined_paths(parts: Sequence[Paths]) -> Paths:
+    """Return the paths of all ``parts``, one part after the other."""
+    lengths = [np.diff(part.indptr) for part in parts]
+    return Paths(
+        np.concatenate([[0], *lengths]).cumsum().astype(np.int64),
+        np.concatenate([np.empty(0, dtype=np.int32), *(part.nodes for part in parts)]),
+        np.concatenate([np.empty(0, dtype=np.int16), *(part.relations for part in parts)]),
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,6 +92,48 @@ def no_evidence(n: int) -> Evidence:
     return evidence_of(np.full(n, -1, dtype=np.int32))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Contributions:
+    """All that gave one item its score, in m entries whose amounts add up to it.
+
+    ``sources`` (m,) int32: the history item that an entry comes from.
+    ``via`` (m,) int32: the middle row it goes through (a tag), -1 where there is none that may be named.
+    ``amounts`` (m,) float64: what the entry gave of the score; below 0 where it took away.
+    ``shown`` (m,) float64: what its path gave of that; less than the amount where the entry stands for several paths
+    of the same relations, of which it holds the best. 0 where it has no path.
+    ``paths``: m paths through the catalogue graph, from source to item; empty where the channel walked none, or none
+    that may be shown.
+    """
+
+    sources: npt.NDArray[np.int32]
+    via: npt.NDArray[np.int32]
+    amounts: npt.NDArray[np.float64]
+    shown: npt.NDArray[np.float64]
+    paths: Paths
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+
+def contributions_of(
+    sources: npt.NDArray[np.int32],
+    amounts: npt.NDArray[np.float64],
+    *,
+    via: npt.NDArray[np.int32] | None = None,
+    shown: npt.NDArray[np.float64] | None = None,
+    paths: Paths | None = None,
+) -> Contributions:
+    """Return contributions; parts that a channel does not have are empty."""
+    m = len(sources)
+    return Contributions(
+        sources.astype(np.int32, copy=False),
+        np.full(m, -1, dtype=np.int32) if via is None else via.astype(np.int32, copy=False),
+        amounts.astype(np.float64, copy=False),
+        np.zeros(m) if shown is None else shown,
+        no_paths(m) if paths is None else paths,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class BundleParts:
     """What a bundle already holds, handed to each recaller that is loaded from it: nothing is stored or read twice.
@@ -99,6 +152,18 @@ class Audited(Protocol):
 
     def audit(self, *, k: int = 100, seed: int = 0, n_queries: int = 200) -> float:
         """Return the share of the exact ``k`` best that the index returns, over ``n_queries`` drawn with ``seed``."""
+        ...
+
+
+@runtime_checkable
+class Additive(Protocol):
+    """A channel whose score of an item is a sum over the history: it can say what every part of the history gave."""
+
+    def contributions(self, query: Queries, item: int) -> Contributions:
+        """Return all that gave ``item`` its score in the answer to a single query; nothing where it has none.
+
+        The amounts add up to the score, to the rounding of float32.
+        """
         ...
 
 

@@ -143,3 +143,45 @@ def strongest(
     # A target that stands more than once was worked out where it stands last.
     own = _positions(targets, last.n_columns)[targets]
     return sources[own], through[own], amounts[own]
+
+
+def amounts_between(
+    tables: Sequence[NeighbourTable],
+    sources: RowArray,
+    weights: Dense,
+    spaces: Sequence[RowArray],
+    background: FloatArray | None,
+) -> tuple[Dense, bool]:
+    """Return what each source gave a target by each row of the last space but one, and whether a liked source did.
+
+    Parameters
+    ----------
+    tables : sequence of NeighbourTable
+        The chain.
+    sources : ndarray
+        (h,) int32, rows of the first table.
+    weights : ndarray
+        (h,) float64, of either sign.
+    spaces : sequence of ndarray
+        As many as tables, int32: the middle rows that count after each table, and last the one target row.
+    background : ndarray or None
+        What a column of the first table gets from a unit of weight; it is subtracted.
+
+    Returns
+    -------
+    amounts : ndarray
+        (h, last middle) float64, or (h, 1) with one table.
+    liked : bool
+        Whether a source of a weight above 0 reaches the target.
+    """
+    parts = [
+        _restrict(table.indptr, table.neighbours, table.scores, rows, columns, table.n_columns)[:, :-1]
+        for table, rows, columns in zip(tables, [sources, *spaces[:-1]], spaces, strict=True)
+    ]
+    expected = 0.0 if background is None else background[spaces[0]].astype(np.float64)
+    first = weights[:, None] * (parts[0] - expected)
+    if len(parts) == 1:
+        return first, bool((parts[0][weights > 0] > 0).any())
+    before: Dense = reduce(np.matmul, [first, *parts[1:-1]])
+    given = before * parts[-1][:, 0]
+    return given, bool((given[weights > 0] != 0).any())

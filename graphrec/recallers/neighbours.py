@@ -12,15 +12,22 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.checks import as_array, check_finite, check_length
+from graphrec.checks import as_array, check_finite, check_length, check_rows
 from graphrec.contracts.queries import Queries
-from graphrec.contracts.recaller import BundleParts, Evidence, evidence_of, no_evidence
+from graphrec.contracts.recaller import (
+    BundleParts,
+    Contributions,
+    Evidence,
+    contributions_of,
+    evidence_of,
+    no_evidence,
+)
 from graphrec.data.files import read_json
 from graphrec.data.lists import ItemLists, lists_of, slice_lists
 from graphrec.data.neighbours import NeighbourTable
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import BundleError, DataError
-from graphrec.recallers.attribution import strongest
+from graphrec.recallers.attribution import amounts_between, strongest
 from graphrec.recallers.files import (
     counts_setting,
     load_saved,
@@ -202,6 +209,33 @@ class NeighbourRecaller:
         if self.via is not None:
             via[known] = kept[-1][through[known]]
         return evidence_of(np.where(known, sources[best], -1).astype(np.int32), amounts, via=via)
+
+    def contributions(self, query: Queries, item: int) -> Contributions:
+        """Return what each history item gave ``item``, by each middle row where these have names.
+
+        Entries of 0 are left out; without any liked item that leads to ``item``, and where the sum is 0 or less, there
+        are none. Only middle rows that :meth:`recall` would keep count. Memory O(history * kept).
+
+        Raises
+        ------
+        DataError
+            If ``item`` or an item of the history is no row.
+        """
+        weights = question_weights(query, 1, self.profile, n_items=self.n_items)
+        check_rows(np.array([item]), self.n_items, name="item")
+        kept = [np.sort(rows) for _, rows, _ in self._chain(query, weights, 0, 1, self.keep)]
+        used = np.flatnonzero(weights)
+        sources, which = np.unique(query.history.items[used], return_inverse=True)
+        spaces = [*kept, np.array([item], dtype=np.int32)]
+        given, liked = amounts_between(self.tables, query.history.items[used], weights[used], spaces, self.background)
+        if not liked or given.sum() <= 0:
+            given = np.zeros_like(given)
+        named = given if self.via is not None else given.sum(axis=1, keepdims=True)
+        by_source = np.zeros((len(sources), named.shape[1]))
+        np.add.at(by_source, which, named)
+        rows, columns = np.nonzero(by_source)
+        via = None if self.via is None else kept[-1][columns]
+        return contributions_of(sources[rows], by_source[rows, columns], via=via)
 
     def save(self, directory: Path) -> None:
         """Write the tables and settings."""

@@ -113,6 +113,35 @@ def best_paths(
     return paths, shares
 
 
+def all_paths(
+    graph: Adjacency, n_items: int, terms: npt.NDArray[np.float64], source: int, item: int
+) -> tuple[Paths, npt.NDArray[np.float64]]:
+    """Return every walk from ``source`` to ``item``, and its share of all of them, the greatest first.
+
+    ``terms`` are what each edge of an item gives (see :class:`Walks`); the (m,) shares add up to 1, parallel edges of
+    one relation being one walk. The lower node and relation comes first of equal ones. Time O(d log d) for the d edges
+    of the two.
+    """
+    here, there = (slice(int(graph.indptr[node]), int(graph.indptr[node + 1])) for node in (source, item))
+    ends, relations, given = graph.indices[here], graph.relations[here], terms[here]
+    n_relations = len(graph.relation_names)
+    keys = ends.astype(np.int64) * n_relations + relations
+    other = graph.indices[there].astype(np.int64) * n_relations + graph.relations[there]
+    walked = (given > 0) & ((ends == item) | ((ends >= n_items) & np.isin(keys, other)))
+    walks, place = np.unique(keys[walked], return_inverse=True)
+    amounts = np.bincount(place, weights=given[walked], minlength=len(walks))
+    order = np.argsort(-amounts, kind="stable")
+    nodes, numbers = np.divmod(walks[order], n_relations)
+    direct = nodes == item
+    indptr = indptr_of(np.where(direct, 2, 3))
+    through = np.full(int(indptr[-1]), source, dtype=np.int32)
+    by = np.full(int(indptr[-1]), -1, dtype=np.int16)
+    through[indptr[:-1] + 1], by[indptr[:-1] + 1] = nodes, numbers
+    last = indptr[1:][~direct] - 1
+    through[last], by[last] = item, reverse_numbers(graph)[numbers[~direct]]
+    return Paths(indptr, through, by), amounts[order] / max(float(amounts.sum()), np.finfo(np.float64).tiny)
+
+
 def _relation_weights(graph: Adjacency, relations: Mapping[str, float]) -> npt.NDArray[np.float64]:
     """Return (n_relations,) float64, 0 where a relation is not walked."""
     if not relations:

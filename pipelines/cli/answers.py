@@ -15,7 +15,7 @@ from graphrec.graph.derived import LIFT, RelationCheck, sentence
 from graphrec.index.build import index_kind
 from graphrec.index.embedding_drift import Drift
 from graphrec.index.row_ids import Near
-from graphrec.serve.answer import Answer, Neighbours, Place
+from graphrec.serve.answer import Answer, Explanation, Neighbours, Place
 from graphrec.serve.taken_down import Edited, read_taken_down
 
 # Above this size the nearest ids are not looked for: the search is linear and slow.
@@ -53,6 +53,28 @@ def neighbours_table(near: Neighbours) -> Table:
     table.add_column("why", overflow="fold", ratio=3)
     for position, item in enumerate(near.items, 1):
         table.add_row(str(position), item.item, item.title, f"{item.score:.4f}", item.explanation)
+    return table
+
+
+def explanation_table(explanation: Explanation, *, title: str) -> Table:
+    """Return the reasons for an item with what each gave of its channel's score."""
+    more = explanation.n_reasons - len(explanation)
+    notes = [
+        f"{more:,} more" if more else "",
+        f"{explanation.unknown} unknown ids ignored" if explanation.unknown else "",
+    ]
+    notes += [explanation.unconnected or ""]
+    notes += [f"{channel} gives no reasons: {why}" for channel, why in explanation.unexplained.items()]
+    caption = "; ".join(note for note in notes if note)
+    table = Table(title=title, caption=caption or None, title_justify="left", caption_justify="left")
+    table.add_column("why", overflow="fold", ratio=5)
+    table.add_column("channel", overflow="fold")
+    table.add_column("contribution", justify="right")
+    table.add_column("share", justify="right")
+    for reason in explanation.reasons:
+        amount = "" if reason.contribution is None else f"{reason.contribution:.4g}"
+        share = "" if reason.share is None else f"{100 * reason.share:.1f} %"
+        table.add_row(reason.text, reason.channel, amount, share)
     return table
 
 

@@ -40,6 +40,9 @@ def export(
     k: Annotated[int, typer.Option("-k", help="RDF: items a user.", min=1)] = 10,
     item_template: Annotated[str | None, typer.Option(help="RDF: IRI of an item, with {id} in it.")] = None,
     user_template: Annotated[str | None, typer.Option(help="RDF: IRI of a user, with {id} in it.")] = None,
+    reasons: Annotated[
+        int, typer.Option(help="RDF: paths through the graph written as data for each item.", min=0)
+    ] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Write the vectors of a channel for other programs; or, as RDF, what users are recommended and why."""
@@ -48,7 +51,7 @@ def export(
     if is_rdf_export(out, file_format):
         n = export_recall(
             bundle, out, format=file_format, users=user, k=k, channel=channel, item_template=item_template,
-            user_template=user_template,
+            user_template=user_template, n_reasons=reasons,
         )  # fmt: skip
         if as_json:
             print_json({"path": str(out), "users": n})

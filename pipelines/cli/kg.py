@@ -1,4 +1,4 @@
-"""``graphrec kg``: what is done with a graph before there is any configuration."""
+"""``graphrec kg``: what is done with a graph before there is any configuration, and the paths of a bundle."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 from graphrec.errors import ConfigError, MissingExtraError
 
 from ..terminal import out_console, print_json, print_lines
-from .root import AsJson, kg_app, steps
+from .root import AsJson, BundleArgument, kg_app, steps
 
 if TYPE_CHECKING:
     from graphrec.kg.schema.values import GraphSchema
@@ -98,6 +98,33 @@ def convert(
         print_json({"path": str(out), "statements": n})
     else:
         print_lines(f"{n:,} statements in {out}")
+
+
+@kg_app.command()
+def explain(
+    bundle: BundleArgument,
+    item: Annotated[str, typer.Option(help="The item that the reasons are for, recalled or not.")],
+    user: Annotated[str | None, typer.Option(help="User id.")] = None,
+    history: Annotated[
+        list[str] | None, typer.Option("--history", "-i", help="An item of a live history, oldest first.")
+    ] = None,
+    k: Annotated[int, typer.Option("-k", help="Reasons wanted.", min=1)] = 20,
+    channel: Annotated[list[str] | None, typer.Option(help="Ask these channels alone.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say why an item fits a user or a history: every path that leads to it, and what it gave of the score."""
+    from graphrec.serve.engine import Engine
+
+    from .answers import explanation_table
+
+    explanation = Engine.open(bundle, warm=False).explain(
+        item, user=user, history=history or None, k=k, channels=channel or None
+    )
+    if as_json:
+        print_json(explanation.to_dict())
+        return
+    who = f"user {user}" if user is not None else "this history"
+    out_console.print(explanation_table(explanation, title=f"why {explanation.title} fits {who}"))
 
 
 def _tables(

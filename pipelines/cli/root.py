@@ -21,7 +21,10 @@ app = typer.Typer(
 )
 data_app = typer.Typer(help="The registry of data sets: list, describe, fetch.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
-kg_app = typer.Typer(help="A knowledge graph before any configuration: describe, convert.", no_args_is_help=True)
+kg_app = typer.Typer(
+    help="A knowledge graph before any configuration: describe, convert; and the paths of a bundle: explain.",
+    no_args_is_help=True,
+)
 app.add_typer(kg_app, name="kg")
 operations_app = typer.Typer(help="The rules that people edit: check, see what is live.", no_args_is_help=True)
 app.add_typer(operations_app, name="operations")

@@ -55,6 +55,7 @@ def first_config(
         _events_part(events, directory) if not within else _events_in_graph(schema, paths),
         _items_part(items, directory),
         _knowledge_part(schema, paths, items, directory, within=within),
+        _catalogue_part(schema, items, within=within),
         ["[split]", _pair("kind", "time" if timed else "ratio"), "test_share = 0.2"],
         *[[f"[channels.{channel}]"] for channel in _channels(schema)],
         ["[evaluate]", "k = [20, 50, 100, 200]"],
@@ -116,6 +117,31 @@ def _knowledge_part(
     if use.literal_nodes:
         lines.append(f"# {_pair('literal_nodes', _names(schema, use.literal_nodes))}  # values that items share")
     return lines
+
+
+def _catalogue_part(schema: GraphSchema, items: UnknownTable | None, *, within: bool) -> list[str]:
+    """Return what an item is: by a template only entities of the items' class, where the graph has one."""
+    use = schema.use
+    by_template = within or not use.links or "template" in use.links[0].settings
+    sources = ["events", *(["table"] if items is not None else []), *(["template"] if by_template else [])]
+    lines = [
+        "[catalogue]",
+        "# Whose ids are items; all of them can be recalled, with events or without.",
+        _pair("items", sources),
+    ]
+    classes = {entry.iri: entry for entry in schema.classes}
+    if not by_template:
+        return lines
+    if use.items in classes:
+        name = one_line(classes[use.items].name)
+        lines += [
+            f"# Of the entities whose IRI fits the template only those of this class: {use.n_items:,}, a {name} each."
+        ]
+        return [*lines, _pair("of_type", use.items)]
+    return [
+        *lines,
+        '# Every entity whose IRI fits the template is an item; of_type = "CLASS" takes those of a class alone.',
+    ]
 
 
 def _link_lines(schema: GraphSchema, items: UnknownTable | None, directory: Path, *, within: bool) -> list[str]:

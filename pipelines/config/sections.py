@@ -52,9 +52,9 @@ class InteractionsSection(InteractionsSource):
 
 
 class Link(Section):
-    """How items find their entities: by IRI template, by a table of item id and IRI, or by a literal.
+    """How items find their entities: by IRI template, by a table of item id and IRI, by a literal, or by title.
 
-    Exactly one of ``template``, ``table`` and ``predicate`` is given.
+    Exactly one of ``template``, ``table``, ``predicate`` and ``by_title`` is given.
 
     Parameters
     ----------
@@ -66,6 +66,11 @@ class Link(Section):
         Its columns.
     predicate : str
         A predicate whose literal is compared with the item id, or with the title in ``values``.
+    by_title : bool
+        Compare the titles of items, in ``values`` or else in ``data.items``, with what entities are called; a year in
+        brackets tells those that are called alike apart: "Postino, Il (1994)".
+    ambiguous : {"first", "drop"}
+        By title: what becomes of an item that several entities fit equally well.
     normalise : {"exact", "label", "isbn"}
         What is compared: the text; the text with case, width and spacing levelled; a book number in either form.
     values : path
@@ -79,6 +84,8 @@ class Link(Section):
     item_column: str = "item_id"
     iri_column: str = "iri"
     predicate: str | None = None
+    by_title: bool = False
+    ambiguous: Literal["first", "drop"] = "first"
     normalise: Literal["exact", "label", "isbn"] = "exact"
     values: Path | None = None
     columns: dict[str, str] = {}
@@ -86,9 +93,10 @@ class Link(Section):
     @pydantic.model_validator(mode="after")
     def _one_way(self) -> Link:
         ways = [name for name in ("template", "table", "predicate") if getattr(self, name) is not None]
+        ways += ["by_title"] if self.by_title else []
         if len(ways) != 1:
             given = " and ".join(ways) or "none of them"
-            raise ValueError(f"give exactly one of template, table, predicate; found {given}")
+            raise ValueError(f"give exactly one of template, table, predicate, by_title; found {given}")
         self.titles()
         return self
 
@@ -97,8 +105,44 @@ class Link(Section):
         return None if self.values is None else ItemsSource.of(self.values, {"columns": self.columns})
 
 
+class EndpointSource(Section):
+    """A SPARQL endpoint and the query that makes the graph; see :func:`graphrec.kg.sparql.endpoint.read_sparql`.
+
+    Parameters
+    ----------
+    url : str
+        Its http or https address.
+    query : str
+        A CONSTRUCT, best with ``ORDER BY``.
+    query_file : path
+        A file with the query, in its place.
+    page : int
+        Solutions a request; 0 asks once.
+    max_triples : int
+        More statements are refused.
+    timeout_s : float
+        The longest that one page may take.
+    retries : int
+        How often a request is repeated.
+    """
+
+    url: str
+    query: str | None = None
+    query_file: Path | None = None
+    page: Annotated[int, Field(ge=0)] = 10_000
+    max_triples: Annotated[int, Field(ge=1)] = 10_000_000
+    timeout_s: Annotated[float, Field(gt=0.0)] = 60.0
+    retries: Annotated[int, Field(ge=0)] = 3
+
+    @pydantic.model_validator(mode="after")
+    def _one_query(self) -> EndpointSource:
+        if (self.query is None) == (self.query_file is None):
+            raise ValueError("give exactly one of query, query_file")
+        return self
+
+
 class KnowledgeSource(Section):
-    """The knowledge graph: RDF files, how items are linked, which predicates become relations and tags.
+    """The knowledge graph: RDF files or an endpoint, how items are linked, which predicates become relations and tags.
 
     Predicates are whole IRIs or their last part. Where the files hold users (``user_template``, or ids that are IRIs),
     no edge may lead from a user to what is held out for him.
@@ -107,6 +151,12 @@ class KnowledgeSource(Section):
     ----------
     paths : list of path
         RDF files.
+    endpoint : table
+        A SPARQL endpoint, in place of ``paths``.
+    cache : path
+        A folder that keeps what was read of ``paths``, by the content of the files; made where it is missing.
+    triple_terms : {"count", "reify"}
+        Statements with triple terms of RDF 1.2 are left out and counted, or kept with a node in the term's place.
     base : str
         Absolute IRI that relative ones are resolved against (Turtle, RDF/XML, JSON-LD).
     relations : list of str
@@ -128,8 +178,11 @@ class KnowledgeSource(Section):
         Their triples are added before items are linked.
     """
 
-    paths: list[Path]
+    paths: list[Path] = []
+    endpoint: EndpointSource | None = None
     link: Link
+    cache: Path | None = None
+    triple_terms: Literal["count", "reify"] = "count"
     base: str | None = None
     relations: list[str] = []
     exclude: list[str] = []
@@ -139,6 +192,16 @@ class KnowledgeSource(Section):
     languages: list[str] = ["en", ""]
     max_reject_share: Annotated[float, Field(ge=0.0, le=1.0)] = 0.05
     rules: list[str] = []
+
+    @pydantic.model_validator(mode="after")
+    def _files_or_endpoint(self) -> KnowledgeSource:
+        if bool(self.paths) == (self.endpoint is not None):
+            raise ValueError("give exactly one of paths, endpoint")
+        of_files = {"cache": self.cache is not None, "base": self.base is not None}
+        if self.endpoint is not None and any(of_files.values()):
+            named = " and ".join(name for name, given in of_files.items() if given)
+            raise ValueError(f"{named} is of files; a graph from an endpoint has none, so leave it out")
+        return self
 
 
 Source = Literal["events", "table", "links", "template", "list"]
@@ -445,6 +508,8 @@ class TrainConfig(Section):
             "links": ("data.knowledge.link.table", link and link.table),
             "template": ("data.knowledge.link.template", link and link.template),
         }
+        if link is not None and link.by_title and link.values is None and self.data.items is None:
+            raise ValueError("data.knowledge.link.by_title needs titles; give values, a table of them, or data.items")
         for source in self.item_sources:
             place, given = needs.get(source, ("", True))
             if given is None:

@@ -42,6 +42,7 @@ def export_recall(
     channel: str | None = None,
     item_template: str | None = None,
     user_template: str | None = None,
+    n_reasons: int = 1,
 ) -> int:
     """Write the ``k`` candidates of each user with their reasons, and return how many users there were.
 
@@ -53,6 +54,8 @@ def export_recall(
         Ask this channel alone.
     item_template, user_template : str, optional
         Their IRIs, with ``{id}`` in place of the id; those of the knowledge graph let other tools join both.
+    n_reasons : int, default 1
+        Paths through the graph that are written as data for each candidate, those of the greatest shares; 0 for none.
 
     Raises
     ------
@@ -68,9 +71,16 @@ def export_recall(
     engine = Engine.open(bundle)
     chosen = list(users) if users else list(engine.bundle.users)
 
+    walked = _walked(engine, channel) if n_reasons else []
+
     def answers() -> Iterator[tuple[str, dict[str, Any]]]:
         for user in chosen:
-            yield user, engine.recall(user=user, k=k, channels=[channel] if channel else None, explain=True).to_dict()
+            answer = engine.recall(user=user, k=k, channels=[channel] if channel else None, explain=True).to_dict()
+            if walked and answer["user_known"]:
+                for entry in answer["items"]:
+                    reasons = engine.explain(entry["item"], user=user, k=n_reasons, channels=walked)
+                    entry["reasons"] = reasons.to_dict()["reasons"]
+            yield user, answer
 
     write_recall(
         answers(),
@@ -80,3 +90,9 @@ def export_recall(
         user_template=user_template or USER_TEMPLATE,
     )
     return len(chosen)
+
+
+def _walked(engine: Engine, channel: str | None) -> list[str]:
+    """Return the names of the channels that are asked and know paths through the graph."""
+    names = engine.bundle.channels if channel is None else [channel]
+    return [name for name in names if "{path}" in engine.bundle.channels[name].reason]

@@ -209,6 +209,7 @@ def _files(config: Config) -> list[Path]:
     named = [data.interactions.path, data.interactions.test_path]
     if data.knowledge is not None:
         named += [*data.knowledge.paths, data.knowledge.link.table, data.knowledge.link.values]
+        named += [data.knowledge.endpoint.query_file] if data.knowledge.endpoint is not None else []
     tables = (data.items, data.users, data.exposures, data.user_tags, *data.triples)
     named += [table.path for table in tables if table is not None]
     named.append(config.settings.catalogue.list_file)

@@ -13,7 +13,7 @@ from graphrec.errors import ConfigError, DataError, MissingExtraError
 from graphrec.graph.catalogue import CatalogueGraph
 
 from ..config.build import Config, from_table
-from ..config.sections import KnowledgeSource, Link
+from ..config.sections import EndpointSource, KnowledgeSource, Link
 from ..progress import Steps
 from .attributes import read_attributes
 from .batches import check_file
@@ -83,23 +83,11 @@ def read_knowledge(
     """
     try:
         from graphrec.kg.catalogue import catalogue_graph
-        from graphrec.kg.reading.rdf import read_rdf
         from graphrec.kg.tags import item_tags
     except ImportError as error:
         raise MissingExtraError("reading a knowledge graph", extra="kg") from error
 
-    with steps.step("read the knowledge graph"):
-        files = [config.resolve(path) for path in section.paths]
-        for file in files:
-            check_file(file)
-        graph = read_rdf(
-            files,
-            rejects=rejects and rejects / "knowledge.jsonl",
-            max_reject_share=section.max_reject_share,
-            languages=section.languages,
-            base=section.base,
-            limits=config.settings.data.limits,
-        )
+    graph = _read_graph(config, section, rejects, steps)
     if section.rules:
         with steps.step("apply the CONSTRUCT rules"):
             graph = _with_rules(graph, section)
@@ -116,6 +104,58 @@ def read_knowledge(
         tags = item_tags(graph, linking, section.tags) if section.tags else None
     read = {"triples": len(graph.triples), "entities": len(graph.entities), **_counts(graph.report)}
     return catalogue, tags, {"read": read, "linking": {**linking.report.to_dict(), **linked}}
+
+
+def _read_graph(config: Config, section: KnowledgeSource, rejects: Path | None, steps: Steps) -> KnowledgeGraph:
+    """Return the graph of the files, or of the endpoint."""
+    if section.endpoint is not None:
+        return _from_endpoint(config, section, section.endpoint, steps)
+    from graphrec.kg.reading.rdf import read_rdf
+
+    with steps.step("read the knowledge graph"):
+        files = [config.resolve(path) for path in section.paths]
+        for file in files:
+            check_file(file)
+        return read_rdf(
+            files,
+            rejects=rejects and rejects / "knowledge.jsonl",
+            max_reject_share=section.max_reject_share,
+            languages=section.languages,
+            base=section.base,
+            limits=config.settings.data.limits,
+            triple_terms=section.triple_terms,
+            cache=None if section.cache is None else config.resolve(section.cache),
+        )
+
+
+def _from_endpoint(config: Config, section: KnowledgeSource, endpoint: EndpointSource, steps: Steps) -> KnowledgeGraph:
+    """Return what a query makes at an endpoint; the bar is that of the triples by ``max_triples``."""
+    from graphrec.kg.sparql.endpoint import read_sparql
+
+    query = endpoint.query or _query_text(config.resolve(endpoint.query_file or Path()))
+    with steps.step(f"ask {endpoint.url}") as advance:
+        try:
+            return read_sparql(
+                endpoint.url,
+                query,
+                page=endpoint.page or None,
+                max_triples=endpoint.max_triples,
+                timeout_s=endpoint.timeout_s,
+                retries=endpoint.retries,
+                languages=section.languages,
+                limits=config.settings.data.limits,
+                progress=lambda _, n: advance(n, endpoint.max_triples, f"{n:,} triples"),
+            )
+        except DataError as error:
+            raise DataError(f"data.knowledge.endpoint: {error}") from error
+
+
+def _query_text(path: Path) -> str:
+    check_file(path)
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is no UTF-8 text; a file with a CONSTRUCT query is") from error
 
 
 def _with_rules(graph: KnowledgeGraph, section: KnowledgeSource) -> KnowledgeGraph:
@@ -162,9 +202,27 @@ def _link_items(config: Config, link: Link, items: Vocabulary, graph: KnowledgeG
     if link.table is not None:
         table = config.resolve(link.table)
         return link_by_table(table, items, graph, item_column=link.item_column, iri_column=link.iri_column)
+    if link.by_title:
+        return _link_by_title(config, link, items, graph)
     if link.predicate is None:
-        raise ConfigError("data.knowledge.link: give exactly one of template, table, predicate")
+        raise ConfigError("data.knowledge.link: give exactly one of template, table, predicate, by_title")
     values = list(items)
     if (titles := link.titles()) is not None:
         values = read_attributes(config.source(titles), items=items).labels.to_pylist()
     return link_by_literal(items, graph, link.predicate, values, normalise=link.normalise)
+
+
+def _link_by_title(config: Config, link: Link, items: Vocabulary, graph: KnowledgeGraph) -> Linking:
+    """Return the entities that are called like the items; an error where no item has a title."""
+    from graphrec.kg.title_links import link_by_title
+
+    titles = link.titles() or config.settings.data.items
+    if titles is None:
+        raise ConfigError("data.knowledge.link.by_title needs titles; give values, a table of them, or data.items")
+    names = read_attributes(config.source(titles), items=items).labels.to_pylist()
+    if not any(names):
+        raise DataError(
+            f"data.knowledge.link.by_title: {titles.path} has a title of none of the {len(items):,} items; name the "
+            "column of titles with columns = { label = … }"
+        )
+    return link_by_title(items, graph, names, ambiguous=link.ambiguous)

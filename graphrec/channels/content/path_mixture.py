@@ -9,6 +9,7 @@ import numpy as np
 from graphrec.channels.content.path_weights import Doubles
 from graphrec.data.neighbours import NeighbourTable
 from graphrec.graph.catalogue import CatalogueGraph
+from graphrec.graph.path_parts import path_parts
 from graphrec.graph.path_scores import mix
 from graphrec.graph.path_tables import PathTable, rows_to_one
 from graphrec.graph.paths import MetaPath
@@ -46,7 +47,8 @@ def path_mixture(
     worth = {path.text: weights.get(path.text, 0.0) if weights else 1.0 for path in paths}
     kept = [place for place, path in enumerate(paths) if worth[path.text] > 0]
     named = [not paths[place].through_users for place in kept]
-    mixed = mix([tables[place] for place in kept], [worth[paths[place].text] for place in kept], named, k)
+    chosen, amounts = [tables[place] for place in kept], [worth[paths[place].text] for place in kept]
+    mixed = mix(chosen, amounts, named, k)
     table = mixed.table
     votes = rows_to_one(table)
     neighbours = NeighbourRecaller(
@@ -59,4 +61,5 @@ def path_mixture(
     numbers[shown] = np.arange(len(shown))
     shares = np.minimum(table.best / table.scores, 1.0)
     metapaths = [parse_path(paths[kept[place]].text) for place in shown]
-    return PathNeighbourRecaller(neighbours, catalogue, metapaths, numbers[mixed.numbers], mixed.nodes, shares)
+    parts = path_parts(chosen, amounts, numbers[:-1].tolist(), table)
+    return PathNeighbourRecaller(neighbours, catalogue, metapaths, numbers[mixed.numbers], mixed.nodes, shares, parts)

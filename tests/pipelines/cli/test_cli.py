@@ -98,10 +98,19 @@ def test_neighbours_along_a_relation(command: Command, out: Path) -> None:
     assert "same author, Author 0" in command("neighbours", out, "--item", "b0", "--relation", "author").out
 
 
+def test_the_reasons_for_any_item(command: Command, out: Path) -> None:
+    found = json.loads(command("kg", "explain", out, "-i", "b0", "--item", "b6", "--json").out)
+    (reason, *_) = [one for one in found["reasons"] if one["channel"] == "kg-neighbours"]
+    assert [node["relation"] for node in reason["path"]] == [None, "author", "rev_author"]
+    assert "same author, Author 0" in command("kg", "explain", out, "--history", "b0", "--item", "b6").out
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (("recall", "OUT", "--channel", "itemcf"), "nearest: 'item-cf'"),
+        (("kg", "explain", "OUT", "--item", "b99", "-i", "b0"), "item 'b99' is not among the 31 known items"),
+        (("kg", "explain", "OUT", "--item", "b1"), "neither a user nor a history is given"),
         (("neighbours", "OUT", "--item", "b99"), "item 'b99' is not among the 31 known items; nearest: 'b9'"),
         (("neighbours", "OUT", "--item", "b1", "--relation", "autor"), "nearest: 'author'"),
         (("recall", "NOWHERE"), "NOWHERE"),

@@ -37,6 +37,7 @@ def test_the_configuration_that_is_written_trains(folder: Path, command: Command
         "timestamp": "time",
     }
     assert config["split"]["kind"] == "time"
+    assert config["catalogue"] == {"items": ["events", "template"], "of_type": "https://schema.org/Book"}
     trained = command("train", "new/shelf.toml", "--out", "out", "--json")
     assert trained.code == 0, trained.err
     report = json.loads(trained.out)

@@ -89,7 +89,8 @@ def test_channels_become_recipes_and_paths_start_at_the_file(tmp_path: Path) -> 
         (LEGAL + "[evaluate]\nbudget_us = 0", r"evaluate\.budget_us is 0: input should be greater than 0"),
         (
             LEGAL + "[data.knowledge]\npaths = ['a.ttl']\nlink = {}",
-            r"data\.knowledge\.link: give exactly one of template, table, predicate; found none of them",
+            r"data\.knowledge\.link: give exactly one of template, table, predicate, by_title; "
+            r"found none of them",
         ),
         (
             LEGAL + "[tune]\nmetric = 'recal@50'",

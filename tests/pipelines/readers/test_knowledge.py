@@ -2,17 +2,20 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from graphrec.errors import DataError
+from graphrec.errors import ConfigError, DataError, FetchError
 from graphrec.pipelines.cli.answers import inputs_lines
 from graphrec.pipelines.config.build import Config
 from graphrec.pipelines.config.load import check_config
-from graphrec.pipelines.progress import Silent
+from graphrec.pipelines.progress import Advance, Silent
 from graphrec.pipelines.readers.inputs import load_inputs
+from tests.kg.sparql.servers import oxigraph_server
 
 PREFIX = "http://books.example/book/"
 
@@ -100,3 +103,76 @@ def test_a_pipe_in_a_configuration_is_refused_before_it_is_opened(tmp_path: Path
     ):
         with pytest.raises(DataError, match=r"pipe\.ttl is a pipe or device, which can be read once"):
             load_inputs(made, rejects=None, steps=Silent())
+
+
+ALL = "CONSTRUCT { ?s ?p ?o } WHERE { ?s ?p ?o } ORDER BY ?s ?p ?o"
+
+
+class Told(Silent):
+    """Keeps the steps, and how far each came."""
+
+    def __init__(self) -> None:
+        self.steps: dict[str, list[str]] = {}
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[Advance]:
+        notes = self.steps.setdefault(title, [])
+        yield lambda _done, _total, note="": notes.append(note)
+
+
+def test_a_graph_comes_from_an_endpoint_as_from_its_file(tmp_path: Path) -> None:
+    of_file = load_inputs(config(tmp_path, ["0", "1"], books(30)), rejects=None, steps=Silent())
+    (tmp_path / "all.rq").write_text(ALL, encoding="utf-8")
+    link, told = {"template": PREFIX + "b{id}"}, Told()
+    with oxigraph_server(books(30)) as address:
+        endpoint = {"url": address, "query_file": "all.rq", "page": 40}
+        made = config(tmp_path, ["0", "1"], "", knowledge={"endpoint": endpoint, "link": link})
+        asked = load_inputs(made, rejects=None, steps=told)
+        wrong = {"endpoint": {"url": address, "query": "SELECT * { ?s ?p ?o }"}, "link": link}
+        with pytest.raises(DataError, match=r"data\.knowledge\.endpoint: .*CONSTRUCT"):
+            load_inputs(config(tmp_path, ["0"], "", knowledge=wrong), rejects=None, steps=Silent())
+    assert told.steps[f"ask {address}"] == ["40 triples", "59 triples"]
+    assert asked.report["knowledge"]["linking"] == of_file.report["knowledge"]["linking"]
+    gone = {"endpoint": {"url": address, "query": ALL, "retries": 0}, "link": link}
+    with pytest.raises(FetchError, match="127.0.0.1"):
+        load_inputs(config(tmp_path, ["0"], "", knowledge=gone), rejects=None, steps=Silent())
+
+
+@pytest.mark.parametrize(
+    ("knowledge", "sentence"),
+    [
+        ({}, "give exactly one of paths, endpoint"),
+        ({"paths": ["books.ttl"], "endpoint": {"url": "http://e", "query": ALL}}, "exactly one of paths, endpoint"),
+        ({"endpoint": {"url": "http://e", "query": ALL}, "cache": "c"}, "cache is of files"),
+        ({"endpoint": {"url": "http://e"}}, "give exactly one of query, query_file"),
+        ({"paths": ["books.ttl"], "link": {"by_title": True}}, "by_title needs titles"),
+        ({"paths": ["books.ttl"], "triple_terms": "keep"}, "triple_terms"),
+    ],
+)
+def test_settings_that_exclude_each_other_are_refused(tmp_path: Path, knowledge: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ConfigError, match=sentence):
+        config(tmp_path, ["0"], "", knowledge={"link": {"template": PREFIX + "b{id}"}, **knowledge})
+
+
+def test_a_graph_is_kept_and_its_triple_terms_are_nodes(tmp_path: Path) -> None:
+    said = f"{books(5)}\n<{PREFIX}b0> <http://e/said> <<( <{PREFIX}b1> <http://e/by> <http://e/x> )>> ."
+    knowledge = {"paths": ["books.ttl"], "link": {"template": PREFIX + "b{id}"}}
+    counted = load_inputs(config(tmp_path, ["0"], said, knowledge=knowledge), rejects=None, steps=Silent())
+    assert counted.report["knowledge"]["read"]["triple_terms"] == 1
+    knowledge |= {"triple_terms": "reify", "cache": "kept"}
+    first = load_inputs(config(tmp_path, ["0"], said, knowledge=knowledge), rejects=None, steps=Silent())
+    assert first.report["knowledge"]["read"]["triple_terms"] == 0
+    assert any((tmp_path / "kept").iterdir())
+    again = load_inputs(config(tmp_path, ["0"], said, knowledge=knowledge), rejects=None, steps=Silent())
+    assert again.report["knowledge"] == first.report["knowledge"]
+
+
+def test_items_are_linked_by_title(tmp_path: Path) -> None:
+    (tmp_path / "items.csv").write_text("item_id,label\n0,The Book 3\n1,Book 4\n2,Nothing", encoding="utf-8")
+    knowledge = {"paths": ["books.ttl"], "link": {"by_title": True}}
+    made = config(tmp_path, ["0", "1", "2"], books(30), knowledge=knowledge, items={"path": "items.csv"})
+    linked = load_inputs(made, rejects=None, steps=Silent())
+    assert linked.report["knowledge"]["linking"]["matched"] == 2
+    (tmp_path / "items.csv").write_text("item_id,pages\n0,3", encoding="utf-8")
+    with pytest.raises(DataError, match="has a title of none of the 3 items"):
+        load_inputs(made, rejects=None, steps=Silent())
