@@ -2,9 +2,10 @@
 
 ``python -m benchmarks.explanations [--data DIR] [--worlds NAMES] [--channels NAMES] [--users N] [--k N] [--json FILE]``
 
-A channel has its defaults (``kg-paths`` mines its paths and gives them equal weights) and learns from the training part alone; its first items for a sample of users, without
-what they took, and the path that it gives for each. Goodbooks is the bundled data (no times: by the order of the
-history); DBpedia movies are those of colakg-ml-1m, linked by table; Beauty is the PGPR split, without ``purchase``.
+A channel has its defaults (``kg-paths`` mines its paths and gives them equal weights) and learns from the training part
+alone; its first items for a sample of users, without what they took, and the path that it gives for each. Goodbooks is
+the bundled data (no times: by the order of the history); DBpedia movies are those of colakg-ml-1m, linked by table;
+Beauty is the PGPR split, without ``purchase``.
 :mod:`graphrec.evaluation.explanations` says what the figures are.
 """
 

@@ -205,7 +205,8 @@ class PathNode(NamedTuple):
 class Reason(NamedTuple):
     """Something of a history that gave an item a part of a channel's score.
 
-    ``contribution`` is that part and ``share`` the part of the whole; both are None where the channel's score is no sum.
+    ``contribution`` is that part and ``share`` its part of the whole; both are None where the channel's score is no
+    sum.
     ``of_path`` is what the path itself gave: less than the contribution where the reason stands for all paths of the
     same relations, of which ``path`` is the best. ``source`` is the item of the history, None where the channel does
     not go by it; ``via`` what lies between, such as a tag.

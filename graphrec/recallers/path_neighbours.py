@@ -229,12 +229,12 @@ class PathNeighbourRecaller(GraphTable):
         settings = read_settings(directory, kind=cls.kind)
         metapaths = setting(settings, "metapaths", list, directory=directory)
         neighbours = NeighbourRecaller.load(directory / _TABLE, parts)
-        arrays = [read_array(directory, name, dtype) for name, dtype in _ARRAYS.items()]
+        numbers, nodes, shares = (read_array(directory, name, dtype) for name, dtype in _ARRAYS.items())
         has_parts = settings.get("has_parts") is True
         kinds = [read_array(directory, f"parts-{name}", dtype) for name, dtype in _PARTS.items()] if has_parts else []
         try:
             path_kinds = PathParts(*kinds) if has_parts else None
-            return cls(neighbours, parts.catalogue, _texts(metapaths), *arrays, path_kinds)
+            return cls(neighbours, parts.catalogue, _texts(metapaths), numbers, nodes, shares, path_kinds)
         except (DataError, TypeError) as error:
             raise BundleError(f"{directory} does not fit the bundle ({error}); train the channel again") from error
 

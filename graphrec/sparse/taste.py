@@ -167,6 +167,18 @@ def popularity(interactions: Interactions) -> Scale:
     return counts
 
 
+def expected_popularity(interactions: Interactions, cold_share: float) -> Scale:
+    """Return :func:`popularity`, in which an item without events has ``cold_share`` of the mean of the others.
+
+    What nobody took yet is not what nobody wants: as the least popular of all it would stand behind every other item.
+    """
+    counts = popularity(interactions)
+    taken = counts > 0
+    if taken.any():
+        counts[~taken] = cold_share * counts[taken].mean()
+    return counts
+
+
 def sums_by_row(rows: npt.NDArray[np.integer], amounts: Scale, n: int) -> Scale:
     """Return (n,) float64: the sum of ``amounts`` (m,) by row."""
     return np.bincount(rows, weights=amounts, minlength=n).astype(np.float64)

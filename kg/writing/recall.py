@@ -108,8 +108,8 @@ def _reason(
         step = ox.NamedNode(f"{why.value}:step:{position}")
         yield ox.Triple(why, ox.NamedNode(GRAPHREC + "step"), step)
         yield ox.Triple(step, ox.NamedNode(TYPE), ox.NamedNode(STEP))
-        for term, value in _edge(start, stop, node["relation"], position):
-            yield ox.Triple(step, ox.NamedNode(term), value)
+        for predicate, value in _edge(start, stop, node["relation"], position):
+            yield ox.Triple(step, ox.NamedNode(predicate), value)
 
 
 def _edge(

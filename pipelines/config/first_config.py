@@ -129,18 +129,25 @@ def _catalogue_part(schema: GraphSchema, items: UnknownTable | None, *, within: 
         "# Whose ids are items; all of them can be recalled, with events or without.",
         _pair("items", sources),
     ]
-    classes = {entry.iri: entry for entry in schema.classes}
     if not by_template:
         return lines
-    if use.items in classes:
-        name = one_line(classes[use.items].name)
-        lines += [
-            f"# Of the entities whose IRI fits the template only those of this class: {use.n_items:,}, a {name} each."
+    named = {entry.iri: one_line(entry.name) for entry in schema.classes}
+    if use.items in named:
+        return [
+            *lines,
+            f"# Of the entities whose IRI fits the template those of this class: {use.n_items:,} of {named[use.items]}.",
+            _pair("of_type", use.items),
         ]
-        return [*lines, _pair("of_type", use.items)]
+    template = str(use.links[0].settings["template"]) if use.links else use.item_template or _SAMPLE_TEMPLATE
+    start, _, end = template.partition("{id}")
+    fitting = [entry for entry in schema.classes if entry.example.startswith(start) and entry.example.endswith(end)]
+    if len(fitting) < 2:
+        return lines
+    names = ", ".join(one_line(entry.name) for entry in fitting[:5])
     return [
         *lines,
-        '# Every entity whose IRI fits the template is an item; of_type = "CLASS" takes those of a class alone.',
+        f"# Entities of {len(fitting)} classes have such IRIs ({names}) and all would be items: name the class of items.",
+        f"# {_pair('of_type', fitting[0].iri)}",
     ]
 
 

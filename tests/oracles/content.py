@@ -10,7 +10,7 @@ import numpy as np
 
 from graphrec.contracts.recall_data import RecallData
 from graphrec.graph.catalogue import CatalogueGraph
-from tests.oracles.sparse import Dense, keep_top, shares, takers, top
+from tests.oracles.sparse import Dense, expected_takers, keep_top, shares, takers, top
 
 
 def tag_scores(
@@ -23,6 +23,7 @@ def tag_scores(
     idf_exponent: float,
     length_exponent: float,
     popularity_exponent: float,
+    cold_popularity: float,
 ) -> Dense:
     """Return (n_items,): what the strongest tags of one history (item -> profile weight) give."""
     assert data.item_tags is not None
@@ -42,7 +43,10 @@ def tag_scores(
     profile = sum((weight * vectors[item] for item, weight in history.items()), np.zeros(table.n_columns))
     carries = sum((weight * carried[item] for item, weight in history.items()), np.zeros(table.n_columns)) > 0
     profile = np.where(carries, profile - lift * sum(history.values()) * average, 0.0)
-    lists = keep_top((vectors * ((1 + taken) ** popularity_exponent * data.pool)[:, None]).T, list_length)
+    lists = keep_top(
+        (vectors * ((1 + expected_takers(taken, cold_popularity)) ** popularity_exponent * data.pool)[:, None]).T,
+        list_length,
+    )
     scores = np.zeros(len(data.items))
     for tag in top(profile, tags or len(profile)):
         scores += profile[tag] * lists[tag]
@@ -57,6 +61,7 @@ def kg_table(
     degree_exponent: float,
     hub_cap: int,
     popularity_exponent: float,
+    cold_popularity: float,
     link_exponent: float,
     normalise: bool,
 ) -> Dense:
@@ -84,7 +89,7 @@ def kg_table(
         table[i, j] += weight
     np.fill_diagonal(table, 0.0)
     sizes = np.maximum(links, 1) ** -float(link_exponent)
-    ends = (1 + takers(data)) ** popularity_exponent * sizes * data.pool
+    ends = (1 + expected_takers(takers(data), cold_popularity)) ** popularity_exponent * sizes * data.pool
     return shares(keep_top(table * sizes[:, None] * ends, k), normalise)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from graphrec.contracts.recall_data import RecallData
+from tests.oracles.sparse import expected_takers
 from tests.oracles.sparse import Dense
 
 Edges = dict[int, set[int]]
@@ -133,7 +134,8 @@ def path_instances(data: RecallData, path: str, settings: Mapping[str, Any]) -> 
     takers: list[set[int]] = [set() for _ in range(n)]
     for user, item in zip(data.interactions.users.tolist(), data.interactions.items.tolist(), strict=True):
         takers[item].add(user)
-    ends = (1.0 + np.array([len(users) for users in takers])) ** settings["popularity_exponent"]
+    expected = expected_takers(np.array([float(len(users)) for users in takers]), settings["cold_popularity"])
+    ends = (1.0 + expected) ** settings["popularity_exponent"]
     found: Instances = {(i, i): {(i,): 1.0} for i in range(n)}
     for place, part in enumerate(parts):
         last = place == len(parts) - 1

@@ -29,6 +29,13 @@ def takers(data: RecallData) -> Dense:
     return counts
 
 
+def expected_takers(counts: Dense, cold_popularity: float) -> Dense:
+    """Return the counts, those of 0 replaced by a part of the mean of the others."""
+    others = [count for count in counts.tolist() if count > 0]
+    average = sum(others) / len(others) if others else 0.0
+    return np.array([count or cold_popularity * average for count in counts.tolist()])
+
+
 def latest_times(data: RecallData) -> Dense:
     """Return (n_users, n_items): the time of each pair's last event."""
     events = data.interactions

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ ADDITIVE = {"item-cf", "user-cf", "tag", "kg-neighbours", "kg-paths"}
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     data = library()
     recipes = {**RECIPES, "kg-paths": KgPaths(paths=PATHS, learn_weights=False)}
-    config = {"channels": dict.fromkeys(recipes, {})}
+    config: dict[str, Any] = {"channels": {name: {} for name in recipes}}
     wording = {"verb": "read", "author": "also by {entity}"}
     folder = tmp_path_factory.mktemp("reasons") / "bundle"
     return Engine.open(write(folder, data, fit(data, recipes), config=config, wording=wording))
@@ -62,7 +63,7 @@ def test_the_scores_are_those_of_the_answer(engine: Engine) -> None:
 
 
 def test_every_kind_of_path_is_there_and_users_are_not_named(engine: Engine) -> None:
-    found = engine.explain("b0", history=["b1"], channels=["kg-paths"], k=100)
+    found = engine.explain("b3", history=["b1"], channels=["kg-paths"], k=100)
     kinds = {tuple(node.relation for node in reason.path[1:]) for reason in found.reasons}
     assert ("author", "rev_author") in kinds
     assert ("rev_followed_by", "author", "rev_author") in kinds

@@ -22,7 +22,7 @@ from graphrec.recallers.walked import WalkWeights, walks_of
 from graphrec.sparse.taste import (
     degrees,
     inverse_power,
-    popularity,
+    expected_popularity,
     rows_sum_to_one,
     scaled,
 )
@@ -55,6 +55,8 @@ class KgNeighbours(HistorySettings):
         bounds the time of fitting.
     popularity_exponent : float, default 0.4
         q: power of the neighbour's popularity; 0 ignores how many people took it.
+    cold_popularity : float, default 0.5
+        Popularity of an item without events, in parts of the mean of the others.
     link_exponent : float, default 0.5
         c: how much an item's own number of links is divided out.
     normalise : bool, default True
@@ -79,6 +81,7 @@ class KgNeighbours(HistorySettings):
     degree_exponent: float = number(1.1, search=floats(0.0, 2.0))
     hub_cap: int = count(1000, unit="items", search=choices(100, 300, 1000, 3000))
     popularity_exponent: float = number(0.4, search=floats(0.0, 1.0))
+    cold_popularity: float = number(0.5, search=floats(0.0, 1.0))
     link_exponent: float = number(0.5, search=floats(0.0, 1.0))
     normalise: bool = flag(True, searched=True)
     weight_exponent: float = history_weight_exponent(searched=False)
@@ -103,7 +106,11 @@ class KgNeighbours(HistorySettings):
             )
         sizes = degrees(shared, 1) + degrees(direct, 1)
         by_links = inverse_power(np.maximum(sizes, 1.0), self.link_exponent)
-        ends = (1.0 + popularity(data.interactions)) ** self.popularity_exponent * by_links * data.pool
+        ends = (
+            (1.0 + expected_popularity(data.interactions, self.cold_popularity)) ** self.popularity_exponent
+            * by_links
+            * data.pool
+        )
         # One product gives both kinds of walk: [shared | direct] @ [shared' ; identity].
         walked = sp.csr_array(sp.hstack([scaled(shared, columns=walks.discount), direct]))
         ones = shared.copy()

@@ -22,7 +22,7 @@ from graphrec.graph.path_tables import PathTable
 from graphrec.graph.paths import MetaPath, Steps, path_graph
 from graphrec.graph.relations import parse_path
 from graphrec.recallers.path_neighbours import PathNeighbourRecaller
-from graphrec.sparse.taste import liked_pairs, popularity
+from graphrec.sparse.taste import expected_popularity, liked_pairs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +58,8 @@ class KgPaths(HistorySettings):
         Of "pcrw": how much an item's own number of links is divided out.
     popularity_exponent : float, default 0.4
         Power of the popularity of the item that is reached.
+    cold_popularity : float, default 0.5
+        Popularity of an item without events, in parts of the mean of the others.
     hub_cap : int, default 1000
         Entities and users with more edges of a relation than this are not walked through; 0 walks through all.
     width : int, default 1000
@@ -92,6 +94,7 @@ class KgPaths(HistorySettings):
     degree_exponent: float = number(0.5, search=floats(0.0, 1.5))
     link_exponent: float = number(0.5, search=floats(0.0, 1.0))
     popularity_exponent: float = number(0.4, search=floats(0.0, 1.0))
+    cold_popularity: float = number(0.5, search=floats(0.0, 1.0))
     hub_cap: int = count(1000, unit="edges", search=choices(100, 300, 1000, 3000))
     width: int = count(1000, least=1, unit="nodes")
     max_length: int = count(4, least=1, most=4, unit="steps")
@@ -157,7 +160,7 @@ class KgPaths(HistorySettings):
         steps = _steps(data)
         paths = self._given(steps) or self._mined(steps, data, context)
         scoring = PathScoring(
-            ends=(1.0 + popularity(data.interactions)) ** self.popularity_exponent,
+            ends=(1.0 + expected_popularity(data.interactions, self.cold_popularity)) ** self.popularity_exponent,
             pool=data.pool,
             score=self.score,
             degree_exponent=self.degree_exponent,

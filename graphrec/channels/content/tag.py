@@ -24,6 +24,7 @@ from graphrec.sparse.taste import (
     as_matrix,
     degrees,
     inverse_power,
+    expected_popularity,
     popularity,
     scaled,
 )
@@ -57,6 +58,8 @@ class Tag(HistorySettings):
         c: 1 makes every item's vector as long as any other's, 0 favours items of many tags.
     popularity_exponent : float, default 0.6
         q: 0 ignores how many people took an item.
+    cold_popularity : float, default 0.5
+        Popularity of an item without events, in parts of the mean of the others.
     last, half_life, weight_exponent :
         See :class:`graphrec.channels.families.HistorySettings`.
     dislike : float, default 0.0
@@ -83,6 +86,7 @@ class Tag(HistorySettings):
     idf_exponent: float = number(4.0, search=floats(0.0, 6.0))
     length_exponent: float = number(1.0, search=floats(0.0, 1.5))
     popularity_exponent: float = number(0.6, search=floats(0.0, 1.2))
+    cold_popularity: float = number(0.5, search=floats(0.0, 1.0))
     half_life: float = history_half_life(50.0)
     weight_exponent: float = history_weight_exponent(searched=False)
     dislike: float = number(0.0)
@@ -103,12 +107,15 @@ class Tag(HistorySettings):
                 "the tag channel has no item tags to learn from; give the data tags or leave the channel out"
             )
         taken, carried = popularity(data.interactions), as_matrix(data.item_tags.table)
+        expected = expected_popularity(data.interactions, self.cold_popularity)
         vectors = self._vectors(carried)
         background = None
         if self.lift:
             average = sp.csr_array(vectors.T) @ (taken / max(1.0, taken.sum()))
             background = (self.lift * average).astype(np.float32)
-        quality = (1.0 + taken) ** self.popularity_exponent * data.pool * ~self._avoided(carried, data.item_tags.tags)
+        quality = (
+            (1.0 + expected) ** self.popularity_exponent * data.pool * ~self._avoided(carried, data.item_tags.tags)
+        )
         lists = csr_table(sp.csr_array(scaled(vectors, rows=quality).T), k=self.list_length)
         return NeighbourRecaller(
             [csr_table(vectors), lists],

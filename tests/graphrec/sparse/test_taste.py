@@ -17,8 +17,16 @@ from graphrec.contracts.recall_data import RecallData
 from graphrec.data.interactions import Interactions, coalesced_parts, histories
 from graphrec.graph.catalogue import items_only
 from graphrec.sparse import taste as matrices
-from graphrec.sparse.taste import degrees, evenly_capped, liked_pairs, popularity, scaled, taste_matrix
-from tests.oracles.sparse import dense_taste, takers
+from graphrec.sparse.taste import (
+    degrees,
+    evenly_capped,
+    expected_popularity,
+    liked_pairs,
+    popularity,
+    scaled,
+    taste_matrix,
+)
+from tests.oracles.sparse import dense_taste, expected_takers, takers
 from tests.worlds import checkerboard, described, library, skewed, vocabulary
 
 WORLDS = pytest.mark.parametrize("world", [checkerboard, skewed, library])
@@ -60,6 +68,9 @@ def test_taste_is_the_power_of_summed_weights(
     for axis in (0, 1):
         np.testing.assert_array_equal(degrees(taste, axis), (taste.toarray() > 0).sum(axis=axis))
     np.testing.assert_array_equal(popularity(data.interactions), takers(data))
+    expected = expected_popularity(data.interactions, 0.5)
+    np.testing.assert_allclose(expected, expected_takers(takers(data), 0.5))
+    assert (expected > 0).all()
 
 
 def test_scaling_leaves_the_matrix_as_it_was(small_parts: Callable[[], None]) -> None:

@@ -51,6 +51,7 @@ def relation_of(graph: rdflib.Graph, step: rdflib.term.Node) -> str:
     return name if forward else f"rev_{name}"
 
 
+@pytest.mark.filterwarnings("ignore:ConjunctiveGraph is deprecated:DeprecationWarning")  # rdflib's own JSON-LD reader
 @pytest.mark.parametrize(("name", "syntax"), [("r.ttl", "turtle"), ("r.nt", "nt"), ("r.jsonld", "json-ld")])
 def test_paths_come_back_as_the_engine_gave_them(bundle: Path, tmp_path: Path, name: str, syntax: str) -> None:
     engine, users = Engine.open(bundle), ["r0", "r6"]

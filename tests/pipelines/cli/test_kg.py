@@ -37,7 +37,7 @@ def test_the_configuration_that_is_written_trains(folder: Path, command: Command
         "timestamp": "time",
     }
     assert config["split"]["kind"] == "time"
-    assert config["catalogue"] == {"items": ["events", "template"], "of_type": "https://schema.org/Book"}
+    assert config["catalogue"] == {"items": ["events", "template"]}  # only books have such IRIs
     trained = command("train", "new/shelf.toml", "--out", "out", "--json")
     assert trained.code == 0, trained.err
     report = json.loads(trained.out)
@@ -66,6 +66,18 @@ def test_without_events_the_configuration_loads_and_says_what_is_missing(folder:
     assert "name yours here (or with --events)" in ran.out
     Path("a.toml").write_text(ran.out, encoding="utf-8")
     assert load_config("a.toml").settings.data.interactions.path == Path("events.csv")
+
+
+def test_the_class_of_items_is_asked_for_where_others_share_their_iris(folder: Path, command: Command) -> None:
+    turtle = Path("books.ttl").read_text(encoding="utf-8")
+    mixed = turtle.replace("http://books.example/author/", "http://books.example/book/a")
+    assert mixed != turtle
+    Path("mixed.ttl").write_text(mixed, encoding="utf-8")
+    text = command("kg", "describe", "mixed.ttl", "--events", "ratings.csv", "--toml", "-").out
+    assert "# Entities of 2 classes have such IRIs (Book, Person)" in text
+    assert '# of_type = "https://schema.org/Book"' in text
+    alone = tomllib.loads(command("kg", "describe", "books.ttl", "--toml", "-").out)
+    assert alone["catalogue"] == {"items": ["events", "template"], "of_type": "https://schema.org/Book"}
 
 
 def test_a_table_of_items_gives_ways_to_link(folder: Path, command: Command) -> None:

@@ -27,9 +27,9 @@ def books(n: int) -> str:
     return "\n".join([*lines, f'<{PREFIX}b{n - 1}> s:name "Alone" .'])
 
 
-def config(folder: Path, items: list[str], turtle: str, **sections: Any) -> Config:
-    """Return a configuration of events of ``items``, two users each, and a knowledge graph."""
-    rows = [f"r{user},{item},{i}" for i, item in enumerate(items) for user in (i % 3, 3)]
+def config(folder: Path, ids: list[str], turtle: str, **sections: Any) -> Config:
+    """Return a configuration of events of ``ids``, two users each, and a knowledge graph."""
+    rows = [f"r{user},{item},{i}" for i, item in enumerate(ids) for user in (i % 3, 3)]
     (folder / "ratings.csv").write_text("\n".join(["user_id,item_id,timestamp", *rows]), encoding="utf-8")
     (folder / "books.ttl").write_text(turtle, encoding="utf-8")
     data = {
@@ -134,7 +134,7 @@ def test_a_graph_comes_from_an_endpoint_as_from_its_file(tmp_path: Path) -> None
     assert told.steps[f"ask {address}"] == ["40 triples", "59 triples"]
     assert asked.report["knowledge"]["linking"] == of_file.report["knowledge"]["linking"]
     gone = {"endpoint": {"url": address, "query": ALL, "retries": 0}, "link": link}
-    with pytest.raises(FetchError, match="127.0.0.1"):
+    with pytest.raises(FetchError, match=r"127\.0\.0\.1"):
         load_inputs(config(tmp_path, ["0"], "", knowledge=gone), rejects=None, steps=Silent())
 
 
