@@ -1,9 +1,10 @@
 """Items held out whole: what the knowledge graph alone recalls of them.
 
 Of goodbooks, Amazon Beauty (brand and category alone: ``also_bought`` is made of interactions) and colakg-ml-1m with
-DBpedia's movies a tenth of the items loses every event. Their readers are asked for 100 of all items; what they took of the held-out ones is the truth. Rows:
-the channels of the graph with their defaults, and vectors given to the cold items by aggregation over their entities
-(``gr.cold_item_vectors``), learnt where the cold items were in neither the events nor the graph.
+DBpedia's movies a tenth of the items loses every event. Their readers are asked for 100 of all items; what they took of
+the held-out ones is the truth. Rows: the channels of the graph with their defaults, and vectors given to the cold items
+by aggregation over their entities (``gr.cold_item_vectors``), learnt where the cold items were in neither the events
+nor the graph.
 
     python -m benchmarks.kg_cold --data DIR [--json FILE] [--only goodbooks]
 """

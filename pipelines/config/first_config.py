@@ -135,7 +135,7 @@ def _catalogue_part(schema: GraphSchema, items: UnknownTable | None, *, within: 
     if use.items in named:
         return [
             *lines,
-            f"# Of the entities whose IRI fits the template those of this class: {use.n_items:,} of {named[use.items]}.",
+            f"# Of the entities with such an IRI those of this class: {use.n_items:,} of {named[use.items]}.",
             _pair("of_type", use.items),
         ]
     template = str(use.links[0].settings["template"]) if use.links else use.item_template or _SAMPLE_TEMPLATE
@@ -146,7 +146,7 @@ def _catalogue_part(schema: GraphSchema, items: UnknownTable | None, *, within: 
     names = ", ".join(one_line(entry.name) for entry in fitting[:5])
     return [
         *lines,
-        f"# Entities of {len(fitting)} classes have such IRIs ({names}) and all would be items: name the class of items.",
+        f"# Entities of {len(fitting)} classes have such IRIs ({names}), and all would be items: name theirs.",
         f"# {_pair('of_type', fitting[0].iri)}",
     ]
 

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from graphrec.contracts.recall_data import RecallData
-from tests.oracles.sparse import expected_takers
-from tests.oracles.sparse import Dense
+from tests.oracles.sparse import Dense, expected_takers
 
 Edges = dict[int, set[int]]
 # (item, item) -> paths by their nodes, with what each gives.

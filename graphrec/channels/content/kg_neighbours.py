@@ -21,8 +21,8 @@ from graphrec.recallers.neighbours import NeighbourRecaller
 from graphrec.recallers.walked import WalkWeights, walks_of
 from graphrec.sparse.taste import (
     degrees,
-    inverse_power,
     expected_popularity,
+    inverse_power,
     rows_sum_to_one,
     scaled,
 )

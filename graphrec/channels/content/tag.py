@@ -23,8 +23,8 @@ from graphrec.recallers.profile import Profile
 from graphrec.sparse.taste import (
     as_matrix,
     degrees,
-    inverse_power,
     expected_popularity,
+    inverse_power,
     popularity,
     scaled,
 )
