@@ -76,9 +76,9 @@ def test_every_kind_of_path_is_there_and_users_are_not_named(engine: Engine) -> 
 
 
 def test_without_parts_the_best_path_and_the_rest_add_up(engine: Engine, tmp_path: Path) -> None:
-    channel = engine.bundle.channels["kg-paths"]
+    channel: Any = engine.bundle.channels["kg-paths"]
     bare = replace(engine.bundle, channels={"kg-paths": type(channel)(
-        channel.neighbours, channel.catalogue, channel.metapaths, channel.numbers, channel.nodes, channel.shares  # type: ignore[attr-defined]
+        channel.neighbours, channel.catalogue, channel.metapaths, channel.numbers, channel.nodes, channel.shares
     )})  # fmt: skip
     found = Engine(engine.bundle.path, replace(engine._state, bundle=bare)).explain("b2", history=["b1"], k=100)
     assert len(found) == 2
@@ -86,12 +86,12 @@ def test_without_parts_the_best_path_and_the_rest_add_up(engine: Engine, tmp_pat
 
 
 def test_damaged_parts_are_refused(engine: Engine) -> None:
-    channel = engine.bundle.channels["kg-paths"]
-    for change in ({"nodes": channel.parts.nodes[:-1]}, {"indptr": channel.parts.indptr[::-1]}):  # type: ignore[attr-defined]
+    channel: Any = engine.bundle.channels["kg-paths"]
+    for change in ({"nodes": channel.parts.nodes[:-1]}, {"indptr": channel.parts.indptr[::-1]}):
         with pytest.raises(DataError, match="of the parts"):
             type(channel)(
-                channel.neighbours, channel.catalogue, channel.metapaths, channel.numbers, channel.nodes,  # type: ignore[attr-defined]
-                channel.shares, replace(channel.parts, **change),  # type: ignore[attr-defined]
+                channel.neighbours, channel.catalogue, channel.metapaths, channel.numbers, channel.nodes,
+                channel.shares, replace(channel.parts, **change),
             )  # fmt: skip
 
 
@@ -132,8 +132,8 @@ def test_a_broken_channel_is_named(engine: Engine) -> None:
         def contributions(self, query: object, item: int) -> object:
             raise RuntimeError("gone")
 
-    old = engine.bundle.channels["item-cf"]
-    broken = Broken(old.tables, old.keep, profile=old.profile)  # type: ignore[attr-defined]
+    old: Any = engine.bundle.channels["item-cf"]
+    broken = Broken(old.tables, old.keep, profile=old.profile)
     bundle = replace(engine.bundle, channels={**engine.bundle.channels, "item-cf": broken})
     found = Engine(bundle.path, replace(engine._state, bundle=bundle)).explain("b1", history=["b0"])
     assert found.unexplained == {"item-cf": "RuntimeError: gone"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import rdflib
@@ -23,26 +24,26 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write(tmp_path_factory.mktemp("recall") / "bundle", data, fit(data))
 
 
-def paths_of(graph: rdflib.Graph) -> dict[tuple[str, int], list[tuple[list[Step], str, float]]]:
+def paths_of(graph: Any) -> dict[tuple[str, int], list[tuple[list[Step], str, float]]]:
     """Return, by item and rank, the steps as they are walked, the text and the share of each reason."""
-    paths = {}
-    for recommendation in graph.subjects(rdflib.RDF.type, GR.Recommendation):
-        key = str(graph.value(recommendation, GR.recommendedItem)), int(graph.value(recommendation, GR["rank"]))  # type: ignore[arg-type]
-        paths[key] = [
-            (
-                [
-                    (str(graph.value(step, GR["from"])), str(graph.value(step, GR.to)), relation_of(graph, step))
-                    for step in sorted(graph.objects(why, GR.step), key=lambda step: graph.value(step, GR.position))  # type: ignore[arg-type,return-value]
-                ],
-                str(graph.value(why, GR.explanation)),
-                float(graph.value(why, GR.share)),  # type: ignore[arg-type]
-            )
+
+    def steps(why: Any) -> list[Step]:
+        in_order = sorted(graph.objects(why, GR.step), key=lambda step: int(graph.value(step, GR.position)))
+        return [
+            (str(graph.value(step, GR["from"])), str(graph.value(step, GR.to)), relation_of(graph, step))
+            for step in in_order
+        ]
+
+    return {
+        (str(graph.value(recommendation, GR.recommendedItem)), int(graph.value(recommendation, GR["rank"]))): [
+            (steps(why), str(graph.value(why, GR.explanation)), float(graph.value(why, GR.share)))
             for why in sorted(graph.objects(recommendation, GR.reason))
         ]
-    return paths
+        for recommendation in graph.subjects(rdflib.RDF.type, GR.Recommendation)
+    }
 
 
-def relation_of(graph: rdflib.Graph, step: rdflib.term.Node) -> str:
+def relation_of(graph: Any, step: Any) -> str:
     """Return the relation of a step, with ^ where it is walked against its direction."""
     forward = graph.value(step, rdflib.RDF.subject) == graph.value(step, GR["from"])
     ends = {graph.value(step, term) for term in (rdflib.RDF.subject, rdflib.RDF.object)}
