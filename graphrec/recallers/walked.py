@@ -11,6 +11,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from graphrec.contracts.recaller import Paths
+from graphrec.data.lists import indptr_of
 from graphrec.graph.adjacency import Adjacency, relation_number
 from graphrec.graph.relations import reverse_numbers
 from graphrec.sparse.taste import Scale, degrees, inverse_power
