@@ -22,7 +22,7 @@ class PathParts:
     indptr : ndarray
         (m + 1,) int64: entry e has the parts ``indptr[e]:indptr[e + 1]``.
     numbers : ndarray
-        (q,) int16: the meta-path that gave the part, -1 for paths that may not be shown.
+        (q,) int16: the meta-path that gave the part, -1 where none of its paths may be shown.
     shares : ndarray
         (q,) float32: what all its paths gave of the score, from 0 to 1.
     best : ndarray
@@ -66,15 +66,14 @@ def path_parts(
         _locate_all(table.indptr, table.columns, mixed.indptr, mixed.columns, places, np.full(len(mixed), -1, np.int64))
         held = np.flatnonzero(places >= 0)
         at, scale = places[held], weight / mixed.scores[held]
+        shown = (table.best[at] > 0) & (number >= 0)
         entries.append(held)
-        names.append(np.full(len(held), number, dtype=np.int16))
+        names.append(np.where(shown, number, -1).astype(np.int16))
         shares.append(table.scores[at] * scale)
-        best.append(np.minimum(table.best[at], table.scores[at]) * scale * (number >= 0))
-        between = (
-            nodes_between(table, rows[held], mixed.columns[held]) if number >= 0 else np.empty((len(held), 0), int)
-        )
+        best.append(np.minimum(table.best[at], table.scores[at]) * scale * shown)
+        between = nodes_between(table, rows[held[shown]], mixed.columns[held[shown]])
         nodes.append(between.ravel())
-        owners.append(np.repeat(held, between.shape[1]))
+        owners.append(np.repeat(held[shown], between.shape[1]))
     every = np.concatenate(entries)
     order, by_node = np.argsort(every, kind="stable"), np.argsort(np.concatenate(owners), kind="stable")
     return PathParts(
