@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from graphrec.checks import as_array, typed_fields
+from graphrec.checks import as_array, check_rows, typed, typed_fields
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, DataError, nearest_names
 
@@ -127,9 +127,17 @@ class Features:
         return self.labels[name]
 
 
+@typed
 def take_features(features: Features, rows: npt.ArrayLike) -> Features:
-    """Return the columns at ``rows`` (n',), each 0 to n - 1, in that order; rows may repeat."""
-    chosen = np.asarray(rows, dtype=np.int64)
+    """Return the columns at ``rows`` (n',), each 0 to n - 1, in that order; rows may repeat.
+
+    Raises
+    ------
+    DataError
+        If ``rows`` are no rows of the table.
+    """
+    chosen = as_array(rows, np.int64, name="rows")
+    check_rows(chosen, features.n, name="rows")
     tags: Mapping[str, ItemTags] = {}
     if features.tags:
         # Loaded already, for there are tags.

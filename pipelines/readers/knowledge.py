@@ -81,13 +81,10 @@ def read_knowledge(
     ``events`` are the ids of the events, by which the link is judged; ``declared`` those of the catalogue that are
     known without the graph. Items that only the graph knows are appended where the catalogue is declared by template.
     """
-    try:
-        from graphrec.kg.catalogue import catalogue_graph
-        from graphrec.kg.tags import item_tags
-    except ImportError as error:
-        raise MissingExtraError("reading a knowledge graph", extra="kg") from error
-
     graph = _read_graph(config, section, rejects, steps)
+    from graphrec.kg.catalogue import catalogue_graph
+    from graphrec.kg.tags import item_tags
+
     if section.rules:
         with steps.step("apply the CONSTRUCT rules"):
             graph = _with_rules(graph, section)
@@ -108,10 +105,12 @@ def read_knowledge(
 
 def _read_graph(config: Config, section: KnowledgeSource, rejects: Path | None, steps: Steps) -> KnowledgeGraph:
     """Return the graph of the files, or of the endpoint."""
+    try:
+        from graphrec.kg.reading.rdf import read_rdf
+    except ImportError as error:
+        raise MissingExtraError("reading a knowledge graph", extra="kg") from error
     if section.endpoint is not None:
         return _from_endpoint(config, section, section.endpoint, steps)
-    from graphrec.kg.reading.rdf import read_rdf
-
     with steps.step("read the knowledge graph"):
         files = [config.resolve(path) for path in section.paths]
         for file in files:

@@ -102,7 +102,8 @@ def test_the_reasons_for_any_item(command: Command, out: Path) -> None:
     found = json.loads(command("kg", "explain", out, "-i", "b0", "--item", "b6", "--json").out)
     (reason, *_) = [one for one in found["reasons"] if one["channel"] == "kg-neighbours"]
     assert [node["relation"] for node in reason["path"]] == [None, "author", "rev_author"]
-    assert "same author, Author 0" in command("kg", "explain", out, "--history", "b0", "--item", "b6").out
+    assert "same author, Author 0" in reason["text"]
+    assert "why Book 6 fits this history" in command("kg", "explain", out, "--history", "b0", "--item", "b6").out
 
 
 @pytest.mark.parametrize(
