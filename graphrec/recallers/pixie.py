@@ -15,12 +15,12 @@ from graphrec.contracts.queries import Queries
 from graphrec.contracts.recaller import BundleParts, Evidence, evidence_of, no_evidence
 from graphrec.data.leave_out import leave_out
 from graphrec.data.lists import ItemLists, empty_lists, lists_of
-from graphrec.errors import BundleError, DataError, GraphRecError
+from graphrec.errors import DataError
 from graphrec.graph.pixie import PixieSteps, Visited, check_walking, walk_lists
 from graphrec.graph.transitions import Transitions, transitions_of
-from graphrec.recallers.files import read_array, read_settings, setting, write_array, write_settings
+from graphrec.recallers.files import read_array, write_array
 from graphrec.recallers.profile import Profile, evidence_weights, question_weights
-from graphrec.recallers.taste_graph import TasteGraph
+from graphrec.recallers.taste_graph import TasteGraph, must_fit, read_walker, save_walker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,9 +147,8 @@ class PixieRecaller:
     def save(self, directory: Path) -> None:
         """Write what users took, the pool and the settings; the catalogue graph is the bundle's."""
         how = asdict(self.settings) | {"relations": dict(self.settings.relations)}
-        write_settings(directory, self.kind, {"reason": self.reason, "profile": asdict(self.profile), "pixie": how})
+        save_walker(directory, self.kind, self.graph, how, self.profile, self.reason)
         write_array(directory, "pool", np.flatnonzero(self.pool).astype(np.int32))
-        self.graph.save(directory)
 
     @classmethod
     def load(cls, directory: Path, parts: BundleParts) -> Self:
@@ -160,19 +159,11 @@ class PixieRecaller:
         BundleError
             If a file is missing or damaged, or it was made for other items or another graph.
         """
-        saved = read_settings(directory, kind=cls.kind)
-        how, profile = (setting(saved, name, dict, directory=directory) for name in ("pixie", "profile"))
-        reason = setting(saved, "reason", str, directory=directory)
-        rows = read_array(directory, "pool", np.int32)
-        try:
-            graph = TasteGraph.load(directory, parts)
+        with must_fit(directory):
+            graph, settings, profile, reason = read_walker(directory, cls.kind, parts)
             pool = np.zeros(graph.n_items, np.bool_)
-            pool[rows] = True
-            return cls(graph, PixieSettings(**how), pool, profile=Profile(**profile), reason=reason)
-        except BundleError:
-            raise
-        except (GraphRecError, TypeError, AttributeError, ValueError, IndexError) as error:
-            raise BundleError(f"{directory} does not fit the bundle ({error}); train the channel again") from error
+            pool[read_array(directory, "pool", np.int32)] = True
+            return cls(graph, PixieSettings(**settings), pool, profile=profile, reason=reason)
 
 
 def _steps(settings: PixieSettings) -> PixieSteps:

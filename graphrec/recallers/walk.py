@@ -14,12 +14,11 @@ from graphrec.checks import as_array, check_at_least, check_count, check_finite,
 from graphrec.contracts.queries import Queries
 from graphrec.contracts.recaller import BundleParts, Evidence, Paths, evidence_of, no_evidence
 from graphrec.data.lists import ItemLists, indptr_of, lists_of
-from graphrec.errors import BundleError, GraphRecError
 from graphrec.graph.propagation import propagate, step_weights
 from graphrec.graph.propagation_paths import best_walks
-from graphrec.recallers.files import read_array, read_settings, setting, write_array, write_settings
+from graphrec.recallers.files import read_array, write_array
 from graphrec.recallers.profile import Profile, evidence_weights, question_weights
-from graphrec.recallers.taste_graph import TasteGraph
+from graphrec.recallers.taste_graph import TasteGraph, must_fit, read_walker, save_walker
 
 # Every hop multiplies what a request costs; farther than this everything is reached.
 MOST_HOPS = 8
@@ -166,9 +165,8 @@ class WalkRecaller:
     def save(self, directory: Path) -> None:
         """Write what users took, the ends and the settings; the catalogue graph is the bundle's."""
         how = asdict(self.settings) | {"relations": dict(self.settings.relations)}
-        write_settings(directory, self.kind, {"reason": self.reason, "profile": asdict(self.profile), "walk": how})
+        save_walker(directory, self.kind, self.graph, how, self.profile, self.reason)
         write_array(directory, "ends", self.ends)
-        self.graph.save(directory)
 
     @classmethod
     def load(cls, directory: Path, parts: BundleParts) -> Self:
@@ -179,14 +177,7 @@ class WalkRecaller:
         BundleError
             If a file is missing or damaged, or it was made for other items or another graph.
         """
-        saved = read_settings(directory, kind=cls.kind)
-        how, profile = (setting(saved, name, dict, directory=directory) for name in ("walk", "profile"))
-        reason = setting(saved, "reason", str, directory=directory)
-        ends = read_array(directory, "ends", np.float32)
-        try:
-            graph = TasteGraph.load(directory, parts)
-            return cls(graph, WalkSettings(**how), ends, profile=Profile(**profile), reason=reason)
-        except BundleError:
-            raise
-        except (GraphRecError, TypeError, AttributeError, ValueError) as error:
-            raise BundleError(f"{directory} does not fit the bundle ({error}); train the channel again") from error
+        with must_fit(directory):
+            graph, settings, profile, reason = read_walker(directory, cls.kind, parts)
+            ends = read_array(directory, "ends", np.float32)
+            return cls(graph, WalkSettings(**settings), ends, profile=profile, reason=reason)
