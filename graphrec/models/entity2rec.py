@@ -4,33 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from graphrec.channels.content.path_mixture import as_setting, path_mixture
-from graphrec.channels.content.path_weights import learn_path_weights
-from graphrec.channels.families import HistorySettings, history_weight_exponent
-from graphrec.contracts.choosing import ChosenFit
+from graphrec.channels.content.path_mixture import MixtureSettings, path_mixture, path_steps
 from graphrec.contracts.domains import choices, floats, ints
 from graphrec.contracts.progress import ALONE, FitContext
 from graphrec.contracts.recall_data import RecallData
 from graphrec.contracts.recipe import About
-from graphrec.contracts.settings import count, flag, number, weights
+from graphrec.contracts.settings import count, number, weights
 from graphrec.data.lists import ItemLists
 from graphrec.errors import ConfigError, DataError
 from graphrec.graph.adjacency import Adjacency, adjacency_from_edges
 from graphrec.graph.catalogue import INTERACTS
 from graphrec.graph.path_tables import PathTable, edge_table, rows_to_one
-from graphrec.graph.paths import MetaPath, Steps, path_graph
+from graphrec.graph.paths import MetaPath, Steps
 from graphrec.graph.relations import parse_path, reverse_name
 from graphrec.index import build_index
 from graphrec.index.order import ordered_lists
 from graphrec.models.node2vec import Node2Vec
 from graphrec.recallers.path_neighbours import PathNeighbourRecaller
-from graphrec.sparse.taste import liked_pairs
 
 RowArray = npt.NDArray[np.int32]
 FloatArray = npt.NDArray[np.float32]
@@ -42,7 +38,7 @@ _PAIRS = 1 << 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entity2Rec(HistorySettings):
+class Entity2Rec(MixtureSettings):
     r"""The k items nearest to each item by embeddings of single properties, weighted by what each is worth [1]_.
 
     .. math:: S_{ij} = \sum_p \theta_p\, T_p(i, j), \qquad T_p(i, j) \propto \max(0, \cos(x^p_i, x^p_j))^{power}
@@ -89,6 +85,7 @@ class Entity2Rec(HistorySettings):
        those of a softmax over candidates, in place of LambdaMart.
     """
 
+    weighed: ClassVar[str] = "properties"
     about: ClassVar[About] = About(
         recalls="near by embeddings of single properties of the graph",
         artefact="neighbour table",
@@ -102,9 +99,6 @@ class Entity2Rec(HistorySettings):
     k: int = count(100, least=1, unit="neighbours", search=ints(20, 500, log=True))
     power: float = number(4.0, above=0, search=floats(1.0, 8.0))
     properties: Mapping[str, float] = weights(of="properties")
-    learn_weights: bool = flag(True)
-    sparsity: float = number(0.001)
-    weight_exponent: float = history_weight_exponent(searched=False)
 
     def check(self) -> None:
         """Refuse properties that are no way from items to nodes and back."""
@@ -115,36 +109,9 @@ class Entity2Rec(HistorySettings):
         if self.properties and not any(weight > 0 for weight in self.properties.values()):
             raise ConfigError("every property has the weight 0; give one of them more, or leave properties empty")
 
-    @property
-    def chooses(self) -> bool:
-        """Whether the weights are to be learned."""
-        return self.learn_weights
-
     def check_data(self, data: RecallData) -> None:
         """Raise DataError where the graph lacks a property that is given, before anything is fitted."""
-        self._paths(_steps(data))
-
-    def choose(self, data: RecallData, context: FitContext) -> ChosenFit:
-        """Learn the weights of the properties on users held out of ``data``; see :mod:`graphrec.contracts.choosing`.
-
-        Raises
-        ------
-        ConfigError
-            If the context holds nobody out.
-        DataError
-            As :meth:`fit`.
-        """
-        if context.validation is None:
-            raise ConfigError(
-                "the weights of properties are learned on held-out users, and the context has none; give it "
-                "FitContext(validation=panel, objective=…), or set learn_weights = false"
-            )
-        paths, tables = self._tables(data, context)
-        learned = learn_path_weights(
-            tables, context.validation, self.profile(), sparsity=self.sparsity, seed=context.seed
-        )
-        recipe = replace(self, properties=as_setting(paths, learned), learn_weights=False)
-        return ChosenFit(recipe, recipe._mixed(data, paths, tables))
+        self._paths(path_steps(data))
 
     def fit(self, data: RecallData, context: FitContext = ALONE) -> PathNeighbourRecaller:
         """Return the channel, which can say of every item which property brought it; the same for data and seed.
@@ -157,6 +124,9 @@ class Entity2Rec(HistorySettings):
             If the graph lacks a property, or there is none: no event, and no relation that leaves an item.
         """
         return self._mixed(data, *self._tables(data, context))
+
+    def _learned(self, weights: Mapping[str, float]) -> Self:
+        return replace(self, properties=weights, learn_weights=False)
 
     def _mixed(self, data: RecallData, paths: list[MetaPath], tables: list[PathTable]) -> PathNeighbourRecaller:
         return path_mixture(data.catalogue, paths, tables, self.properties, k=self.k, profile=self.profile())
@@ -177,7 +147,7 @@ class Entity2Rec(HistorySettings):
 
     def _tables(self, data: RecallData, context: FitContext) -> tuple[list[MetaPath], list[PathTable]]:
         """Return the properties, and the neighbours of items by each."""
-        steps, tables = _steps(data), []
+        steps, tables = path_steps(data), []
         paths = self._paths(steps)
         for done, path in enumerate(paths):
             context.progress(done, len(paths))
@@ -216,10 +186,6 @@ class Entity2Rec(HistorySettings):
         kept = scores > 0
         lists = ordered_lists(owners[kept], nearest.items[kept], scores[kept], n=len(vectors), k=self.k)
         return np.repeat(np.arange(len(vectors), dtype=np.int32), lists.lengths), lists.items, lists.scores
-
-
-def _steps(data: RecallData) -> Steps:
-    return Steps(path_graph(data.catalogue, liked_pairs(data.interactions)), data.catalogue.n_items)
 
 
 def _one_property(graph: Adjacency, path: MetaPath) -> Adjacency:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, Self
 
-from graphrec.channels.content.path_mixture import as_setting, path_mixture
-from graphrec.channels.content.path_weights import learn_path_weights
-from graphrec.channels.families import HistorySettings, history_weight_exponent
-from graphrec.contracts.choosing import ChosenFit
+from graphrec.channels.content.path_mixture import MixtureSettings, path_mixture, path_steps
 from graphrec.contracts.domains import choices, floats, ints
 from graphrec.contracts.progress import ALONE, FitContext
 from graphrec.contracts.recall_data import RecallData
@@ -19,14 +16,14 @@ from graphrec.errors import ConfigError, DataError
 from graphrec.graph.path_mining import mine_paths
 from graphrec.graph.path_scores import PathScore, PathScoring, PathTables
 from graphrec.graph.path_tables import PathTable
-from graphrec.graph.paths import MetaPath, Steps, path_graph
+from graphrec.graph.paths import MetaPath, Steps
 from graphrec.graph.relations import parse_path
 from graphrec.recallers.path_neighbours import PathNeighbourRecaller
 from graphrec.sparse.taste import expected_popularity, liked_pairs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KgPaths(HistorySettings):
+class KgPaths(MixtureSettings):
     r"""The k items nearest to each item along typed paths, weighted by what each kind of path is worth.
 
     .. math:: S_{ij} = \sum_P \theta_P\, T_P(i, j), \qquad \sum_j T_P(i, j) = 1
@@ -81,6 +78,7 @@ class KgPaths(HistorySettings):
         If a setting lies outside its range, or a meta-path cannot be read.
     """
 
+    weighed: ClassVar[str] = "meta-paths"
     about: ClassVar[About] = About(
         recalls="items that typed paths through the graph lead to",
         artefact="neighbour table",
@@ -89,7 +87,6 @@ class KgPaths(HistorySettings):
 
     k: int = count(300, least=1, unit="neighbours", search=ints(50, 1000, log=True))
     paths: Mapping[str, float] = weights(of="meta-paths")
-    learn_weights: bool = flag(True)
     score: PathScore = choice("pcrw", PathScore, searched=True)
     degree_exponent: float = number(0.5, search=floats(0.0, 1.5))
     link_exponent: float = number(0.5, search=floats(0.0, 1.0))
@@ -100,8 +97,6 @@ class KgPaths(HistorySettings):
     max_length: int = count(4, least=1, most=4, unit="steps")
     n_paths: int = count(24, least=1, unit="paths")
     through_users: bool = flag(True)
-    sparsity: float = number(0.001)
-    weight_exponent: float = history_weight_exponent(searched=False)
 
     def check(self) -> None:
         """Refuse meta-paths that cannot be read."""
@@ -110,37 +105,10 @@ class KgPaths(HistorySettings):
         if self.paths and not any(weight > 0 for weight in self.paths.values()):
             raise ConfigError("every meta-path of paths has the weight 0; give one of them more, or leave paths empty")
 
-    @property
-    def chooses(self) -> bool:
-        """Whether the weights are to be learned."""
-        return self.learn_weights
-
     def check_data(self, data: RecallData) -> None:
         """Raise DataError where the graph does not hold the meta-paths that are given, before anything is fitted."""
         if self.paths:
-            self._given(_steps(data))
-
-    def choose(self, data: RecallData, context: FitContext) -> ChosenFit:
-        """Learn the weights of the paths on the users held out of ``data``; see :mod:`graphrec.contracts.choosing`.
-
-        Raises
-        ------
-        ConfigError
-            If the context holds nobody out.
-        DataError
-            As :meth:`fit`.
-        """
-        if context.validation is None:
-            raise ConfigError(
-                "the weights of meta-paths are learned on held-out users, and the context has none; give it "
-                "FitContext(validation=panel, objective=…), or set learn_weights = false"
-            )
-        paths, tables = self._tables(data, context)
-        learned = learn_path_weights(
-            tables, context.validation, self.profile(), sparsity=self.sparsity, seed=context.seed
-        )
-        recipe = replace(self, paths=as_setting(paths, learned), learn_weights=False)
-        return ChosenFit(recipe, recipe._mixed(data, paths, tables))
+            self._given(path_steps(data))
 
     def fit(self, data: RecallData, context: FitContext = ALONE) -> PathNeighbourRecaller:
         """Return the channel, which can say of every item which path brought it.
@@ -157,7 +125,7 @@ class KgPaths(HistorySettings):
 
     def _tables(self, data: RecallData, context: FitContext) -> tuple[list[MetaPath], list[PathTable]]:
         """Return the paths, given or mined, and the table of each."""
-        steps = _steps(data)
+        steps = path_steps(data)
         paths = self._given(steps) or self._mined(steps, data, context)
         scoring = PathScoring(
             ends=(1.0 + expected_popularity(data.interactions, self.cold_popularity)) ** self.popularity_exponent,
@@ -198,10 +166,9 @@ class KgPaths(HistorySettings):
             )
         return paths
 
+    def _learned(self, weights: Mapping[str, float]) -> Self:
+        return replace(self, paths=weights, learn_weights=False)
+
     def _mixed(self, data: RecallData, paths: list[MetaPath], tables: list[PathTable]) -> PathNeighbourRecaller:
         """Return the channel of the weighted sum of all tables."""
         return path_mixture(data.catalogue, paths, tables, self.paths, k=self.k, profile=self.profile())
-
-
-def _steps(data: RecallData) -> Steps:
-    return Steps(path_graph(data.catalogue, liked_pairs(data.interactions)), data.catalogue.n_items)
