@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.channels.families import VectorSettings, history_half_life
+from graphrec.channels.families import history_half_life
 from graphrec.channels.shared import joined_graph
-from graphrec.contracts.choosing import ChosenFit
 from graphrec.contracts.domains import choices, floats, ints
 from graphrec.contracts.progress import ALONE, FitContext, State
 from graphrec.contracts.recall_data import RecallData
@@ -21,10 +20,10 @@ from graphrec.data.neighbours import NeighbourTable
 from graphrec.errors import ConfigError, MissingExtraError
 from graphrec.graph.importance import importance_neighbours
 from graphrec.graph.ppr import push_pagerank, ranks_between
-from graphrec.index.embeddings import EmbeddingTable
 from graphrec.index.sketch import AUDITED
 from graphrec.models.cosine_softmax import lengths_of
 from graphrec.models.pinsage_batches import BatchSettings, histories_of
+from graphrec.models.trained_vectors import TrainedVectors
 from graphrec.recallers.interests import InterestRecaller
 from graphrec.recallers.query_encoder import HistoryEncoder, UserEncoder, unit_vectors
 from graphrec.recallers.vector import VectorRecaller
@@ -43,7 +42,7 @@ _REASON = "because you {verb} {source}: close to it in the graph of who {verb} w
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PinSage(VectorSettings):
+class PinSage(TrainedVectors):
     r"""The items whose vectors, made of what they are and of what is near them, are greatest times the user's.
 
     An item's neighbourhood N(i) are the ``neighbours`` items that walks with restart from it visit most, with their
@@ -187,9 +186,7 @@ class PinSage(VectorSettings):
     history_exponent: float = number(0.5, search=choices(0.5, 1.0))
     length_exponent: float = number(0.4, search=floats(0.0, 1.0))
     epochs: int = count(100, least=1, search=ints(20, 300, log=True))
-    patience: int = count(0, unit="checks")
     check_every: int = count(10, least=1, unit="epochs")
-    stop_at: int = count(0, unit="epochs")
     batch: int = count(32_768, least=1, unit="users")
     regularisation: float = number(1e-5, search=floats(1e-6, 1e-4, log=True))
     lr: float = number(0.05, above=0, search=floats(0.005, 0.1, log=True))
@@ -238,39 +235,6 @@ class PinSage(VectorSettings):
         learnt, _ = self._task(data, context).run(context)
         return self._channel(data, learnt, context)
 
-    @property
-    def chooses(self) -> bool:
-        """Whether where to stop is to be chosen on held-out users."""
-        return self.patience > 0 and self.stop_at == 0
-
-    def choose(self, data: RecallData, context: FitContext) -> ChosenFit:
-        """Return the recipe whose ``stop_at`` is the best of the checks, and its channel.
-
-        A check searches exactly, whatever the index, and makes all vectors; checkpoints as :meth:`fit` has them.
-
-        Raises
-        ------
-        ConfigError, DataError, MissingExtraError
-            As :meth:`fit`; ConfigError if the context has no held-out users or no objective.
-        """
-        if not self.chooses:
-            return ChosenFit(self, self.fit(data, context))
-        exact = replace(self, index="exact")
-        learnt, epoch = self._task(data, context).run(
-            context, lambda learnt: context.score(exact._channel(data, learnt, context))
-        )
-        chosen = replace(self, stop_at=epoch)
-        return ChosenFit(chosen, chosen._channel(data, learnt, context))
-
-    def embed(self, data: RecallData, context: FitContext = ALONE) -> EmbeddingTable:
-        """Return the vectors of the items by id, as they are served: :meth:`fit` without a channel.
-
-        Items of which nothing is known are not in the table; the pool plays no part.
-        """
-        learnt, _ = self._task(data, context).run(context)
-        rows = np.flatnonzero(learnt["known"])
-        return EmbeddingTable(data.items.take(rows), self._served(learnt["items"][rows]))
-
     def _task(self, data: RecallData, context: FitContext) -> PinSageTask:
         """Return what is trained: the model, and what its batches are made of."""
         try:
@@ -314,7 +278,7 @@ class PinSage(VectorSettings):
     def _channel(self, data: RecallData, learnt: State, context: FitContext) -> VectorRecaller | InterestRecaller:
         """Return the channel of what was learnt: :meth:`graphrec.models.pinsage_training.PinSageTask.learnt`."""
         rows = np.flatnonzero(learnt["known"]).astype(np.int32)
-        targets = self._served(learnt["items"][rows])
+        targets = self.served(learnt["items"][rows])
         if self.query == "interests":
             units = unit_vectors(targets)
             near = self.build_index(units, "cosine", context.seed)
@@ -329,7 +293,7 @@ class PinSage(VectorSettings):
         encoder = UserEncoder(learnt["users"], history, "sum") if self.query == "user" else history
         return VectorRecaller(encoder, targets, near, _REASON)
 
-    def _served(self, items: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    def served(self, items: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return the items' vectors with their lengths to the power ``length_exponent``."""
         served: npt.NDArray[np.float32] = items * lengths_of(items) ** np.float32(self.length_exponent - 1)
         return served

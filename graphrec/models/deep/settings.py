@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.channels.families import VectorSettings, history_half_life
-from graphrec.contracts.choosing import ChosenFit
+from graphrec.channels.families import history_half_life
 from graphrec.contracts.domains import choices, floats, ints
 from graphrec.contracts.progress import ALONE, FitContext, State
 from graphrec.contracts.recall_data import RecallData
@@ -19,8 +18,8 @@ from graphrec.data.encoding.encoder import column_kinds
 from graphrec.data.features import Features
 from graphrec.errors import ConfigError, DataError, MissingExtraError
 from graphrec.index import Index
-from graphrec.index.embeddings import EmbeddingTable
 from graphrec.index.sketch import AUDITED
+from graphrec.models.trained_vectors import TrainedVectors
 from graphrec.negatives.kinds import KindSettings, check_mix, make_mixture
 from graphrec.recallers.encoder import EncoderRecaller, TowerEncoder
 from graphrec.recallers.onnx_tower import OnnxTower
@@ -40,7 +39,7 @@ REASON = "because you {verb} {source}: a model of who {verb} what puts it near"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LearnedSettings(VectorSettings):
+class LearnedSettings(TrainedVectors):
     """A recipe whose towers are trained by a sampled softmax over mixed negatives.
 
     A user is served by a part of his own, where he was trained or features of him are known, and by his history, known
@@ -127,9 +126,7 @@ class LearnedSettings(VectorSettings):
     discount: float = number(0.5, search=choices(0.0, 0.25, 0.5))
     history_exponent: float = number(0.5, search=choices(0.5, 1.0))
     epochs: int = count(30, least=1, search=ints(10, 100, log=True))
-    patience: int = count(0, unit="checks")
     check_every: int = count(5, least=1, unit="epochs")
-    stop_at: int = count(0, unit="epochs")
     batch: int = count(1024, least=1, unit="users", search=choices(128, 256, 1024))
     regularisation: float = number(1e-5, search=floats(1e-7, 1e-4, log=True))
     lr: float = number(0.02, above=0, search=floats(0.002, 0.1, log=True))
@@ -173,43 +170,6 @@ class LearnedSettings(VectorSettings):
         """
         learnt, _ = self._task(data, context).run(context)
         return self._channel(data, learnt, context)
-
-    @property
-    def chooses(self) -> bool:
-        """Whether where to stop is to be chosen on held-out users."""
-        return self.patience > 0 and self.stop_at == 0
-
-    def choose(self, data: RecallData, context: FitContext) -> ChosenFit:
-        """Return the recipe whose ``stop_at`` is the best of the checks, and its channel.
-
-        A check searches exactly, whatever the index, and makes all vectors; checkpoints as :meth:`fit` has them.
-
-        Raises
-        ------
-        ConfigError, DataError, MissingExtraError
-            As :meth:`fit`; ConfigError if the context has no held-out users or no objective.
-        """
-        if not self.chooses:
-            return ChosenFit(self, self.fit(data, context))
-        exact = replace(self, index="exact")
-        learnt, epoch = self._task(data, context).run(
-            context, lambda learnt: context.score(exact._channel(data, learnt, context))
-        )
-        chosen = replace(self, stop_at=epoch)
-        return ChosenFit(chosen, chosen._channel(data, learnt, context))
-
-    def embed(self, data: RecallData, context: FitContext = ALONE) -> EmbeddingTable:
-        """Return the vectors of the items by id, as they are served: :meth:`fit` without a channel.
-
-        Items of which nothing is known are not in the table; the pool plays no part.
-        """
-        learnt, _ = self._task(data, context).run(context)
-        rows = np.flatnonzero(learnt["known"])
-        return EmbeddingTable(data.items.take(rows), self.served(learnt["items"][rows]))
-
-    def served(self, items: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Return the items' vectors (n, width) as they are searched."""
-        return items
 
     def _towers(
         self, data: RecallData, histories: Histories, items: RowFeatures | None, users: RowFeatures | None
