@@ -25,7 +25,8 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 ABANDONED_AFTER_S = 86_400.0
 
 _live: set[Path] = set()
-_lock = threading.Lock()
+# The thread that holds it may be ended from within.
+_lock = threading.RLock()
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 from graphrec.data.scratch import remove_scratch
 
@@ -46,9 +46,10 @@ def stoppable(stop: Stop | None = None) -> Iterator[Stop]:
     """Turn SIGINT and SIGTERM into KeyboardInterrupt, once, and end the process where that is not enough.
 
     Python runs a handler between two steps of the main thread, and so not before a factorisation of minutes has come
-    back; and an import or a callback may swallow what the handler raises. A watcher thread, woken by the signal itself,
-    waits ``GRACE_S`` seconds for ``stop.over``, which the end of the context sets; then it removes the temporary
-    directories, says so in one sentence, and ends the process. A second signal changes nothing.
+    back; and an import may swallow what the handler raises. A watcher thread, woken by the signal itself, waits
+    ``GRACE_S`` seconds for ``stop.over``, which the end of the context sets; then it removes the temporary directories,
+    says so in one sentence, and ends the process. Where compiled code swallows it in a callback, the process ends so at
+    once: that code goes on without the answer it asked for, and may crash. A second signal changes nothing.
 
     Only the main thread may install handlers; elsewhere nothing happens.
     """
@@ -87,11 +88,16 @@ def _handler(stop: Stop) -> Any:
 
 
 def _quiet(stop: Stop, hook: Any) -> Any:
-    """Return a hook that keeps Python from remarking on a signal that came in a destructor; the watcher sees to it."""
+    """Return a hook that ends the process where a destructor or a callback of compiled code swallows the signal.
+
+    llvmlite, asked for a kernel's cached code, would go on without it and call address 0.
+    """
 
     def unraisable(event: Any) -> None:
         if stop.number is None:
             hook(event)
+        elif issubclass(event.exc_type, KeyboardInterrupt) and not stop.over.is_set():
+            _end(stop.number)
 
     return unraisable
 
@@ -100,8 +106,13 @@ def _watch(reading: int, stop: Stop) -> None:
     """Wait for the number of a signal, then for the command to be over; end the process where it does not."""
     while received := os.read(reading, 1):
         if received[0] in (signal.SIGINT, signal.SIGTERM) and not stop.over.wait(GRACE_S):
-            remove_scratch()
-            with suppress(OSError, ValueError, AttributeError):  # stderr is closed
-                sys.stderr.write((_SHOW_CURSOR if sys.stderr.isatty() else "") + f"{SENTENCE}\n")
-                sys.stderr.flush()
-            os._exit(exit_code(received[0]))
+            _end(received[0])
+
+
+def _end(number: int) -> NoReturn:
+    """Remove what is temporary, say the sentence, and end the process without another step of its own."""
+    remove_scratch()
+    with suppress(OSError, ValueError, AttributeError, RuntimeError):  # stderr is closed, or in the middle of a line
+        sys.stderr.write((_SHOW_CURSOR if sys.stderr.isatty() else "") + f"{SENTENCE}\n")
+        sys.stderr.flush()
+    os._exit(exit_code(number))

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from graphrec.bundle import open_bundle
@@ -82,6 +83,66 @@ def test_a_signal_while_a_library_is_imported(tmp_path: Path, made_of_it: str) -
     assert process.stdout.readline() == "importing\n"
     stopped = stop(process, signal.SIGTERM)
     assert (stopped.code, stopped.errors.strip()) == (143, SENTENCE)
+
+
+# Compiled code that calls Python, where Python has no way to hand on what the signal raises, and what it does then.
+CALLBACKS = {
+    "a callback of C": """
+        compare = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)(lambda first, second: interrupt())
+        ctypes.CDLL(None).qsort((ctypes.c_int * 2)(), 2, ctypes.sizeof(ctypes.c_int), compare)
+""",
+    "a destructor": """
+        type("Resource", (), {"__del__": lambda self: interrupt()})()
+""",
+    "the cache of kernels": """
+        import llvmlite.binding as llvm
+
+        use = llvm.ExecutionEngine.set_object_cache
+        llvm.ExecutionEngine.set_object_cache = lambda engine, notify, cached: use(
+            engine, notify, lambda module: interrupt(cached(module))
+        )
+        from graphrec.data.interaction_kernels import count_users
+
+        count_users(np.zeros(5, np.int32), 0, np.zeros(3, np.int64))
+""",
+}
+CALLING = """
+import ctypes, os, signal, sys
+from graphrec.data.scratch import scratch_directory
+from graphrec.pipelines.cli.app import main
+from graphrec.pipelines.cli.root import app
+
+def interrupt(answer=0):
+    if answer is not None:
+        os.kill(os.getpid(), signal.SIGINT)
+        for _ in range(100):
+            pass
+    return answer
+
+@app.command()
+def work() -> None:
+    import numpy as np
+
+    with scratch_directory("walks") as directory:
+        print(directory, flush=True)
+CALLBACK
+        print("went on", flush=True)
+        os.abort()
+
+main()
+"""
+
+
+@pytest.mark.parametrize("callback", CALLBACKS)
+def test_a_signal_that_compiled_code_swallows(callback: str) -> None:
+    from graphrec.data.interaction_kernels import count_users
+
+    count_users(np.zeros(5, np.int32), 0, np.zeros(3, np.int64))  # cached from here on
+    command = (sys.executable, "-c", CALLING.replace("CALLBACK", CALLBACKS[callback]))
+    ended = subprocess.run([*command, "work"], capture_output=True, encoding="utf-8", check=False)
+    directory, *rest = ended.stdout.split()
+    assert (ended.returncode, ended.stderr.strip(), rest) == (130, SENTENCE, [])
+    assert not Path(directory).exists()
 
 
 @pytest.fixture(scope="module")
