@@ -6,7 +6,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # hnswlib builds from source; without this its binary runs only on the kind of processor it was built on.
 export HNSWLIB_NO_NATIVE := 1
 
-COMPUTING := tests/contracts tests/graphrec tests/serve tests/pipelines/evaluation tests/pipelines/jobs tests/test_kernels.py
+COMPUTING := $(addprefix tests/graphrec/,channels evaluation fusion index models ranking recallers sparse) \
+    tests/contracts tests/serve tests/pipelines/evaluation tests/pipelines/jobs/test_train.py tests/test_kernels.py
 
 .PHONY: help setup demo test test-slow test-kernels lint type format bench clean
 

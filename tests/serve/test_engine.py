@@ -393,7 +393,7 @@ def test_reloading_while_threads_ask(tmp_path: Path) -> None:
     threads = [threading.Thread(target=ask) for _ in range(3)]
     for thread in threads:
         thread.start()
-    for number in range(5):
+    for number in range(3):
         versioned(tmp_path, str(number + 1), channels)
         assert engine.reload()
     stop.set()
