@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -391,14 +392,19 @@ def test_reloading_while_threads_ask(tmp_path: Path) -> None:
                 errors.append(error)
 
     threads = [threading.Thread(target=ask) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for number in range(3):
-        versioned(tmp_path, str(number + 1), channels)
-        assert engine.reload()
-    stop.set()
-    for thread in threads:
-        thread.join()
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(interval / 50)  # threads that ask would leave the reloading thread a turn in 15 ms
+    try:
+        for thread in threads:
+            thread.start()
+        for number in range(5):
+            versioned(tmp_path, str(number + 1), channels)
+            assert engine.reload()
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+        sys.setswitchinterval(interval)
     assert errors == []
     assert all(answer.items == expected for answer in answers)
     assert len({answer.version for answer in answers}) > 1
