@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # hnswlib builds from source; without this its binary runs only on the kind of processor it was built on.
 export HNSWLIB_NO_NATIVE := 1
+# Tests start hundreds of interpreters; each would compile all modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 COMPUTING := $(addprefix tests/graphrec/,channels evaluation fusion index models ranking recallers sparse) \
     tests/contracts tests/serve tests/pipelines/evaluation tests/pipelines/jobs/test_train.py tests/test_kernels.py
