@@ -37,6 +37,7 @@ RECIPES: Mapping[str, str] = MappingProxyType(
         "two-tower": "graphrec.models.deep.two_tower:TwoTower",
         "fm": "graphrec.models.deep.fm:FM",
         "ffm": "graphrec.models.deep.ffm:FFM",
+        "sasrec": "graphrec.models.deep.sasrec:SASRec",
         "pinsage": "graphrec.models.pinsage:PinSage",
         "kge": "graphrec.models.kge:Kge",
         "entity2rec": "graphrec.models.entity2rec:Entity2Rec",

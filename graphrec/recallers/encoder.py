@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.contracts.queries import Queries
+from graphrec.contracts.queries import Queries, take_queries
 from graphrec.contracts.recaller import BundleParts
 from graphrec.data.lists import empty_lists
 from graphrec.errors import BundleError, ConfigError
@@ -23,6 +23,7 @@ from graphrec.recallers.files import (
     write_matrix,
     write_settings,
 )
+from graphrec.recallers.newest_events import newest_events
 from graphrec.recallers.onnx_tower import OnnxTower
 from graphrec.recallers.profile import Profile
 from graphrec.recallers.query_encoder import FloatArray, HistoryEncoder
@@ -30,26 +31,38 @@ from graphrec.recallers.query_fields import QueryFields
 from graphrec.recallers.vector import VectorRecaller
 
 _TOWER = "tower.onnx"
+# Histories whose events are handed over at a time: memory is that of all their events, and of what the tower makes of
+# them.
+_WINDOWS = 256
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TowerEncoder:
     """Makes vectors of queries by a tower, with onnxruntime alone.
 
-    The tower is handed ``user`` (n,) int64, rows of users, ``n_users`` for those whom training did not see; ``said``
-    (n, dim) float32, the weighted sum of what the history says; and the matrices of ``fields``
-    (:func:`graphrec.recallers.query_fields.padded`). It may ask for any of them.
+    ============ ==================================================================================================
+    ``user``     (n,) int64: rows of users, ``n_users`` for those whom training did not see
+    ``said``     (n, dim) float32: the weighted sum of what the history says
+    ``events``   (n, w, dim) float32: what each of the newest events says, oldest first, zeros behind the last
+    ``lengths``  (n,) int64: how many events these are, >= 1
+    ``ages``     (n, w) float32: seconds of each before the newest; zero where no time is known
+    ============ ==================================================================================================
+
+    and the matrices of ``fields`` (:func:`graphrec.recallers.query_fields.padded`) are what a tower may ask for.
 
     Parameters
     ----------
     tower : OnnxTower
         The graph.
     history : HistoryEncoder
-        Sums up histories.
+        Knows what items say in a history, and sums it up.
     trained : ndarray
         (n_users,) bool: users of whom the tower learnt a part of their own.
     fields : QueryFields or None
         Features of users and requests; None where the tower reads none.
+    window : int, default 0
+        Newest events that are handed over, of those whose weight is above 0 and whose item says something; 0 where the
+        tower reads none.
 
     Raises
     ------
@@ -61,6 +74,7 @@ class TowerEncoder:
     history: HistoryEncoder
     trained: npt.NDArray[np.bool_]
     fields: QueryFields | None = None
+    window: int = 0
 
     def __post_init__(self) -> None:
         self.tower.check(self._inputs(Queries([-1], empty_lists(1)))[0], self.history.sources.shape[1])
@@ -72,20 +86,30 @@ class TowerEncoder:
 
     def vectors(self, queries: Queries) -> FloatArray:
         """Return (n, dim) float32; zero where neither user, features nor history are known."""
-        if not len(queries):
-            return np.zeros((0, self.history.sources.shape[1]), dtype=np.float32)
-        inputs, known = self._inputs(queries)
-        return np.where(known[:, None], self.tower(inputs), np.float32(0))
+        made = np.zeros((len(queries), self.history.sources.shape[1]), dtype=np.float32)
+        for start in range(0, len(queries), _WINDOWS if self.window else max(len(queries), 1)):
+            chosen = np.arange(start, min(start + _WINDOWS, len(queries)) if self.window else len(queries))
+            part = queries if len(chosen) == len(queries) else take_queries(queries, chosen)
+            inputs, known = self._inputs(part)
+            made[chosen] = np.where(known[:, None], self.tower(inputs), np.float32(0))
+        return made
 
     def _inputs(self, queries: Queries) -> tuple[dict[str, npt.NDArray[Any]], npt.NDArray[np.bool_]]:
         """Return what the tower is handed, and (n,) bool: queries of which anything is known."""
         n_users = len(self.trained)
         known = (queries.users >= 0) & (queries.users < n_users)
-        inputs: dict[str, npt.NDArray[Any]] = {
-            "user": np.where(known, queries.users, n_users).astype(np.int64),
-            "said": self.history.vectors(queries),
-        }
-        some = inputs["said"].any(axis=1) | np.append(self.trained, False)[inputs["user"]]
+        inputs: dict[str, npt.NDArray[Any]] = {"user": np.where(known, queries.users, n_users).astype(np.int64)}
+        some = np.append(self.trained, False)[inputs["user"]]
+        if self.window:
+            read = newest_events(queries.events, self.history.rows, self.window)
+            events = np.zeros((*read.positions.shape, self.history.sources.shape[1]), dtype=np.float32)
+            events[read.positions >= 0] = self.history.sources[read.positions[read.positions >= 0]]
+            inputs["events"] = events
+            inputs["lengths"], inputs["ages"] = np.maximum(read.lengths, 1), read.ages
+            some |= read.lengths > 0
+        else:
+            inputs["said"] = self.history.vectors(queries)
+            some |= inputs["said"].any(axis=1)
         if self.fields is None:
             return inputs, some
         matrices, featured = self.fields.inputs(queries)
@@ -117,13 +141,16 @@ class EncoderRecaller(VectorRecaller):
             "exponent": float(encoder.history.exponent),
             "profile": asdict(encoder.history.profile),
             "features": encoder.fields is not None,
+            "window": encoder.window,
+            "one_matrix": self.targets is self.sources,
             "reason": self.reason,
         }
         write_settings(directory, self.kind, settings)
         (directory / _TOWER).write_bytes(encoder.tower.content)
         write_array(directory, "rows", self.rows)
         write_matrix(directory, "sources", self.sources)
-        write_matrix(directory, "targets", self.targets)
+        if self.targets is not self.sources:
+            write_matrix(directory, "targets", self.targets)
         write_array(directory, "trained", encoder.trained)
         if encoder.fields is not None:
             encoder.fields.save(directory)
@@ -154,11 +181,14 @@ def _read(directory: Path, settings: dict[str, Any]) -> dict[str, Any]:
         Profile(**setting(settings, "profile", dict, directory=directory)),
         setting(settings, "exponent", float, directory=directory),
     )
-    trained, targets = read_array(directory, "trained", np.bool_), read_matrix(directory, "targets", dim)
+    # Channels of earlier versions say neither.
+    window, one_matrix = settings.get("window", 0), settings.get("one_matrix") is True
+    trained = read_array(directory, "trained", np.bool_)
+    targets = history.sources if one_matrix else read_matrix(directory, "targets", dim)
     featured = setting(settings, "features", bool, directory=directory)
     fields = QueryFields.load(directory) if featured else None
     return {
-        "encoder": TowerEncoder(_tower(directory / _TOWER), history, trained, fields),
+        "encoder": TowerEncoder(_tower(directory / _TOWER), history, trained, fields, window),
         "targets": targets,
         "near": load_index(directory / "index", targets),
         "reason": setting(settings, "reason", str, directory=directory),

@@ -30,6 +30,7 @@ from graphrec.errors import MissingExtraError
 from graphrec.index.embeddings import EmbeddingTable
 from graphrec.models.deep.ffm import FFM
 from graphrec.models.deep.fm import FM
+from graphrec.models.deep.sasrec import SASRec
 from graphrec.models.deep.two_tower import TwoTower
 from graphrec.models.entity2rec import Entity2Rec
 from graphrec.models.kge import Kge
@@ -191,6 +192,15 @@ class TestTwoTowerOfFeaturesAndMixedNegatives(RecallerContract):
 
 class TestTwoTowerServedByTheTower(RecallerContract):
     recipe = TwoTower(dim=6, epochs=15, lr=0.05, serve="tower", user_layers=1, layers=1)
+    prepared = staticmethod(described)
+
+
+class TestSASRec(RecallerContract):
+    recipe = SASRec(dim=8, epochs=20, lr=0.01, batch=16)
+
+
+class TestSASRecGatedWithTimes(RecallerContract):
+    recipe = SASRec(dim=8, epochs=40, lr=0.02, batch=16, last=5, block="gated", heads=2, times=True, loss="gbce")
     prepared = staticmethod(described)
 
 

@@ -1,10 +1,11 @@
-"""The user tower as an ONNX graph, for serving without torch."""
+"""The towers that make vectors of queries as ONNX graphs, for serving without torch."""
 
 from __future__ import annotations
 
 import copy
 import io
 import warnings
+from collections.abc import Mapping
 from typing import Any, cast
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from graphrec.data.encoding.encoded import MISSING
 from graphrec.errors import MissingExtraError
+from graphrec.models.deep.sequence_model import Events, SequenceModel
 from graphrec.models.deep.towers import Towers
 
 
@@ -27,21 +29,26 @@ def user_tower(model: Towers) -> bytes:
     MissingExtraError
         If onnx is not installed.
     """
-    try:
-        import onnx  # noqa: F401 - the exporter's own complaint comes late, and names no remedy
-    except ImportError as error:
-        raise MissingExtraError('serve = "tower" (onnx)', extra="train") from error
     tower = _UserTower(model).train(mode=False).cpu()
     examples = tower.examples()
     axes = {name: {0: "n"} | ({1: f"w{place}"} if name.startswith("category:") else {})
             for place, name in enumerate(examples)}  # fmt: skip
+    return _exported(tower, examples, axes)
+
+
+def _exported(tower: nn.Module, examples: Mapping[str, Tensor], axes: Mapping[str, Mapping[int, str]]) -> bytes:
+    """Return a module's graph as a file; ``axes`` says which axes of its inputs are of any size."""
+    try:
+        import onnx  # noqa: F401 - the exporter's own complaint comes late, and names no remedy
+    except ImportError as error:
+        raise MissingExtraError("a channel served by its tower (onnx)", extra="train") from error
     buffer: Any = io.BytesIO()  # the exporter that is called takes one; the annotation is of the newer
     with warnings.catch_warnings():
         # The exporter that needs no further package; torch calls it legacy.
         warnings.simplefilter("ignore")
         torch.onnx.export(
             tower, tuple(examples.values()), buffer, dynamo=False, input_names=list(examples),
-            output_names=["vector"], dynamic_axes=axes | {"vector": {0: "n"}},
+            output_names=["vector"], dynamic_axes={**axes, "vector": {0: "n"}},
         )  # fmt: skip
     content: bytes = buffer.getvalue()
     return content
@@ -90,3 +97,40 @@ class _UserTower(nn.Module):
             total = total + linear(next(given))
         vectors: Tensor = self.finishing(total)
         return vectors
+
+
+def sequence_tower(model: SequenceModel) -> bytes:
+    """Return the ONNX file that makes the vector of a history.
+
+    Its inputs are those of :class:`graphrec.recallers.encoder.TowerEncoder`: ``events`` (n, w, dim), ``lengths`` (n,)
+    and, where the model reads times, ``ages`` (n, w). Its output is ``vector`` (n, dim).
+
+    Raises
+    ------
+    MissingExtraError
+        If onnx is not installed.
+    """
+    tower = _SequenceTower(model).train(mode=False).cpu()
+    # Width 3 and lengths that differ: nothing of the example may become a constant of the graph.
+    ages = {"ages": torch.zeros(2, 3)} if model.reads_times else {}
+    examples = {"events": torch.zeros(2, 3, model.items_in.dim), "lengths": torch.tensor([3, 2]), **ages}
+    axes = {"events": {0: "n", 1: "w"}, "lengths": {0: "n"}, "ages": {0: "n", 1: "w"}}
+    return _exported(tower, examples, {name: axes[name] for name in examples})
+
+
+class _SequenceTower(nn.Module):
+    """A copy of a sequence model, without the vectors of items."""
+
+    def __init__(self, model: SequenceModel) -> None:
+        super().__init__()
+        # A copy, for the model may be under training on another device.
+        table, model.items_in = model.items_in, None  # type: ignore[assignment]
+        try:
+            self.model = copy.deepcopy(model)
+        finally:
+            model.items_in = table
+
+    def forward(self, events: Tensor, lengths: Tensor, ages: Tensor | None = None) -> Tensor:
+        """Return (n, dim)."""
+        known = events.new_zeros(events.shape[:2]) if ages is None else ages
+        return self.model.last(Events(events, lengths, known))

@@ -1,0 +1,60 @@
+"""What every sequence model is: events as vectors in, the state after each event out, served by its last state."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from graphrec.models.deep.inputs import FieldInputs
+
+
+class Events(NamedTuple):
+    """N histories of at most w events, oldest first, from the left.
+
+    ``vectors`` (n, w, dim) of the items, zero where there is no event; ``lengths`` (n,) int64, >= 1; ``ages`` (n, w)
+    float32 seconds before the newest event, zero where no time is known.
+    """
+
+    vectors: Tensor
+    lengths: Tensor
+    ages: Tensor
+
+
+class SequenceModel(nn.Module, ABC):
+    """Makes states that are compared by product with the vectors of items, the same that events are read as.
+
+    Parameters
+    ----------
+    items_in : FieldInputs
+        Vectors of items, by id and features.
+    """
+
+    reads_times: bool = False
+    """Whether the ages of events play a part."""
+
+    def __init__(self, items_in: FieldInputs) -> None:
+        super().__init__()
+        self.items_in = items_in
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device
+
+    @abstractmethod
+    def states(self, events: Events) -> Tensor:
+        """Return (n, w, dim): the state after each event, made of it and of those before it."""
+
+    def last(self, events: Events) -> Tensor:
+        """Return (n, dim): the states after the newest events."""
+        states = self.states(events)
+        place = (events.lengths - 1)[:, None, None].expand(-1, 1, states.shape[2])
+        return states.gather(1, place)[:, 0]
+
+
+def newest(vectors: Tensor, lengths: Tensor) -> Tensor:
+    """Return (n, 1, dim): of each row of (n, w, dim) the vector of its newest event."""
+    return vectors.gather(1, (lengths - 1)[:, None, None].expand(-1, 1, vectors.shape[2]))

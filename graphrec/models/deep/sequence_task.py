@@ -1,0 +1,196 @@
+"""Sequence models as a task of the training loop: windows of events, each event predicted from those before it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from graphrec.contracts.progress import FitContext, State
+from graphrec.contracts.recall_data import RecallData
+from graphrec.data.lists import indptr_of
+from graphrec.index.sketch import AUDITED
+from graphrec.models.deep.export_onnx import sequence_tower
+from graphrec.models.deep.generalised_bce import generalised_bce
+from graphrec.models.deep.sampled_softmax import sampled_softmax
+from graphrec.models.deep.sequence_model import Events, SequenceModel
+from graphrec.models.deep.sequence_windows import (
+    Rows,
+    Windows,
+    in_steps,
+    liked_events,
+    n_windows,
+    positions_of,
+    windows,
+)
+from graphrec.models.training import Batch, Group, Task, TrainingSettings, seeded, train
+from graphrec.negatives.mixture import Mixture
+from graphrec.negatives.protocol import Positives
+
+# Rows of which vectors are made at a time.
+_ROWS = 1 << 16
+
+
+class SequenceTask(Task):
+    """One fit of a sequence model.
+
+    Parameters
+    ----------
+    recipe : SequenceSettings
+        The settings.
+    data : RecallData
+        Of training.
+    mixture : Mixture
+        Draws the negatives, all of them shared.
+    make : callable
+        ``make(counts)`` makes the model, of the number of events of each item (n_items,); it is called with torch's
+        generator seeded.
+    seed : int
+        Of the first weights.
+    """
+
+    def __init__(
+        self,
+        recipe: Any,
+        data: RecallData,
+        mixture: Mixture,
+        make: Callable[[npt.NDArray[np.int64]], SequenceModel],
+        seed: int,
+    ) -> None:
+        self._recipe, self._mixture = recipe, mixture
+        self._events = liked_events(data.interactions)
+        self._owners = np.repeat(np.arange(len(self._events)), self._events.lengths)
+        self._n_items = len(data.items)
+        self._counts = np.bincount(self._events.items, minlength=self._n_items)
+        with seeded(seed):
+            self.model: SequenceModel = make(self._counts)
+
+    @property
+    def n_batches(self) -> int:
+        """Steps of an epoch; none where nobody has two events."""
+        batch: int = self._recipe.batch
+        return -(-n_windows(self._events, self._recipe.last) // batch)
+
+    def batches(self, epoch: int, rng: np.random.Generator) -> Iterator[Batch]:
+        """Yield the windows of each step, and its negatives."""
+        mixture = self._mixture.at(epoch / self._recipe.epochs)
+        for step in in_steps(windows(self._events, self._recipe.last, rng), self._recipe.batch, rng):
+            told = positions_of(step)[:, 1:].ravel()
+            told = told[told >= 0]
+            positives = Positives(self._owners[told], np.arange(len(told) + 1), self._events.items[told])
+            drawn = mixture.draw(positives, self._recipe.negatives, rng)
+            yield Batch(
+                {"starts": step.starts, "lengths": step.lengths},
+                {"shared": drawn.shared, "shared_log_q": drawn.shared_log_q},
+            )
+
+    def loss(self, batch: Batch, rng: np.random.Generator) -> Tensor:  # noqa: ARG002 - torch draws what is hidden
+        """Return the mean over predicted events of their losses."""
+        step = Windows(batch.examples["starts"], batch.examples["lengths"])
+        positions, shared = positions_of(step), batch.shared["shared"]
+        read, told = positions[:, :-1], positions[:, 1:]
+        seen, known = read[told >= 0], told >= 0
+        items = self._events.items.astype(np.int64)
+        rows, where = np.unique(np.concatenate([items[seen], items[told[known]], shared]), return_inverse=True)
+        ends = np.cumsum([len(seen), len(seen)])
+        history, positives, common = (self._on(part) for part in np.split(where, ends))
+        vectors = self.model.items_in(self._on(rows))
+        events = self._padded(vectors[history], known, step.lengths - 1, read)
+        states = self.model.states(events)[self._on(known)]  # (m, dim)
+        masked = tuple(self._on(part) for part in drawn_targets(items[told[known]], shared))
+        log_q = self._on(batch.shared["shared_log_q"])
+        if self._recipe.loss == "gbce":
+            return generalised_bce(
+                states, vectors[positives], vectors[common], masked, log_q, calibration=self._recipe.calibration
+            )
+        empty = states.new_zeros((len(states), 0, states.shape[1]))
+        ends_of = torch.arange(len(states) + 1, device=states.device)
+        return sampled_softmax(
+            states, ends_of, vectors[positives], vectors[common], log_q, masked, empty, empty[:, :, 0]
+        )
+
+    def groups(self) -> list[Group]:
+        """Return what learns: norms and biases without weight decay."""
+        weights = list(self.model.parameters())
+        return [
+            Group([weight for weight in weights if weight.dim() > 1], weight_decay=self._recipe.weight_decay),
+            Group([weight for weight in weights if weight.dim() <= 1]),
+        ]
+
+    def run(self, context: FitContext, validate: Callable[[State], float] | None = None) -> tuple[State, int]:
+        """Train, and return what was learnt (see :meth:`learnt`) and after how many epochs."""
+        check = None if validate is None else lambda: validate(self.learnt())
+        recipe = self._recipe
+        settings = TrainingSettings(
+            epochs=recipe.epochs, stop_at=recipe.stop_at, patience=0 if validate is None else recipe.patience,
+            check_every=recipe.check_every, lr=recipe.lr, warm_up=min(1 / recipe.epochs, 0.1),
+        )  # fmt: skip
+        history = train(self, settings, context, validate=check)
+        return self.learnt(), history.epoch
+
+    @torch.no_grad()
+    def learnt(self) -> dict[str, npt.NDArray[Any]]:
+        """Return what is learnt by now, by name.
+
+        ``items`` (n_items, dim) float32: what an item is read as, and searched by; ``known`` (n_items,) bool: items
+        that have events or features; ``asked`` (s, dim) float32: what some histories ask with; ``tower`` (bytes,)
+        uint8: the ONNX file that makes that of a history.
+        """
+        self.model.train(mode=False)
+        rows = np.arange(self._n_items)
+        parts = [self.model.items_in(self._on(rows[start : start + _ROWS])) for start in range(0, len(rows), _ROWS)]
+        items = np.concatenate([_array(part) for part in parts]) if parts else np.zeros((0, self._recipe.dim), "f4")
+        return {
+            "items": items,
+            "known": (self._counts > 0) | self.model.items_in.known,
+            "asked": self._asked(),
+            "tower": np.frombuffer(sequence_tower(self.model), dtype=np.uint8),
+        }
+
+    def _asked(self) -> npt.NDArray[np.float32]:
+        """Return what the newest events of some users ask with."""
+        lengths = self._events.lengths
+        users = np.flatnonzero(lengths)
+        users = users[np.linspace(0, max(len(users) - 1, 0), min(AUDITED, len(users))).astype(np.int64)]
+        if not len(users):
+            return np.zeros((0, self._recipe.dim), dtype=np.float32)
+        kept = np.minimum(lengths[users], self._recipe.last)
+        positions = positions_of(Windows(self._events.indptr[users + 1] - kept, kept))
+        vectors = self.model.items_in(self._on(self._events.items[positions[positions >= 0]].astype(np.int64)))
+        return _array(self.model.last(self._padded(vectors, positions >= 0, kept, positions)))
+
+    def _padded(self, vectors: Tensor, known: npt.NDArray[np.bool_], lengths: Rows, positions: Rows) -> Events:
+        """Return events of which ``vectors`` are those that are ``known`` (n, w)."""
+        padded = vectors.new_zeros((*known.shape, vectors.shape[1]))
+        padded[self._on(known)] = vectors
+        ages = np.zeros(known.shape, dtype=np.float32)
+        times = self._events.times
+        if times is not None and self.model.reads_times and known.size:
+            newest = times[positions[np.arange(len(lengths)), lengths - 1]]
+            ages = np.where(known, newest[:, None] - times[positions], 0).astype(np.float32)
+        return Events(padded, self._on(lengths), self._on(ages))
+
+    def _on(self, array: npt.NDArray[Any]) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array)).to(self.model.device)
+
+
+def drawn_targets(told: Rows, shared: Rows) -> tuple[Rows, Rows]:
+    """Return (h,) places among the targets ``told`` (m,) and among ``shared`` (n,) of those that are the same item.
+
+    What else a user takes stays a negative: whether it is taken again is for the model to tell.
+    """
+    order = np.argsort(shared, kind="stable")
+    starts = np.searchsorted(shared[order], told, side="left")
+    counts = np.searchsorted(shared[order], told, side="right") - starts
+    ends = indptr_of(counts)
+    places = np.arange(ends[-1]) + np.repeat(starts - ends[:-1], counts)
+    return np.repeat(np.arange(len(told)), counts), order[places]
+
+
+def _array(tensor: Tensor) -> npt.NDArray[Any]:
+    array: npt.NDArray[Any] = tensor.detach().cpu().numpy()
+    return array

@@ -1,0 +1,256 @@
+"""SASRec: what comes next is learnt, served as torch makes it, from the history as it is at the request."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from graphrec.contracts.choosing import chooses
+from graphrec.contracts.progress import FitContext
+from graphrec.contracts.queries import Queries
+from graphrec.contracts.recall_data import RecallData
+from graphrec.data.features import Features, Labels
+from graphrec.data.interactions import Interactions, take
+from graphrec.data.lists import empty_lists, item_lists
+from graphrec.data.sequences import Sequences, sequences
+from graphrec.data.vocabulary import Vocabulary
+from graphrec.errors import ConfigError, DataError
+from graphrec.evaluation.held_out import held_out_panel
+from graphrec.evaluation.objective import MeanMetric
+from graphrec.models import training
+from graphrec.models.deep.sasrec import SASRec
+from graphrec.pipelines.jobs.checkpoints import FileCheckpoints
+from graphrec.recallers.encoder import EncoderRecaller
+from tests.graphrec.models.deep.sequence_worlds import rounds
+from tests.worlds import DAY, START, parts_of
+
+SMALL = SASRec(dim=16, epochs=15, lr=0.02, batch=8, dropout=0.1, last=6)
+KINDS = [
+    {},
+    {"block": "gated", "blocks": 2, "heads": 2},
+    {"times": True, "loss": "gbce", "mix": {"popular": 1.0}, "negatives": 8},
+]
+
+
+@pytest.fixture(scope="module", params=KINDS, ids=["plain", "gated", "times and gbce"])
+def fitted(request: pytest.FixtureRequest) -> tuple[RecallData, Any, EncoderRecaller]:
+    data, recipe = rounds(), replace(SMALL, **request.param)
+    task = recipe._task(data, FitContext(seed=1))
+    learnt, _ = task.run(FitContext(seed=1))
+    return data, task, recipe._channel(data, learnt, FitContext(seed=1))
+
+
+def test_what_comes_next_comes_first(fitted: tuple[RecallData, Any, EncoderRecaller]) -> None:
+    _, _, channel = fitted
+    walks = [[start % 12, (start + 1) % 12, (start + 2) % 12] for start in range(12)]
+    answer = channel.recall(Queries(np.full(12, -1), item_lists(walks)), 1)
+    assert (answer.items == (np.arange(12) + 3) % 12).mean() > 0.9
+
+
+def test_the_vectors_are_those_of_torch(fitted: tuple[RecallData, Any, EncoderRecaller]) -> None:
+    data, task, channel = fitted
+    events = sequences(data.interactions)
+    vectors = channel.encoder.vectors(Queries(np.arange(40), events))
+    for user in range(40):
+        _, expected = _by_torch(task, events, user)
+        np.testing.assert_allclose(vectors[user], expected, atol=1e-4)
+
+
+@torch.no_grad()
+def _by_torch(task: Any, events: Sequences, user: int) -> tuple[int, Any]:
+    from graphrec.models.deep.sequence_model import Events
+
+    stop = int(events.indptr[user + 1])
+    start = max(int(events.indptr[user]), stop - 6)
+    rows = torch.from_numpy(events.items[start:stop].astype(np.int64))
+    assert events.times is not None
+    ages = torch.from_numpy((events.times[stop - 1] - events.times[start:stop]).astype(np.float32))
+    read = Events(task.model.items_in(rows)[None], torch.tensor([stop - start]), ages[None])
+    return stop - start, task.model.states(read)[0, -1].numpy()
+
+
+def test_a_new_event_counts_at_the_next_request(fitted: tuple[RecallData, Any, EncoderRecaller]) -> None:
+    data, _, channel = fitted
+    events = sequences(data.interactions)
+    mine = events.items[: events.indptr[1]]
+    now, then = (channel.encoder.vectors(Queries([0], item_lists([part]))) for part in (mine[-6:], mine[-7:-1]))
+    assert not np.allclose(now, then, atol=1e-3)
+
+
+def test_what_is_older_than_the_window_is_not_read(fitted: tuple[RecallData, Any, EncoderRecaller]) -> None:
+    """The window is of events that say something: what is disliked or unknown takes no place in it."""
+    _, _, channel = fitted
+    newest = [3, 4, 4, 5, 6, 7]
+    long = [*range(12)] * 50 + newest
+    with_dislikes = [3, 4, 9, 4, 5, 9, 6, 7]
+    weights = [1.0, 1.0, -1.0, 1.0, 1.0, 0.0, 1.0, 1.0]
+    vectors = channel.encoder.vectors(
+        Queries(
+            [-1, -1, -1],
+            Sequences(
+                np.cumsum([0, len(newest), len(long), len(with_dislikes)]),
+                np.array([*newest, *long, *with_dislikes]),
+                np.array([1.0] * (len(newest) + len(long)) + weights),
+            ),
+        )
+    )
+    np.testing.assert_allclose(vectors[1], vectors[0], atol=1e-5)
+    np.testing.assert_allclose(vectors[2], vectors[0], atol=1e-5)
+
+
+def test_a_history_of_one_event_is_answered_and_of_unknown_items_alone_is_not() -> None:
+    data = rounds()
+    quiet = replace(data, interactions=take(data.interactions, data.interactions.items != 5))
+    channel = replace(SMALL, epochs=1).fit(quiet)
+    answer = channel.recall(Queries([-1, 3, -1, -1], item_lists([[4], [5], [], [5, 4]])), 20)
+    assert answer.lengths.tolist() == [11, 0, 0, 11]
+    assert 5 not in answer.items
+    np.testing.assert_array_equal(answer[3][0], answer[0][0])
+
+
+def test_equal_times_are_read_in_their_order_and_falling_times_are_refused() -> None:
+    channel = replace(SMALL, epochs=2, times=True).fit(rounds())
+    same = Sequences([0, 3], [1, 2, 3], times=[START] * 3)
+    later = Sequences([0, 3], [1, 2, 3], times=[START, START + DAY, START + 900 * DAY])
+    vectors = [channel.encoder.vectors(Queries([-1], events)) for events in (same, later)]
+    assert np.isfinite(vectors).all()
+    with pytest.raises(DataError, match="events must come oldest first"):
+        Sequences([0, 2], [1, 2], times=[START + DAY, START])
+    # In files events may stand in any order: they are read by their times.
+    data = rounds()
+    assert np.array_equal(sequences(data.interactions).items, sequences(_turned(data.interactions)).items)
+
+
+def _turned(events: Interactions) -> Interactions:
+    return take(events, np.arange(len(events))[::-1])
+
+
+def test_many_histories_of_any_length_are_read_in_parts(
+    fitted: tuple[RecallData, Any, EncoderRecaller], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, _, channel = fitted
+    queries = Queries(np.arange(40), sequences(data.interactions))
+    whole = channel.encoder.vectors(queries)
+    monkeypatch.setattr("graphrec.recallers.encoder._WINDOWS", 7)
+    np.testing.assert_allclose(channel.encoder.vectors(queries), whole, atol=1e-5)
+    assert channel.encoder.vectors(Queries(np.empty(0, np.int32), empty_lists(0))).shape == (0, 16)
+
+
+def test_answering_loads_no_torch(fitted: tuple[RecallData, Any, EncoderRecaller], tmp_path: Path) -> None:
+    _, _, channel = fitted
+    channel.save(tmp_path)
+    code = f"""
+import json, sys
+from pathlib import Path
+from graphrec.contracts.queries import Queries
+from graphrec.data.lists import item_lists
+from graphrec.recallers import load_recaller
+from tests.worlds import items_only, BundleParts, vocabulary
+items = vocabulary("i", 12)
+channel = load_recaller(Path({str(tmp_path)!r}), BundleParts(vocabulary("u", 40), items, items_only(items)))
+assert channel.recall(Queries([-1], item_lists([[0, 3]])), 5).lengths[0] == 5
+print(json.dumps([*sys.modules]))
+"""
+    root = Path(__file__).parents[4]
+    run = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert not {"torch", "lightning_fabric"} & set(json.loads(run.stdout))
+
+
+def test_a_bundle_of_before_windows_is_still_read(
+    fitted: tuple[RecallData, Any, EncoderRecaller], tmp_path: Path
+) -> None:
+    """It has two matrices, and says nothing of a window; this tower asks for events, which is then named."""
+    from graphrec.errors import BundleError
+    from graphrec.recallers import load_recaller
+
+    data, _, channel = fitted
+    channel.save(tmp_path)
+    path = tmp_path / "recaller.json"
+    settings = json.loads(path.read_text(encoding="utf-8"))
+    assert settings.pop("window") == 6
+    path.write_text(json.dumps(settings), encoding="utf-8")
+    with pytest.raises(BundleError, match="asks for the input 'events'"):
+        load_recaller(tmp_path, parts_of(data.items, data.users, data.catalogue))
+
+
+def test_items_without_events_are_recalled_by_their_features() -> None:
+    data = rounds()
+    zones = Labels(Vocabulary(["low", "high"]), (np.arange(12) >= 6).astype(np.int64))
+    part = replace(
+        data,
+        interactions=take(data.interactions, data.interactions.items != 11),
+        item_features=Features(12, {}, {"zone": zones}),
+    )
+    assert 11 in replace(SMALL, epochs=2).fit(part).rows.tolist()
+    assert 11 not in replace(SMALL, epochs=2, features=False).fit(part).rows.tolist()
+
+
+@pytest.mark.parametrize("stop", [1, 9])
+def test_a_training_that_was_stopped_goes_on_as_it_would_have(
+    stop: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, checkpoints = rounds(), FileCheckpoints(tmp_path / "state.npz")
+    recipe, settings = replace(SMALL, epochs=3), training.TrainingSettings
+    monkeypatch.setattr(
+        "graphrec.models.deep.sequence_task.TrainingSettings", lambda **given: settings(**given, checkpoint_s=0.0)
+    )
+
+    def until(done: int, _total: int, /, **_values: float) -> None:
+        if done == stop:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        recipe.fit(data, FitContext(seed=3, checkpoints=checkpoints, progress=until, workers=1))
+    again = recipe.fit(data, FitContext(seed=3, checkpoints=checkpoints, workers=1))
+    whole = recipe.fit(data, FitContext(seed=3, workers=1))
+    np.testing.assert_array_equal(again.targets, whole.targets)
+
+
+def test_where_to_stop_is_chosen_on_held_out_users() -> None:
+    data = rounds()
+    events = data.interactions
+    assert events.times is not None
+    newest = np.zeros(40, dtype=np.int64)
+    np.maximum.at(newest, events.users, events.times)
+    held = events.times == newest[events.users]
+    part = replace(data, interactions=take(events, ~held))
+    recipe = replace(SMALL, patience=2, check_every=2, epochs=8)
+    assert chooses(recipe)
+    panel = held_out_panel(part, take(events, held)).panel
+    chosen = recipe.choose(part, FitContext(validation=panel, objective=MeanMetric("recall", 3)))
+    assert 0 < chosen.recipe.stop_at <= 8
+    assert isinstance(chosen.channel, EncoderRecaller)
+
+
+def test_users_of_one_event_teach_nothing_and_break_nothing() -> None:
+    data = rounds()
+    lonely = replace(data, interactions=Interactions([0, 1], [3, 4], n_users=40, n_items=12))
+    channel = SMALL.fit(lonely)
+    assert channel.recall(Queries([0, -1], item_lists([[3], [7]])), 5).lengths.tolist() == [2, 0]
+    nothing = replace(data, interactions=Interactions([], [], n_users=40, n_items=12))
+    assert SMALL.fit(nothing).recall(Queries([0], item_lists([[3]])), 5).lengths.tolist() == [0]
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"last": 0}, "last is 0; it must be a whole number from 1 to 4,096"),
+        ({"dim": 10, "heads": 4}, "dim is 10 and heads 4; dim must be a multiple of heads"),
+        ({"stop_at": 99}, "stop_at is 99; it must be at most epochs"),
+        ({"mix": {"hard": 1.0}}, "mix names 'hard', whose negatives are each user's own"),
+        ({"block": "gate"}, "block is 'gate'; it must be 'plain' or 'gated'"),
+        ({"dropout": 1.0}, "dropout is 1.0"),
+    ],
+)
+def test_illegal_settings_are_refused(settings: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ConfigError, match=problem):
+        SASRec(**settings)

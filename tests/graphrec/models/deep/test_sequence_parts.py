@@ -1,0 +1,139 @@
+"""The parts of sequence models: windows, what attention may look at, and the losses."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.nn.functional import cross_entropy, logsigmoid
+
+from graphrec.contracts.progress import FitContext
+from graphrec.data.lists import indptr_of
+from graphrec.data.sequences import Sequences
+from graphrec.models.deep.generalised_bce import generalised_bce
+from graphrec.models.deep.inputs import FieldInputs
+from graphrec.models.deep.sasrec import SASRec
+from graphrec.models.deep.sequence_model import Events
+from graphrec.models.deep.sequence_task import drawn_targets
+from graphrec.models.deep.sequence_windows import in_steps, n_windows, positions_of, windows
+from graphrec.models.deep.transformer import CausalTransformer
+from tests.graphrec.models.deep.sequence_worlds import rounds
+
+
+@given(st.lists(st.integers(0, 30), max_size=8), st.integers(1, 7), st.integers(1, 5), st.integers(0, 3))
+def test_every_event_but_the_first_is_predicted_once(lengths: list[int], last: int, size: int, seed: int) -> None:
+    indptr = indptr_of(np.array(lengths, dtype=np.int64))
+    events, rng = Sequences(indptr, np.zeros(indptr[-1], dtype=np.int32)), np.random.default_rng(seed)
+    cut = windows(events, last, rng)
+    assert len(cut.starts) == n_windows(events, last)
+    assert cut.lengths.min(initial=2) >= 2
+    assert cut.lengths.max(initial=0) <= last + 1
+    steps = [positions_of(step) for step in in_steps(cut, size, rng)]
+    told = sorted(place for step in steps for place in step[:, 1:].ravel().tolist() if place >= 0)
+    assert told == [place for place in range(indptr[-1]) if place not in indptr[:-1]]
+    owners = np.repeat(np.arange(len(lengths)), lengths)
+    for step in steps:
+        for row in step:
+            assert len(set(owners[row[row >= 0]].tolist())) == 1
+
+
+def transformer(kind: str) -> CausalTransformer:
+    torch.manual_seed(0)
+    items = FieldInputs(9, 8, with_ids=np.ones(9, dtype=np.bool_), features=None)
+    model = CausalTransformer(items, last=6, blocks=2, heads=2, kind=kind, times=True, dropout=0.4)  # type: ignore[arg-type]
+    with torch.no_grad():
+        for block in model.blocks:
+            block.attention.by_distance.normal_()
+            block.attention.by_interval.normal_()
+    return model.eval()
+
+
+def drawn_events(lengths: list[int]) -> Events:
+    rng, width = np.random.default_rng(1), max(lengths)
+    vectors = torch.from_numpy(rng.normal(size=(len(lengths), width, 8)).astype(np.float32))
+    ages = torch.from_numpy(np.sort(rng.integers(0, 10**6, (len(lengths), width)))[:, ::-1].astype(np.float32))
+    known = torch.arange(width)[None] < torch.tensor(lengths)[:, None]
+    return Events(vectors * known[:, :, None], torch.tensor(lengths), ages * known)
+
+
+@pytest.mark.parametrize("kind", ["plain", "gated"])
+@torch.no_grad()
+def test_a_state_depends_on_nothing_that_comes_later(kind: str) -> None:
+    model, events = transformer(kind), drawn_events([6, 6])
+    before = model.states(events)
+    later = events.vectors.clone()
+    later[:, 4:] *= torch.linspace(-2, 2, 8)
+    after = model.states(events._replace(vectors=later))
+    torch.testing.assert_close(after[:, :4], before[:, :4])
+    assert not torch.allclose(after[:, 4], before[:, 4], atol=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["plain", "gated"])
+@torch.no_grad()
+def test_padding_and_the_short_way_to_the_last_state_change_nothing(kind: str) -> None:
+    model, events = transformer(kind), drawn_events([2, 6, 1])
+    states, newest = model.states(events), model.last(events)
+    for row, length in enumerate([2, 6, 1]):
+        alone = Events(
+            events.vectors[row : row + 1, :length], events.lengths[row : row + 1], events.ages[row : row + 1, :length]
+        )
+        torch.testing.assert_close(newest[row], model.states(alone)[0, -1])
+        torch.testing.assert_close(newest[row], states[row, length - 1])
+
+
+@torch.no_grad()
+def test_intervals_play_a_part() -> None:
+    model, events = transformer("plain"), drawn_events([4])
+    hours = model.last(events._replace(ages=torch.tensor([[3.0, 2.0, 1.0, 0.0]]) * 3600))
+    years = model.last(events._replace(ages=torch.tensor([[3.0, 2.0, 1.0, 0.0]]) * 3600 * 8760))
+    assert not torch.allclose(hours, years, atol=1e-3)
+
+
+@pytest.mark.parametrize("calibration", [0.0, 0.75, 1.0])
+def test_generalised_cross_entropy_is_its_formula(calibration: float) -> None:
+    rng = np.random.default_rng(2)
+    anchors, positives, shared = (torch.from_numpy(rng.normal(size=(n, 4))) for n in (5, 5, 3))
+    masked = (torch.tensor([1, 4]), torch.tensor([0, 2]))
+    log_q = torch.full((3,), float(np.log(3 / 20)), dtype=torch.float64)
+    loss = generalised_bce(anchors, positives, shared, masked, log_q, calibration=calibration)
+    alpha = 3 / 20
+    beta = alpha * (calibration * (1 - 1 / alpha) + 1 / alpha)
+    expected = []
+    for place in range(5):
+        negatives = [j for j in range(3) if (place, j) not in {(1, 0), (4, 2)}]
+        scores = torch.stack([anchors[place] @ shared[j] for j in negatives])
+        own = torch.log(torch.sigmoid(anchors[place] @ positives[place]) ** beta)
+        expected.append(-(own + logsigmoid(-scores).sum()))
+    torch.testing.assert_close(loss, torch.stack(expected).mean())
+
+
+def test_with_as_many_negatives_as_items_the_softmax_is_exact() -> None:
+    recipe = SASRec(dim=8, last=4, negatives=10**6, batch=7, dropout=0.0)
+    task = recipe._task(rounds(), FitContext(seed=2))
+    step = next(iter(task.batches(0, np.random.default_rng(0))))
+    loss = task.loss(step, np.random.default_rng(0))
+    items, table = task._events.items.astype(np.int64), task.model.items_in(torch.arange(12))
+    expected = []
+    for start, length in zip(step.examples["starts"], step.examples["lengths"], strict=True):
+        window = torch.from_numpy(items[start : start + length])
+        events = Events(table[window[:-1]][None], torch.tensor([length - 1]), torch.zeros(1, length - 1))
+        scores = task.model.states(events)[0] @ table.T
+        expected.append(cross_entropy(scores, window[1:], reduction="none"))
+    torch.testing.assert_close(loss, torch.cat(expected).mean(), rtol=1e-4, atol=1e-5)
+
+
+def test_targets_are_told_from_the_negatives_that_are_the_same() -> None:
+    places, drawn = drawn_targets(np.array([4, 7, 4]), np.array([7, 1, 4, 7]))
+    assert sorted(zip(places.tolist(), drawn.tolist(), strict=True)) == [(0, 2), (1, 0), (1, 3), (2, 2)]
+
+
+def test_what_is_drawn_at_first_follows_from_the_seed() -> None:
+    recipe = SASRec(dim=8)
+    first, again, other = (recipe._task(rounds(), FitContext(seed=seed)).model.state_dict() for seed in (1, 1, 2))
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not torch.equal(first["items_in.ids.weight"], other["items_in.ids.weight"])
+    assert replace(recipe, dim=9)._task(rounds(), FitContext()).n_batches == 1
