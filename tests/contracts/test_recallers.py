@@ -200,7 +200,7 @@ class TestSASRec(RecallerContract):
 
 
 class TestSASRecGatedWithTimes(RecallerContract):
-    recipe = SASRec(dim=8, epochs=40, lr=0.02, batch=16, last=5, block="gated", heads=2, times=True, loss="gbce")
+    recipe = SASRec(dim=8, epochs=12, lr=0.01, batch=16, last=5, block="gated", heads=2, times=True)
     prepared = staticmethod(described)
 
 
