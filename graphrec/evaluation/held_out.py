@@ -11,9 +11,10 @@ from graphrec.checks import typed_late
 from graphrec.contracts.panel import Panel
 from graphrec.contracts.recall_data import RecallData
 from graphrec.contracts.training_part import last_moment
-from graphrec.data.interactions import Interactions, histories, with_n_items
+from graphrec.data.interactions import Interactions, with_n_items
 from graphrec.data.lists import entries_where, take_lists
 from graphrec.data.outside import joined
+from graphrec.data.sequences import sequences, take_sequences
 from graphrec.data.splits import held_out
 from graphrec.errors import DataError
 
@@ -77,7 +78,8 @@ def held_out_panel(
     if len(users) == 0:
         raise DataError("nobody has a held-out item inside the pool; hold out more events or widen the pool")
     sample = sample_users(users, max_users, seed=seed)
-    history = take_lists(histories(train), sample)
+    # As it happened: channels of sequences read repeats and times, all others the distinct items.
+    history = take_sequences(sequences(train), sample)
     panel = Panel(sample, history, take_lists(truth, sample), data.pool, last_moment(data), n_outside=n_outside)
     return HeldOut(panel, len(users), len(everything.items) - len(truth.items))
 

@@ -285,12 +285,17 @@ class SplitSection(Section):
         Of ``"time"``: the moment, an ISO date, in place of a share.
     n : int
         Of ``"leave-last"``: events held out of each user.
+    validation : {"learned", "history"}
+        What becomes of the validation part of train, once settings and fusion are chosen on it. ``"learned"``: the
+        channels that are measured are fitted again on all of train. ``"history"``: they are those that were fitted
+        without it, and meet its events in the histories of the test alone, as the papers on sequences have it.
     """
 
     kind: Literal["time", "leave-last", "ratio", "given"] = "time"
     test_share: Share = 0.2
     cut: str | None = None
     n: Annotated[int, Field(ge=1)] = 1
+    validation: Literal["learned", "history"] = "learned"
 
 
 class FusionSection(Section):

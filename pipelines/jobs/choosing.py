@@ -23,7 +23,7 @@ from ..evaluation.panel_lists import PanelLists, ask_all
 from ..evaluation.validation import hold_out
 from ..progress import Steps
 from .fit_cache import FitCache
-from .fitting import check_recipes, fit_channels
+from .fitting import Fitted, check_recipes, fit_channels
 from .splitting import inner_section
 
 # Users of the validation panel that a fusion is fitted on: enough for fractions of a point, 1 GB at 16 channels of 400.
@@ -39,6 +39,7 @@ class Chosen:
     ``config`` has the channels' recipes as chosen; ``settings`` says by channel what that changed, and ``training``
     what was recorded meanwhile. ``fusion_fit`` is what fitting the fusion chose (JSON values), None where it was not
     fitted; ``validation`` are the lists that it was fitted on, where something else is still to be chosen on them.
+    ``fitted`` are the channels to be measured, where those that were fitted for validation are.
     """
 
     config: Config
@@ -47,6 +48,7 @@ class Chosen:
     training: Mapping[str, Sequence[TrainingPoint]] = dataclasses.field(default_factory=dict)
     fusion_fit: Mapping[str, Any] | None = None
     validation: PanelLists | None = None
+    fitted: Fitted | None = None
 
 
 def choose(config: Config, data: RecallData, steps: Steps, *, cache: FitCache | None = None) -> Chosen:
@@ -54,25 +56,29 @@ def choose(config: Config, data: RecallData, steps: Steps, *, cache: FitCache | 
 
     Where a recipe chooses settings (:mod:`graphrec.contracts.choosing`) or the fusion has to be fitted, a validation
     part is held out of ``data``, once for all of them; else nothing is held out and nothing is fitted. Channels
-    choose by Recall at the largest cut-off, as the fusion does.
+    choose by Recall at the largest cut-off, as the fusion does. With ``split.validation = "history"`` it is held out in
+    any case, and the channels fitted without it are those to be measured.
     """
     check_recipes(config.recipes, data)
     fusion = make_fusion(config.settings.fusion, list(config.recipes))
     if _by_value(fusion) and config.settings.evaluate.value is None:
         raise ConfigError("fusion.objective = 'value' needs evaluate.value: the column that says what items are worth")
     choosers = {name: recipe for name, recipe in config.recipes.items() if chooses(recipe)}
-    if not choosers and not isinstance(fusion, FusionRecipe):
+    unlearned = config.settings.split.validation == "history"
+    if not choosers and not isinstance(fusion, FusionRecipe) and not unlearned:
         return Chosen(config, fusion)
     seed = config.settings.seed
     part = hold_out(config, data, inner_section(config.settings.split), max_users=VALIDATION_USERS, seed=seed)
     panel = take_panel(part.panel, sample_users(np.arange(len(part.panel), dtype=np.int32), CHOOSING_USERS, seed=seed))
     # A fusion is fitted on the lists of all channels.
-    fits = config if isinstance(fusion, FusionRecipe) else dataclasses.replace(config, recipes=choosers)
+    every = unlearned or isinstance(fusion, FusionRecipe)
+    fits = config if every else dataclasses.replace(config, recipes=choosers)
     fitted = fit_channels(fits, part.data, steps, note=" for validation", cache=cache, validation=panel)
     chosen = dataclasses.replace(config, recipes={**config.recipes, **fitted.recipes})
     settings = {name: choices_of(recipe, chosen.recipes[name]) for name, recipe in choosers.items()}
+    measured = fitted if unlearned else None
     if not isinstance(fusion, FusionRecipe):
-        return Chosen(chosen, fusion, settings, fitted.training)
+        return Chosen(chosen, fusion, settings, fitted.training, fitted=measured)
     k = max(config.settings.evaluate.k)
     with steps.step("ask every channel on validation"):
         answers = ask_all(fitted.channels, part.panel, fusion.channel_depth(k))
@@ -83,7 +89,7 @@ def choose(config: Config, data: RecallData, steps: Steps, *, cache: FitCache | 
     fusion_fit = {**result.report, "k": k, "users": len(part.panel)}
     # The lists are large: they stay only where something else is chosen on them.
     lists = answers if config.settings.evaluate.limits else None
-    return Chosen(chosen, result.fusion, settings, fitted.training, fusion_fit, lists)
+    return Chosen(chosen, result.fusion, settings, fitted.training, fusion_fit, lists, measured)
 
 
 def _by_value(fusion: Fusion | FusionRecipe) -> bool:

@@ -49,7 +49,7 @@ def evaluate(
     cache = FitCache(root) if cached and root is not None else None
     inputs, split, measured = prepare(settings, rejects=root and root / "rejects", steps=shown)
     chosen = choose(settings, measured, shown, cache=cache)
-    fitted = fit_channels(chosen.config, measured, shown, cache=cache)
+    fitted = chosen.fitted or fit_channels(chosen.config, measured, shown, cache=cache)
     report = measure(settings, inputs, split, measured, fitted, chosen, shown)
     if root is not None:
         write_report(report, root)

@@ -55,8 +55,9 @@ def train(
 ) -> Trained:
     """Run the configuration and leave ``out/report.json``, ``out/report.html`` and a bundle behind ``out/current``.
 
-    Channels are measured when fitted on the training part alone. What is published is fitted on all events, unless
-    ``publish.data = "train"``.
+    Channels are measured when fitted on the training part alone, with ``split.validation = "history"`` without its
+    validation part. What is published is fitted on all events, unless ``publish.data = "train"``: those that were
+    measured.
 
     Parameters
     ----------
@@ -80,7 +81,7 @@ def train(
     cache = FitCache(root) if cached else None
     inputs, split, measured = prepare(config, rejects=root / "rejects", steps=shown)
     chosen = choose(config, measured, shown, cache=cache)
-    fitted = fit_channels(chosen.config, measured, shown, cache=cache)
+    fitted = chosen.fitted or fit_channels(chosen.config, measured, shown, cache=cache)
     report = measure(config, inputs, split, measured, fitted, chosen, shown)
     data, published = measured, fitted
     if config.settings.publish.data == "all":
@@ -150,15 +151,17 @@ def measure(
             validation=chosen.validation,
             progress=advance,
         )
+    # Channels that were fitted once have one training.
+    measured_again = {} if chosen.fitted is fitted else fitted.training
     return dataclasses.replace(
         report,
         dataset=settings.name,
-        split=split.settings,
+        split={**split.settings, "validation": settings.split.validation},
         channels={
             name: dataclasses.replace(
                 row,
                 chosen=chosen.settings.get(name),
-                training=curves_of({CHOOSING: chosen.training.get(name, ()), MEASURED: fitted.training[name]}),
+                training=curves_of({CHOOSING: chosen.training.get(name, ()), MEASURED: measured_again.get(name, ())}),
             )
             for name, row in report.channels.items()
         },

@@ -24,6 +24,8 @@ def protocol(report: Report) -> str:
     """Return split, seed, who was measured and what channels chose on a validation part, in one line."""
     split, users = report.split, report.users
     settings = [f"{key} {split[key]}" for key in ("test_share", "n", "cut") if split.get(key) is not None]
+    if split.get("validation") == "history":
+        settings.append("(validation events in the histories, not learned)")
     return (
         f"split: {' '.join([str(split.get('kind', 'not stated')), *settings])}; seed {report.seed}; "
         f"{users.measured:,} of {users.with_truth:,} users with truth; pool {users.pool:,} items; full ranking"

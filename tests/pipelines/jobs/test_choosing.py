@@ -13,6 +13,8 @@ import pytest
 from graphrec.bundle import open_bundle
 from graphrec.contracts.progress import FitContext
 from graphrec.contracts.recall_data import RecallData
+from graphrec.evaluation.held_out import held_out_panel
+from graphrec.evaluation.objective import MeanMetric
 from graphrec.models.lightgcn import LightGCN
 from graphrec.pipelines.config.build import Config
 from graphrec.pipelines.config.load import load_config
@@ -25,6 +27,7 @@ from graphrec.pipelines.jobs.splitting import inner_section
 from graphrec.pipelines.jobs.train import prepare, train
 from graphrec.pipelines.progress import Silent
 from graphrec.pipelines.readers.inputs import load_inputs
+from graphrec.pipelines.report.sentences import protocol
 from graphrec.recallers.vector import VectorRecaller
 from tests.pipelines.shelf import CONFIG, write_shelf
 
@@ -83,13 +86,53 @@ def test_the_choice_is_that_of_a_validation_part_of_train(config: Config) -> Non
     _, _, data = prepare(config, rejects=None, steps=Silent())
     chosen = choose(config, data, Silent())
     part = hold_out(config, data, inner_section(config.settings.split), max_users=None, seed=config.settings.seed)
-    from graphrec.evaluation.objective import MeanMetric
-
     context = FitContext(seed=config.settings.seed, validation=part.panel, objective=MeanMetric("recall", 10))
     recipe: Any = config.recipes["lightgcn"]
     assert chosen.config.recipes["lightgcn"] == recipe.choose(part.data, context).recipe
     assert chosen.settings == {"lightgcn": {"stop_at": chosen.config.recipes["lightgcn"].stop_at}}  # type: ignore[attr-defined]
     assert chosen.config.recipes["hot"] is config.recipes["hot"]
+
+
+def unlearned(directory: Path, channels: str) -> Config:
+    config = shelf(directory, channels)
+    section = config.settings.split.model_copy(update={"kind": "leave-last", "validation": "history"})
+    return dataclasses.replace(config, settings=config.settings.model_copy(update={"split": section}))
+
+
+def test_validation_events_that_are_not_learned_stand_in_the_histories_of_the_test(
+    tmp_path: Path, work: list[str]
+) -> None:
+    config = unlearned(tmp_path, f"[channels.hot]\n[channels.item-cf]\n{EARLY}")
+    report = evaluate(config, tmp_path / "out")
+    assert work == ["choose"]
+    assert report.split["validation"] == "history"
+    _, split, data = prepare(config, rejects=None, steps=Silent())
+    part = hold_out(config, data, inner_section(config.settings.split), max_users=None, seed=config.settings.seed)
+    assert len(part.data.interactions) < len(data.interactions)
+    panel = held_out_panel(data, split.test).panel
+    for name in ("hot", "item-cf"):
+        recipe: Any = config.recipes[name]
+        expected = MeanMetric("ndcg", 10)(recipe.fit(part.data), panel)
+        refitted = MeanMetric("ndcg", 10)(recipe.fit(data), panel)
+        assert report.channels[name].ndcg[10] == pytest.approx(expected)
+        assert expected != pytest.approx(refitted)
+    curves = report.channels["lightgcn"].training
+    assert curves is not None
+    assert set(curves) == {"choosing"}
+
+
+def test_what_is_published_is_fitted_on_all_events_even_so(tmp_path: Path, work: list[str]) -> None:
+    trained = train(unlearned(tmp_path, EARLY), tmp_path / "out")
+    assert work == ["choose", "fit"]
+    assert "validation events in the histories, not learned" in protocol(trained.report)
+    assert "not learned" not in protocol(evaluate(shelf(tmp_path, EARLY)))
+
+
+def test_a_fusion_is_fitted_on_the_channels_that_are_measured(tmp_path: Path, work: list[str]) -> None:
+    fusion = '[fusion]\nweights = "fit"\n'
+    report = evaluate(unlearned(tmp_path, f"[channels.hot]\n{EARLY}{fusion}"), tmp_path / "out")
+    assert work == ["choose"]
+    assert report.fusion_fit is not None
 
 
 def test_nothing_is_held_out_where_nothing_is_chosen(
