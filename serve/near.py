@@ -14,7 +14,7 @@ from graphrec.data.interactions import histories
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, DataError
 from graphrec.graph.catalogue import INTERACTS, USER, CatalogueGraph
-from graphrec.graph.reach import ANY, Reached, best_of, reach, sharers
+from graphrec.graph.reach import ANY, Reached, best_of, best_sources, reach, sharers
 from graphrec.graph.relations import reverse_number
 
 from .answer import Neighbour, Neighbours, Shared
@@ -177,11 +177,11 @@ class NeighbourSearch:
     def _sharing(self, kind: str, starts: Rows, relation: int | None, k: int) -> tuple[Neighbour, ...]:
         """Return the items that share entities with the starts."""
         graph = self.catalogue
-        rows, places, scores = sharers(
-            graph.adjacency, starts, graph.n_items, relation=ANY if relation is None else relation
-        )
-        best = best_of(rows, scores, k, allowed=self.pool, drop=starts)
-        sources, means = starts[places[best]].tolist(), scores[best] / max(1, len(starts))
+        number = ANY if relation is None else relation
+        rows, scores = sharers(graph.adjacency, starts, graph.n_items, relation=number)
+        best = best_of(rows, scores, k, allowed=self.pool)
+        places = best_sources(graph.adjacency, starts, rows[best], graph.n_items, relation=number)
+        sources, means = starts[places].tolist(), scores[best] / max(1, len(starts))
         here = {start: self._edges(start, rows[best]) for start in set(sources)}
         return tuple(
             self._sharer(kind, start, here[start], row, score, relation)

@@ -93,8 +93,8 @@ def near(
     memory are linear in the items that the entities of ``item`` are joined to.
     """
     start = np.array([item], dtype=np.int32)
-    rows, _, scores = sharers(graph.adjacency, start, graph.n_items, relation=ANY if relation is None else relation)
-    best = best_of(rows, scores, k, allowed=pool, drop=start)
+    rows, scores = sharers(graph.adjacency, start, graph.n_items, relation=ANY if relation is None else relation)
+    best = best_of(rows, scores, k, allowed=pool)
     return rows[best], scores[best]
 
 

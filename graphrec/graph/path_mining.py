@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.data.interactions import Interactions
+from graphrec.data.interactions import Interactions, take
 from graphrec.errors import DataError
 from graphrec.graph.adjacency import Adjacency
-from graphrec.graph.catalogue import INTERACTS, REVERSE_INTERACTS
-from graphrec.graph.counter_random import GAMMA, below, key_of, mix, stream
-from graphrec.graph.relations import parse_path, path_text, reverse_numbers
+from graphrec.graph.catalogue import INTERACTS, REVERSE_INTERACTS, CatalogueGraph
+from graphrec.graph.pair_paths import paths_of_pairs
+from graphrec.graph.path_composition import composed_pairs
+from graphrec.graph.path_scores import PathScoring
+from graphrec.graph.paths import Steps, path_graph
+from graphrec.graph.relations import parse_path, path_text
 
 RowArray = npt.NDArray[np.int32]
 IntArray = npt.NDArray[np.int64]
-# Different meta-paths that are remembered of a pair.
-_KINDS = 1024
+Joined = Mapping[str, IntArray]
+# What users took together, as a path; short paths that are put together with each other.
+_TOGETHER = path_text([REVERSE_INTERACTS, INTERACTS])
+_PIECES = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +46,10 @@ class MinedPath:
 
 
 def mine_paths(
-    graph: Adjacency,
+    catalogue: CatalogueGraph,
     liked: Interactions,
     *,
+    scoring: PathScoring | None = None,
     max_length: int = 4,
     n_paths: int = 32,
     n_pairs: int = 2000,
@@ -55,17 +61,22 @@ def mine_paths(
 ) -> list[MinedPath]:
     """Return the meta-paths that tell items liked together from others, the most telling first.
 
-    Pairs of items that a user took are drawn, a user first, and as many pairs in which the second item is that of
-    another drawn pair, so that both kinds are equally popular. Paths of one or two steps between them are all found;
-    of longer ones those that random steps from both ends, ``trials`` times, bring within two steps of each other. No
-    path leads through the user by whom a pair was drawn, through a hub, or back over the items of the pair.
+    Pairs of items that a user took are drawn, a user first, and the second item is held out: on the graph that is mined
+    he did not take it. No more than a fifth of the events are held out, and one of a user. As many pairs in which the
+    second item is that of another drawn pair are equally popular, not liked together. Paths of one or two steps between
+    the items of a pair are all found; of longer ones those that random steps from both ends, ``trials`` times, bring
+    within two steps of each other. The best short paths are composed besides: each with what users took together, and
+    the best six with each other.
 
     Parameters
     ----------
-    graph : Adjacency
-        See :func:`graphrec.graph.paths.path_graph`.
+    catalogue : CatalogueGraph
+        Items and entities.
     liked : Interactions
         One event a pair; users of one item draw none.
+    scoring : PathScoring or None
+        How compositions are scored; by default the probability of a walk. A composition joins a pair where its second
+        item is among the 100 best of the first.
     max_length : int, default 4
         Most steps of a path, up to 4.
     n_paths : int, default 32
@@ -86,9 +97,11 @@ def mine_paths(
     Returns
     -------
     list of MinedPath
-        First paths of one or two steps, then longer ones, half of ``n_paths`` each where there are so many. Of either
-        kind the next is that with the largest weight of the pairs liked together that it joins, times the logarithm of
-        the lift; a pair counts half for each path taken before that joins it. Empty where no user took two items.
+        First paths of one or two steps, then longer ones, half of ``n_paths`` each where there are so many. Of the
+        short ones those come first that share an entity by one relation (``author/^author``), and what users took
+        together; of the long ones these short paths twice over, and before what users took together. Else the next is
+        that with the largest weight of the pairs liked together that it joins, times the logarithm of the lift; a pair
+        counts half for each path taken before that joins it. Empty where no user took two items.
 
     Raises
     ------
@@ -97,242 +110,120 @@ def mine_paths(
 
     Notes
     -----
-    Time O(n_pairs * trials * degree); memory 8 kB a pair.
+    Time O(n_pairs * trials * degree), and that of the compositions
+    (:func:`graphrec.graph.path_composition.composed_pairs`); memory 8 kB a pair.
     """
-    n_relations = len(graph.relation_names)
-    if n_relations > 10_000:
-        raise DataError(f"the graph has {n_relations:,} relations; paths are mined among 10,000 at most")
-    rng = np.random.default_rng(seed)
-    owners, first, second = _pairs(liked, n_pairs, rng)
+    graph, left, first, second = _mined_graph(catalogue, liked, n_pairs, seed)
     if len(first) == 0:
         return []
-    walked = np.ones(n_relations, np.bool_)
+    n, ends = len(first), (second, np.roll(second, len(second) // 2 or 1))
+    walked = np.ones(len(graph.relation_names), np.bool_)
     if not through_users:
         walked[[graph.relation_names.index(name) for name in (INTERACTS, REVERSE_INTERACTS)]] = False
-    other = np.roll(second, len(second) // 2 or 1)
-    users = (graph.n_nodes - liked.n_users + owners).astype(np.int32)
-    hubs = _hubs(graph, hub_cap)
-    joined = []
-    for place, (ends, excluded) in enumerate(((second, users), (other, np.full_like(users, -1)))):
-        codes = np.full((len(first), _KINDS), -1, np.int64)
-        _paths_of_pairs(
-            graph.indptr, graph.indices, graph.relations, reverse_numbers(graph), walked, first, ends, excluded,
-            max_length, trials, hubs, key_of(seed + place), codes,
-        )  # fmt: skip
-        joined.append(_pairs_by_path(codes))
-    paths = _lifted(graph, joined[0], joined[1], len(first), min_lift)
-    n_long = min(n_paths // 2, sum(path.length > 2 for path in paths))
-    weights = np.ones(len(first))
-    short = _telling(paths, joined[0], weights, n_paths - n_long, longer=False)
-    return [*short, *_telling(paths, joined[0], weights, n_paths - len(short), longer=True)]
+    joined = [
+        paths_of_pairs(
+            graph, first, end, max_length=max_length, trials=trials, hub_cap=hub_cap, walked=walked, seed=seed + place
+        )
+        for place, end in enumerate(ends)
+    ]
+    paths = _lifted(*joined, n, min_lift)
+    steps, n_items = Steps(graph, catalogue.n_items), catalogue.n_items
+    plain = {path.text for path in steps.shared_entities()} | {_TOGETHER}
+    long = [path for path in paths if path.length > 2]
+    short = _telling([path for path in paths if path.length <= 2], plain, joined[0], n_paths)
+    doubled: set[str] = set()
+    if max_length > 2:
+        scoring = scoring or PathScoring(ends=np.ones(n_items), pool=np.ones(n_items, np.bool_))
+        usable = [path.text for path in short if scoring.score != "pathsim" or _symmetric(steps, path)]
+        parts = _parts(usable, max_length, together=through_users and len(left.items) > 0)
+        near = dict(composed_pairs(steps, scoring, parts, first, ends))
+        composed = [{text: held[place] for text, held in near.items()} for place in range(2)]
+        long = [*(path for path in long if path.text not in near), *_lifted(*composed, n, min_lift)]
+        joined[0] = {**joined[0], **composed[0]}
+        doubled = {f"{text}/{after}" for text in plain for after in (text, _TOGETHER)}
+    short = short[: n_paths - min(n_paths // 2, len(long))]
+    return [*short, *_telling(long, doubled, joined[0], n_paths - len(short))]
 
 
-def _pairs_by_path(codes: IntArray) -> dict[int, IntArray]:
-    """Return the pairs that each path joins, by the path's code."""
-    pairs, places = np.nonzero(codes >= 0)
-    found = codes[pairs, places]
-    order = np.argsort(found, kind="stable")
-    kinds, starts = np.unique(found[order], return_index=True)
-    return dict(zip(kinds.tolist(), np.split(pairs[order], starts[1:]), strict=True)) if len(kinds) else {}
+def _mined_graph(
+    catalogue: CatalogueGraph, liked: Interactions, n_pairs: int, seed: int
+) -> tuple[Adjacency, Interactions, RowArray, RowArray]:
+    """Return the graph without the second items' events, what is left of the events, and the pairs.
+
+    Raises
+    ------
+    DataError
+        If there are more relations than a path's code holds.
+    """
+    users, first, second = _pairs(liked, n_pairs, np.random.default_rng(seed))
+    held_out = np.isin(liked.users * np.int64(liked.n_items) + liked.items, users * liked.n_items + second)
+    left = take(liked, ~held_out)
+    graph = path_graph(catalogue, left)
+    if len(graph.relation_names) > 10_000:
+        raise DataError(f"the graph has {len(graph.relation_names):,} relations; paths are mined among 10,000 at most")
+    return graph, left, first, second
 
 
-def _hubs(graph: Adjacency, cap: int) -> npt.NDArray[np.bool_]:
-    """Return (n_nodes,) bool: the nodes that more than ``cap`` edges of one relation leave."""
-    hubs = np.zeros(graph.n_nodes, np.bool_)
-    for node in np.flatnonzero(graph.degrees > cap) if cap else ():
-        edges = slice(int(graph.indptr[node]), int(graph.indptr[node + 1]))
-        hubs[node] = np.bincount(graph.relations[edges]).max() > cap
-    return hubs
+def _parts(short: Sequence[str], max_length: int, *, together: bool) -> list[tuple[str, str]]:
+    """Return what is composed: each short path with what users took together, and the best with each other."""
+    pieces = list(short[:_PIECES])
+    parts = [(before, after) for before in pieces for after in pieces]
+    if together:
+        parts += [(path, _TOGETHER) for path in [*short, _TOGETHER]]
+    return [
+        (before, after)
+        for before, after in dict.fromkeys(parts)
+        if len(parse_path(before)) + len(parse_path(after)) <= max_length
+    ]
 
 
-def _lifted(
-    graph: Adjacency, liked: dict[int, IntArray], chance: dict[int, IntArray], n: int, min_lift: float
-) -> dict[MinedPath, int]:
-    """Return the paths whose lift suffices, with their codes, in order of their texts."""
-    paths = {}
-    for code, pairs in liked.items():
-        shares = (len(pairs) + 1) / (n + 1), (len(chance.get(code, ())) + 1) / (n + 1)
+def _symmetric(steps: Steps, path: MinedPath) -> bool:
+    return steps.is_symmetric(steps.metapath(path.text))
+
+
+def _lifted(liked: Joined, chance: Joined, n: int, min_lift: float) -> list[MinedPath]:
+    """Return the paths whose lift suffices, in the order of ``liked``."""
+    paths = []
+    for text, pairs in liked.items():
+        shares = (len(pairs) + 1) / (n + 1), (len(chance.get(text, ())) + 1) / (n + 1)
         # A path that joins fewer than three pairs may be a coincidence.
         if len(pairs) >= 3 and shares[0] / shares[1] >= min_lift:
-            paths[MinedPath(path_text(_names(graph, code)), *shares)] = code
-    return dict(sorted(paths.items(), key=lambda entry: entry[0].text))
+            paths.append(MinedPath(text, *shares))
+    return paths
 
 
-def _telling(
-    paths: dict[MinedPath, int],
-    liked: dict[int, IntArray],
-    weights: npt.NDArray[np.float64],
-    n: int,
-    *,
-    longer: bool,
-) -> list[MinedPath]:
-    """Return the n best paths of one or two steps, or of more, each taken after what those before it join counts half.
+def _telling(paths: Sequence[MinedPath], before: Container[str], liked: Joined, n: int) -> list[MinedPath]:
+    """Return the n best paths, those whose text is in ``before`` first.
 
-    ``weights`` (pairs,) is what each pair counts; it is changed.
+    Each is taken after what those before it join counts half.
     """
-    left = [path for path in paths if (path.length > 2) == longer]
+    weights = np.ones(max((int(pairs[-1]) + 1 for pairs in liked.values() if len(pairs)), default=0))
     chosen: list[MinedPath] = []
-    while left and len(chosen) < n:
-        gains = [weights[liked[paths[path]]].sum() * np.log(path.lift) for path in left]
-        chosen.append(left.pop(int(np.argmax(gains))))
-        weights[liked[paths[chosen[-1]]]] /= 2
+    for preferred in (True, False):
+        left = [path for path in paths if (path.text in before) == preferred]
+        while left and len(chosen) < n:
+            gains = [weights[liked[path.text]].sum() * np.log(path.lift) for path in left]
+            chosen.append(left.pop(int(np.argmax(gains))))
+            weights[liked[chosen[-1].text]] /= 2
     return chosen
 
 
-def _names(graph: Adjacency, code: int) -> list[str]:
-    """Return the relations of a path's code: digits of base n_relations + 1, each a number plus 1."""
-    names, base = [], len(graph.relation_names) + 1
-    while code:
-        code, digit = divmod(code, base)
-        names.append(graph.relation_names[digit - 1])
-    return names[::-1]
-
-
 def _pairs(liked: Interactions, n: int, rng: np.random.Generator) -> tuple[IntArray, RowArray, RowArray]:
-    """Return n users of two items or more, drawn with replacement, and two different items of each."""
+    """Return users, and two different items of each: the second is the same in all pairs of a user.
+
+    At most n pairs, of n users where there are so many, but never of more users than a fifth of the events.
+    """
     order = np.argsort(liked.users, kind="stable")
     items = liked.items[order]
     sizes = np.bincount(liked.users, minlength=liked.n_users)
     starts = np.cumsum(sizes) - sizes
     able = np.flatnonzero(sizes > 1)
-    if len(able) == 0:
+    drawn = rng.permutation(able)[: max(1, min(n, len(items) // 5))]
+    if len(drawn) == 0:
         return np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.int32)
-    users = rng.choice(able, n)
-    one = rng.integers(0, sizes[users])
-    two = (one + rng.integers(1, sizes[users])) % sizes[users]
+    two = rng.integers(0, sizes[drawn])
+    n_pairs = min(n, int((sizes[drawn] - 1).sum()))
+    turns = rng.permutation(n_pairs) % len(drawn)
+    users, two = drawn[turns], two[turns]
+    one = (two + rng.integers(1, sizes[users])) % sizes[users]
     return users.astype(np.int64), items[starts[users] + one], items[starts[users] + two]
-
-
-@nb.njit(nogil=True, cache=True)
-def _step(
-    indptr: IntArray,
-    relations: npt.NDArray[np.int16],
-    walked: npt.NDArray[np.bool_],
-    node: int,
-    z: np.uint64,
-    counts: IntArray,
-) -> int:  # pragma: no cover - compiled
-    """Return a random edge of a random relation of a node, -1 where it has none that may be walked."""
-    start, stop, n = indptr[node], indptr[node + 1], 0
-    counts[:] = 0
-    for edge in range(start, stop):
-        if walked[relations[edge]]:
-            n += counts[relations[edge]] == 0
-            counts[relations[edge]] += 1
-    if n == 0:
-        return -1
-    turn, wanted = below(z, np.int64(n)), 0
-    for relation in range(counts.size):
-        if counts[relation] > 0:
-            if turn == 0:
-                wanted = relation
-                break
-            turn -= 1
-    left = below(mix(z), counts[wanted])
-    for edge in range(start, stop):
-        if relations[edge] == wanted:
-            if left == 0:
-                return int(edge)
-            left -= 1
-    return -1
-
-
-@nb.njit(nogil=True, cache=True)
-def _note(kinds: IntArray, n: int, code: int) -> int:  # pragma: no cover - compiled
-    """Add a code to the first ``n`` of ``kinds`` unless it is there or there is no place; return how many they are."""
-    for place in range(n):
-        if kinds[place] == code:
-            return n
-    if n == kinds.size:
-        return n
-    kinds[n] = code
-    return n + 1
-
-
-@nb.njit(nogil=True, cache=True)
-def _join(
-    indptr: IntArray,
-    indices: RowArray,
-    relations: npt.NDArray[np.int16],
-    reverses: npt.NDArray[np.int16],
-    walked: npt.NDArray[np.bool_],
-    x: int,
-    y: int,
-    a: int,
-    b: int,
-    user: int,
-    hubs: npt.NDArray[np.bool_],
-    head: int,
-    tail: int,
-    shift: int,
-    kinds: IntArray,
-    n: int,
-) -> int:  # pragma: no cover - compiled
-    """Note the codes of all paths x - m - y, with ``head`` before and ``tail`` (below ``shift``) after."""
-    base = walked.size + 1
-    p, stop = indptr[x], indptr[x + 1]
-    q, last = indptr[y], indptr[y + 1]
-    while p < stop and q < last:
-        if indices[p] < indices[q]:
-            p += 1
-        elif indices[q] < indices[p]:
-            q += 1
-        else:
-            middle = indices[p]
-            fit = middle != user and middle != a and middle != b and not hubs[middle]
-            at = q
-            while at < last and indices[at] == middle:
-                if fit and walked[relations[p]] and walked[relations[at]]:
-                    code = (head * base + relations[p] + 1) * base + reverses[relations[at]] + 1
-                    n = _note(kinds, n, code * shift + tail)
-                at += 1
-            p += 1
-    return n
-
-
-@nb.njit(nogil=True, cache=True)
-def _paths_of_pairs(
-    indptr: IntArray,
-    indices: RowArray,
-    relations: npt.NDArray[np.int16],
-    reverses: npt.NDArray[np.int16],
-    walked: npt.NDArray[np.bool_],
-    first: RowArray,
-    second: RowArray,
-    users: RowArray,
-    max_length: int,
-    trials: int,
-    hubs: npt.NDArray[np.bool_],
-    key: np.uint64,
-    codes: IntArray,
-) -> None:  # pragma: no cover - compiled
-    """Write the codes of the meta-paths of each pair to ``codes`` (n, kinds)."""
-    base, counts = walked.size + 1, np.empty(walked.size, np.int64)
-    for i in range(first.size):
-        a, b, user, kinds, n = first[i], second[i], users[i], codes[i], 0
-        state = stream(key, np.uint64(i))
-        if a == b:
-            continue
-        for p in range(indptr[a], indptr[a + 1]):
-            if indices[p] == b and walked[relations[p]]:
-                n = _note(kinds, n, relations[p] + 1)
-        if max_length >= 2:
-            n = _join(indptr, indices, relations, reverses, walked, a, b, a, b, user, hubs, 0, 0, 1, kinds, n)
-        for length in range(3, max_length + 1):
-            for _ in range(trials):
-                state += GAMMA
-                p = _step(indptr, relations, walked, a, mix(state), counts)
-                if p < 0 or indices[p] == b or indices[p] == user or hubs[indices[p]]:
-                    continue
-                y, tail, shift = b, 0, 1
-                if length == 4:
-                    state += GAMMA
-                    q = _step(indptr, relations, walked, b, mix(state), counts)
-                    if q < 0 or indices[q] == a or indices[q] == user or hubs[indices[q]]:
-                        continue
-                    y, tail, shift = indices[q], reverses[relations[q]] + 1, base
-                head = relations[p] + 1
-                n = _join(
-                    indptr, indices, relations, reverses, walked, indices[p], y, a, b, user, hubs, head, tail, shift,
-                    kinds, n,
-                )  # fmt: skip

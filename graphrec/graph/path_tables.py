@@ -73,6 +73,12 @@ def as_csr(table: PathTable) -> sp.csr_array:
     return sp.csr_array((table.scores, table.columns, table.indptr), shape=(len(table), table.n_columns))
 
 
+def take_rows(table: PathTable, rows: npt.NDArray[np.integer]) -> PathTable:
+    """Return the rows ``rows`` (m,) of a table as paths of one step: what is between their ends is not kept."""
+    picked = as_csr(table)[rows]
+    return edge_table(sp.csr_array(picked))
+
+
 def scaled_columns(table: PathTable, scale: Doubles) -> PathTable:
     """Return the table with its columns multiplied by ``scale`` (n_columns,)."""
     factors = scale[table.columns]

@@ -38,9 +38,10 @@ from graphrec.sparse.topk import join, select_top
 from graphrec.threads import map_chunks
 
 Doubles = npt.NDArray[np.float64]
-# Lists that one call of the kernel takes, and walks of a query node that it takes abreast.
+# Lists that one call of the kernel takes.
 _CHUNK = 8
-_ABREAST = 64
+ABREAST = 64
+"""Walks of a query node that are taken side by side, each with draws of its own."""
 
 
 class Visited(NamedTuple):
@@ -217,6 +218,33 @@ def _allot(queries: ItemLists, degrees: IntArray, largest: float, steps: int) ->
 
 
 @nb.njit(nogil=True, cache=True)
+def next_edge(
+    indptr: IntArray,
+    thresholds: npt.NDArray[np.uint32],
+    aliases: RowArray,
+    here: np.int64,
+    node: np.int64,
+    back: np.uint64,
+    state: np.uint64,
+) -> tuple[np.uint64, np.int64, np.int64]:  # pragma: no cover - compiled
+    """Return a walk's state after a step, the node that it steps from, ``node`` after a restart, and the edge.
+
+    These are the draws of :func:`_visit`, which takes those of many walks in turns, since memory answers slowly.
+    """
+    state += GAMMA
+    z = mix(state)
+    if (z & LOW) < back or indptr[here] == indptr[here + 1]:
+        here = node
+    begin = indptr[here]
+    edge = begin + below(z, indptr[here + 1] - begin)
+    if thresholds.size > 0:
+        state += GAMMA
+        if (mix(state) >> S32) > np.uint64(thresholds[edge]):
+            edge = begin + np.int64(aliases[edge])
+    return state, here, edge
+
+
+@nb.njit(nogil=True, cache=True)
 def _visit(
     indptr: IntArray,
     indices: RowArray,
@@ -233,7 +261,7 @@ def _visit(
     touched: RowArray,
 ) -> tuple[int, int]:  # pragma: no cover - compiled
     """Count the visits of ``steps`` steps from ``node``; return the number of targets touched and of steps taken."""
-    abreast = min(_ABREAST, steps)
+    abreast = min(ABREAST, steps)
     states, here, edges = np.empty(abreast, np.uint64), np.empty(abreast, np.int64), np.empty(abreast, np.int64)
     for a in range(abreast):
         states[a], here[a] = stream(own, np.uint64(a)), node

@@ -24,14 +24,15 @@ class Transitions:
 
     Parameters
     ----------
-    indptr, indices : ndarray
-        (n + 1,) int64 and (m,) int32.
+    indptr, indices, relations : ndarray
+        (n + 1,) int64, (m,) int32 and (m,) int16.
     weights, thresholds, aliases : ndarray
         (m,) float32, uint32 and int32; all three are empty where every edge weighs the same.
     """
 
     indptr: IntArray
     indices: RowArray
+    relations: npt.NDArray[np.int16]
     weights: FloatArray
     thresholds: npt.NDArray[np.uint32]
     aliases: RowArray
@@ -54,20 +55,20 @@ def transitions_of(adjacency: Adjacency, relation_weights: Mapping[str, float] |
     DataError
         If there is no such relation.
     """
-    indptr, indices, weights = _weighed(adjacency, relation_weights)
+    indptr, indices, relations, weights = _weighed(adjacency, relation_weights)
     thresholds, aliases = np.empty(len(weights), np.uint32), np.empty(len(weights), np.int32)
     if len(weights):
         build_alias(indptr, weights, thresholds, aliases)
-    return Transitions(indptr, indices, weights, thresholds, aliases)
+    return Transitions(indptr, indices, relations, weights, thresholds, aliases)
 
 
 def _weighed(
     adjacency: Adjacency, relation_weights: Mapping[str, float] | None
-) -> tuple[IntArray, RowArray, FloatArray]:
-    """Return CSR arrays with the weight that each edge has in a walk; no weights where all are equal."""
+) -> tuple[IntArray, RowArray, npt.NDArray[np.int16], FloatArray]:
+    """Return CSR arrays and relations with the weight that each edge has in a walk; no weights where all are equal."""
     if not relation_weights:
         weights = np.empty(0, np.float32) if adjacency.weights is None else adjacency.weights
-        return adjacency.indptr, adjacency.indices, weights
+        return adjacency.indptr, adjacency.indices, adjacency.relations, weights
     share = np.ones(len(adjacency.relation_names))
     for name, value in relation_weights.items():
         if not (value >= 0 and np.isfinite(value)):
@@ -77,7 +78,8 @@ def _weighed(
     edges = np.empty(0, np.float32) if adjacency.weights is None else adjacency.weights
     scaled = np.empty(adjacency.n_edges, np.float32)
     share_out(adjacency.indptr, adjacency.relations, edges, share, scaled)
-    return edges_where(adjacency.indptr, adjacency.indices, scaled > 0, scaled)
+    indptr, indices, weights = edges_where(adjacency.indptr, adjacency.indices, scaled > 0, scaled)
+    return indptr, indices, adjacency.relations[scaled > 0], weights
 
 
 def edges_where(

@@ -12,11 +12,13 @@ import numpy.typing as npt
 
 from graphrec.checks import check_count
 from graphrec.contracts.queries import Queries
-from graphrec.contracts.recaller import BundleParts, Evidence, evidence_of, no_evidence
+from graphrec.contracts.recaller import BundleParts, Evidence, Paths, evidence_of, no_evidence
 from graphrec.data.leave_out import leave_out
 from graphrec.data.lists import ItemLists, empty_lists, lists_of
 from graphrec.errors import DataError
+from graphrec.graph.counter_random import key_of
 from graphrec.graph.pixie import PixieSteps, Visited, check_walking, walk_lists
+from graphrec.graph.pixie_paths import visiting_ways
 from graphrec.graph.transitions import Transitions, transitions_of
 from graphrec.recallers.files import read_array, write_array
 from graphrec.recallers.profile import Profile, evidence_weights, question_weights
@@ -78,7 +80,7 @@ class PixieRecaller:
         pool: npt.NDArray[np.bool_],
         *,
         profile: Profile | None = None,
-        reason: str = "because you {verb} {source}",
+        reason: str = "because you {verb} {source}: {path}",
     ) -> None:
         if len(pool) != graph.n_items:
             raise DataError(f"the pool is of {len(pool)} items, the graph of {graph.n_items}")
@@ -118,23 +120,29 @@ class PixieRecaller:
         return leave_out(lists, k, exclude=empty_lists(len(lists)), allowed=self.pool)
 
     def evidence(self, query: Queries, items: npt.NDArray[np.int32]) -> Evidence:
-        """Return, for each of ``items`` (m,), the history item whose walks visited it most, and these visits.
+        """Return, for each of ``items`` (m,), the history item whose walks visited it most, these visits, and one way.
 
-        The walks are those of the request, taken again; with the booster a score is more than the sum of visits.
+        The walks are those of the request, taken again; with the booster a score is more than the sum of visits. The
+        path is the shortest by which a walk from the history item came; empty where all came through users, who are
+        never named, or in more than six steps.
         """
         targets, weights, used = evidence_weights(query, items, self.profile, n_items=self.n_items)
         if len(used) == 0 or len(targets) == 0:
             return no_evidence(len(targets))
         sources = query.history.items[used]
         history = lists_of(np.array([0, len(used)]), sources, weights[used].astype(np.float32))
-        table = self._walk(history, top=self.n_items, booster=False, apart=True).table
+        table, steps = self._walk(history, top=self.n_items, booster=False, apart=True)
         best, through = np.zeros(self.n_items), np.full(self.n_items, -1, np.int32)
         for source, row in zip(sources.tolist(), range(len(table)), strict=True):
             visited, visits = table[row]
             more = visited[visits > best[visited]]
             best[visited] = np.maximum(best[visited], visits)
             through[more] = source
-        return evidence_of(through[targets], best[targets])
+        ways = visiting_ways(
+            self._transitions, sources, steps, targets, through[targets],
+            restart=self.settings.restart, key=key_of(self.settings.seed), n_named=self.graph.n_named,
+        )  # fmt: skip
+        return evidence_of(through[targets], best[targets], paths=Paths(*ways))
 
     def _walk(self, history: ItemLists, *, top: int, booster: bool, apart: bool = False) -> Visited:
         how = self.settings

@@ -126,7 +126,6 @@ class KgPaths(MixtureSettings):
     def _tables(self, data: RecallData, context: FitContext) -> tuple[list[MetaPath], list[PathTable]]:
         """Return the paths, given or mined, and the table of each."""
         steps = path_steps(data)
-        paths = self._given(steps) or self._mined(steps, data, context)
         scoring = PathScoring(
             ends=(1.0 + expected_popularity(data.interactions, self.cold_popularity)) ** self.popularity_exponent,
             pool=data.pool,
@@ -137,6 +136,7 @@ class KgPaths(MixtureSettings):
             k=self.k,
             width=self.width,
         )
+        paths = self._given(steps) or self._mined(steps, scoring, data, context)
         made, tables = PathTables(steps, scoring), []
         for done, path in enumerate(paths):
             context.progress(done, len(paths))
@@ -147,10 +147,11 @@ class KgPaths(MixtureSettings):
         """Return the paths of ``paths`` that have a weight."""
         return [steps.metapath(text) for text, weight in self.paths.items() if weight > 0]
 
-    def _mined(self, steps: Steps, data: RecallData, context: FitContext) -> list[MetaPath]:
+    def _mined(self, steps: Steps, scoring: PathScoring, data: RecallData, context: FitContext) -> list[MetaPath]:
         mined = mine_paths(
-            steps.graph,
+            data.catalogue,
             liked_pairs(data.interactions),
+            scoring=scoring,
             max_length=self.max_length,
             n_paths=self.n_paths,
             hub_cap=self.hub_cap,

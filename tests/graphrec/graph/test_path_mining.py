@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from graphrec.data.interactions import Interactions
-from graphrec.graph.adjacency import Adjacency
+from graphrec.graph import path_composition
+from graphrec.graph.catalogue import CatalogueGraph
 from graphrec.graph.path_mining import mine_paths
-from graphrec.graph.paths import path_graph
 from graphrec.graph.relations import parse_path, path_text
 from graphrec.sparse.taste import liked_pairs
 from tests.worlds import Relation, catalogue, checkerboard, library, vocabulary
@@ -18,7 +18,7 @@ from tests.worlds import Relation, catalogue, checkerboard, library, vocabulary
 N = 40
 
 
-def world() -> tuple[Adjacency, Interactions]:
+def world() -> tuple[CatalogueGraph, Interactions]:
     """Return items of makers, whom users are loyal to, and of colours, which say nothing; both have ten items each."""
     makers = [(item, item % 4) for item in range(N)]
     colours = [(item, item // 10) for item in range(N)]
@@ -30,7 +30,7 @@ def world() -> tuple[Adjacency, Interactions]:
     ]
     users, items = np.array(taken).T
     liked = liked_pairs(Interactions(users, items, n_users=60, n_items=N))
-    return path_graph(graph, liked), liked
+    return graph, liked
 
 
 def test_the_telling_relation_is_mined_and_the_other_is_not() -> None:
@@ -46,7 +46,7 @@ def test_the_user_who_liked_both_is_no_path() -> None:
     pairs = [(user, 2 * user + place) for user in range(N // 2) for place in range(2)]
     users, items = np.array(pairs).T
     liked = liked_pairs(Interactions(users, items, n_users=N // 2, n_items=N))
-    graph = path_graph(catalogue(vocabulary("i", N), {"maker": 1}, [Relation("by", "maker", [(0, 0)])]), liked)
+    graph = catalogue(vocabulary("i", N), {"maker": 1}, [Relation("by", "maker", [(0, 0)])])
     assert mine_paths(graph, liked, seed=1) == []
 
 
@@ -62,16 +62,34 @@ def test_lengths_users_and_number_of_paths_are_kept() -> None:
 def test_the_same_seed_mines_the_same_paths() -> None:
     data = library()
     liked = liked_pairs(data.interactions)
-    graph = path_graph(data.catalogue, liked)
-    assert mine_paths(graph, liked, seed=5) == mine_paths(graph, liked, seed=5)
+    assert mine_paths(data.catalogue, liked, seed=5) == mine_paths(data.catalogue, liked, seed=5)
 
 
 def test_nobody_with_two_items_gives_no_path() -> None:
     data = checkerboard()
     alone = liked_pairs(Interactions([0, 1], [2, 3], n_users=30, n_items=20))
-    assert mine_paths(path_graph(data.catalogue, alone), alone) == []
+    assert mine_paths(data.catalogue, alone) == []
 
 
 @pytest.mark.parametrize("text", ["author/^author", "^a/b/<http://x.org/y#z>", "^<a b>"])
 def test_a_path_is_written_as_it_is_read(text: str) -> None:
     assert path_text(parse_path(text)) == text
+
+
+def test_the_pair_is_held_out_of_what_users_took_together() -> None:
+    """Each user took two items that no other took, and both have a maker: only the maker joins them."""
+    pairs = [(user, 2 * user + place) for user in range(N // 2) for place in range(2)]
+    users, items = np.array(pairs).T
+    liked = liked_pairs(Interactions(users, items, n_users=N // 2, n_items=N))
+    graph = catalogue(vocabulary("i", N), {"maker": N // 2}, [Relation("by", "maker", [(i, i // 2) for i in range(N)])])
+    assert [path.text for path in mine_paths(graph, liked, seed=1)] == ["by/^by"]
+
+
+def test_short_paths_are_composed_with_what_users_took_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What lies ten steps or more down a list of forty is not near, so a composition tells loyal users' items apart."""
+    monkeypatch.setattr(path_composition, "NEAREST", 10)
+    texts = [path.text for path in mine_paths(*world(), max_length=4, seed=1)]
+    assert {"made_by/^made_by", "made_by/^made_by/^interacts/interacts"} <= set(texts)
+    assert texts[0] == "made_by/^made_by"
+    alone = mine_paths(*world(), max_length=4, through_users=False, seed=1)
+    assert "made_by/^made_by/made_by/^made_by" in [path.text for path in alone]

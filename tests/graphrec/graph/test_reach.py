@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from graphrec.graph.adjacency import Adjacency, adjacency_from_edges
-from graphrec.graph.reach import ANY, best_of, reach, sharers
+from graphrec.graph.reach import ANY, best_of, best_sources, reach, sharers
 
 
 def graph_of(seed: int, n: int = 40, m: int = 200) -> Adjacency:
@@ -104,10 +105,43 @@ def test_threads_do_not_add_to_each_other() -> None:
     graph, starts = hub(3000), [np.array([row], dtype=np.int32) for row in range(60)]
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(lambda start: sharers(graph, start, 3000), starts))
-    for start, (rows, _, scores) in zip(starts, answers, strict=True):
+    for start, (rows, scores) in zip(starts, answers, strict=True):
         assert sorted(rows.tolist()) == [row for row in range(3000) if row != start[0]]
         np.testing.assert_allclose(scores, 1 / 3000)
     small = sharers(hub(4), np.array([1, 2], dtype=np.int32), 4)
-    assert sorted(zip(*(part.tolist() for part in small), strict=True)) == [
-        (0, 0, 0.5), (1, 1, 0.25), (2, 0, 0.25), (3, 0, 0.5)
-    ]  # fmt: skip
+    assert sorted(zip(*(part.tolist() for part in small), strict=True)) == [(0, 0.5), (3, 0.5)]
+
+
+@pytest.mark.parametrize("relation", [ANY, 0, 2])
+@pytest.mark.parametrize("names", [["a", "b", "c"], ["a", "rev_a", "c"]], ids=str)
+def test_sharers_and_their_sources_are_those_of_walks_edge_by_edge(relation: int, names: list[str]) -> None:
+    graph = replace(graph_of(4, m=400), relation_names=names)
+    starts, n_items = np.array([3, 0, 9, 17], dtype=np.int32), 25
+    rows, scores = sharers(graph, starts, n_items, relation=relation)
+    sources = best_sources(graph, starts, rows, n_items, relation=relation)
+    given = np.array([shared_by_hand(graph, start, n_items, relation) for start in starts.tolist()])
+    totals = given.sum(axis=0)
+    totals[starts] = 0
+    assert sorted(rows.tolist()) == np.flatnonzero(totals).tolist()
+    np.testing.assert_allclose(scores, totals[rows])
+    np.testing.assert_allclose(given[sources, rows], given[:, rows].max(axis=0))
+
+
+def shared_by_hand(graph: Adjacency, start: int, n_items: int, relation: int) -> np.ndarray:
+    """Return what an item gives each item, (n_items,), an edge after the other."""
+    given, names = np.zeros(n_items), graph.relation_names
+    for edge in range(graph.indptr[start], graph.indptr[start + 1]):
+        end, number = int(graph.indices[edge]), int(graph.relations[edge])
+        if relation not in (ANY, number):
+            continue
+        if end < n_items:
+            given[end] += 1
+            continue
+        reverses = {"a": "rev_a", "rev_a": "a"} if "rev_a" in names else {}
+        back = names.index(reverses[names[number]]) if names[number] in reverses else None
+        edges = range(graph.indptr[end], graph.indptr[end + 1])
+        others = [int(graph.indices[e]) for e in edges if back in (None, graph.relations[e])]
+        others = [other for other in others if other < n_items]
+        for other in others:
+            given[other] += 1 / len(others)
+    return given

@@ -52,6 +52,59 @@ def test_visits_of_the_history_add_up_to_the_scores(booster: bool) -> None:
         assert visits[HISTORY.index(source), items[place]] == evidence.contributions[place]
 
 
+@pytest.mark.parametrize("relations", [{}, {"interacts": 0.0}], ids=["users", "no users"])
+def test_the_path_is_a_way_over_named_nodes_from_its_source_to_the_item(relations: dict[str, float]) -> None:
+    data = skewed()
+    channel = Pixie(steps=4000, half_life=0, relations=relations).fit(data)
+    query = Queries([-1], item_lists([HISTORY]))
+    items = channel.recall(query, 40)[0][0]
+    evidence = channel.evidence(query, items)
+    graph = channel.graph.adjacency
+    edges = {
+        (int(head), int(relation), int(tail))
+        for head, relation, tail in zip(
+            np.repeat(np.arange(graph.n_nodes), graph.degrees), graph.relations, graph.indices, strict=True
+        )
+    }
+    lengths = []
+    for place, (item, source) in enumerate(zip(items.tolist(), evidence.sources.tolist(), strict=True)):
+        nodes, steps = evidence.paths[place]
+        lengths.append(len(nodes))
+        if len(nodes) == 0:
+            continue
+        assert (nodes[0], nodes[-1]) == (source, item)
+        assert nodes.max() < channel.graph.n_named
+        assert set(zip(nodes[:-1].tolist(), steps.tolist(), nodes[1:].tolist(), strict=True)) <= edges
+    assert max(lengths) >= 3
+    if relations:  # nothing but named nodes is walked, so every visit has a way
+        assert min(lengths) > 0
+
+
+def test_the_path_is_the_shortest_of_the_walks() -> None:
+    """Thousands of steps from an item come to all that share an entity with it by two."""
+    data = skewed()
+    channel = Pixie(steps=50_000, half_life=0, enough_targets=0, relations={"interacts": 0.0}).fit(data)
+    graph, source = channel.graph.adjacency, 3
+    near = set(graph.indices[graph.indptr[source] : graph.indptr[source + 1]].tolist())
+    items = np.setdiff1d(np.flatnonzero(data.pool), [source]).astype(np.int32)
+    paths = channel.evidence(Queries([-1], item_lists([[source]])), items).paths
+    n_short = 0
+    for place, item in enumerate(items.tolist()):
+        others = set(graph.indices[graph.indptr[item] : graph.indptr[item + 1]].tolist())
+        shared = {node for node in near & others if node < channel.graph.n_named}
+        if item in near or shared:
+            n_short += 1
+            assert len(paths[place][0]) == (2 if item in near else 3)
+    assert n_short > 0
+
+
+def test_walks_through_users_alone_have_no_path() -> None:
+    channel = Pixie(steps=500).fit(without_knowledge(skewed()))
+    query = Queries([-1], item_lists([[0, 1]]))
+    items = channel.recall(query, 10)[0][0]
+    assert np.diff(channel.evidence(query, items).paths.indptr).tolist() == [0] * len(items)
+
+
 def test_relations_of_weight_0_are_not_walked_and_unknown_ones_are_refused() -> None:
     data = without_knowledge(skewed())
     query = Queries([-1], item_lists([[0, 1]]))
