@@ -145,9 +145,11 @@ from graphrec.kg.writing.graph import write_links as write_links
 from graphrec.kg.writing.graph import write_rdf as write_rdf
 from graphrec.kg.writing.graph import write_triples as write_triples
 from graphrec.kg.writing.recall import write_recall as write_recall
+from graphrec.models.deep.esam import ESAM as ESAM
 from graphrec.models.deep.ffm import FFM as FFM
 from graphrec.models.deep.fm import FM as FM
 from graphrec.models.deep.sasrec import SASRec as SASRec
+from graphrec.models.deep.tdm import TDM as TDM
 from graphrec.models.deep.two_tower import TwoTower as TwoTower
 from graphrec.models.entity2rec import Entity2Rec as Entity2Rec
 from graphrec.models.event_log import TensorBoardLog as TensorBoardLog

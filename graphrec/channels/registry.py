@@ -35,6 +35,8 @@ RECIPES: Mapping[str, str] = MappingProxyType(
         "node2vec": "graphrec.models.node2vec:Node2Vec",
         "lightgcn": "graphrec.models.lightgcn:LightGCN",
         "two-tower": "graphrec.models.deep.two_tower:TwoTower",
+        "esam": "graphrec.models.deep.esam:ESAM",
+        "tdm": "graphrec.models.deep.tdm:TDM",
         "fm": "graphrec.models.deep.fm:FM",
         "ffm": "graphrec.models.deep.ffm:FFM",
         "sasrec": "graphrec.models.deep.sasrec:SASRec",

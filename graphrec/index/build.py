@@ -13,6 +13,7 @@ from graphrec.index.hnsw import HnswIndex, build_hnsw
 from graphrec.index.order import check_matrix
 from graphrec.index.protocol import Index
 from graphrec.index.quantised import QuantisedIndex, build_quantised
+from graphrec.index.tree import TreeIndex
 
 IndexKind = Literal["auto", "quantised", "exact", "hnsw"]
 # What scores all rows can be told of: by a sketch, or all of them exactly.
@@ -72,6 +73,6 @@ def suitable_kind(n: int, dim: int, metric: str = "cosine") -> IndexKind:
 
 
 def index_kind(index: Index) -> str:
-    """Return the kind of an index: "exact", "quantised", "hnsw", or the name of a class of somebody else."""
-    kinds = {ExactIndex: "exact", QuantisedIndex: "quantised", HnswIndex: "hnsw"}
+    """Return the kind of an index: "exact", "quantised", "hnsw", "tree", or the name of a class of somebody else."""
+    kinds = {ExactIndex: "exact", QuantisedIndex: "quantised", HnswIndex: "hnsw", TreeIndex: "tree"}
     return kinds.get(type(index), type(index).__name__)

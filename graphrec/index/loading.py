@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphrec.errors import BundleError, ConfigError, DataError
-from graphrec.index import exact, hnsw, quantised
+from graphrec.index import exact, hnsw, quantised, tree
 from graphrec.index.exact import ExactIndex
 from graphrec.index.order import check_matrix
 from graphrec.index.protocol import Index
@@ -21,7 +21,8 @@ def load_index(directory: Path, matrix: npt.ArrayLike) -> Index:
     Parameters
     ----------
     directory : Path
-        Holds ``index.json`` and, for HNSW, ``index.hnsw``; for a quantised index, ``sketch.json`` and arrays.
+        Holds ``index.json`` and, for HNSW, ``index.hnsw``; for a quantised index, ``sketch.json`` and
+        arrays; for a tree, arrays.
     matrix : array
         float32; a memory-mapped file stays one.
 
@@ -35,7 +36,7 @@ def load_index(directory: Path, matrix: npt.ArrayLike) -> Index:
         vectors = check_matrix(matrix, sidecar.metric)
     except DataError as error:
         raise BundleError(f"{directory}: {error}; rebuild the index") from error
-    formats = (exact.FORMAT, hnsw.FORMAT, quantised.FORMAT)
+    formats = (exact.FORMAT, hnsw.FORMAT, quantised.FORMAT, tree.FORMAT)
     if sidecar.format not in formats:
         raise BundleError(
             f"{directory} holds an index of format {sidecar.format!r}; this version reads "
@@ -58,6 +59,8 @@ def load_index(directory: Path, matrix: npt.ArrayLike) -> Index:
             return ExactIndex(vectors, sidecar.metric)
         if sidecar.format == quantised.FORMAT:
             return quantised.load_quantised(directory, vectors, sidecar)
+        if sidecar.format == tree.FORMAT:
+            return tree.load_tree(directory, vectors, sidecar)
         return hnsw.load_hnsw(directory, vectors, sidecar)
     except ConfigError as error:
         raise BundleError(f"{directory / 'index.json'}: {error}; rebuild the index") from error

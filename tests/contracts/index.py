@@ -76,12 +76,15 @@ def _built(make: Callable[[Matrix, str], Index], world: str, metric: str) -> tup
 
 
 @pytest.mark.parametrize("world", WORLDS)
-@pytest.mark.parametrize("metric", METRICS)
 class IndexContract:
     """Tests of one kind of index: ``make(matrix, metric)`` builds it; ``least_recall`` is what it must find."""
 
     make: Callable[[Matrix, str], Index]
     least_recall: float = 1.0
+    metrics: tuple[str, ...] = METRICS
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        metafunc.parametrize("metric", self.metrics)
 
     def built(self, world: str, metric: str) -> tuple[Index, Matrix, Matrix]:
         index, matrix = _built(type(self).make, world, metric)

@@ -28,9 +28,11 @@ from graphrec.channels.popular.hot import Hot
 from graphrec.channels.registry import RECIPES, recipe_class
 from graphrec.errors import MissingExtraError
 from graphrec.index.embeddings import EmbeddingTable
+from graphrec.models.deep.esam import ESAM
 from graphrec.models.deep.ffm import FFM
 from graphrec.models.deep.fm import FM
 from graphrec.models.deep.sasrec import SASRec
+from graphrec.models.deep.tdm import TDM
 from graphrec.models.deep.two_tower import TwoTower
 from graphrec.models.entity2rec import Entity2Rec
 from graphrec.models.kge import Kge
@@ -188,6 +190,18 @@ class TestTwoTowerOfFeaturesAndMixedNegatives(RecallerContract):
         hard_from=3, hard_to=9, rules=("same colour",), refresh=2,
     )  # fmt: skip
     prepared = staticmethod(described)
+
+
+class TestEsam(RecallerContract):
+    recipe = ESAM(dim=8, epochs=20, lr=0.05)
+
+
+class TestTdm(RecallerContract):
+    recipe = TDM(dim=8, epochs=20, lr=0.05, beam=4)
+
+
+class TestTdmServedByTheTower(RecallerContract):
+    recipe = TDM(dim=6, epochs=10, lr=0.05, serve="tower", user_layers=1, beam=3, trees=1)
 
 
 class TestTwoTowerServedByTheTower(RecallerContract):

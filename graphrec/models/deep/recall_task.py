@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,28 @@ from graphrec.recallers.profile import profile_weights
 _ROWS = 1 << 16
 # Multiplications of a step from which on several threads are worth their waiting for each other.
 _SHARED_PRODUCTS = 1 << 24
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Compared:
+    """What a step compares, for losses beside the softmax: vectors whose products are scores over temperature.
+
+    ``users`` (b,) rows and ``anchors`` (b, width) their vectors; user i is to prefer the items
+    ``told[indptr[i]:indptr[i + 1]]`` (m,), of the vectors ``positives`` (m, width), to those in ``shared`` (n,), of the
+    vectors ``common`` (n, width), but for the pairs of user and place in ``masked``, and to ``own`` (b, r), -1 where
+    there is none, of the vectors ``single`` (b, r, width).
+    """
+
+    users: Rows
+    anchors: Tensor
+    indptr: Rows
+    told: Rows
+    positives: Tensor
+    shared: Rows
+    common: Tensor
+    masked: tuple[Rows, Rows]
+    own: Rows
+    single: Tensor
 
 
 class RecallTask(Task):
@@ -105,12 +127,25 @@ class RecallTask(Task):
         anchors, vectors = self._compared(anchors, vectors)
         masked = self._taken.among(users, shared)
         own_log_q = np.where(own >= 0, batch.examples["own_log_q"], np.float32(np.inf))
-        mean = sampled_softmax(
-            anchors, self._on(told_indptr), vectors[positives], vectors[common],
-            self._on(batch.shared["shared_log_q"]), (self._on(masked[0]), self._on(masked[1])),
-            vectors[single].reshape(*own.shape, vectors.shape[1]), self._on(own_log_q),
+        compared = Compared(
+            users, anchors, self._on(told_indptr), items[told], vectors[positives], shared, vectors[common], masked,
+            own, vectors[single].reshape(*own.shape, vectors.shape[1]),
         )  # fmt: skip
+        mean = sampled_softmax(
+            anchors, compared.indptr, compared.positives, compared.common, self._on(batch.shared["shared_log_q"]),
+            (self._on(masked[0]), self._on(masked[1])), compared.single, self._on(own_log_q),
+            self._pair_weights(compared.told),
+        )  # fmt: skip
+        mean = mean + self._further(compared, rng)
         return mean * (len(told) / (len(users) * self._pairs_per_user)) + self._penalty()
+
+    def _pair_weights(self, told: Rows) -> Tensor | None:  # noqa: ARG002
+        """Return (m,) how much each pair counts beside the others, 1 on average; None where all count alike."""
+        return None
+
+    def _further(self, compared: Compared, rng: np.random.Generator) -> Tensor | float:  # noqa: ARG002
+        """Return what is added to the mean loss of a pair; nothing, but in models that are towers and more."""
+        return 0.0
 
     def groups(self) -> list[Group]:
         """Return the vectors of ids and categories, and the maps, which learn at a rate of their own."""

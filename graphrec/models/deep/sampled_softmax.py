@@ -22,6 +22,7 @@ def sampled_softmax(
     masked: tuple[Tensor, Tensor],
     own: Tensor,
     own_log_q: Tensor,
+    weights: Tensor | None = None,
 ) -> Tensor:
     r"""Return the mean over pairs of their losses, a scalar.
 
@@ -43,6 +44,8 @@ def sampled_softmax(
         (h,) int64 each: pairs of user and shared negative that are left out.
     own, own_log_q : Tensor
         (b, r, dim) and (b, r): negatives of each user's own; where there is none its log_q is inf.
+    weights : Tensor or None
+        (m,) >= 0: what the loss of each pair is multiplied by; None is 1.
 
     Notes
     -----
@@ -51,7 +54,7 @@ def sampled_softmax(
     if not len(positives):
         return anchors.sum() * 0.0
     result: Tensor = _SampledSoftmax.apply(  # type: ignore[no-untyped-call]
-        anchors, indptr, positives, shared, shared_log_q, masked, own, own_log_q
+        anchors, indptr, positives, shared, shared_log_q, masked, own, own_log_q, weights
     )
     return result
 
@@ -70,6 +73,7 @@ class _SampledSoftmax(torch.autograd.Function):
         masked: tuple[Tensor, Tensor],
         own: Tensor,
         own_log_q: Tensor,
+        weights: Tensor | None,
     ) -> Tensor:
         """Return the mean loss."""
         by_anchors, by_positives = torch.zeros_like(anchors), torch.zeros_like(positives)
@@ -98,7 +102,10 @@ class _SampledSoftmax(torch.autograd.Function):
             places = owners[pairs] - start
             scores = (mine[places] * positives[pairs]).sum(dim=1)  # (m',)
             lost = torch.sigmoid(lse[places] - scores)  # how far each pair is from certain
-            total += torch.nn.functional.softplus(lse[places] - scores).sum()
+            losses = torch.nn.functional.softplus(lse[places] - scores)
+            if weights is not None:
+                losses, lost = losses * weights[pairs], lost * weights[pairs]
+            total += losses.sum()
             mass = torch.zeros_like(lse).index_add_(0, places, lost)
             scale = (mass / sums)[:, None]
             products *= scale
@@ -119,4 +126,4 @@ class _SampledSoftmax(torch.autograd.Function):
         """Return the gradients by anchors, positives, shared and own negatives."""
         by = by_loss[0] / ctx.n_pairs
         by_anchors, by_positives, by_shared, by_own = (by * gradient for gradient in ctx.saved_tensors)
-        return by_anchors, None, by_positives, by_shared, None, None, by_own, None
+        return by_anchors, None, by_positives, by_shared, None, None, by_own, None, None

@@ -23,7 +23,7 @@ from graphrec.models.trained_vectors import TrainedVectors
 from graphrec.negatives.kinds import KindSettings, check_mix, make_mixture
 from graphrec.recallers.encoder import EncoderRecaller, TowerEncoder
 from graphrec.recallers.onnx_tower import OnnxTower
-from graphrec.recallers.query_encoder import HistoryEncoder, UserEncoder
+from graphrec.recallers.query_encoder import FloatArray, HistoryEncoder, UserEncoder
 from graphrec.recallers.query_fields import QueryFields, RowFeatures
 from graphrec.recallers.vector import VectorRecaller
 
@@ -180,7 +180,7 @@ class LearnedSettings(TrainedVectors):
     def _task(self, data: RecallData, context: FitContext) -> RecallTask:
         """Return what is trained: the model, and what its batches are made of."""
         try:
-            from graphrec.models.deep.recall_task import RecallTask
+            task = self._task_class()
         except ImportError as error:
             raise MissingExtraError(f"{type(self).__name__} (torch)", extra="train") from error
         items = encoded(item_columns(data), self.features)
@@ -191,9 +191,13 @@ class LearnedSettings(TrainedVectors):
             )
         users = encoded(data.user_features, self.features)
         mixture = make_mixture(self.kinds, data, self._kind_settings())
-        return RecallTask(
-            self, data, mixture, lambda histories: self._towers(data, histories, items, users), context.seed
-        )
+        return task(self, data, mixture, lambda histories: self._towers(data, histories, items, users), context.seed)
+
+    def _task_class(self) -> type[RecallTask]:
+        """Return the class of what is trained."""
+        from graphrec.models.deep.recall_task import RecallTask
+
+        return RecallTask
 
     def _kind_settings(self) -> KindSettings:
         return KindSettings(
@@ -215,12 +219,16 @@ class LearnedSettings(TrainedVectors):
             rows, learnt["says"][rows], len(data.items), self.profile(), exponent=self.history_exponent
         )
         drawn = np.random.default_rng(context.seed).permutation(len(rows))[:AUDITED]
-        near = self.build_index(targets, "ip", context.seed, queries=history.sources[drawn])
+        near = self._near(learnt, targets, history.sources[drawn], context.seed)
         if "tower" in learnt:
             return self._by_tower(data, learnt, history, targets, near)
         stranger = learnt["stranger"] if len(learnt["stranger"]) else None
         encoder = UserEncoder(learnt["own"], history, "sum", stranger) if learnt["own"].any() else history
         return VectorRecaller(encoder, targets, near, REASON)
+
+    def _near(self, learnt: State, targets: FloatArray, queries: FloatArray, seed: int) -> Index:  # noqa: ARG002
+        """Return the index over the vectors that are searched, tuned to such ``queries``."""
+        return self.build_index(targets, "ip", seed, queries=queries)
 
     def _by_tower(
         self, data: RecallData, learnt: State, history: HistoryEncoder, targets: npt.NDArray[np.float32], near: Index

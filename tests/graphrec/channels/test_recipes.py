@@ -29,7 +29,9 @@ from graphrec.contracts.recall_data import RecallData
 from graphrec.data.interactions import Interactions, histories
 from graphrec.data.lists import item_lists
 from graphrec.errors import DataError
+from graphrec.models.deep.esam import ESAM
 from graphrec.models.deep.sasrec import SASRec
+from graphrec.models.deep.tdm import TDM
 from graphrec.models.deep.two_tower import TwoTower
 from graphrec.models.entity2rec import Entity2Rec
 from graphrec.models.lightgcn import LightGCN
@@ -128,6 +130,8 @@ def test_missing_knowledge_is_said_in_one_sentence() -> None:
         LightGCN(steps=2),
         TwoTower(dim=4, epochs=2),
         SASRec(dim=4, epochs=1),
+        ESAM(dim=4, epochs=2),
+        TDM(dim=4, epochs=3, beam=4),
         Als(dim=4, iterations=1),
         Node2Vec(dim=4, walks_per_node=1),
         Entity2Rec(dim=4, walks_per_node=1),

@@ -1,0 +1,47 @@
+"""Two towers trained with items that were not shown, as a task of the training loop."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from graphrec.models.deep.esam_losses import centre_losses, confident_entropy, covariance_gap
+from graphrec.models.deep.recall_task import Compared, RecallTask
+from graphrec.negatives.protocol import Rows
+
+
+class EsamTask(RecallTask):
+    """One fit: :class:`graphrec.models.deep.esam.ESAM` has the losses."""
+
+    def _further(self, compared: Compared, rng: np.random.Generator) -> Tensor | float:
+        """Return the three losses by their weights."""
+        how = self._recipe
+        target = self._not_shown(compared, rng)
+        vectors = compared.common[self._on(target)]
+        loss = how.alignment * covariance_gap(normalize(compared.positives), normalize(vectors))
+        loss = loss + how.clustering * self._centre_loss(compared)
+        scores = torch.sigmoid(compared.anchors @ vectors.T)
+        return loss + how.self_training * confident_entropy(scores, low=how.sure_below, high=how.sure_above)
+
+    def _not_shown(self, compared: Compared, rng: np.random.Generator) -> Rows:
+        """Return places among the shared negatives, of distinct items that no user of the step took or refused."""
+        seen = np.concatenate([compared.told, compared.own[compared.own >= 0]])
+        items, places = np.unique(compared.shared, return_index=True)
+        places = places[~np.isin(items, seen)]
+        most = min(self._recipe.targets, len(places))
+        return np.sort(rng.choice(places, most, replace=False)) if most else np.empty(0, np.int64)
+
+    def _centre_loss(self, compared: Compared) -> Tensor:
+        """Return the loss of two groups a user: what he took, and what is his own negative."""
+        n = len(compared.users)
+        takers = torch.repeat_interleave(torch.arange(n, device=compared.anchors.device), compared.indptr.diff())
+        has = self._on(compared.own >= 0)
+        refusers = torch.arange(n, device=takers.device)[:, None].expand(has.shape)[has]
+        both = torch.bincount(takers, minlength=n).bool() & has.any(dim=1)
+        users = torch.nonzero(both)[:, 0]
+        return centre_losses(
+            torch.cat([compared.positives, compared.single[has]]), torch.cat([takers, n + refusers]), 2 * n,
+            torch.stack([users, n + users], dim=1), near=self._recipe.near, far=self._recipe.far,
+        )  # fmt: skip
