@@ -126,7 +126,7 @@ def mine_paths(
         )
         for place, end in enumerate(ends)
     ]
-    paths = _lifted(*joined, n, min_lift)
+    paths = _lifted(joined[0], joined[1], n, min_lift)
     steps, n_items = Steps(graph, catalogue.n_items), catalogue.n_items
     plain = {path.text for path in steps.shared_entities()} | {_TOGETHER}
     long = [path for path in paths if path.length > 2]
@@ -138,7 +138,7 @@ def mine_paths(
         parts = _parts(usable, max_length, together=through_users and len(left.items) > 0)
         near = dict(composed_pairs(steps, scoring, parts, first, ends))
         composed = [{text: held[place] for text, held in near.items()} for place in range(2)]
-        long = [*(path for path in long if path.text not in near), *_lifted(*composed, n, min_lift)]
+        long = [*(path for path in long if path.text not in near), *_lifted(composed[0], composed[1], n, min_lift)]
         joined[0] = {**joined[0], **composed[0]}
         doubled = {f"{text}/{after}" for text in plain for after in (text, _TOGETHER)}
     short = short[: n_paths - min(n_paths // 2, len(long))]

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from graphrec.data.lists import indptr_of
 from graphrec.graph.counter_random import stream
-from graphrec.graph.pixie import ABREAST, IntArray, RowArray, next_edge
-from graphrec.graph.transitions import Transitions
+from graphrec.graph.pixie import ABREAST, next_edge
+from graphrec.graph.transitions import IntArray, RowArray, Transitions
 
 # Steps of a way that are kept; a longer one says little.
 MOST_STEPS = 6
@@ -113,7 +113,7 @@ def _trace(
                 length, named = 0, True
                 continue
             length += 1
-            named = named and here < n_named and length <= MOST_STEPS
+            named = named and bool(here < n_named) and length <= MOST_STEPS
             if not named:
                 continue
             way[length], taken[length - 1] = here, edge

@@ -101,7 +101,8 @@ class SequenceTask(Task):
         vectors = self.model.items_in(self._on(rows))
         events = self._padded(vectors[history], known, step.lengths - 1, read)
         states = self.model.states(events)[self._on(known)]  # (m, dim)
-        masked = tuple(self._on(part) for part in drawn_targets(items[told[known]], shared))
+        places, drawn = drawn_targets(items[told[known]], shared)
+        masked = self._on(places), self._on(drawn)
         log_q = self._on(batch.shared["shared_log_q"])
         if self._recipe.loss == "gbce":
             return generalised_bce(

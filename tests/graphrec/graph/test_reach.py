@@ -113,8 +113,8 @@ def test_threads_do_not_add_to_each_other() -> None:
 
 
 @pytest.mark.parametrize("relation", [ANY, 0, 2])
-@pytest.mark.parametrize("names", [["a", "b", "c"], ["a", "rev_a", "c"]], ids=str)
-def test_sharers_and_their_sources_are_those_of_walks_edge_by_edge(relation: int, names: list[str]) -> None:
+@pytest.mark.parametrize("names", [("a", "b", "c"), ("a", "rev_a", "c")], ids=str)
+def test_sharers_and_their_sources_are_those_of_walks_edge_by_edge(relation: int, names: tuple[str, ...]) -> None:
     graph = replace(graph_of(4, m=400), relation_names=names)
     starts, n_items = np.array([3, 0, 9, 17], dtype=np.int32), 25
     rows, scores = sharers(graph, starts, n_items, relation=relation)

@@ -46,9 +46,9 @@ def transformer(kind: str) -> CausalTransformer:
     items = FieldInputs(9, 8, with_ids=np.ones(9, dtype=np.bool_), features=None)
     model = CausalTransformer(items, last=6, blocks=2, heads=2, kind=kind, times=True, dropout=0.4)  # type: ignore[arg-type]
     with torch.no_grad():
-        for block in model.blocks:
-            block.attention.by_distance.normal_()
-            block.attention.by_interval.normal_()
+        for name, weight in model.named_parameters():
+            if name.endswith(("by_distance", "by_interval")):
+                weight.normal_()
     return model.eval()
 
 
