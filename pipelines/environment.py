@@ -26,6 +26,7 @@ GIVES = {
     "report": "HTML reports",
     "map": "maps of embeddings by UMAP",
     "towers": "queries answered by the tower of a learned channel, with ONNX Runtime",
+    "text": "channel text, and bundles searched by sentences",
     "tensorboard": "event logs of trainings for TensorBoard",
 }
 BASE = "base"

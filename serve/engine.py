@@ -19,7 +19,7 @@ from graphrec.checks import as_path
 from graphrec.data.lists import ItemLists
 from graphrec.errors import ConfigError
 
-from .answer import Answer, Explanation, Neighbours, TakeDown
+from .answer import Answer, Explanation, Neighbours, Recalled, TakeDown
 from .ask import ask_channels
 from .channel_threads import ChannelThreads
 from .gate import Gate
@@ -38,6 +38,7 @@ from .read_request import (
     read_request,
 )
 from .request import Request
+from .search import search
 from .stages.fill import Fill
 from .stages.fuse import Fuse
 from .stages.head import Head
@@ -358,6 +359,28 @@ class Engine:
         """
         self._state.bundle.items.row(read_id("item", item), kind="item")
         return self.recall(history=[item], k=k, channels=[channel])
+
+    def search(self, text: str, *, k: int = 20, channel: str | None = None) -> tuple[Recalled, ...]:
+        """Return the ``k`` items of the pool whose vectors are nearest to a sentence's, best first; users play no part.
+
+        Parameters
+        ----------
+        text : str
+            A sentence: "a detective in Victorian London".
+        channel : str, optional
+            The channel of texts to search; needed where a bundle has several.
+
+        Raises
+        ------
+        ConfigError
+            On an illegal value, if no channel reads sentences, or several do and none is named.
+        DataError
+            If nothing can be read in the sentence: it is empty, or of marks alone.
+        MissingExtraError
+            If the library of the tokenizer is not installed.
+        """
+        with self._gate:
+            return search(self._state, text, k=k, channel=channel)
 
     def neighbours(
         self,

@@ -82,6 +82,14 @@ def test_the_page_of_features_encodes_and_knows_what_train_did_not(capsys: pytes
     assert codes == "[1]"
 
 
+def test_the_page_of_content_recalls_a_book_by_its_text(capsys: pytest.CaptureFixture[str]) -> None:
+    (block,) = re.findall(r"```python\n(.*?)```", (DOCS / "content.md").read_text(encoding="utf-8"), re.DOTALL)
+    exec(compile(block, "content.md", "exec"), {})
+    printed = capsys.readouterr().out
+    assert "poirot" in printed
+    assert "(5, 256)" in printed
+
+
 def test_the_page_of_the_objective_judges_a_policy(capsys: pytest.CaptureFixture[str]) -> None:
     (block,) = re.findall(r"```python\n(.*?)```", (DOCS / "objective.md").read_text(encoding="utf-8"), re.DOTALL)
     names: dict[str, Any] = {}

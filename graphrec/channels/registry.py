@@ -31,6 +31,7 @@ RECIPES: Mapping[str, str] = MappingProxyType(
         "kg-paths": "graphrec.channels.content.kg_paths:KgPaths",
         "preference-walk": "graphrec.channels.content.preference_walk:PreferenceWalk",
         "pixie": "graphrec.channels.content.pixie:Pixie",
+        "text": "graphrec.models.content.text:Text",
         "vectors": "graphrec.channels.content.vectors:VectorChannel",
         "node2vec": "graphrec.models.node2vec:Node2Vec",
         "lightgcn": "graphrec.models.lightgcn:LightGCN",

@@ -32,6 +32,7 @@ from graphrec.recallers.fold_in import FoldIn
 from graphrec.recallers.nearest_source import nearest_sources
 from graphrec.recallers.profile import Profile
 from graphrec.recallers.query_encoder import FloatArray, HistoryEncoder, QueryEncoder, UserEncoder
+from graphrec.recallers.sentences import SentenceEncoder, load_sentences, save_sentences
 from graphrec.sparse.topk import join
 
 # Queries answered at a time, so that memory does not grow with the batch.
@@ -58,6 +59,8 @@ class VectorRecaller:
         Template of the sentence for people.
     entities : EntityVectors or None
         Kept for exports alone.
+    sentences : SentenceEncoder or None
+        Makes vectors of sentences in the space of the items'.
 
     Raises
     ------
@@ -72,6 +75,7 @@ class VectorRecaller:
     near: Index
     reason: str = "because you {verb} {source}: close to it in the graph"
     entities: EntityVectors | None = None
+    sentences: SentenceEncoder | None = None
 
     def __post_init__(self) -> None:
         shapes = {self.sources.shape, self.targets.shape, (len(self.near), self.near.dim)}
@@ -153,6 +157,7 @@ class VectorRecaller:
             "reason": self.reason,
             "one_matrix": self.targets is self.sources,
             **save_entities(directory, self.entities),
+            **save_sentences(directory, self.sentences),
         }
         write_settings(directory, self.kind, settings)
         write_array(directory, "rows", self.rows)
@@ -206,6 +211,7 @@ def _read(directory: Path, settings: dict[str, Any], parts: BundleParts) -> dict
         "near": load_index(directory / "index", targets),
         "reason": setting(settings, "reason", str, directory=directory),
         "entities": load_entities(directory, settings, dim=dim, n_entities=len(parts.catalogue.entities)),
+        "sentences": load_sentences(directory, settings),
     }
 
 

@@ -33,6 +33,7 @@ from graphrec.recallers.files import (
 from graphrec.recallers.nearest_source import nearest_sources
 from graphrec.recallers.profile import Profile
 from graphrec.recallers.query_encoder import FloatArray, check_vector_rows, usable_entries
+from graphrec.recallers.sentences import SentenceEncoder, load_sentences, save_sentences
 from graphrec.sparse.topk import push
 
 # Queries answered at a time, so that memory does not grow with the batch.
@@ -70,6 +71,8 @@ class VoteRecaller:
         Template of the sentence for people.
     entities : EntityVectors or None
         Kept for exports alone.
+    sentences : SentenceEncoder or None
+        Makes vectors of sentences in the space of the items'.
 
     Raises
     ------
@@ -91,6 +94,7 @@ class VoteRecaller:
     table: NeighbourTable | None = None
     reason: str = "because you {verb} {source}: close to it in the graph"
     entities: EntityVectors | None = None
+    sentences: SentenceEncoder | None = None
 
     def __post_init__(self) -> None:
         if self.neighbours < 1 or not self.power > 0:
@@ -172,6 +176,7 @@ class VoteRecaller:
             "reason": self.reason,
             "has_table": self.table is not None,
             **save_entities(directory, self.entities),
+            **save_sentences(directory, self.sentences),
         }
         write_settings(directory, self.kind, settings)
         write_array(directory, "rows", self.rows)
@@ -209,6 +214,7 @@ def _read(directory: Path, settings: dict[str, Any], parts: BundleParts) -> dict
         "table": read_table(directory, "votes-{}", n_columns=len(sources)) if has_table else None,
         "reason": setting(settings, "reason", str, directory=directory),
         "entities": load_entities(directory, settings, dim=dim, n_entities=len(parts.catalogue.entities)),
+        "sentences": load_sentences(directory, settings),
     }
 
 

@@ -68,25 +68,29 @@ def export(
 def similar(
     bundle: BundleArgument,
     node: Annotated[
-        str | None, typer.Argument(metavar="ID", help="An item, an entity or a user; none where --vector is given.")
+        str | None,
+        typer.Argument(metavar="ID", help="An item, an entity or a user; none where --vector or --text is given."),
     ] = None,
     channel: ChannelOption = None,
     vector: Annotated[
         Path | None, typer.Option(help="A vector in place of an id: .npy, or numbers in a text or JSON file.")
+    ] = None,
+    text: Annotated[
+        str | None, typer.Option(help="A sentence in place of an id, for a channel that reads sentences: text.")
     ] = None,
     of: Annotated[str | None, typer.Option(help="Kind of ID, where several kinds have it: item, user, a type.")] = None,
     kind: Annotated[str, typer.Option(help="Kind of the nodes wanted: item, user, a type of entities.")] = "item",
     k: Annotated[int, typer.Option("-k", "--k", help="Nodes wanted.", min=1)] = 10,
     as_json: AsJson = False,
 ) -> None:
-    """Show the items whose vectors are nearest to an item's, an entity's, a user's, or to a vector, by cosine."""
+    """Show the items whose vectors are nearest to an item's, an entity's, a user's, a sentence's, or to a vector."""
     from ..jobs.embeddings import similar_nodes
     from .answers import similar_table
 
-    if (node is None) == (vector is None):
-        raise ConfigError("give an id or --vector FILE, and not both")
+    if sum(given is not None for given in (node, vector, text)) != 1:
+        raise ConfigError("give an id, --vector FILE or --text SENTENCE, and only one of them")
     query = (of, node) if of is not None and node is not None else node
-    name, title, near = similar_nodes(bundle, node=query, vector=vector, channel=channel, kind=kind, k=k)
+    name, title, near = similar_nodes(bundle, node=query, vector=vector, text=text, channel=channel, kind=kind, k=k)
     if as_json:
         print_json({"channel": name, "item": node, "kind": kind, "items": [found._asdict() for found in near]})
     else:

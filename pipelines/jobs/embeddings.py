@@ -16,12 +16,13 @@ from graphrec.contracts.recall_data import RecallData
 from graphrec.contracts.recaller import BundleParts
 from graphrec.contracts.recipe import About, Recipe
 from graphrec.data.files import map_array, parse_json
-from graphrec.errors import BundleError, ConfigError, DataError, brief, nearest_names
+from graphrec.errors import BundleError, ConfigError, DataError, brief, nearest_names, shortened
 from graphrec.graph.catalogue import ITEM, USER
 from graphrec.index.embedding_files import format_of
 from graphrec.index.embeddings import EmbeddingTable
 from graphrec.index.row_ids import Near, Query
 from graphrec.recallers.embeddings import channel_embeddings, has_vectors
+from graphrec.recallers.sentence_search import sentence_channels, sentence_vector
 from graphrec.serve.taken_down import read_taken_down
 
 from ..config.build import Config
@@ -54,7 +55,14 @@ def table_of(source: Path, channel: str | None) -> EmbeddingTable:
 
 
 def similar_nodes(
-    bundle: Path, *, node: Query | None, vector: Path | None, channel: str | None, kind: str = ITEM, k: int
+    bundle: Path,
+    *,
+    node: Query | None = None,
+    vector: Path | None = None,
+    text: str | None = None,
+    channel: str | None = None,
+    kind: str = ITEM,
+    k: int,
 ) -> tuple[str, str, list[Near]]:
     """Return the channel, the name of what was queried, and the ``k`` nearest nodes of a kind, best first.
 
@@ -63,17 +71,21 @@ def similar_nodes(
     DataError where the id, its kind, or the vector cannot be looked up.
     """
     opened = open_bundle(bundle)
+    if text is not None:
+        channel = _chosen(channel, sentence_channels(opened.channels), opened.channels, "reads sentences")
     name, table = _table(opened, channel)
     if isinstance(node, str) and node in opened.items:
         node = (ITEM, node)
     if node is not None and node not in table:
         _check_learnt(opened, name, node)
     query: Any = node if vector is None else read_vector(vector)
+    if text is not None:
+        query = sentence_vector(opened.channels[name], text)
     only = [(ITEM, item) for item in opened.items.take(np.flatnonzero(opened.pool))] if kind == ITEM else None
     skip = [(ITEM, item) for item in read_taken_down(opened.path)]
     near = table.nearest(query, k, kind=kind, only=only, skip=skip)
     if node is None:
-        return name, f"the vector in {vector}", near
+        return name, f"the vector in {vector}" if text is None else repr(shortened(text)), near
     return name, _name_of(opened, table, table.nodes.row(node)), near
 
 

@@ -139,9 +139,9 @@ def _edges(table: ItemsSource, read: _Read, places: npt.NDArray[np.int64], items
 
 def _with_titles(features: Features, titles: pa.LargeStringArray) -> Features:
     """Return features with the titles among the texts, where there are any and no attribute has the name."""
-    if titles.null_count == len(titles) or TITLE in {*features.numbers, *features.labels}:
+    if titles.null_count == len(titles) or TITLE in {*features.numbers, *features.labels, *features.texts}:
         return features
-    return dataclasses.replace(features, texts={TITLE: titles})
+    return dataclasses.replace(features, texts={TITLE: titles, **features.texts})
 
 
 @typed

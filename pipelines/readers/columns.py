@@ -15,7 +15,7 @@ from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import DataError, nearest_names
 
 from .batches import Batch, Table
-from .cells import Cells, label_cells, moment_cells, number_cells
+from .cells import Cells, label_cells, moment_cells, number_cells, text_cells
 from .rejects import Rejects
 from .table_source import AttributesSource
 
@@ -64,12 +64,14 @@ class Gathered:
         known = places >= 0
         numbers = {name: self._numbers(name, places, known) for name in (*self.source.numbers, *self.source.times)}
         labels = {name: self._labels(name, places) for name in self.source.labels}
-        return Features(len(places), numbers, labels, moments=self.source.times)
+        texts = {name: self.texts(name, places) for name in self.source.texts}
+        return Features(len(places), numbers, labels, texts=texts, moments=self.source.times)
 
     def report(self, attributes: Features) -> dict[str, Any]:
         """Return how many rows have each attribute, and how many cells could not be read."""
         known = {name: int((~np.isnan(column)).sum()) for name, column in attributes.numbers.items()}
         known |= {name: int((column.codes >= 0).sum()) for name, column in attributes.labels.items()}
+        known |= {name: len(column) - column.null_count for name, column in attributes.texts.items()}
         return {"known": known, "unreadable": self.n_unreadable}
 
     @property
@@ -83,6 +85,8 @@ class Gathered:
             return number_cells(column, name, where)
         if name in self.source.times:
             return moment_cells(column, name, self.source.time_unit, where, self.table.place, batch.places)
+        if name in self.source.texts:
+            return Cells(text_cells(column, name, where), ())
         return label_cells(column, name, where)
 
     def _reject(self, name: str, reason: str, batch: Batch, at: int) -> None:
@@ -111,7 +115,7 @@ class Gathered:
         return values
 
     def texts(self, name: str, places: npt.NDArray[np.int64]) -> pa.Array:
-        """Return the (n,) texts of a column of labels or relations, null where nothing is known."""
+        """Return the (n,) texts of a column of labels, relations or texts, null where nothing is known."""
         text = pa.chunked_array(self._parts.get(name, []), pa.large_string())
         return text.take(pa.array(places, mask=places < 0)).combine_chunks()
 

@@ -183,26 +183,29 @@ class AttributesSource(TableSource):
 
     Parameters
     ----------
-    numbers, labels, times : sequence of str
-        Columns of numbers, of labels, and of moments (ISO 8601 text, dates and times, or numbers in ``time_unit``).
-        Moments become numbers: seconds UTC.
+    numbers, labels, times, texts : sequence of str
+        Columns of numbers, of labels, of moments (ISO 8601 text, dates and times, or numbers in ``time_unit``), and of
+        running text, such as descriptions and the paths of pictures. Moments become numbers: seconds UTC.
     """
 
     numbers: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
     times: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:
         for name in self.attributes:
             if self.attributes.count(name) > 1:
-                raise ValueError(f"the column {name!r} stands twice among numbers, labels and times; name it once")
+                raise ValueError(
+                    f"the column {name!r} stands twice among numbers, labels, times and texts; name it once"
+                )
         return self
 
     @property
     def attributes(self) -> Sequence[str]:
         """Every column that becomes an attribute."""
-        return (*self.numbers, *self.labels, *self.times)
+        return (*self.numbers, *self.labels, *self.times, *self.texts)
 
     @property
     def columns_read(self) -> Sequence[str]:

@@ -29,6 +29,7 @@ from graphrec.channels.registry import RECIPES, recipe_class
 from graphrec.errors import MissingExtraError
 from graphrec.index.embeddings import EmbeddingTable
 from graphrec.models.deep.esam import ESAM
+from graphrec.models.content.text import Text
 from graphrec.models.deep.ffm import FFM
 from graphrec.models.deep.fm import FM
 from graphrec.models.deep.sasrec import SASRec
@@ -282,6 +283,14 @@ class TestPixie(RecallerContract):
 
 class TestPixieOfPlainVisits(RecallerContract):
     recipe = Pixie(steps=3000, restart=0.3, booster=False, enough_targets=0, degree_exponent=0.0, last=5, half_life=2.0)
+
+
+class TestText(RecallerContract):
+    recipe = Text(columns=("tags",))
+
+
+class TestTextOfHistories(RecallerContract):
+    recipe = Text(columns=("tags",), query="history", weighting="sif", shared=False, last=5, half_life=2.0)
 
 
 NAMES = [f"{letter}{row}" for letter in "ib" for row in range(60)]

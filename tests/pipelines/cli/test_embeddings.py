@@ -8,10 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from graphrec.errors import ConfigError
 from graphrec.index.embedding_files import EXTENSIONS
 from graphrec.index.embeddings import EmbeddingTable
 from graphrec.pipelines.cli.app import main
-from graphrec.pipelines.jobs.train import Trained
+from graphrec.pipelines.config.load import load_config
+from graphrec.pipelines.jobs.train import Trained, train
+from graphrec.serve.engine import Engine
 from tests.pipelines.cli.test_cli import Command, command, out
 
 __all__ = ["command", "out"]
@@ -88,6 +91,75 @@ def test_similar_takes_a_vector(
     assert found["items"][0]["id"] == "b3"
 
 
+@pytest.fixture(scope="module")
+def texts_out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the output of a run with a channel of texts and another of vectors."""
+    folder = tmp_path_factory.mktemp("texts")
+    about = ["a murder in London", "a detective solves a murder", "sailing ships", "storms at sea", "baking bread"]
+    lines = ["item_id,label,about", *(f"b{row},Book {row},{text}" for row, text in enumerate(about))]
+    (folder / "books.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    events = [f"r{reader},b{book}" for reader in range(8) for book in range(5) if (reader + book) % 3]
+    (folder / "events.csv").write_text("user_id,item_id\n" + "\n".join(events) + "\n", encoding="utf-8")
+    config = folder / "config.toml"
+    config.write_text(
+        'name = "texts"\n[data.interactions]\npath = "events.csv"\n'
+        '[data.items]\npath = "books.csv"\ntexts = ["about"]\n'
+        '[channels.text]\ncolumns = ["about"]\nshared = false\n'
+        "[channels.als]\ndim = 2\niterations = 1\n[channels.hot]\n",
+        encoding="utf-8",
+    )
+    train(load_config(config), folder / "out")
+    return folder / "out"
+
+
+def test_similar_takes_a_sentence(command: Command, texts_out: Path) -> None:
+    ran = command("similar", texts_out, "--text", "detectives", "-k", 2)
+    assert ran.code == 0, ran.err
+    assert "2 items near 'detectives' by" in ran.out
+    found = json.loads(command("similar", texts_out, "--text", "a ship in a storm", "-k", 2, "--json").out)
+    assert {item["id"] for item in found["items"]} == {"b2", "b3"}
+    engine = Engine.open(texts_out)
+    near = engine.search("a ship in a storm", k=2)
+    assert [(entry.item, entry.title) for entry in near] == [
+        (item["id"], f"Book {item['id'][1:]}") for item in found["items"]
+    ]
+    assert near[0].channels["text"].rank == 1
+    engine.take_down([near[0].item])
+    assert engine.search("a ship in a storm", k=1)[0].item == near[1].item
+    engine.put_back([near[0].item])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--text", ""], "nothing can be read in the sentence ''"),
+        (["--text", "\u200b\x00"], "nothing can be read in the sentence"),
+        (["--text", "sea", "--channel", "als"], "channel 'als' is none that reads sentences: text"),
+        (["--text", "sea", "--channel", "txt"], "nearest: 'text'"),
+    ],
+)
+def test_a_sentence_that_cannot_be_searched(
+    command: Command, texts_out: Path, arguments: list[str], sentence: str
+) -> None:
+    ran = command("similar", texts_out, *arguments)
+    assert (ran.code, ran.out) == (2, "")
+    assert sentence in ran.err
+
+
+def test_an_engine_names_what_it_cannot_search(texts_out: Path, out: Path) -> None:
+    engine = Engine.open(texts_out)
+    with pytest.raises(ConfigError, match="text is 7"):
+        engine.search(7)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="channel 'hot' reads no sentences; those that do: text"):
+        engine.search("sea", channel="hot")
+    with pytest.raises(ConfigError, match=r"'txt' is not among .*nearest: 'text'"):
+        engine.search("sea", channel="txt")
+    with pytest.raises(ConfigError, match="k is 0"):
+        engine.search("sea", k=0)
+    with pytest.raises(ConfigError, match="0 channels could be meant"):
+        Engine.open(out).search("sea")
+
+
 def test_embed_trains_one_recipe_and_drift_compares_two_files(command: Command, shelf: Path, tmp_path: Path) -> None:
     ran = command("embed", shelf, "--out", tmp_path / "a.parquet", "--json")
     assert ran.code == 0, ran.err
@@ -116,7 +188,7 @@ def test_embed_trains_one_recipe_and_drift_compares_two_files(command: Command, 
         (["export", "OUT", "--out", "TMP/v.npy", "--kind", "items"], "kind is 'items'; legal: 'item', "),
         (["similar", "OUT", "b3", "--kind", "author"], "kind is 'author'; legal: 'item', 'defined_term', 'person'"),
         (["similar", "OUT", "b3", "--of", "person"], "'b3' is not among"),
-        (["similar", "OUT"], "give an id or --vector FILE, and not both"),
+        (["similar", "OUT"], "give an id, --vector FILE or --text SENTENCE, and only one of them"),
         (["similar", "OUT", "b333"], "'b333' is not among"),
         (["similar", "OUT", "--vector", "TMP/none.npy"], "cannot be read"),
         (["similar", "OUT", "--vector", "TMP/text.txt"], "holds no vector .*it must hold numbers alone"),

@@ -1,0 +1,1 @@
+"""What an item says before anybody took it: texts, images and videos as vectors."""
