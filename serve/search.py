@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from graphrec.errors import ConfigError, nearest_names
-from graphrec.recallers.sentence_search import sentence_channels, sentence_vector
-from graphrec.recallers.vector import VectorRecaller
-from graphrec.recallers.votes import VoteRecaller
+from graphrec.recallers.sentence_search import nearest_to_sentence, sentence_channels
 
 from .answer import Place, Recalled
 from .read_request import read_count
@@ -18,11 +14,8 @@ def search(state: State, text: str, *, k: int, channel: str | None) -> tuple[Rec
     """Return the ``k`` items of the pool nearest to a sentence; see :meth:`graphrec.serve.engine.Engine.search`."""
     count = read_count("k", k)
     name = _chosen(state, channel)
-    recaller = state.bundle.channels[name]
-    assert isinstance(recaller, VectorRecaller | VoteRecaller)
-    vector = sentence_vector(recaller, text)
-    near = recaller.near.search(vector[None], count, allow=state.pool[recaller.rows])
-    rows, scores = recaller.rows[near.items].tolist(), np.asarray(near.scores).tolist()
+    near = nearest_to_sentence(state.bundle.channels[name], text, count, state.pool)
+    rows, scores = near.items.tolist(), near.scores.tolist()
     columns = zip(state.ids.look_up(rows), state.names.look_up(rows), scores, strict=True)
     return tuple(
         Recalled(item, title, score, {name: Place(rank, score)})

@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypeGuard
 
 import numpy as np
 import numpy.typing as npt
 
 from graphrec.contracts.recaller import Recaller
+from graphrec.data.lists import ItemLists
 from graphrec.errors import ConfigError, DataError, brief
-from graphrec.recallers.sentences import SentenceEncoder
 from graphrec.recallers.vector import VectorRecaller
 from graphrec.recallers.votes import VoteRecaller
 
 
-def encoder_of(channel: Recaller) -> SentenceEncoder | None:
-    """Return what makes vectors of sentences in the space of a channel's items; None where nothing does."""
-    return channel.sentences if isinstance(channel, VectorRecaller | VoteRecaller) else None
-
-
 def sentence_channels(channels: Mapping[str, Recaller]) -> list[str]:
     """Return the names of the channels that read sentences."""
-    return [name for name, channel in channels.items() if encoder_of(channel) is not None]
+    return [name for name, channel in channels.items() if _reads(channel)]
+
+
+def nearest_to_sentence(channel: Recaller, text: str, k: int, pool: npt.NDArray[np.bool_]) -> ItemLists:
+    """Return one list: the ``k`` items of ``pool`` (n_items,) nearest to a sentence, best first; raises as below."""
+    reader = _reader(channel)
+    near = reader.near.search(sentence_vector(reader, text)[None], k, allow=pool[reader.rows])
+    return ItemLists(near.indptr, reader.rows[near.items], near.scores)
 
 
 def sentence_vector(channel: Recaller, text: str) -> npt.NDArray[np.float32]:
-    """Return the (dim,) vector of a sentence, of length 1.
+    """Return the (dim,) vector of a sentence in the space of a channel, of length 1.
 
     Raises
     ------
@@ -34,12 +37,21 @@ def sentence_vector(channel: Recaller, text: str) -> npt.NDArray[np.float32]:
     DataError
         If nothing can be read in the sentence.
     """
-    encoder = encoder_of(channel)
-    if encoder is None:
-        raise ConfigError(f"a {type(channel).__name__} reads no sentences; fit the recipe Text")
-    if not isinstance(text, str):
+    sentences = _reader(channel).sentences
+    if sentences is None or not isinstance(text, str):
         raise ConfigError(f"text is {brief(text)} ({type(text).__name__}); it must be a sentence")
-    vector = encoder.vectors([text])[0]
+    vector: npt.NDArray[np.float32] = sentences.vectors([text])[0]
     if not vector.any():
         raise DataError(f"nothing can be read in the sentence {brief(text)}; give it a few words")
     return vector
+
+
+def _reads(channel: Recaller) -> TypeGuard[VectorRecaller | VoteRecaller]:
+    return isinstance(channel, VectorRecaller | VoteRecaller) and channel.sentences is not None
+
+
+def _reader(channel: Recaller) -> VectorRecaller | VoteRecaller:
+    """Return the channel, where it reads sentences."""
+    if not _reads(channel):
+        raise ConfigError(f"a {type(channel).__name__} reads no sentences; fit the recipe Text")
+    return channel

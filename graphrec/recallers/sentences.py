@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from graphrec.checks import check_finite
 from graphrec.data import files
-from graphrec.errors import BundleError, DataError, MissingExtraError, first_line
+from graphrec.errors import BundleError, ConfigError, DataError, MissingExtraError, first_line
 from graphrec.recallers.onnx_tower import OnnxTower
 
 FloatArray = npt.NDArray[np.float32]
@@ -151,7 +151,8 @@ class SentenceEncoder:
 
     def finished(self, raw: FloatArray) -> FloatArray:
         """Return the vectors (n, dim) of what :meth:`raw_vectors` gave, without the shared directions."""
-        return unit_rows(raw if self.shared is None else raw - (raw @ self.shared.T) @ self.shared)
+        left: FloatArray = raw if self.shared is None else raw - (raw @ self.shared.T) @ self.shared
+        return unit_rows(left)
 
     def without(self, shared: FloatArray | None) -> Self:
         """Return the encoder that leaves out these directions instead."""
@@ -204,8 +205,7 @@ class SentenceEncoder:
 
     def _pooled(self, ids: Sequence[Sequence[int]]) -> FloatArray:
         """Return (n, dim): a vector for each text of one token or more."""
-        tower = self._parsed()[1]
-        assert tower is not None
+        tower = self._graph()
         tokens = np.zeros((len(ids), max(map(len, ids))), dtype=np.int64)
         for row, own in enumerate(ids):
             tokens[row, : len(own)] = own
@@ -228,6 +228,12 @@ class SentenceEncoder:
                 tower = OnnxTower(self.model.content, "the graph") if isinstance(self.model, TokenGraph) else None
                 self._ready = _tokenizer(self.tokenizer, self.max_tokens), tower
             return self._ready
+
+    def _graph(self) -> OnnxTower:
+        tower = self._parsed()[1]
+        if tower is None:
+            raise ConfigError("an encoder by a table of tokens has no graph")
+        return tower
 
     def save(self, directory: Path) -> None:
         """Write the encoder into ``directory``, which is made."""
@@ -296,7 +302,7 @@ def _read_model(directory: Path, pooling: object) -> TokenTable | TokenGraph:
     if pooling is not None:
         if pooling not in get_args(Pooling):
             raise ValueError(f"pooling is {pooling!r}")
-        return TokenGraph((directory / _GRAPH).read_bytes(), pooling)
+        return TokenGraph((directory / _GRAPH).read_bytes(), "cls" if pooling == "cls" else "mean")
     matrix = files.map_array(directory / "tokens.npy")
     if matrix.dtype not in (np.float16, np.float32):
         raise ValueError(f"token vectors are of {matrix.dtype}")

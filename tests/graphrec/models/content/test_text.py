@@ -75,7 +75,8 @@ def test_weights_of_tokens_by_hand() -> None:
 
 
 def test_a_shared_direction_is_the_first_singular_vector() -> None:
-    vectors = (np.random.default_rng(0).normal(size=(50, 6)) + [9, 0, 4, 0, 0, 0]).astype(np.float32)
+    vectors = np.random.default_rng(0).normal(size=(50, 6)).astype(np.float32)
+    vectors += np.array([9, 0, 4, 0, 0, 0], dtype=np.float32)
     found = shared_direction(vectors)
     assert found is not None
     np.testing.assert_allclose(abs(float(found[0] @ np.linalg.svd(vectors)[2][0])), 1.0, atol=1e-4)
