@@ -188,10 +188,20 @@ def test_users(tmp_path: Path) -> None:
 def test_faults_of_attributes(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"has no column 'prise'; nearest: 'price'; found: 'sku', 'price'"):
         read_goods(tmp_path, numbers=["prise"])
-    with pytest.raises(ConfigError, match=r"^the column 'kind' stands twice among numbers, labels and times"):
+    with pytest.raises(ConfigError, match=r"^the column 'kind' stands twice among numbers, labels, times and texts"):
         read_goods(tmp_path, numbers=["kind"], labels=["kind"])
     lists = pl.DataFrame({"item_id": ["a"], "kind": [["x"]]})
     for kind in ("numbers", "labels", "times"):
         settings: dict[str, Any] = {kind: ["kind"]}
         with pytest.raises(DataError, match=r"column 'kind' holds .*list"):
             read_attributes(lists, **settings)
+
+
+def test_columns_of_running_text_are_read_as_they_stand(tmp_path: Path) -> None:
+    path = tmp_path / "books.csv"
+    path.write_text('item_id,label,about\na,Dune,"Sand, and\nworms"\nb,Emma,\n', encoding="utf-8")
+    read = read_attributes(path, texts=["about"], columns={"item_id": "item_id", "label": "label"})
+    assert list(read.attributes.texts) == ["title", "about"]
+    assert read.attributes.texts["about"].to_pylist()[0] == "Sand, and\nworms"
+    assert not read.attributes.texts["about"].to_pylist()[1]
+    assert read.report["known"]["about"] >= 1
