@@ -28,8 +28,8 @@ from graphrec.channels.popular.hot import Hot
 from graphrec.channels.registry import RECIPES, recipe_class
 from graphrec.errors import MissingExtraError
 from graphrec.index.embeddings import EmbeddingTable
-from graphrec.models.deep.esam import ESAM
 from graphrec.models.content.text import Text
+from graphrec.models.deep.esam import ESAM
 from graphrec.models.deep.ffm import FFM
 from graphrec.models.deep.fm import FM
 from graphrec.models.deep.sasrec import SASRec
