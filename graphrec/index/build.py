@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 from typing import Literal, get_args
 
+import numpy as np
 import numpy.typing as npt
 
+from graphrec.checks import as_array
 from graphrec.errors import ConfigError
 from graphrec.index.exact import ExactIndex
 from graphrec.index.hnsw import HnswIndex, build_hnsw
+from graphrec.index.hnsw_audit import audited_hnsw
 from graphrec.index.order import check_matrix
 from graphrec.index.protocol import Index
 from graphrec.index.quantised import QuantisedIndex, build_quantised
@@ -23,7 +26,7 @@ ScanKind = Literal["quantised", "exact"]
 # takes to lead it; up to the second a sketch of them is built in a small part of the time of a graph, and is read in
 # a time that is still small beside that of a request (python -m benchmarks.ann).
 _EXACT_NUMBERS = 1 << 19
-_SKETCHED_NUMBERS, _SKETCHED_PRODUCTS = 1 << 21, 1 << 27
+_SKETCHED_NUMBERS, _SKETCHED_PRODUCTS = 1 << 22, 1 << 27
 
 _log = logging.getLogger(__name__)
 
@@ -43,7 +46,10 @@ def build_index(
     queries: npt.ArrayLike | None = None,
     **settings: int,
 ) -> Index:
-    """Return an index of ``kind`` over ``matrix`` (n, dim); :func:`index_kind` says what "auto" became.
+    """Return an index of ``kind`` over ``matrix`` (n, dim); :func:`index_kind` says what it became.
+
+    "auto" goes by the size. A graph is audited (:func:`graphrec.index.hnsw_audit.audited_hnsw`): its searches are
+    widened until they find 0.98 of the best 100 rows, or exact search takes its place where that is quicker.
 
     ``queries`` (s, dim) are such as will be asked, for an index that is tuned to them; ``settings`` are those of
     :func:`graphrec.index.hnsw.build_hnsw`.
@@ -57,7 +63,9 @@ def build_index(
         return ExactIndex(matrix, metric)
     if kind == "quantised":
         return build_quantised(matrix, metric=metric, queries=queries, seed=seed)
-    return build_hnsw(matrix, metric=metric, seed=seed, **settings)
+    index = build_hnsw(matrix, metric=metric, seed=seed, **settings)
+    pool = matrix if queries is None else queries
+    return audited_hnsw(index, as_array(pool, np.float32, name="queries", ndim=2), seed=seed)
 
 
 def suitable_kind(n: int, dim: int, metric: str = "cosine") -> IndexKind:

@@ -25,7 +25,7 @@ References
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import hnswlib
@@ -61,6 +61,8 @@ _WIDE_SHARE = 0.25
 _MARGIN = 1.5
 # Queries from which a batch is spread over threads.
 _BATCH = 64
+# The greatest width there may be.
+_WIDEST = 1_000_000
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -76,7 +78,7 @@ class HnswSettings:
     def __post_init__(self) -> None:
         check_count("m", self.m, 2, 512)
         for name in ("ef_construction", "ef_search"):
-            check_count(name, getattr(self, name), 1, 1_000_000)
+            check_count(name, getattr(self, name), 1, _WIDEST)
 
 
 @typed_fields
@@ -120,8 +122,28 @@ class HnswIndex:
         """What the graph was built with."""
         return self._settings
 
+    @property
+    def exact(self) -> ExactIndex:
+        """Exact search over the same vectors."""
+        return self._exact
+
     def __len__(self) -> int:
         return len(self._matrix)
+
+    def widened(self, k: int) -> HnswIndex:
+        """Return the same graph, whose searches for up to ``k`` rows are half as wide again.
+
+        The graph is handed on: this index is not to be searched any more, for its least width is the other's too.
+        """
+        wider = min(int(_MARGIN * max(_MARGIN * k, self._settings.ef_search)), _WIDEST)
+        if self._graph is not None:
+            self._graph.set_ef(wider)
+        settings = replace(self._settings, ef_search=wider)
+        return HnswIndex(self._graph, self._matrix, self._metric, settings, self._same)
+
+    def is_quicker(self, k: int) -> bool:
+        """Tell whether one query for ``k`` rows, by itself, should take less time than exact search."""
+        return self._graph is not None and self._graph_ns(self._width(k), 1) < self._exact_ns(len(self), 1)
 
     def search(
         self,
@@ -232,9 +254,12 @@ class HnswIndex:
             return False
         if n_allowed == len(self):
             return True
-        visited = self._settings.m * self._width(self._reach(room, n_allowed))
-        graph_ns = n_queries * visited * (_VISITED_NS + _VISITED_NUMBER_NS * self.dim)
-        return graph_ns < self._exact_ns(n_allowed, n_queries)
+        width = self._width(self._reach(room, n_allowed))
+        return self._graph_ns(width, n_queries) < self._exact_ns(n_allowed, n_queries)
+
+    def _graph_ns(self, width: int, n_queries: int) -> float:
+        """Return about how long searches of a width take."""
+        return n_queries * self._settings.m * width * (_VISITED_NS + _VISITED_NUMBER_NS * self.dim)
 
     def _exact_ns(self, n_allowed: int, n_queries: int) -> float:
         """Return about how long exact search takes: a batch shares what is read, so that a query alone costs more."""

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 from threadpoolctl import threadpool_limits
 
+from graphrec.models.processes import ALONE, Processes
 from graphrec.models.propagation import Bipartite, Pair, in_rows, map_rows, propagate
 from graphrec.sparse.taste import Scale
 from graphrec.sparse.topk import FloatArray
@@ -21,6 +22,7 @@ def cosine_softmax(
     *,
     layers: int,
     temperature: float,
+    processes: Processes = ALONE,
 ) -> tuple[float, Pair]:
     r"""Return a loss of vectors, and its gradient by both.
 
@@ -37,16 +39,19 @@ def cosine_softmax(
         (n,) distinct items: N.
     temperature : float
         tau, > 0.
+    processes : Processes
+        Each sums up the softmax of its part of the users; all return the whole.
 
     Notes
     -----
-    Time O(layers * m * dim + n_users * n * dim) for m pairs. The same bits whatever the number of threads.
+    Time O(layers * m * dim + n_users * n * dim) for m pairs, of which processes divide the second term. The same bits
+    whatever the number of threads, and in all processes; another number of these changes the rounding.
     """
     scale = np.float32(1 / temperature)
     whole = propagate(graph, users, items, layers)
     lengths = [lengths_of(vectors) for vectors in whole]
     mine, theirs = (vectors / length for vectors, length in zip(whole, lengths, strict=True))
-    uniformity, by_users, by_negatives = _push(mine, theirs[negatives], graph.user_degrees, scale)
+    uniformity, by_users, by_negatives = _push(mine, theirs[negatives], graph.user_degrees, scale, processes)
     by_items = np.zeros_like(theirs)
     by_items[negatives] = by_negatives
     alignment = _pull(graph.taste, mine, theirs, by_users, scale)
@@ -56,12 +61,14 @@ def cosine_softmax(
 
 
 def _push(
-    users: FloatArray, negatives: FloatArray, mass: Scale, scale: np.float32
+    users: FloatArray, negatives: FloatArray, mass: Scale, scale: np.float32, processes: Processes
 ) -> tuple[float, FloatArray, FloatArray]:
     """Return sum_u mass_u log sum_j exp(u . j / tau), and its gradient by the users and by the negatives."""
-    by_users, by_negatives = np.empty_like(users), np.zeros_like(negatives)
+    by_users, by_negatives = np.zeros_like(users), np.zeros_like(negatives)
+    first, last = processes.rows(len(users))
 
     def work(start: int, stop: int) -> tuple[float, FloatArray]:
+        start, stop = first + start, first + stop
         own, weights = users[start:stop], mass[start:stop]
         near: FloatArray = np.multiply(own, scale, dtype=np.float32) @ negatives.T
         highest = near.max(axis=1, keepdims=True)
@@ -73,13 +80,14 @@ def _push(
         part: FloatArray = near.T @ own
         return float(weights @ (np.log(totals) + highest[:, 0])), part
 
-    loss = 0.0
+    loss = np.zeros(1)
     # The bits of a product depend on the threads that BLAS takes, so it takes one.
     with threadpool_limits(limits=1, user_api="blas"):
-        for share, part in map_rows(work, len(users)):
+        for share, part in map_rows(work, last - first):
             loss += share
             by_negatives += part
-    return loss, by_users, by_negatives
+    processes.add_up(loss, by_users, by_negatives)
+    return float(loss[0]), by_users, by_negatives
 
 
 def _pull(taste: sp.csr_array, own: FloatArray, others: FloatArray, gradient: FloatArray, scale: np.float32) -> float:

@@ -24,6 +24,7 @@ from graphrec.errors import ConfigError
 from graphrec.index.sketch import AUDITED
 from graphrec.models.cosine_softmax import cosine_softmax, lengths_of
 from graphrec.models.early_stopping import EarlyStopping
+from graphrec.models.processes import Processes, launched
 from graphrec.models.propagation import Bipartite, Pair, bipartite, in_rows, propagate
 from graphrec.models.training_points import points_of, table_of
 from graphrec.recallers.query_encoder import HistoryEncoder, UserEncoder
@@ -143,7 +144,8 @@ class LightGCN(VectorSettings):
         """Return the channel; the same for a seed whatever the number of threads.
 
         For m pairs, a step takes O(layers * m * dim + users * negatives * dim) time; memory is about
-        40 (users + items) dim bytes, the pairs three times, and 8 KiB * negatives for each thread.
+        40 (users + items) dim bytes, the pairs three times, and 8 KiB * negatives for each thread. Under ``torchrun``
+        each process takes its part of the users * negatives, and all end with the same vectors.
         ``context.progress`` and ``context.record`` get the loss at each step; it varies a little with the negatives
         drawn. Where there are ``context.checkpoints``, a fit that was stopped goes on where it was, with the same
         answer.
@@ -154,7 +156,9 @@ class LightGCN(VectorSettings):
             If the loss is no longer finite: ``lr`` is too large.
         """
         rows, graph = self._graph(data, context)
-        return self._channel(data, rows, graph, self._train(graph, context), context)
+        with launched(context.device) as processes:
+            vectors = self._train(graph, context, processes)
+        return self._channel(data, rows, graph, vectors, context)
 
     @property
     def chooses(self) -> bool:
@@ -177,11 +181,14 @@ class LightGCN(VectorSettings):
         rows, graph = self._graph(data, context)
         exact = replace(self, index="exact")
 
-        def score(learnt: State) -> float:
-            return context.score(exact._channel(data, rows, graph, (learnt["users"], learnt["items"]), context))
+        with launched(context.device) as processes:
 
-        stopping = EarlyStopping(score, every=self.check_every, patience=self.patience)
-        vectors = self._train(graph, context, stopping)
+            def score(learnt: State) -> float:
+                channel = exact._channel(data, rows, graph, (learnt["users"], learnt["items"]), context)
+                return processes.mean(context.score(channel))
+
+            stopping = EarlyStopping(score, every=self.check_every, patience=self.patience)
+            vectors = self._train(graph, context, processes, stopping)
         if stopping.step:  # there are events
             vectors = stopping.learnt["users"], stopping.learnt["items"]
         chosen = replace(self, stop_at=stopping.step)
@@ -214,13 +221,19 @@ class LightGCN(VectorSettings):
             "because you {verb} {source}: close to it in the graph of who {verb} what",
         )
 
-    def _train(self, graph: Bipartite, context: FitContext, stopping: EarlyStopping | None = None) -> Pair:
+    def _train(
+        self, graph: Bipartite, context: FitContext, processes: Processes, stopping: EarlyStopping | None = None
+    ) -> Pair:
         """Return what was learnt of users (n_users, dim) and items (n_items, dim); zero for users without events."""
         rng, n_items = np.random.default_rng(context.seed), graph.shape[1]
         state = self._first(graph, rng)
         learnt, last = {name: state[name] for name in ("users", "items")}, self.stop_at or self.steps
         points = _resumed(state, stopping, context.checkpoints)
         done, saved_at = len(points), time.monotonic()
+        if processes.mean(done) != done:
+            raise ConfigError("the processes read different checkpoints; keep them where all processes can read")
+        if not processes.is_first:
+            context = replace(context, progress=ALONE.progress, record=ALONE.record, checkpoints=None)
         for point in points:
             context.record(point)
         for step in range(1, last + 1 if n_items else 1):
@@ -230,7 +243,7 @@ class LightGCN(VectorSettings):
             if stopping is not None and stopping.over:
                 break
             # A mean over the pairs, so that fits on parts of the data compare.
-            seen = {"loss": self._step(graph, state, negatives, step) / float(graph.user_degrees.sum())}
+            seen = {"loss": self._step(graph, state, negatives, step, processes) / float(graph.user_degrees.sum())}
             if stopping is not None:
                 seen |= stopping.after(step, learnt, last=step == last)
             context.progress(step, last, **seen)
@@ -243,12 +256,18 @@ class LightGCN(VectorSettings):
         return state["users"], state["items"]
 
     def _step(
-        self, graph: Bipartite, state: dict[str, FloatArray], negatives: npt.NDArray[np.integer], step: int
+        self,
+        graph: Bipartite,
+        state: dict[str, FloatArray],
+        negatives: npt.NDArray[np.integer],
+        step: int,
+        processes: Processes,
     ) -> float:
         """Take one step down the gradient, in place; return the loss before it."""
         loss, gradients = cosine_softmax(
-            graph, state["users"], state["items"], negatives, layers=self.layers, temperature=self.temperature
-        )
+            graph, state["users"], state["items"], negatives, layers=self.layers, temperature=self.temperature,
+            processes=processes,
+        )  # fmt: skip
         if not np.isfinite(loss):
             raise ConfigError(f"the loss of lightgcn is {loss} at step {step}; lower lr, which is {self.lr}")
         for name, gradient in zip(("users", "items"), gradients, strict=True):

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Barrier
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,6 +23,7 @@ from graphrec.errors import ConfigError
 from graphrec.models import lightgcn, propagation
 from graphrec.models.cosine_softmax import cosine_softmax
 from graphrec.models.lightgcn import LightGCN
+from graphrec.models.processes import Processes
 from graphrec.models.propagation import Bipartite, Pair, bipartite, propagate
 from graphrec.pipelines.jobs.checkpoints import FileCheckpoints
 from graphrec.sparse.taste import taste_matrix
@@ -56,6 +60,42 @@ def test_the_loss_is_a_softmax_over_cosines(world: Callable[[], RecallData], eve
     recipe, negatives = replace(SMALL, layers=3, temperature=0.3), np.arange(0, len(items), every)
     expected = softmax_loss(graph.taste.toarray().astype(np.float64), users, items, 3, negatives, 0.3)
     assert _loss(recipe, graph, users, items, negatives)[0] == pytest.approx(expected, rel=1e-4)
+
+
+class _Threads(Processes):
+    """One of several processes that are threads, for the sums."""
+
+    def __init__(self, fabric: Any, barrier: Barrier, shared: dict[int, Any]) -> None:
+        super().__init__(fabric)
+        object.__setattr__(self, "_meeting", (barrier, shared))
+
+    def add_up(self, *arrays: npt.NDArray[Any]) -> None:
+        barrier, shared = self._meeting
+        shared[self.fabric.global_rank] = [array.copy() for array in arrays]
+        barrier.wait()
+        for place, array in enumerate(arrays):
+            array[...] = sum(shared[rank][place] for rank in range(self.fabric.world_size))
+        barrier.wait()
+
+
+@WORLDS
+@pytest.mark.parametrize("size", [2, 3, 50])
+def test_processes_that_divide_the_users_all_return_the_whole(world: Callable[[], RecallData], size: int) -> None:
+    """Also where there are more of them than users, so that some have none."""
+    graph, users, items = _drawn(world(), 4)
+    negatives = np.arange(0, len(items), 2)
+    expected, gradients = _loss(SMALL, graph, users, items, negatives)
+    barrier, shared = Barrier(size), {}
+    each = [_Threads(SimpleNamespace(global_rank=rank, world_size=size), barrier, shared) for rank in range(size)]
+    options = {"layers": SMALL.layers, "temperature": SMALL.temperature}
+    with ThreadPoolExecutor(size) as pool:
+        answers = list(pool.map(
+            lambda mine: cosine_softmax(graph, users, items, negatives, processes=mine, **options), each
+        ))  # fmt: skip
+    for loss, parts in answers:
+        assert loss == pytest.approx(expected, rel=1e-5)
+        for part, whole in zip(parts, gradients, strict=True):
+            np.testing.assert_allclose(part, whole, rtol=1e-3, atol=1e-6)
 
 
 @WORLDS

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 SCRIPT = """
@@ -29,19 +30,42 @@ np.savez(folder / f"{rank}.npz", **{name: tensor.numpy() for name, tensor in tas
 """
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", ["dense", "sparse"])
-def test_two_processes_train_what_one_trains(kind: str, tmp_path: Path) -> None:
-    script = tmp_path / "script.py"
-    script.write_text(SCRIPT)
+LIGHTGCN = """
+import os, sys
+import numpy as np
+from graphrec.contracts.progress import FitContext
+from graphrec.models.lightgcn import LightGCN
+from graphrec.pipelines.jobs.checkpoints import FileCheckpoints
+from tests.worlds import skewed
+from pathlib import Path
+
+folder, rank = Path(sys.argv[1]), os.environ.get("RANK", "alone")
+shown = []
+context = FitContext(seed=3, checkpoints=FileCheckpoints(folder / "state.npz"), record=shown.append)
+channel = LightGCN(dim=6, steps=30, negatives=20).fit(skewed(), context)
+assert len(shown) == (0 if rank == "1" else 30), len(shown)
+np.savez(folder / f"{rank}.npz", items=channel.vectors, users=channel.encoder.users)
+"""
+
+
+def trained(folder: Path, script: str, *arguments: str) -> list[dict[str, npt.NDArray[np.float32]]]:
+    """Return what a script keeps where one process runs it, and what the first and second of two keep."""
+    path = folder / "script.py"
+    path.write_text(script)
     environment = os.environ | {"PYTHONPATH": str(Path.cwd()), "OMP_NUM_THREADS": "1"}
     launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    for options, folder in (([], tmp_path / "alone"), (launch, tmp_path / "two")):
-        folder.mkdir()
-        command = [sys.executable, *options, str(script), str(folder), kind]
+    for options, name in (([], "alone"), (launch, "two")):
+        (folder / name).mkdir()
+        command = [sys.executable, *options, str(path), str(folder / name), *arguments]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
         assert done.returncode == 0, done.stderr[-2000:]
-    alone, first, second = (np.load(tmp_path / name) for name in ("alone/alone.npz", "two/0.npz", "two/1.npz"))
-    for name in alone.files:
-        np.testing.assert_allclose(first[name], alone[name], rtol=1e-3, atol=1e-5)
+    return [dict(np.load(folder / name)) for name in ("alone/alone.npz", "two/0.npz", "two/1.npz")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("script", "arguments"), [(SCRIPT, ["dense"]), (SCRIPT, ["sparse"]), (LIGHTGCN, [])])
+def test_two_processes_train_what_one_trains(script: str, arguments: list[str], tmp_path: Path) -> None:
+    alone, first, second = trained(tmp_path, script, *arguments)
+    for name, array in alone.items():
+        np.testing.assert_allclose(first[name], array, rtol=1e-3, atol=1e-5)
         np.testing.assert_array_equal(first[name], second[name])
