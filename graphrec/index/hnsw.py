@@ -122,28 +122,8 @@ class HnswIndex:
         """What the graph was built with."""
         return self._settings
 
-    @property
-    def exact(self) -> ExactIndex:
-        """Exact search over the same vectors."""
-        return self._exact
-
     def __len__(self) -> int:
         return len(self._matrix)
-
-    def widened(self, k: int) -> HnswIndex:
-        """Return the same graph, whose searches for up to ``k`` rows are half as wide again.
-
-        The graph is handed on: this index is not to be searched any more, for its least width is the other's too.
-        """
-        wider = min(int(_MARGIN * max(_MARGIN * k, self._settings.ef_search)), _WIDEST)
-        if self._graph is not None:
-            self._graph.set_ef(wider)
-        settings = replace(self._settings, ef_search=wider)
-        return HnswIndex(self._graph, self._matrix, self._metric, settings, self._same)
-
-    def is_quicker(self, k: int) -> bool:
-        """Tell whether one query for ``k`` rows, by itself, should take less time than exact search."""
-        return self._graph is not None and self._graph_ns(self._width(k), 1) < self._exact_ns(len(self), 1)
 
     def search(
         self,
@@ -460,6 +440,28 @@ def build_hnsw(
     graph.add_items(mapped, distinct.astype(np.int64), num_threads=threads)
     graph.set_ef(ef_search)  # once for all: the least width, which no search changes
     return HnswIndex(graph, vectors, kind, settings, same)
+
+
+def exact_search(index: HnswIndex) -> ExactIndex:
+    """Return exact search over the vectors of an index."""
+    return index._exact
+
+
+def widened(index: HnswIndex, k: int) -> HnswIndex:
+    """Return an index over the same graph, whose searches for up to ``k`` rows are half as wide again.
+
+    The graph is handed on: the index itself is not to be searched any more, for its least width is the other's too.
+    """
+    wider = min(int(_MARGIN * max(_MARGIN * k, index.settings.ef_search)), _WIDEST)
+    if index._graph is not None:
+        index._graph.set_ef(wider)
+    settings = replace(index.settings, ef_search=wider)
+    return HnswIndex(index._graph, index._matrix, index.metric, settings, index._same)
+
+
+def is_quicker(index: HnswIndex, k: int) -> bool:
+    """Tell whether a single query for ``k`` rows should take less time by the graph than by exact search."""
+    return index._graph is not None and index._graph_ns(index._width(k), 1) < index._exact_ns(len(index), 1)
 
 
 def load_hnsw(directory: Path, matrix: FloatArray, sidecar: Sidecar) -> HnswIndex:

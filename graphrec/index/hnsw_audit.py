@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from graphrec.data.lists import ItemLists
 from graphrec.index.exact import ExactIndex
-from graphrec.index.hnsw import HnswIndex
+from graphrec.index.hnsw import HnswIndex, exact_search, is_quicker, widened
 
 # The share of the best 100 rows of a query that a search is to find.
 LEAST_RECALL, AUDITED_K = 0.98, 100
@@ -46,16 +46,16 @@ def audited_hnsw(index: HnswIndex, queries: npt.NDArray[np.float32], *, seed: in
     sample = _drawn(queries, seed)
     if not len(sample):
         return index
-    truth = index.exact.search(sample, AUDITED_K)
+    truth = exact_search(index).search(sample, AUDITED_K)
     recall, least = _recall(truth, index.search(sample, AUDITED_K))
     while least < LEAST_RECALL:
-        index = index.widened(AUDITED_K)
-        if not index.is_quicker(AUDITED_K):
+        index = widened(index, AUDITED_K)
+        if not is_quicker(index, AUDITED_K):
             _log.info(
                 "exact search over %d vectors of %d by %s: a graph that finds %.2f of the best %d is slower",
                 len(index), index.dim, index.metric, LEAST_RECALL, AUDITED_K,
             )  # fmt: skip
-            return index.exact
+            return exact_search(index)
         recall, least = _recall(truth, index.search(sample, AUDITED_K))
     _log.info(
         "hnsw over %d vectors of %d by %s: ef_search %d finds %.4f of the best %d of %d queries",

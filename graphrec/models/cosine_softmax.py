@@ -8,7 +8,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 from threadpoolctl import threadpool_limits
 
-from graphrec.models.processes import ALONE, Processes
+from graphrec.models.processes import SINGLE, Processes
 from graphrec.models.propagation import Bipartite, Pair, in_rows, map_rows, propagate
 from graphrec.sparse.taste import Scale
 from graphrec.sparse.topk import FloatArray
@@ -22,7 +22,7 @@ def cosine_softmax(
     *,
     layers: int,
     temperature: float,
-    processes: Processes = ALONE,
+    processes: Processes = SINGLE,
 ) -> tuple[float, Pair]:
     r"""Return a loss of vectors, and its gradient by both.
 
@@ -107,6 +107,12 @@ def lengths_of(vectors: FloatArray) -> FloatArray:
     lengths: FloatArray = np.sqrt(np.einsum("nd,nd->n", vectors, vectors, dtype=np.float32))[:, None]
     lengths[lengths == 0] = 1
     return lengths
+
+
+def with_lengths(vectors: FloatArray, exponent: float) -> FloatArray:
+    """Return vectors (n, dim) whose lengths are what they were to the power ``exponent``; zero stays zero."""
+    scaled_vectors: FloatArray = vectors * lengths_of(vectors) ** np.float32(exponent - 1)
+    return scaled_vectors
 
 
 def _off_the_sphere(gradient: FloatArray, unit: FloatArray, lengths: FloatArray) -> FloatArray:

@@ -22,9 +22,9 @@ from graphrec.contracts.recipe import About
 from graphrec.contracts.settings import count, number
 from graphrec.errors import ConfigError
 from graphrec.index.sketch import AUDITED
-from graphrec.models.cosine_softmax import cosine_softmax, lengths_of
+from graphrec.models.cosine_softmax import cosine_softmax, with_lengths
 from graphrec.models.early_stopping import EarlyStopping
-from graphrec.models.processes import Processes, launched
+from graphrec.models.processes import SINGLE, Processes, launched
 from graphrec.models.propagation import Bipartite, Pair, bipartite, in_rows, propagate
 from graphrec.models.training_points import points_of, table_of
 from graphrec.recallers.query_encoder import HistoryEncoder, UserEncoder
@@ -207,7 +207,7 @@ class LightGCN(VectorSettings):
         users, items = vectors
         depth = np.float32(self.layers + 1)
         final_users, targets = propagate(graph, users, items, self.layers)
-        targets = self._served(targets)
+        targets = with_lengths(targets, self.length_exponent)
         # What an item hands to a user: the layers below the last, over the root of the item's degree.
         lower = propagate(graph, users, items, self.layers - 1)[1]
         below = lower * np.float32(self.layers) / depth
@@ -222,7 +222,11 @@ class LightGCN(VectorSettings):
         )
 
     def _train(
-        self, graph: Bipartite, context: FitContext, processes: Processes, stopping: EarlyStopping | None = None
+        self,
+        graph: Bipartite,
+        context: FitContext,
+        processes: Processes = SINGLE,
+        stopping: EarlyStopping | None = None,
     ) -> Pair:
         """Return what was learnt of users (n_users, dim) and items (n_items, dim); zero for users without events."""
         rng, n_items = np.random.default_rng(context.seed), graph.shape[1]
@@ -298,11 +302,6 @@ class LightGCN(VectorSettings):
         """Return the learning rate of a step, counted from 1."""
         share = _LAST_RATE + (1 - _LAST_RATE) * (1 + math.cos(math.pi * step / self.steps)) / 2
         return self.lr * share
-
-    def _served(self, items: FloatArray) -> FloatArray:
-        """Return the items' vectors with their lengths to the power ``length_exponent``."""
-        served: FloatArray = items * lengths_of(items) ** np.float32(self.length_exponent - 1)
-        return served
 
 
 def _resumed(

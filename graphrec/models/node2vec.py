@@ -25,6 +25,7 @@ from graphrec.graph.adjacency import Adjacency
 from graphrec.graph.walks import stream_walks, write_corpus
 from graphrec.index import IndexKind
 from graphrec.index.embeddings import EmbeddingTable
+from graphrec.models.cosine_softmax import with_lengths
 from graphrec.models.gensim_skip_gram import LONGEST_SENTENCE, train_gensim
 from graphrec.models.node_vectors import Kind, NodeVectors, grown, touched
 from graphrec.models.skip_gram import (
@@ -105,6 +106,9 @@ class Node2Vec(VectorSettings):
         (:class:`graphrec.recallers.query_encoder.UserEncoder`).
     neighbours, power : int, float
         For ``query="items"``: votes of each history item, and the power of the cosine that a vote weighs.
+    length_exponent : float, default 1.0
+        For the other queries: items are served with their length to this power, >= 0. 1 is the product that was
+        trained, 0 a cosine; less returns fewer popular items.
     last, half_life, weight_exponent :
         See :class:`graphrec.channels.families.HistorySettings`.
     index, m, ef_construction, ef_search :
@@ -158,6 +162,7 @@ class Node2Vec(VectorSettings):
     query: QueryKind = choice("items", QueryKind)
     neighbours: int = count(20, least=1, search=ints(10, 100, log=True))
     power: float = number(4.0, above=0, search=floats(1.0, 8.0))
+    length_exponent: float = number(1.0, search=floats(0.0, 1.0))
     half_life: float = history_half_life(0.0, choices(0.0, 10.0, 25.0, 50.0, 100.0))
     weight_exponent: float = history_weight_exponent(searched=False)
     index: IndexKind = choice("auto", IndexKind)
@@ -263,7 +268,8 @@ class Node2Vec(VectorSettings):
                 entities=EntityVectors.of_nodes(learnt.vectors.inputs[entities], joined[entities]),
             )  # fmt: skip
         # in · out + out · in as one product of twice the width.
-        sources, targets = np.hstack([inputs, outputs]), np.hstack([outputs, inputs])
+        sources = np.hstack([inputs, outputs])
+        targets = with_lengths(np.hstack([outputs, inputs]), self.length_exponent)
         history = HistoryEncoder(rows, sources, len(data.items), self.profile())
         own = np.hstack([part[users] for part in learnt.vectors]) * joined[users, None]
         return VectorRecaller(

@@ -21,7 +21,7 @@ from graphrec.errors import ConfigError, MissingExtraError
 from graphrec.graph.importance import importance_neighbours
 from graphrec.graph.ppr import push_pagerank, ranks_between
 from graphrec.index.sketch import AUDITED
-from graphrec.models.cosine_softmax import lengths_of
+from graphrec.models.cosine_softmax import with_lengths
 from graphrec.models.pinsage_batches import BatchSettings, histories_of
 from graphrec.models.trained_vectors import TrainedVectors
 from graphrec.recallers.interests import InterestRecaller
@@ -295,5 +295,4 @@ class PinSage(TrainedVectors):
 
     def served(self, items: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return the items' vectors with their lengths to the power ``length_exponent``."""
-        served: npt.NDArray[np.float32] = items * lengths_of(items) ** np.float32(self.length_exponent - 1)
-        return served
+        return with_lengths(items, self.length_exponent)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Processes:
-    """This process among those that share a computation; alone where there is no ``fabric``."""
+    """A process among those that share a computation; alone where there is no ``fabric``."""
 
     fabric: Fabric | None = None
 
@@ -47,13 +47,13 @@ class Processes:
             array[...] = total.cpu().numpy()
 
     def mean(self, value: float) -> float:
-        """Return the mean of a number over the processes; the number itself, to the bit, where it is the same in all."""
+        """Return the mean of a number over the processes."""
         total = np.array([value, 1.0])
         self.add_up(total)
         return float(total[0] / total[1])
 
 
-ALONE = Processes()
+SINGLE = Processes()
 
 
 @contextmanager
@@ -68,7 +68,7 @@ def launched(device: str) -> Iterator[Processes]:
         If Lightning Fabric is not installed.
     """
     if "TORCHELASTIC_RUN_ID" not in os.environ:
-        yield ALONE
+        yield SINGLE
         return
     from graphrec.models.training_processes import fabric_of
 

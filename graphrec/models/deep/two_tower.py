@@ -13,7 +13,7 @@ from graphrec.contracts.recall_data import RecallData
 from graphrec.contracts.recipe import About
 from graphrec.contracts.settings import choice, count, number
 from graphrec.errors import ConfigError
-from graphrec.models.cosine_softmax import lengths_of
+from graphrec.models.cosine_softmax import with_lengths
 from graphrec.models.deep.settings import LearnedSettings, Serve, Similarity
 from graphrec.recallers.query_fields import RowFeatures
 
@@ -96,8 +96,7 @@ class TwoTower(LearnedSettings):
         """Return the items' vectors (n, dim) as they are searched: under cosine shortened by their lengths."""
         if self.similarity == "dot":
             return items
-        shortened: npt.NDArray[np.float32] = items * lengths_of(items) ** np.float32(self.length_exponent - 1)
-        return shortened
+        return with_lengths(items, self.length_exponent)
 
     def _towers(
         self, data: RecallData, histories: Histories, items: RowFeatures | None, users: RowFeatures | None

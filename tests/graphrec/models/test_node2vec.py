@@ -49,6 +49,21 @@ def test_every_way_of_asking_prefers_the_own_colour(query: Any) -> None:
     assert (answer.items % 2 == owners % 2).mean() > 0.9
 
 
+@pytest.mark.parametrize("query", ["history", "sum"])
+def test_items_are_served_with_a_power_of_their_length(query: Any) -> None:
+    data, recipe = skewed(), replace(SMALL, query=query)
+    learnt = recipe.learn(data, FitContext(seed=1))
+    whole = recipe.channel(learnt, data)
+    lengths = np.linalg.norm(whole.targets, axis=1, keepdims=True)
+    for exponent in (0.0, 0.3):
+        served = replace(recipe, length_exponent=exponent).channel(learnt, data)
+        np.testing.assert_allclose(served.targets, whole.targets * lengths ** (exponent - 1), rtol=1e-4)
+        queries = known_queries(histories(data.interactions), np.arange(4))
+        scores = whole.encoder.vectors(queries) @ served.targets.T
+        for answer, expected in zip(served.recall(queries, 3).scores.reshape(4, 3), scores, strict=True):
+            np.testing.assert_allclose(answer, np.sort(expected)[::-1][:3], rtol=1e-4)
+
+
 def test_vectors_are_the_same_in_every_process() -> None:
     root = Path(__file__).parents[3]
     found = []
