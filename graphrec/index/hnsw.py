@@ -460,8 +460,10 @@ def widened(index: HnswIndex, k: int) -> HnswIndex:
 
 
 def is_quicker(index: HnswIndex, k: int) -> bool:
-    """Tell whether a single query for ``k`` rows should take less time by the graph than by exact search."""
-    return index._graph is not None and index._graph_ns(index._width(k), 1) < index._exact_ns(len(index), 1)
+    """Tell whether a single query for ``k`` rows should take less time by a part of the graph than by exact search."""
+    if index._graph is None or index._width(k) == len(index) - len(index._same.rows):
+        return False
+    return index._graph_ns(index._width(k), 1) < index._exact_ns(len(index), 1)
 
 
 def load_hnsw(directory: Path, matrix: FloatArray, sidecar: Sidecar) -> HnswIndex:

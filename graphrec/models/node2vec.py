@@ -60,7 +60,8 @@ class Node2Vec(VectorSettings):
     ``in`` (as centre) and ``out`` (as context) by raising :math:`\sigma(in_a \cdot out_b)` for b near a.
     Items whose ``in`` vectors are close have like neighbourhoods; that answers item to item. What is trained is the
     product of one node's ``in`` and another's ``out``, and walks go either way, so that a user or a history x and an
-    item y are scored by :math:`in_x \cdot out_y + out_x \cdot in_y`.
+    item y are scored by :math:`in_x \cdot out_y + out_x \cdot in_y`, over a power of the length of y
+    (``length_exponent``).
 
     Cold users are answered from their history; cold items by their entities, where the catalogue has any edges for
     them. Items that no walk reached have no vector and are never returned.
@@ -106,7 +107,7 @@ class Node2Vec(VectorSettings):
         (:class:`graphrec.recallers.query_encoder.UserEncoder`).
     neighbours, power : int, float
         For ``query="items"``: votes of each history item, and the power of the cosine that a vote weighs.
-    length_exponent : float, default 1.0
+    length_exponent : float, default 0.25
         For the other queries: items are served with their length to this power, >= 0. 1 is the product that was
         trained, 0 a cosine; less returns fewer popular items.
     last, half_life, weight_exponent :
@@ -127,7 +128,9 @@ class Node2Vec(VectorSettings):
     tenth more Recall@20 than in · out).
 
     Settings of skip-gram for text do not fit graphs of users and items: uniform negatives (``ns_exponent=0``) and a
-    rate of 0.1 are better than 0.75 and 0.025 on both data sets.
+    rate of 0.1 are better than 0.75 and 0.025 on both data sets. So is a ``length_exponent`` of 0.25 than the plain
+    product (``query="history"``, validation parts of train: Recall@20 .163 in place of .156 on goodbooks, .190 in place
+    of .188 on Gowalla).
 
     References
     ----------
@@ -162,7 +165,7 @@ class Node2Vec(VectorSettings):
     query: QueryKind = choice("items", QueryKind)
     neighbours: int = count(20, least=1, search=ints(10, 100, log=True))
     power: float = number(4.0, above=0, search=floats(1.0, 8.0))
-    length_exponent: float = number(1.0, search=floats(0.0, 1.0))
+    length_exponent: float = number(0.25, search=floats(0.0, 1.0))
     half_life: float = history_half_life(0.0, choices(0.0, 10.0, 25.0, 50.0, 100.0))
     weight_exponent: float = history_weight_exponent(searched=False)
     index: IndexKind = choice("auto", IndexKind)

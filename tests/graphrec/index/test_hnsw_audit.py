@@ -63,9 +63,10 @@ def graphs_are_cheap(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_audited_graph_finds_98_of_the_best_100_of_other_queries(name: str, metric: str) -> None:
     matrix, queries = world(name)
     index = build_index(matrix, "hnsw", metric, seed=0, **POOR)
-    assert isinstance(index, HnswIndex)
+    assert isinstance(index, HnswIndex | ExactIndex)
     assert recall(index, matrix, queries) > 0.975
-    if metric != "ip":  # whose searches are twice as wide from the start
+    if metric != "ip":  # whose searches are twice as wide from the start, and may come to be those of all rows
+        assert isinstance(index, HnswIndex)
         assert recall(build_hnsw(matrix, metric=metric, seed=0, **POOR), matrix, queries) < 0.97
         assert index.settings.ef_search > POOR["ef_search"]
 

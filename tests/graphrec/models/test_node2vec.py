@@ -51,7 +51,7 @@ def test_every_way_of_asking_prefers_the_own_colour(query: Any) -> None:
 
 @pytest.mark.parametrize("query", ["history", "sum"])
 def test_items_are_served_with_a_power_of_their_length(query: Any) -> None:
-    data, recipe = skewed(), replace(SMALL, query=query)
+    data, recipe = skewed(), replace(SMALL, query=query, length_exponent=1.0)
     learnt = recipe.learn(data, FitContext(seed=1))
     whole = recipe.channel(learnt, data)
     lengths = np.linalg.norm(whole.targets, axis=1, keepdims=True)
@@ -227,7 +227,7 @@ def test_both_trainers_learn_the_colours_by_both_losses(trainer: Any, loss: Any)
 @pytest.mark.parametrize("query", ["history", "user"])
 def test_a_pair_is_scored_by_both_products(query: Any) -> None:
     data = without_knowledge(skewed())
-    recipe = replace(SMALL, query=query, index="exact")
+    recipe = replace(SMALL, query=query, index="exact", length_exponent=1.0)
     learnt = recipe.learn(data, FitContext(seed=1))
     item = learnt.start("items")
     asked = 0 if query == "user" else item + 3
