@@ -68,13 +68,13 @@ def _mean(vectors: FloatArray, rows: Places) -> npt.NDArray[np.float64]:  # prag
 
 @nb.njit(nogil=True, cache=True)
 def _farthest(vectors: FloatArray, rows: Places, point: npt.NDArray[np.float64]) -> int:  # pragma: no cover - compiled
-    best, highest = rows[0], -1.0
+    best, highest = int(rows[0]), -1.0
     for row in rows:
         away = 0.0
         for d in range(vectors.shape[1]):
             away += (vectors[row, d] - point[d]) ** 2
         if away > highest:
-            best, highest = row, away
+            best, highest = int(row), away
     return best
 
 

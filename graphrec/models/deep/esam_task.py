@@ -15,15 +15,16 @@ from graphrec.negatives.protocol import Rows
 class EsamTask(RecallTask):
     """One fit: :class:`graphrec.models.deep.esam.ESAM` has the losses."""
 
-    def _further(self, compared: Compared, rng: np.random.Generator) -> Tensor | float:
+    def _further(self, compared: Compared, rng: np.random.Generator) -> Tensor:
         """Return the three losses by their weights."""
         how = self._recipe
         target = self._not_shown(compared, rng)
         vectors = compared.common[self._on(target)]
-        loss = how.alignment * covariance_gap(normalize(compared.positives), normalize(vectors))
+        loss: Tensor = how.alignment * covariance_gap(normalize(compared.positives), normalize(vectors))
         loss = loss + how.clustering * self._centre_loss(compared)
         scores = torch.sigmoid(compared.anchors @ vectors.T)
-        return loss + how.self_training * confident_entropy(scores, low=how.sure_below, high=how.sure_above)
+        entropy = confident_entropy(scores, low=how.sure_below, high=how.sure_above)
+        return loss.add(entropy, alpha=how.self_training)
 
     def _not_shown(self, compared: Compared, rng: np.random.Generator) -> Rows:
         """Return places among the shared negatives, of distinct items that no user of the step took or refused."""

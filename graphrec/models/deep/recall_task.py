@@ -43,7 +43,7 @@ class Compared:
 
     users: Rows
     anchors: Tensor
-    indptr: Rows
+    indptr: Tensor
     told: Rows
     positives: Tensor
     shared: Rows

@@ -83,7 +83,7 @@ class TreeTask(RecallTask):
         start = size - (1 << self._first)
         nothing = compared.anchors.new_zeros((len(compared.users), 0))
         return sampled_softmax(
-            compared.anchors, self._on(compared.indptr), self._rows(start + positives), self._rows(start + drawn),
+            compared.anchors, compared.indptr, self._rows(start + positives), self._rows(start + drawn),
             log_q, (self._on(masked[0]), self._on(masked[1])), nothing[:, :, None].expand(-1, -1, self.model.width),
             nothing,
         )  # fmt: skip

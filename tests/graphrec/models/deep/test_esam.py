@@ -49,7 +49,7 @@ def test_descending_the_gap_aligns() -> None:
     for _ in range(100):
         optimiser.zero_grad()
         loss = covariance_gap(source, moving)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
     assert float(loss.detach()) < 0.1 * first
 
@@ -95,12 +95,12 @@ def steps_of(recipe: ESAM, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Compar
     monkeypatch.setattr(EsamTask, "_further", seen)
     task = recipe._task(skewed(), FitContext(seed=1))
     for batch in task.batches(3, np.random.default_rng(2)):
-        task.loss(batch, np.random.default_rng(3)).backward()
+        task.loss(batch, np.random.default_rng(3)).backward()  # type: ignore[no-untyped-call]
     return steps
 
 
 def test_targets_are_items_that_no_user_of_the_step_took_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    late = {"hard_starts": 0.0, "hard_full": 0.0, "hard_from": 2, "hard_to": 9}
+    late: dict[str, Any] = {"hard_starts": 0.0, "hard_full": 0.0, "hard_from": 2, "hard_to": 9}
     recipe = replace(SMALL, mix={"uniform": 1.0, "hard": 0.1}, **late)
     for compared, _, targets in steps_of(recipe, monkeypatch):
         items = compared.shared[targets]
@@ -110,7 +110,7 @@ def test_targets_are_items_that_no_user_of_the_step_took_or_refused(monkeypatch:
 
 
 def test_a_step_adds_the_three_losses_by_their_weights(monkeypatch: pytest.MonkeyPatch) -> None:
-    late = {"hard_starts": 0.0, "hard_full": 0.0, "hard_from": 2, "hard_to": 9}
+    late: dict[str, Any] = {"hard_starts": 0.0, "hard_full": 0.0, "hard_from": 2, "hard_to": 9}
     recipe = replace(SMALL, mix={"uniform": 1.0, "hard": 0.1}, alignment=2.0, clustering=3.0, self_training=5.0, **late)
     for compared, loss, targets in steps_of(recipe, monkeypatch):
         users = np.repeat(np.arange(len(compared.users)), np.diff(compared.indptr.numpy()))

@@ -96,7 +96,7 @@ def test_nodes_learn() -> None:
     before = None
     for batch in task.batches(0, np.random.default_rng(2)):
         before = task.learnt()["nodes"].copy() if before is None else before
-        task.loss(batch, np.random.default_rng(3)).backward()
+        task.loss(batch, np.random.default_rng(3)).backward()  # type: ignore[no-untyped-call]
     nodes = dict(task.model.named_parameters())["nodes.weight"]
     assert nodes.grad is not None
     assert int((nodes.grad != 0).any(dim=1).sum()) > len(nodes) // 2
