@@ -27,6 +27,8 @@ GIVES = {
     "map": "maps of embeddings by UMAP",
     "towers": "queries answered by the tower of a learned channel, with ONNX Runtime",
     "text": "channel text, and bundles searched by sentences",
+    "image": "channel image: pictures as vectors (the network is exported with train)",
+    "video": "channel video: frames of videos as vectors",
     "tensorboard": "event logs of trainings for TensorBoard",
 }
 BASE = "base"

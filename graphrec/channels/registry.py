@@ -32,6 +32,8 @@ RECIPES: Mapping[str, str] = MappingProxyType(
         "preference-walk": "graphrec.channels.content.preference_walk:PreferenceWalk",
         "pixie": "graphrec.channels.content.pixie:Pixie",
         "text": "graphrec.models.content.text:Text",
+        "image": "graphrec.models.content.image:Image",
+        "video": "graphrec.models.content.video:Video",
         "vectors": "graphrec.channels.content.vectors:VectorChannel",
         "node2vec": "graphrec.models.node2vec:Node2Vec",
         "lightgcn": "graphrec.models.lightgcn:LightGCN",

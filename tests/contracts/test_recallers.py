@@ -28,7 +28,9 @@ from graphrec.channels.popular.hot import Hot
 from graphrec.channels.registry import RECIPES, recipe_class
 from graphrec.errors import MissingExtraError
 from graphrec.index.embeddings import EmbeddingTable
+from graphrec.models.content.image import Image
 from graphrec.models.content.text import Text
+from graphrec.models.content.video import Video
 from graphrec.models.deep.esam import ESAM
 from graphrec.models.deep.ffm import FFM
 from graphrec.models.deep.fm import FM
@@ -41,6 +43,7 @@ from graphrec.models.lightgcn import LightGCN
 from graphrec.models.pinsage import PinSage
 from graphrec.operations.recipe import Operations
 from tests.contracts.recaller import RecallerContract
+from tests.graphrec.models.content.media import coloured, colours_of, filmed
 from tests.worlds import described, ruled
 
 
@@ -283,6 +286,21 @@ class TestPixie(RecallerContract):
 
 class TestPixieOfPlainVisits(RecallerContract):
     recipe = Pixie(steps=3000, restart=0.3, booster=False, enough_targets=0, degree_exponent=0.0, last=5, half_life=2.0)
+
+
+class TestImage(RecallerContract):
+    recipe = colours_of(Image)
+    prepared = staticmethod(coloured)
+
+
+class TestImageOfHistories(RecallerContract):
+    recipe = colours_of(Image, query="history")
+    prepared = staticmethod(coloured)
+
+
+class TestVideo(RecallerContract):
+    recipe = colours_of(Video, n_frames=2)
+    prepared = staticmethod(filmed)
 
 
 class TestText(RecallerContract):

@@ -29,7 +29,7 @@ def item_texts(data: RecallData, columns: Sequence[str], max_characters: int) ->
         Its :func:`graphrec.contracts.described.item_columns`.
     columns : sequence of str
         Texts, labels, tags and relations, in this order; an entity is named by its label, else by the end of its IRI.
-        None named takes every text, and where there is none, every tag and relation.
+        None named takes every text, tag and relation.
     max_characters : int
         A column's text is cut to so many.
 
@@ -41,7 +41,7 @@ def item_texts(data: RecallData, columns: Sequence[str], max_characters: int) ->
         If no item has a text.
     """
     features = item_columns(data)
-    chosen = list(columns) or list(features.texts) or list(features.tags)
+    chosen = list(columns) or [*features.texts, *features.tags]
     names = _names_of_entities(data)
     parts: list[list[str]] = [[] for _ in range(features.n)]
     for name in chosen:
