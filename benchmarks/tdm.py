@@ -42,9 +42,9 @@ from graphrec.recallers.vector import VectorRecaller
 
 CUTOFFS = (20, 200)
 SEED = 0
-PANEL_USERS = 2000
+PANEL_USERS = 1000
 # Queries of a round of timing.
-TIMED = 200
+TIMED = 50
 SETTINGS: dict[str, Any] = {
     "dim": 64, "mix": {"in-batch": 1.0}, "negatives": 4096, "batch": 1024, "features": False, "half_life": 0.0,
 }  # fmt: skip
@@ -84,7 +84,7 @@ class Exhaustive:
     def _time_ratio(self, tree: TreeIndex) -> float:
         """Return the median over alternating rounds."""
         queries, skip = self.queries[:TIMED], take_lists(self.skip, np.arange(min(TIMED, len(self.queries))))
-        ratios = [_seconds(tree, queries, skip) / _seconds(self.index, queries, skip) for _ in range(7)]
+        ratios = [_seconds(tree, queries, skip) / _seconds(self.index, queries, skip) for _ in range(5)]
         return float(np.median(ratios))
 
 
@@ -145,7 +145,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--users", type=int, default=8000, help="users drawn; 0 takes all")
     parser.add_argument("--epochs", type=int, default=20)
-    parser.add_argument("--beam", type=int, nargs="+", default=[100, 200, 300])
+    parser.add_argument("--beam", type=int, nargs="+", default=[100, 200])
     arguments = parser.parse_args()
     if arguments.data is None:
         parser.error("name the folder of test data: --data DIR or GRAPHREC_DATA")

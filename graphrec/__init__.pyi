@@ -151,6 +151,7 @@ from graphrec.models.content.video import Video as Video
 from graphrec.models.deep.esam import ESAM as ESAM
 from graphrec.models.deep.ffm import FFM as FFM
 from graphrec.models.deep.fm import FM as FM
+from graphrec.models.deep.mobius import Mobius as Mobius
 from graphrec.models.deep.sasrec import SASRec as SASRec
 from graphrec.models.deep.tdm import TDM as TDM
 from graphrec.models.deep.two_tower import TwoTower as TwoTower

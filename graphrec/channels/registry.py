@@ -39,6 +39,7 @@ RECIPES: Mapping[str, str] = MappingProxyType(
         "lightgcn": "graphrec.models.lightgcn:LightGCN",
         "two-tower": "graphrec.models.deep.two_tower:TwoTower",
         "esam": "graphrec.models.deep.esam:ESAM",
+        "mobius": "graphrec.models.deep.mobius:Mobius",
         "tdm": "graphrec.models.deep.tdm:TDM",
         "fm": "graphrec.models.deep.fm:FM",
         "ffm": "graphrec.models.deep.ffm:FFM",

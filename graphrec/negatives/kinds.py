@@ -14,6 +14,7 @@ from graphrec.negatives.active import LeastSure
 from graphrec.negatives.exposed import exposed_without_click
 from graphrec.negatives.hard import ModelHard
 from graphrec.negatives.in_batch import InBatch
+from graphrec.negatives.irrelevant import ContentTeacher, Irrelevant, item_terms
 from graphrec.negatives.mixture import Mixture, Part
 from graphrec.negatives.popularity import Popularity
 from graphrec.negatives.protocol import NegativeSampler
@@ -75,6 +76,10 @@ def _active(data: RecallData, taken: Taken, settings: KindSettings) -> NegativeS
     return LeastSure(taken, data.pool, budget=settings.budget, members=settings.committee)
 
 
+def _irrelevant(data: RecallData, taken: Taken, settings: KindSettings) -> NegativeSampler:  # noqa: ARG001
+    return Irrelevant(taken, data.pool, ContentTeacher(item_terms(data), taken))
+
+
 KINDS: Mapping[str, _Make] = {
     "in-batch": _in_batch,
     "uniform": _uniform,
@@ -83,9 +88,10 @@ KINDS: Mapping[str, _Make] = {
     "rule": _rule,
     "exposed": _exposed,
     "active": _active,
+    "irrelevant": _irrelevant,
 }
 # Kinds that follow the model and the curriculum: at first there is no model to follow.
-_LATE = ("hard", "active")
+_LATE = ("hard", "active", "irrelevant")
 
 
 def check_mix(mix: Mapping[str, float], rules: Sequence[str]) -> None:

@@ -34,6 +34,7 @@ from graphrec.models.content.video import Video
 from graphrec.models.deep.esam import ESAM
 from graphrec.models.deep.ffm import FFM
 from graphrec.models.deep.fm import FM
+from graphrec.models.deep.mobius import Mobius
 from graphrec.models.deep.sasrec import SASRec
 from graphrec.models.deep.tdm import TDM
 from graphrec.models.deep.two_tower import TwoTower
@@ -198,6 +199,11 @@ class TestTwoTowerOfFeaturesAndMixedNegatives(RecallerContract):
 
 class TestEsam(RecallerContract):
     recipe = ESAM(dim=8, epochs=20, lr=0.05)
+
+
+class TestMobius(RecallerContract):
+    recipe = Mobius(dim=8, epochs=40, lr=0.05, value="released", pair_exponent=0.5, hard_starts=0.1, hard_full=0.2)
+    prepared = staticmethod(described)
 
 
 class TestTdm(RecallerContract):

@@ -62,7 +62,8 @@ class LearnedSettings(TrainedVectors):
     hard_guard : float, default 0.95
         Items that score above so much of the mean of a user's own are left out of his hard negatives; 0 keeps them.
     hard_starts, hard_full : float, default 0.3 and 0.6
-        The curriculum of "hard" and "active", shares of training: none before the first, all from the second on.
+        The curriculum of kinds that follow the model, shares of training: none of them before the first, all from the
+        second on.
     refresh : int, default 5
         Epochs between two looks at what is hard, >= 1.
     rules : list of str
@@ -214,7 +215,7 @@ class LearnedSettings(TrainedVectors):
     def _channel(self, data: RecallData, learnt: State, context: FitContext) -> VectorRecaller:
         """Return the channel of what was learnt: :meth:`graphrec.models.deep.recall_task.RecallTask.learnt`."""
         rows = np.flatnonzero(learnt["known"]).astype(np.int32)
-        targets = self.served(learnt["items"][rows])
+        targets = self._searched(data, learnt["items"][rows], rows)
         history = HistoryEncoder(
             rows, learnt["says"][rows], len(data.items), self.profile(), exponent=self.history_exponent
         )
@@ -225,6 +226,10 @@ class LearnedSettings(TrainedVectors):
         stranger = learnt["stranger"] if len(learnt["stranger"]) else None
         encoder = UserEncoder(learnt["own"], history, "sum", stranger) if learnt["own"].any() else history
         return VectorRecaller(encoder, targets, near, REASON)
+
+    def _searched(self, data: RecallData, items: FloatArray, rows: npt.NDArray[np.int32]) -> FloatArray:  # noqa: ARG002
+        """Return the vectors (t, width) of the items ``rows`` (t,) as they are searched."""
+        return self.served(items)
 
     def _near(self, learnt: State, targets: FloatArray, queries: FloatArray, seed: int) -> Index:  # noqa: ARG002
         """Return the index over the vectors that are searched, tuned to such ``queries``."""

@@ -30,6 +30,7 @@ from graphrec.data.interactions import Interactions, histories
 from graphrec.data.lists import item_lists
 from graphrec.errors import DataError
 from graphrec.models.deep.esam import ESAM
+from graphrec.models.deep.mobius import Mobius
 from graphrec.models.deep.sasrec import SASRec
 from graphrec.models.deep.tdm import TDM
 from graphrec.models.deep.two_tower import TwoTower
@@ -131,6 +132,7 @@ def test_missing_knowledge_is_said_in_one_sentence() -> None:
         TwoTower(dim=4, epochs=2),
         SASRec(dim=4, epochs=1),
         ESAM(dim=4, epochs=2),
+        Mobius(dim=4, epochs=4),
         TDM(dim=4, epochs=3, beam=4),
         Als(dim=4, iterations=1),
         Node2Vec(dim=4, walks_per_node=1),
