@@ -102,10 +102,10 @@ def _lines(path: Path) -> Iterator[str]:
         yield from (line.rstrip("\n") for line in file if line.strip())
 
 
-def held_out_whole(data: RecallData) -> tuple[RecallData, Panel, Mask]:
+def held_out_whole(data: RecallData, seed: int = SEED) -> tuple[RecallData, Panel, Mask]:
     """Return the data without the events of a tenth of the items, their readers, and (n_items,) which these are."""
     cold = np.zeros(len(data.items), dtype=np.bool_)
-    cold[np.random.default_rng(SEED).choice(len(cold), round(SHARE * len(cold)), replace=False)] = True
+    cold[np.random.default_rng(seed).choice(len(cold), round(SHARE * len(cold)), replace=False)] = True
     gone = cold[data.interactions.items]
     train = dataclasses.replace(data, interactions=take(data.interactions, ~gone))
     return train, held_out_panel(train, take(data.interactions, gone)).panel, cold

@@ -32,6 +32,7 @@ RECIPES: Mapping[str, str] = MappingProxyType(
         "preference-walk": "graphrec.channels.content.preference_walk:PreferenceWalk",
         "pixie": "graphrec.channels.content.pixie:Pixie",
         "text": "graphrec.models.content.text:Text",
+        "text-ease": "graphrec.models.content.text_ease:TextEase",
         "image": "graphrec.models.content.image:Image",
         "video": "graphrec.models.content.video:Video",
         "vectors": "graphrec.channels.content.vectors:VectorChannel",

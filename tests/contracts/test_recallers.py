@@ -30,6 +30,7 @@ from graphrec.errors import MissingExtraError
 from graphrec.index.embeddings import EmbeddingTable
 from graphrec.models.content.image import Image
 from graphrec.models.content.text import Text
+from graphrec.models.content.text_ease import TextEase
 from graphrec.models.content.video import Video
 from graphrec.models.deep.esam import ESAM
 from graphrec.models.deep.ffm import FFM
@@ -292,6 +293,10 @@ class TestPixie(RecallerContract):
 
 class TestPixieOfPlainVisits(RecallerContract):
     recipe = Pixie(steps=3000, restart=0.3, booster=False, enough_targets=0, degree_exponent=0.0, last=5, half_life=2.0)
+
+
+class TestTextEase(RecallerContract):
+    recipe = TextEase(columns=("tags",))
 
 
 class TestImage(RecallerContract):

@@ -33,7 +33,7 @@ _NEIGHBOURHOOD = 100
 _COUNTS_PER_NEIGHBOUR = 10
 
 # Rows of one block of the inversion, and of one strip of its updates: products stay small, only the matrix is large.
-_BLOCK = 512
+BLOCK = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,11 +130,11 @@ class Ease(HistorySettings):
         """Return T, and (n_items,) the mean of what it leaves out of B, from one inversion."""
         counts = degrees(taste, 0)
         active = np.flatnonzero(counts > 0)
-        gram = _gram(sp.csr_array(taste[:, active]), self.regularisation)
+        gram = co_occurrences(sp.csr_array(taste[:, active]), self.regularisation)
         invert(gram)
-        table = _best(gram, active.astype(np.int32), np.asarray(pool, dtype=np.bool_), self.k)
+        table = best_predicted(gram, active.astype(np.int32), np.asarray(pool, dtype=np.bool_), self.k)
         left_out = np.zeros(len(counts))
-        left_out[active] = _mean_left_out(gram, table, active, counts)
+        left_out[active] = mean_left_out(gram, table, active, counts)
         return table, left_out
 
     def _restricted(self, taste: sp.csr_array, pool: npt.NDArray[np.bool_], n: int) -> tuple[NeighbourTable, Scale]:
@@ -147,13 +147,13 @@ class Ease(HistorySettings):
         return table, (whole - _kept(table, counts)) / max(float(counts.sum()), 1.0)
 
 
-def _gram(taste: sp.csr_array, regularisation: float) -> FloatArray:
+def co_occurrences(taste: sp.csr_array, regularisation: float) -> FloatArray:
     """Return ``R^T R + lambda I``, (n, n) float32, filled strip by strip."""
     n = taste.shape[1]
     gram = np.empty((n, n), dtype=np.float32)
     by_item = sp.csr_array(taste.T.tocsr())
-    for start in range(0, n, _BLOCK):
-        (by_item[start : start + _BLOCK] @ taste).toarray(out=gram[start : start + _BLOCK])
+    for start in range(0, n, BLOCK):
+        (by_item[start : start + BLOCK] @ taste).toarray(out=gram[start : start + BLOCK])
     gram.flat[:: n + 1] += np.float32(regularisation)
     return gram
 
@@ -184,20 +184,20 @@ def invert(matrix: FloatArray) -> None:
     .. [1] Goodnight, "A Tutorial on the SWEEP Operator", The American Statistician 33(3), 1979. Differs: blocks.
     """
     n = len(matrix)
-    for start in range(0, n, _BLOCK):
-        stop = min(start + _BLOCK, n)
+    for start in range(0, n, BLOCK):
+        stop = min(start + BLOCK, n)
         # (n, block): column K as a whole, the part above the diagonal taken from row K.
         column = np.concatenate([matrix[start:stop, :start].T, matrix[start:, start:stop]])
         pivot = _small_inverse(np.tril(column[start:stop]))
         swept = column @ pivot  # (n, block)
-        for first in range(0, n, _BLOCK):
-            last = min(first + _BLOCK, n)
+        for first in range(0, n, BLOCK):
+            last = min(first + BLOCK, n)
             matrix[first:last, :last] -= swept[first:last] @ column[:last].T
         matrix[start:, start:stop] = swept[start:]
         matrix[start:stop, :start] = swept[:start].T
         matrix[start:stop, start:stop] = -pivot
-    for first in range(0, n, _BLOCK):  # the lower triangle, negated, is the inverse; mirror it
-        last = min(first + _BLOCK, n)
+    for first in range(0, n, BLOCK):  # the lower triangle, negated, is the inverse; mirror it
+        last = min(first + BLOCK, n)
         np.negative(matrix[first:last, :last], out=matrix[first:last, :last])
         matrix[:first, first:last] = matrix[first:last, :first].T
         square = np.tril(matrix[first:last, first:last])
@@ -214,7 +214,7 @@ def _small_inverse(lower: FloatArray) -> FloatArray:
     return np.asarray((inverse + inverse.T) / 2, dtype=np.float32)
 
 
-def _best(inverse: FloatArray, active: RowArray, pool: npt.NDArray[np.bool_], k: int) -> NeighbourTable:
+def best_predicted(inverse: FloatArray, active: RowArray, pool: npt.NDArray[np.bool_], k: int) -> NeighbourTable:
     """Return the k largest positive ``-P_ij / P_jj`` of each row, as a table over all items; the others have none."""
     n, width = len(pool), min(k, len(active))
     # Columns outside the pool get 0, and 0 is not kept.
@@ -233,7 +233,7 @@ def _best(inverse: FloatArray, active: RowArray, pool: npt.NDArray[np.bool_], k:
     return NeighbourTable(indptr_of(lengths), rows, scores, n_columns=n)
 
 
-def _mean_left_out(
+def mean_left_out(
     inverse: FloatArray, table: NeighbourTable, active: npt.NDArray[np.intp], counts: Scale
 ) -> npt.NDArray[np.float64]:
     """Return (len(active),): the mean of each column of B less the table, rows weighted by ``counts`` (n_items,)."""

@@ -64,7 +64,7 @@ def test_what_is_left_out_counts_by_its_mean(world: Callable[[], RecallData], re
 
 @pytest.mark.parametrize("n", [1, 5, 8, 9, 37])
 def test_blocks_invert_as_one_piece_does(monkeypatch: pytest.MonkeyPatch, n: int) -> None:
-    monkeypatch.setattr(ease, "_BLOCK", 8)
+    monkeypatch.setattr(ease, "BLOCK", 8)
     root = np.random.default_rng(n).normal(size=(n, 2 * n))
     matrix = (root @ root.T + np.eye(n)).astype(np.float32)
     expected = np.linalg.inv(matrix.astype(np.float64))
@@ -78,7 +78,7 @@ def test_blocks_invert_as_one_piece_does(monkeypatch: pytest.MonkeyPatch, n: int
 def test_more_than_one_block_gives_the_same_table(monkeypatch: pytest.MonkeyPatch) -> None:
     data, recipe = skewed(), Ease(regularisation=4.0)
     whole = recipe.fit(data).tables[0]
-    monkeypatch.setattr(ease, "_BLOCK", 7)
+    monkeypatch.setattr(ease, "BLOCK", 7)
     blocks = recipe.fit(data).tables[0]
     np.testing.assert_allclose(blocks.scores.sum(), whole.scores.sum(), rtol=1e-4)
     for row in range(len(whole)):
