@@ -44,7 +44,7 @@ shown = []
 context = FitContext(seed=3, checkpoints=FileCheckpoints(folder / "state.npz"), record=shown.append)
 channel = LightGCN(dim=6, steps=30, negatives=20).fit(skewed(), context)
 assert len(shown) == (0 if rank == "1" else 30), len(shown)
-np.savez(folder / f"{rank}.npz", items=channel.vectors, users=channel.encoder.users)
+np.savez(folder / f"{rank}.npz", items=channel.targets, users=channel.users)
 """
 
 
