@@ -45,6 +45,8 @@ RECIPES: Mapping[str, str] = MappingProxyType(
         "fm": "graphrec.models.deep.fm:FM",
         "ffm": "graphrec.models.deep.ffm:FFM",
         "sasrec": "graphrec.models.deep.sasrec:SASRec",
+        "youtube-dnn": "graphrec.models.deep.youtube_dnn:YouTubeDNN",
+        "gru4rec": "graphrec.models.deep.gru4rec:GRU4Rec",
         "pinsage": "graphrec.models.pinsage:PinSage",
         "kge": "graphrec.models.kge:Kge",
         "entity2rec": "graphrec.models.entity2rec:Entity2Rec",

@@ -35,10 +35,12 @@ from graphrec.models.content.video import Video
 from graphrec.models.deep.esam import ESAM
 from graphrec.models.deep.ffm import FFM
 from graphrec.models.deep.fm import FM
+from graphrec.models.deep.gru4rec import GRU4Rec
 from graphrec.models.deep.mobius import Mobius
 from graphrec.models.deep.sasrec import SASRec
 from graphrec.models.deep.tdm import TDM
 from graphrec.models.deep.two_tower import TwoTower
+from graphrec.models.deep.youtube_dnn import YouTubeDNN
 from graphrec.models.entity2rec import Entity2Rec
 from graphrec.models.kge import Kge
 from graphrec.models.lightgcn import LightGCN
@@ -226,6 +228,15 @@ class TestSASRec(RecallerContract):
 
 class TestSASRecGatedWithTimes(RecallerContract):
     recipe = SASRec(dim=8, epochs=12, lr=0.01, batch=16, last=5, block="gated", heads=2, times=True)
+    prepared = staticmethod(described)
+
+
+class TestGRU4Rec(RecallerContract):
+    recipe = GRU4Rec(dim=8, epochs=12, lr=0.01, batch=16)
+
+
+class TestYouTubeDNN(RecallerContract):
+    recipe = YouTubeDNN(dim=8, epochs=12, lr=0.01, batch=16)
     prepared = staticmethod(described)
 
 

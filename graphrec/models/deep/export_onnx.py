@@ -132,5 +132,5 @@ class _SequenceTower(nn.Module):
 
     def forward(self, events: Tensor, lengths: Tensor, ages: Tensor | None = None) -> Tensor:
         """Return (n, dim)."""
-        known = events.new_zeros(events.shape[:2]) if ages is None else ages
-        return self.model.last(Events(events, lengths, known))
+        nothing = events[:, :, 0] * 0
+        return self.model.last(Events(events, lengths, nothing if ages is None else ages, nothing))

@@ -62,7 +62,7 @@ class SASRec(SequenceSettings):
         recalls="what is taken next, by self-attention over the newest events",
         artefact="encoder and vectors",
         cold_items="recalled by features",
-        libraries=("torch", "lightning-fabric"),
+        libraries=("torch", "lightning-fabric", "scikit-learn"),
     )
 
     blocks: int = count(1, least=1, most=16, search=choices(1, 2))

@@ -15,12 +15,14 @@ class Events(NamedTuple):
     """N histories of at most w events, oldest first, from the left.
 
     ``vectors`` (n, w, dim) of the items, zero where there is no event; ``lengths`` (n,) int64, >= 1; ``ages`` (n, w)
-    float32 seconds before the newest event, zero where no time is known.
+    float32 seconds before the newest event, zero where no time is known; ``example_ages`` (n, w) float32 days between
+    what is to be predicted after each event and the newest event of training, zero where nothing is to be predicted.
     """
 
     vectors: Tensor
     lengths: Tensor
     ages: Tensor
+    example_ages: Tensor
 
 
 class SequenceModel(nn.Module, ABC):
@@ -34,6 +36,8 @@ class SequenceModel(nn.Module, ABC):
 
     reads_times: bool = False
     """Whether the ages of events play a part."""
+    reads_example_age: bool = False
+    """Whether the ages of what is to be predicted play a part in training."""
 
     def __init__(self, items_in: FieldInputs) -> None:
         super().__init__()

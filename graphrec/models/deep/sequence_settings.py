@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from graphrec.models.deep.sequence_task import SequenceTask
 
 Loss = Literal["softmax", "gbce"]
+Start = Literal["spectral", "random"]
 BlockKind = Literal["plain", "gated"]
 
 REASON = "because you {verb} {source}: what others {verb} next puts it near"
@@ -52,6 +53,10 @@ class SequenceSettings(TrainedVectors):
         Width of the vectors, >= 1.
     features : bool, default True
         Whether the features of items are read beside their ids.
+    start : {"spectral", "random"}
+        What the vectors of ids are before training: the leading eigenvectors of the item graph [1]_, so that items that
+        the same people took begin near each other, or drawn. Where events are few an item, training from there
+        ends sooner and higher.
     loss : {"softmax", "gbce"}
         Softmax over the negatives, the whole catalogue where they are as many; or the generalised binary cross-entropy
         of gSASRec. All items but the next are negatives, those of the history too.
@@ -84,11 +89,17 @@ class SequenceSettings(TrainedVectors):
     ------
     ConfigError
         If a setting lies outside its range, or two of them do not go together.
+
+    References
+    ----------
+    .. [1] Shen et al., "How powerful is graph convolution for recommendation?", CIKM 2021, eq. (9); here each
+       eigenvector is multiplied by the fourth root of its eigenvalue.
     """
 
     last: int = count(50, least=1, most=4096, unit="events", search=choices(20, 50, 100, 200))
     dim: int = count(128, least=1, search=choices(64, 128, 256))
     features: bool = flag(True)
+    start: Start = choice("spectral", Start)
     loss: Loss = choice("softmax", Loss)
     calibration: float = number(0.75, most=1.0)
     mix: Mapping[str, float] = weights(of="kinds of negatives")
@@ -145,6 +156,7 @@ class SequenceSettings(TrainedVectors):
         """Return what is trained: the model, and what its batches are made of."""
         try:
             from graphrec.models.deep.inputs import FieldInputs
+            from graphrec.models.deep.sequence_start import begin_at, spectral_vectors
             from graphrec.models.deep.sequence_task import SequenceTask
         except ImportError as error:
             raise MissingExtraError(f"{type(self).__name__} (torch)", extra="train") from error
@@ -153,7 +165,10 @@ class SequenceSettings(TrainedVectors):
 
         def make(counts: npt.NDArray[np.int64]) -> SequenceModel:
             scale = float(np.sqrt(2 / (n + self.dim)))
-            return self._model(FieldInputs(n, self.dim, with_ids=counts > 0, features=items, scale=scale), data)
+            items_in = FieldInputs(n, self.dim, with_ids=counts > 0, features=items, scale=scale)
+            if self.start == "spectral" and items_in.ids is not None:
+                begin_at(items_in.ids.weight, spectral_vectors(data, context, self.dim))
+            return self._model(items_in, data)
 
         mixture = make_mixture(self.kinds, data, KindSettings(alpha=self.alpha))
         return SequenceTask(self, data, mixture, make, context.seed)

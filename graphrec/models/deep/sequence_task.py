@@ -33,6 +33,7 @@ from graphrec.negatives.protocol import Positives
 
 # Rows of which vectors are made at a time.
 _ROWS = 1 << 16
+_DAY = 86_400
 
 
 class SequenceTask(Task):
@@ -99,7 +100,7 @@ class SequenceTask(Task):
         ends = np.cumsum([len(seen), len(seen)])
         history, positives, common = (self._on(part) for part in np.split(where, ends))
         vectors = self.model.items_in(self._on(rows))
-        events = self._padded(vectors[history], known, step.lengths - 1, read)
+        events = self._padded(vectors[history], known, step.lengths - 1, read, told)
         states = self.model.states(events)[self._on(known)]  # (m, dim)
         places, drawn = drawn_targets(items[told[known]], shared)
         masked = self._on(places), self._on(drawn)
@@ -162,18 +163,22 @@ class SequenceTask(Task):
         kept = np.minimum(lengths[users], self._recipe.last)
         positions = positions_of(Windows(self._events.indptr[users + 1] - kept, kept))
         vectors = self.model.items_in(self._on(self._events.items[positions[positions >= 0]].astype(np.int64)))
-        return _array(self.model.last(self._padded(vectors, positions >= 0, kept, positions)))
+        return _array(self.model.last(self._padded(vectors, positions >= 0, kept, positions, None)))
 
-    def _padded(self, vectors: Tensor, known: npt.NDArray[np.bool_], lengths: Rows, positions: Rows) -> Events:
-        """Return events of which ``vectors`` are those that are ``known`` (n, w)."""
+    def _padded(
+        self, vectors: Tensor, known: npt.NDArray[np.bool_], lengths: Rows, read: Rows, told: Rows | None
+    ) -> Events:
+        """Return events of which ``vectors`` are those that are ``known`` (n, w): at ``read``, before ``told``."""
         padded = vectors.new_zeros((*known.shape, vectors.shape[1]))
         padded[self._on(known)] = vectors
-        ages = np.zeros(known.shape, dtype=np.float32)
+        ages, example_ages = np.zeros((2, *known.shape), dtype=np.float32)
         times = self._events.times
         if times is not None and self.model.reads_times and known.size:
-            newest = times[positions[np.arange(len(lengths)), lengths - 1]]
-            ages = np.where(known, newest[:, None] - times[positions], 0).astype(np.float32)
-        return Events(padded, self._on(lengths), self._on(ages))
+            newest = times[read[np.arange(len(lengths)), lengths - 1]]
+            ages = np.where(known, newest[:, None] - times[read], 0).astype(np.float32)
+        if times is not None and self.model.reads_example_age and told is not None and known.size:
+            example_ages = np.where(known, (times.max() - times[told]) / _DAY, 0).astype(np.float32)
+        return Events(padded, self._on(lengths), self._on(ages), self._on(example_ages))
 
     def _on(self, array: npt.NDArray[Any]) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.model.device)

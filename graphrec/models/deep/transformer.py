@@ -16,6 +16,8 @@ from graphrec.models.deep.sequence_settings import BlockKind
 _NEVER = -1e9
 # Intervals are told apart by the logarithm of their seconds, to base 2: from a second to 34 years.
 _INTERVALS = 32
+# What the maps of queries and keys are multiplied by at first: attention begins even.
+_CALM = 0.3
 
 
 class Attention(nn.Module):
@@ -35,7 +37,8 @@ class Attention(nn.Module):
     def forward(self, asking: Tensor, read: Tensor, distances: Tensor, intervals: Tensor) -> Tensor:
         """Return (n, a, dim): what each of ``asking`` (n, a, dim) makes of ``read`` (n, w, dim).
 
-        ``distances`` (n, a, w) int64 in events, below 0 what may not be looked at; ``intervals`` (n, a, w) seconds.
+        ``distances`` (n, a, w) int64 in events, below 0 what may not be looked at, or (1, a, w) for all alike;
+        ``intervals`` (n, a, w) seconds.
         """
         n, a, dim = asking.shape
         query = self.asking(asking).reshape(n, a, self.heads, -1).transpose(1, 2)  # (n, heads, a, dim / heads)
@@ -94,6 +97,21 @@ class GatedBlock(nn.Module):
         return result
 
 
+@torch.no_grad()
+def _begin_with_means(block: PlainBlock | GatedBlock) -> None:
+    """Let a block add at first about the mean of what it reads, and nothing else.
+
+    So a state begins as the newest item's vector and the mean of those before it: where these are near what is taken
+    next, training begins with that.
+    """
+    attention, dim = block.attention, block.attention.joining.in_features
+    attention.asking.weight.mul_(_CALM)
+    attention.told.weight[:dim].mul_(_CALM)
+    nn.init.eye_(attention.told.weight[dim:])
+    nn.init.eye_(attention.joining.weight)
+    nn.init.zeros_(block.second.weight)
+
+
 _BLOCKS = {"plain": PlainBlock, "gated": GatedBlock}
 
 
@@ -132,6 +150,8 @@ class CausalTransformer(SequenceModel):
             if isinstance(module, nn.Linear):
                 nn.init.xavier_normal_(module.weight)
                 nn.init.zeros_(module.bias)
+        for block in self.blocks:
+            _begin_with_means(block)
         nn.init.normal_(self.places.weight, std=0.02)
 
     def states(self, events: Events) -> Tensor:
@@ -147,16 +167,14 @@ class CausalTransformer(SequenceModel):
         x, distances, intervals = self._read(events)
         for block in self.blocks[:-1]:
             x = block(x, x, distances, intervals)
+        back = (events.lengths - 1)[:, None, None] - torch.arange(x.shape[1], device=x.device)  # (n, 1, w)
         asking = newest(x, events.lengths)
-        states: Tensor = self.norm(
-            self.blocks[-1](asking, x, newest(distances, events.lengths), newest(intervals, events.lengths))
-        )
+        states: Tensor = self.norm(self.blocks[-1](asking, x, back, newest(intervals, events.lengths)))
         return states[:, 0]
 
     def _read(self, events: Events) -> tuple[Tensor, Tensor, Tensor]:
-        """Return (n, w, dim) what is read, and (n, w, w) how far each event is before another, in events and time."""
-        n, width = events.ages.shape
-        places = torch.arange(width, device=events.ages.device)
+        """Return (n, w, dim) what is read, and how far events are apart: (1, w, w) in number, (n, w, w) in seconds."""
+        places = torch.arange(events.ages.shape[1], device=events.ages.device)
         x = self.dropout(events.vectors + self.places(places)[None])
-        distances = (places[:, None] - places[None, :])[None].expand(n, -1, -1)
+        distances = (places[:, None] - places[None, :])[None]
         return x, distances, events.ages[:, None, :] - events.ages[:, :, None]

@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 from torch.nn.functional import cross_entropy, logsigmoid
 
 from graphrec.contracts.progress import FitContext
+from graphrec.data.interactions import Interactions
 from graphrec.data.lists import indptr_of
 from graphrec.data.sequences import Sequences
 from graphrec.models.deep.generalised_bce import generalised_bce
 from graphrec.models.deep.inputs import FieldInputs
 from graphrec.models.deep.sasrec import SASRec
 from graphrec.models.deep.sequence_model import Events
+from graphrec.models.deep.sequence_start import spectral_vectors
 from graphrec.models.deep.sequence_task import drawn_targets
 from graphrec.models.deep.sequence_windows import in_steps, n_windows, positions_of, windows
 from graphrec.models.deep.transformer import CausalTransformer
@@ -57,7 +59,7 @@ def drawn_events(lengths: list[int]) -> Events:
     vectors = torch.from_numpy(rng.normal(size=(len(lengths), width, 8)).astype(np.float32))
     ages = torch.from_numpy(np.sort(rng.integers(0, 10**6, (len(lengths), width)))[:, ::-1].astype(np.float32))
     known = torch.arange(width)[None] < torch.tensor(lengths)[:, None]
-    return Events(vectors * known[:, :, None], torch.tensor(lengths), ages * known)
+    return Events(vectors * known[:, :, None], torch.tensor(lengths), ages * known, torch.zeros_like(ages))
 
 
 @pytest.mark.parametrize("kind", ["plain", "gated"])
@@ -79,7 +81,10 @@ def test_padding_and_the_short_way_to_the_last_state_change_nothing(kind: str) -
     states, newest = model.states(events), model.last(events)
     for row, length in enumerate([2, 6, 1]):
         alone = Events(
-            events.vectors[row : row + 1, :length], events.lengths[row : row + 1], events.ages[row : row + 1, :length]
+            events.vectors[row : row + 1, :length],
+            events.lengths[row : row + 1],
+            events.ages[row : row + 1, :length],
+            events.example_ages[row : row + 1, :length],
         )
         torch.testing.assert_close(newest[row], model.states(alone)[0, -1])
         torch.testing.assert_close(newest[row], states[row, length - 1])
@@ -120,7 +125,8 @@ def test_with_as_many_negatives_as_items_the_softmax_is_exact() -> None:
     expected = []
     for start, length in zip(step.examples["starts"], step.examples["lengths"], strict=True):
         window = torch.from_numpy(items[start : start + length])
-        events = Events(table[window[:-1]][None], torch.tensor([length - 1]), torch.zeros(1, length - 1))
+        none = torch.zeros(1, length - 1)
+        events = Events(table[window[:-1]][None], torch.tensor([length - 1]), none, none)
         scores = task.model.states(events)[0] @ table.T
         expected.append(cross_entropy(scores, window[1:], reduction="none"))
     torch.testing.assert_close(loss, torch.cat(expected).mean(), rtol=1e-4, atol=1e-5)
@@ -129,6 +135,39 @@ def test_with_as_many_negatives_as_items_the_softmax_is_exact() -> None:
 def test_targets_are_told_from_the_negatives_that_are_the_same() -> None:
     places, drawn = drawn_targets(np.array([4, 7, 4]), np.array([7, 1, 4, 7]))
     assert sorted(zip(places.tolist(), drawn.tolist(), strict=True)) == [(0, 2), (1, 0), (1, 3), (2, 2)]
+
+
+def test_items_that_the_same_people_took_begin_near_each_other() -> None:
+    """Two halves of a catalogue whose users never meet; item 8 has no events, and more columns than eigenvectors."""
+    data = rounds()
+    users = np.repeat(np.arange(40), 3)
+    items = (users % 2) * 4 + np.random.default_rng(0).integers(0, 4, len(users))
+    halves = replace(data, interactions=Interactions(users, items, n_users=40, n_items=12))
+    first = spectral_vectors(halves, FitContext(seed=1), 2)[:8]
+    unit = first / np.linalg.norm(first, axis=1, keepdims=True)
+    np.testing.assert_allclose(unit @ unit.T, np.kron(np.eye(2), np.ones((4, 4))), atol=1e-4)
+    vectors = spectral_vectors(halves, FitContext(seed=1), 10)
+    assert vectors.shape[1] <= 8
+    np.testing.assert_allclose(vectors[8:], 0, atol=1e-6)
+    begun, drawn = (
+        SASRec(dim=10, start=start)._task(halves, FitContext(seed=1)).model.items_in.ids.weight.detach().numpy()  # type: ignore[union-attr]
+        for start in ("spectral", "random")
+    )
+    np.testing.assert_allclose(begun[:, : vectors.shape[1]], vectors)
+    np.testing.assert_array_equal(begun[:, vectors.shape[1] :], drawn[:, vectors.shape[1] :])
+
+
+@torch.no_grad()
+def test_blocks_begin_with_the_newest_item_and_the_mean_of_the_others() -> None:
+    torch.manual_seed(3)
+    items = FieldInputs(9, 8, with_ids=np.ones(9, dtype=np.bool_), features=None)
+    model = CausalTransformer(items, last=6, blocks=1, heads=1, kind="plain", times=False, dropout=0.0).eval()
+    model.places.weight.zero_()
+    model.blocks[0].attention.asking.weight.zero_()
+    events = drawn_events([5])
+    plain = torch.nn.functional.layer_norm(events.vectors, (8,))
+    expected = torch.nn.functional.layer_norm(events.vectors[:, 4] + plain.mean(dim=1), (8,))
+    torch.testing.assert_close(model.last(events), expected)
 
 
 def test_what_is_drawn_at_first_follows_from_the_seed() -> None:

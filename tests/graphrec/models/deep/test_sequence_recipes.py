@@ -1,4 +1,4 @@
-"""SASRec: what comes next is learnt, served as torch makes it, from the history as it is at the request."""
+"""Sequence recipes: what comes next is learnt, served as torch makes it, from the history as it is at the request."""
 
 from __future__ import annotations
 
@@ -22,27 +22,34 @@ from graphrec.data.interactions import Interactions, take
 from graphrec.data.lists import empty_lists, item_lists
 from graphrec.data.sequences import Sequences, sequences
 from graphrec.data.vocabulary import Vocabulary
-from graphrec.errors import ConfigError, DataError
+from graphrec.errors import BundleError, ConfigError, DataError
 from graphrec.evaluation.held_out import held_out_panel
 from graphrec.evaluation.objective import MeanMetric
 from graphrec.models import training
+from graphrec.models.deep.gru4rec import GRU4Rec
 from graphrec.models.deep.sasrec import SASRec
+from graphrec.models.deep.sequence_model import Events
+from graphrec.models.deep.youtube_dnn import YouTubeDNN
 from graphrec.pipelines.jobs.checkpoints import FileCheckpoints
+from graphrec.recallers import load_recaller
 from graphrec.recallers.encoder import EncoderRecaller
 from tests.graphrec.models.deep.sequence_worlds import rounds
 from tests.worlds import DAY, START, parts_of
 
 SMALL = SASRec(dim=16, epochs=15, lr=0.02, batch=8, dropout=0.1, last=6)
-KINDS = [
-    {},
-    {"block": "gated", "blocks": 2, "heads": 2},
-    {"times": True, "loss": "gbce", "mix": {"popular": 1.0}, "negatives": 8},
-]
+TRAINED = {"dim": 16, "epochs": 15, "lr": 0.02, "batch": 8, "dropout": 0.1, "last": 6}
+RECIPES: dict[str, Any] = {
+    "plain": SMALL,
+    "gated": replace(SMALL, block="gated", blocks=2, heads=2),
+    "times and gbce": replace(SMALL, times=True, loss="gbce", mix={"popular": 1.0}, negatives=8),
+    "recurrent": GRU4Rec(**TRAINED, layers=2),  # type: ignore[arg-type]
+    "mean": YouTubeDNN(**{**TRAINED, "epochs": 25}),  # type: ignore[arg-type]
+}
 
 
-@pytest.fixture(scope="module", params=KINDS, ids=["plain", "gated", "times and gbce"])
+@pytest.fixture(scope="module", params=RECIPES)
 def fitted(request: pytest.FixtureRequest) -> tuple[RecallData, Any, EncoderRecaller]:
-    data, recipe = rounds(), replace(SMALL, **request.param)
+    data, recipe = rounds(), RECIPES[request.param]
     task = recipe._task(data, FitContext(seed=1))
     learnt, _ = task.run(FitContext(seed=1))
     return data, task, recipe._channel(data, learnt, FitContext(seed=1))
@@ -66,14 +73,14 @@ def test_the_vectors_are_those_of_torch(fitted: tuple[RecallData, Any, EncoderRe
 
 @torch.no_grad()
 def _by_torch(task: Any, events: Sequences, user: int) -> tuple[int, Any]:
-    from graphrec.models.deep.sequence_model import Events
-
     stop = int(events.indptr[user + 1])
     start = max(int(events.indptr[user]), stop - 6)
     rows = torch.from_numpy(events.items[start:stop].astype(np.int64))
     assert events.times is not None
     ages = torch.from_numpy((events.times[stop - 1] - events.times[start:stop]).astype(np.float32))
-    read = Events(task.model.items_in(rows)[None], torch.tensor([stop - start]), ages[None])
+    read = Events(
+        task.model.items_in(rows)[None], torch.tensor([stop - start]), ages[None], torch.zeros_like(ages)[None]
+    )
     return stop - start, task.model.states(read)[0, -1].numpy()
 
 
@@ -144,8 +151,8 @@ def test_many_histories_of_any_length_are_read_in_parts(
     assert channel.encoder.vectors(Queries(np.empty(0, np.int32), empty_lists(0))).shape == (0, 16)
 
 
-def test_answering_loads_no_torch(fitted: tuple[RecallData, Any, EncoderRecaller], tmp_path: Path) -> None:
-    _, _, channel = fitted
+def test_answering_loads_no_torch(tmp_path: Path) -> None:
+    channel = replace(SMALL, epochs=1).fit(rounds())
     channel.save(tmp_path)
     code = f"""
 import json, sys
@@ -165,14 +172,9 @@ print(json.dumps([*sys.modules]))
     assert not {"torch", "lightning_fabric"} & set(json.loads(run.stdout))
 
 
-def test_a_bundle_of_before_windows_is_still_read(
-    fitted: tuple[RecallData, Any, EncoderRecaller], tmp_path: Path
-) -> None:
-    """It has two matrices, and says nothing of a window; this tower asks for events, which is then named."""
-    from graphrec.errors import BundleError
-    from graphrec.recallers import load_recaller
-
-    data, _, channel = fitted
+def test_a_tower_that_reads_events_needs_a_window(tmp_path: Path) -> None:
+    data = rounds()
+    channel = replace(SMALL, epochs=1).fit(data)
     channel.save(tmp_path)
     path = tmp_path / "recaller.json"
     settings = json.loads(path.read_text(encoding="utf-8"))
@@ -229,6 +231,19 @@ def test_where_to_stop_is_chosen_on_held_out_users() -> None:
     chosen = recipe.choose(part, FitContext(validation=panel, objective=MeanMetric("recall", 3)))
     assert 0 < chosen.recipe.stop_at <= 8
     assert isinstance(chosen.channel, EncoderRecaller)
+
+
+def test_the_age_of_an_example_is_that_of_what_is_told_and_requests_have_none() -> None:
+    task = RECIPES["mean"]._task(rounds(), FitContext(seed=1))
+    seen: list[Events] = []
+    states = task.model.states
+    task.model.states = lambda events: (seen.append(events), states(events))[1]
+    step = next(iter(task.batches(0, np.random.default_rng(0))))
+    task.loss(step, np.random.default_rng(0))
+    times, (row, length) = task._events.times, (step.examples["starts"][0], step.examples["lengths"][0])
+    expected = (times.max() - times[row + 1 : row + length]) / DAY
+    np.testing.assert_allclose(seen[0].example_ages[0, : length - 1].numpy(), expected, rtol=1e-5)
+    assert "example_ages" not in RECIPES["mean"].fit(rounds()).encoder.tower.inputs
 
 
 def test_users_of_one_event_teach_nothing_and_break_nothing() -> None:

@@ -1,0 +1,180 @@
+"""Sequence channels in the leave-last protocol: each alone, and what they add to the classic channels.
+
+    python -m benchmarks.sequences [--data DIR] [--json FILE] [--set NAME ...] [--protocol NAME ...] [--online]
+
+Of each user's items the last is the test and the last but one validation, by which settings and fusion weights are
+chosen. In the protocol ``history`` the validation item is in the history of the test and in nothing that is learned; in
+``learned`` all channels are fitted again with it. Full ranking, items of the history left out. ``--online`` measures
+encoder and search over 100,000 items, one history of 50 events at a time, on one thread.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.harness import write_json
+from graphrec.contracts.progress import FitContext
+from graphrec.contracts.queries import Queries
+from graphrec.contracts.recall_data import RecallData
+from graphrec.data.interactions import Interactions
+from graphrec.data.lists import item_lists
+from graphrec.data.vocabulary import Vocabulary
+from graphrec.graph.catalogue import items_only
+from graphrec.models.deep.sasrec import SASRec
+from graphrec.pipelines.jobs.evaluate import evaluate
+from graphrec.pipelines.progress import Shown, Steps
+from graphrec.threads import at_most
+
+SEED = 0
+CUTOFFS = {"beauty": [10, 50], "ml-latest-small": [10, 200], "goodbooks": [10, 200]}
+CLASSIC: dict[str, dict[str, Any]] = {
+    "hot": {}, "item-cf": {}, "user-cf": {}, "swing": {}, "rp3beta": {}, "ease": {}, "als": {"dim": 64},
+}  # fmt: skip
+SEQUENCES: dict[str, dict[str, Any]] = {
+    "sasrec": {"dropout": 0.5, "batch": 256, "epochs": 40, "patience": 4, "check_every": 2},
+}
+# What others report on Beauty, leave-last, full ranking, validation item in the history alone: HR@10 and NDCG@10.
+PUBLISHED = {
+    "eSASRec": (0.0928, 0.0523),
+    "SASRec, sampled softmax": (0.0921, 0.0531),
+    "BARGE": (0.0927, 0.0547),
+    "HSTU": (0.0788, 0.0439),
+    "TIGER": (0.0648, 0.0384),
+}
+
+
+def events_of(name: str, root: Path) -> Iterator[tuple[str, str, int]]:
+    """Yield user, item and moment of each event of a set."""
+    if name == "beauty":  # without times: the order of a line stands for them
+        with (root / "s3rec" / "Beauty.txt").open(encoding="utf-8") as lines:
+            for line in lines:
+                user, *items = line.split()
+                yield from ((user, item, place) for place, item in enumerate(items))
+        return
+    path = {"ml-latest-small": "ml-latest-small/ratings.csv", "goodbooks": "goodbooks/ratings.csv"}[name]
+    with (root / path).open(encoding="utf-8") as lines:
+        next(lines)
+        for place, line in enumerate(lines):
+            user, item, _, *moment = line.rstrip().split(",")
+            yield user, item, int(moment[0]) if moment else place
+
+
+def run(name: str, root: Path, protocol: str, names: list[str], epochs: int | None, steps: Steps) -> list[Any]:
+    """Return a row a channel, one of the classic channels merged, and one of all."""
+    rows: list[Any] = []
+    with tempfile.TemporaryDirectory() as folder:
+        table = Path(folder) / "events.csv"
+        with table.open("w", encoding="utf-8") as file:
+            file.write("user_id,item_id,timestamp\n")
+            file.writelines(f"{user},{item},{moment}\n" for user, item, moment in events_of(name, root))
+        for channels in (CLASSIC, {**CLASSIC, **{one: SEQUENCES[one] for one in names}}):
+            settings = {
+                channel: {**own, **({"epochs": epochs} if epochs and channel in SEQUENCES else {})}
+                for channel, own in channels.items()
+            }
+            report = evaluate(_config(name, table, protocol, settings), Path(folder) / "out", steps=steps).to_dict()
+            fused = "classic channels, merged" if channels is CLASSIC else "all, merged"
+            merged = {"name": fused, **_figures(report["fused"], CUTOFFS[name])}
+            rows.append({"set": name, "protocol": protocol, **merged})
+        alone = report["channels"].items()
+        rows += [
+            {"set": name, "protocol": protocol, "name": channel, **_figures(row, CUTOFFS[name]), "fit_s": row["fit_s"]}
+            for channel, row in alone
+        ]
+    return rows
+
+
+def _config(name: str, table: Path, protocol: str, channels: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": name,
+        "seed": SEED,
+        "data": {"interactions": {"path": str(table)}},
+        "split": {"kind": "leave-last", "validation": protocol},
+        "channels": channels,
+        "fusion": {"kind": "boosted"},
+        "evaluate": {"k": CUTOFFS[name], "bootstrap_rounds": 200},
+    }
+
+
+def _figures(row: dict[str, Any], cutoffs: list[int]) -> dict[str, float]:
+    return {f"{metric}@{k}": row[f"{metric}@{k}"] for k in cutoffs for metric in ("hit_rate", "ndcg", "recall")}
+
+
+def online(n_items: int = 100_000, n_queries: int = 300) -> dict[str, Any]:
+    """Return milliseconds of a request: a history of 50 events, encoded and searched for, on one thread."""
+    rng = np.random.default_rng(SEED)
+    users = np.repeat(np.arange(n_items // 5), 5)
+    items = rng.permutation(n_items)
+    names = Vocabulary([str(row) for row in range(n_items)])
+    data = RecallData(
+        Vocabulary([f"u{row}" for row in range(n_items // 5)]), names,
+        Interactions(users, items, n_users=n_items // 5, n_items=n_items), items_only(names),
+    )  # fmt: skip
+    channel = SASRec(epochs=1, batch=2048, negatives=64, start="random").fit(data, FitContext(seed=SEED))
+    histories = [rng.integers(0, n_items, 50).tolist() for _ in range(n_queries)]
+    took: list[float] = []
+    with at_most(1):
+        for history in histories:
+            query = Queries([-1], item_lists([history]))
+            started = time.perf_counter()
+            channel.recall(query, 200)
+            took.append(1000 * (time.perf_counter() - started))
+    median, late = np.percentile(took[20:], [50, 99])
+    return {"name": f"sasrec, {n_items:,} items, histories of 50", "median_ms": float(median), "p99_ms": float(late)}
+
+
+def show(name: str, protocol: str, rows: list[dict[str, Any]]) -> Table:
+    """Return the rows for people."""
+    shown = Table(title=f"{name}, validation items {protocol}", title_justify="left")
+    least, most = CUTOFFS[name]
+    heads = {f"HR@{least}": f"hit_rate@{least}", f"NDCG@{least}": f"ndcg@{least}", f"R@{most}": f"recall@{most}"}
+    for head in ("channel", *heads, "fit s"):
+        shown.add_column(head, justify="left" if head == "channel" else "right", no_wrap=True)
+    for row in rows:
+        fit = f"{row['fit_s']:.0f}" if "fit_s" in row else ""
+        shown.add_row(row["name"], *(f"{row[key]:.4f}" for key in heads.values()), fit)
+    for published, (hits, gain) in PUBLISHED.items() if (name, protocol) == ("beauty", "history") else ():
+        shown.add_row(f"published: {published}", f"{hits:.4f}", f"{gain:.4f}", "", "")
+    return shown
+
+
+def main() -> None:
+    """Run, print the tables, write the JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=os.environ.get("GRAPHREC_DATA"), help="folder of test data")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--set", nargs="*", choices=list(CUTOFFS), default=list(CUTOFFS))
+    parser.add_argument("--protocol", nargs="+", choices=["history", "learned"], default=["history", "learned"])
+    parser.add_argument("--channels", nargs="+", choices=list(SEQUENCES), default=list(SEQUENCES))
+    parser.add_argument("--epochs", type=int)
+    parser.add_argument("--online", action="store_true")
+    arguments = parser.parse_args()
+    if arguments.data is None and arguments.set:
+        parser.error("name the folder of test data: --data DIR or GRAPHREC_DATA")
+    rows: list[dict[str, Any]] = []
+    for name in arguments.set:
+        for protocol in arguments.protocol:
+            steps = Shown(Console(stderr=True))
+            made = run(name, Path(arguments.data), protocol, arguments.channels, arguments.epochs, steps)
+            rows += made
+            Console(width=112).print(show(name, protocol, made))
+    if arguments.online:
+        rows.append(online())
+        Console().print(rows[-1])
+    if arguments.json is not None:
+        described = {"seed": SEED, "classic": CLASSIC, "sequences": SEQUENCES, "published_beauty": PUBLISHED}
+        write_json(arguments.json, "sequences", described, rows, packages=("torch", "onnxruntime"))
+
+
+if __name__ == "__main__":
+    main()

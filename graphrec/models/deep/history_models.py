@@ -1,0 +1,80 @@
+"""Sequence models without attention: recurrent units, and layers over a mean."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from graphrec.models.deep.inputs import FieldInputs
+from graphrec.models.deep.sequence_model import Events, SequenceModel, newest
+from graphrec.models.deep.towers import Residual
+
+
+class Recurrent(SequenceModel):
+    """Gated recurrent units; :class:`graphrec.models.deep.gru4rec.GRU4Rec` has the formula.
+
+    Parameters
+    ----------
+    items_in : FieldInputs
+        Vectors of items.
+    layers : int
+        Units on each other.
+    dropout : float
+        Share of numbers that training hides.
+    """
+
+    def __init__(self, items_in: FieldInputs, *, layers: int, dropout: float) -> None:
+        super().__init__(items_in)
+        dim = items_in.dim
+        self.unit = nn.GRU(dim, dim, layers, batch_first=True)
+        self.adding, self.norm, self.dropout = nn.Linear(dim, dim, bias=False), nn.LayerNorm(dim), nn.Dropout(dropout)
+        nn.init.zeros_(self.adding.weight)
+
+    def states(self, events: Events) -> Tensor:
+        """Return (n, w, dim)."""
+        x = self.dropout(events.vectors)
+        hidden, _ = self.unit(x)
+        states: Tensor = self.norm(x + self.adding(self.dropout(hidden)))
+        return states
+
+
+class MeanOfEvents(SequenceModel):
+    """Layers over a running mean; :class:`graphrec.models.deep.youtube_dnn.YouTubeDNN` has the formula.
+
+    Parameters
+    ----------
+    items_in : FieldInputs
+        Vectors of items.
+    layers : int
+        Hidden layers.
+    aged : bool
+        Whether the age of an example is read.
+    dropout : float
+        Share of numbers that training hides.
+    """
+
+    def __init__(self, items_in: FieldInputs, *, layers: int, aged: bool, dropout: float) -> None:
+        super().__init__(items_in)
+        dim = items_in.dim
+        self.reads_example_age = aged
+        self.by_age = nn.Parameter(torch.zeros(dim)) if aged else None
+        self.layers = nn.Sequential(*(Residual(dim) for _ in range(layers)))
+        self.norm, self.dropout = nn.LayerNorm(dim), nn.Dropout(dropout)
+
+    def states(self, events: Events) -> Tensor:
+        """Return (n, w, dim)."""
+        x = self.dropout(events.vectors)
+        counts = torch.arange(1, x.shape[1] + 1, device=x.device)[None, :, None]
+        return self._made(x.cumsum(dim=1) / counts, events.example_ages)
+
+    def last(self, events: Events) -> Tensor:
+        """Return (n, dim), of one sum a history."""
+        mean = events.vectors.sum(dim=1, keepdim=True) / events.lengths[:, None, None]
+        return self._made(mean, newest(events.example_ages[:, :, None], events.lengths)[:, :, 0])[:, 0]
+
+    def _made(self, mean: Tensor, example_ages: Tensor) -> Tensor:
+        """Return (n, a, dim) of means (n, a, dim) and days (n, a)."""
+        if self.by_age is not None:
+            mean = mean + torch.log2(1 + example_ages)[:, :, None] * self.by_age
+        states: Tensor = self.norm(self.layers(mean))
+        return states
