@@ -152,10 +152,12 @@ from graphrec.models.content.video import Video as Video
 from graphrec.models.deep.esam import ESAM as ESAM
 from graphrec.models.deep.ffm import FFM as FFM
 from graphrec.models.deep.fm import FM as FM
+from graphrec.models.deep.gru4rec import GRU4Rec as GRU4Rec
 from graphrec.models.deep.mobius import Mobius as Mobius
 from graphrec.models.deep.sasrec import SASRec as SASRec
 from graphrec.models.deep.tdm import TDM as TDM
 from graphrec.models.deep.two_tower import TwoTower as TwoTower
+from graphrec.models.deep.youtube_dnn import YouTubeDNN as YouTubeDNN
 from graphrec.models.entity2rec import Entity2Rec as Entity2Rec
 from graphrec.models.event_log import TensorBoardLog as TensorBoardLog
 from graphrec.models.hetero import adjacency_from_hetero as adjacency_from_hetero
