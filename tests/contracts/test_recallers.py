@@ -227,7 +227,7 @@ class TestSASRec(RecallerContract):
 
 
 class TestSASRecGatedWithTimes(RecallerContract):
-    recipe = SASRec(dim=8, epochs=12, lr=0.01, batch=16, last=5, block="gated", heads=2, times=True)
+    recipe = SASRec(dim=8, epochs=6, lr=0.01, batch=16, last=5, block="gated", heads=2, times=True, start="random")
     prepared = staticmethod(described)
 
 
