@@ -11,14 +11,13 @@ from graphrec.negatives.listed import UserLists
 from graphrec.negatives.taken import Taken
 
 
-def exposed_without_click(
-    exposures: Exposures | None, pool: npt.NDArray[np.bool_], taken: Taken, *, propensities: npt.ArrayLike | None = None
-) -> UserLists:
+def exposed_without_click(exposures: Exposures | None, pool: npt.NDArray[np.bool_], taken: Taken) -> UserLists:
     r"""Return negatives out of what a user was shown and never took.
 
-    Shown more often weighs more. With propensities an impression weighs :math:`1 / p`, so that what the old policy
-    seldom showed weighs as much as if all had been shown alike. Used alone these negatives teach what makes people
-    click among items that are near already, not what is near: Facebook's search lost half of its recall by them [1]_.
+    Shown more often weighs more. Where propensities are logged an impression weighs :math:`1 / p`, so that what the old
+    policy seldom showed weighs as much as if all had been shown alike. Used alone these negatives teach what makes
+    people click among items that are near already, not what is near: Facebook's search lost half of its recall by them
+    [1]_.
 
     Parameters
     ----------
@@ -28,8 +27,6 @@ def exposed_without_click(
         (n_items,) bool: what may be recalled.
     taken : Taken
         Who has what.
-    propensities : array or None
-        (m,) above 0: how likely each impression was.
 
     Raises
     ------
@@ -48,7 +45,8 @@ def exposed_without_click(
             f"{missing} exposure of the {len(exposures):,} given converted, so they tell no positive from a negative; "
             "look at the column 'converted'"
         )
-    weights = np.ones(len(exposures)) if propensities is None else _inverse(propensities, len(exposures))
+    logged = exposures.propensities
+    weights = np.ones(len(exposures)) if logged is None else 1 / logged.astype(np.float64)
     known = exposures.users >= 0
     keys = exposures.users[known].astype(np.int64) * exposures.n_items + exposures.items[known]
     pairs, places = np.unique(keys, return_inverse=True)
@@ -60,10 +58,3 @@ def exposed_without_click(
     if not kept.any():
         raise DataError("no known user was shown an item of the pool without taking it; leave out the kind 'exposed'")
     return UserLists(users[kept], items[kept], summed[kept], n_users=exposures.n_users)
-
-
-def _inverse(propensities: npt.ArrayLike, m: int) -> npt.NDArray[np.float64]:
-    values = np.asarray(propensities, dtype=np.float64)
-    if values.shape != (m,) or not (np.isfinite(values) & (values > 0)).all():
-        raise DataError(f"propensities {values.shape} must be ({m},) finite numbers above 0")
-    return 1 / values

@@ -16,6 +16,7 @@ from graphrec.errors import ConfigError, DataError
 from graphrec.negatives.active import LeastSure, doubt, subspaces
 from graphrec.negatives.exposed import exposed_without_click
 from graphrec.negatives.hard import ModelHard
+from graphrec.negatives.kinds import KindSettings, make_mixture
 from graphrec.negatives.protocol import Model, positive_pairs
 from graphrec.negatives.rules import BusinessRule
 from graphrec.negatives.taken import Taken
@@ -137,9 +138,9 @@ def test_items_of_an_unknown_label_are_no_negatives_by_rule() -> None:
     assert (drawn[1] == -1).all()
 
 
-def _exposures(pairs: list[tuple[int, int, bool]]) -> Exposures:
+def _exposures(pairs: list[tuple[int, int, bool]], propensities: Any = None) -> Exposures:
     users, items, converted = zip(*pairs, strict=True)
-    return Exposures(users, items, converted, n_users=len(DATA.users), n_items=N)
+    return Exposures(users, items, converted, n_users=len(DATA.users), n_items=N, propensities=propensities)
 
 
 def test_exposed_negatives_are_what_was_shown_and_never_taken() -> None:
@@ -150,7 +151,8 @@ def test_exposed_negatives_are_what_was_shown_and_never_taken() -> None:
     shares = np.zeros(N)
     shares[free[:2]] = 1, 2
     assert_follows(own_counts(sampler, batch_of(DATA, [USER]), N, 3000), shares)
-    inverse = exposed_without_click(_exposures(shown), DATA.pool, TAKEN, propensities=[0.1, 1, 1, 1, 1, 1, 1])
+    logged = _exposures(shown, [0.1, 1, 1, 1, 1, 1, 1])
+    inverse = make_mixture({"exposed": 1.0}, replace(DATA, exposures=logged), KindSettings()).parts[0].sampler
     shares[free[:2]] = 10, 2
     assert_follows(own_counts(inverse, batch_of(DATA, [USER]), N, 3000), shares)
     drawn = inverse.draw(batch_of(DATA, [USER, USER + 1]), 2, np.random.default_rng(0))
@@ -171,11 +173,6 @@ def test_exposed_negatives_are_what_was_shown_and_never_taken() -> None:
 def test_exposures_that_tell_nothing_are_refused(exposures: Exposures | None, problem: str) -> None:
     with pytest.raises(DataError, match=problem):
         exposed_without_click(exposures, DATA.pool, TAKEN)
-
-
-def test_propensities_of_zero_are_refused() -> None:
-    with pytest.raises(DataError, match=r"must be .* finite numbers above 0"):
-        exposed_without_click(_exposures([(1, 2, True), (2, 3, False)]), DATA.pool, TAKEN, propensities=[0.0, 1.0])
 
 
 def test_doubt_is_disagreement_and_of_a_teacher_alone_entropy() -> None:
