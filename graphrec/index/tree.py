@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from graphrec.checks import check_count, check_finite
 from graphrec.data.files import read_array, write_array
-from graphrec.data.lists import ItemLists, empty_lists, lists_of, slice_lists
+from graphrec.data.lists import ItemLists, empty_lists, indptr_of, lists_of, slice_lists
 from graphrec.errors import BundleError, DataError
 from graphrec.index.exact import ExactIndex
 from graphrec.index.order import check_matrix, check_search, ordered_lists
@@ -109,6 +109,8 @@ class TreeIndex:
             )
         check_finite(nodes, name="nodes")
         self._exact = ExactIndex(self._matrix, "ip")
+        # Legal rows before each place, where all are legal.
+        self._places = np.arange(n + 1)
 
     @property
     def dim(self) -> int:
@@ -174,10 +176,10 @@ class TreeIndex:
         """Return what :func:`graphrec.index.tree_kernels.descend` does, with beams that are wide enough for k rows."""
         # A query of zeros has no direction to follow.
         wide = np.where((queries != 0).any(axis=1), np.maximum(self._beam, k + skip.lengths), len(self))
-        legal = np.ones(len(self), dtype=np.bool_) if allow is None else allow[self._order]
+        before = self._places if allow is None else indptr_of(allow[self._order])
         return descend(
-            queries, self._nodes, self._matrix, self._order, self._first, self._depth, wide.astype(np.int64),
-            np.concatenate([[0], np.cumsum(legal, dtype=np.int64)]), skip.indptr, skip.items,
+            queries, self._nodes, self._matrix, self._order, self._first, self._depth, wide.astype(np.int64), before,
+            skip.indptr, skip.items,
         )  # fmt: skip
 
     def save(self, directory: Path) -> None:
