@@ -1,14 +1,15 @@
 """What paths through a knowledge graph add to the classic channels, on the Beauty split of PGPR, top 10.
 
-    python -m benchmarks.kg_paths_quality --data DIR [--graphs NAME ...] [--fusion KIND] [--mined] [--json FILE]
+    python -m benchmarks.kg_paths_quality --data DIR [--graphs NAME ...] [--fusion KIND] [--mined] [--more NAME ...]
+                                          [--json FILE]
 
 ``DIR`` (or the variable GRAPHREC_DATA) holds ``amazon-beauty-kg`` and ``rdf/amazon-beauty-kg.nt.xz``, of which
 ``purchase`` is left out; also_bought, also_viewed and bought_together, which the check of relations finds to be made of
 interactions, are kept. Channels: hot, item-cf, user-cf, swing, rp3beta, als of 256 dimensions, kg-neighbours and
-kg-paths, none of which looks at the order of a history, merged by calibrated or boosted scores. Weights of paths and of
-channels are learned on a validation part of train; the test part is read once, at the end. A row a channel, one for the
-list merged of all, and one for what it gains by each KG channel and by both, overall and for true items with 0, 1-2 and
-3-5 training events.
+kg-paths, and those that ``--more`` names, none of which looks at the order of a history, merged by calibrated or
+boosted scores. Weights of paths and of channels are learned on a validation part of train; the test part is read once,
+at the end. A row a channel, one for the list merged of all, and one for what it gains by each KG channel and by all of
+them, overall and for true items with 0, 1-2 and 3-5 training events.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ from graphrec.pipelines.jobs.train import prepare
 from graphrec.pipelines.progress import Shown
 
 K = 10
-KG = ("kg-neighbours", "kg-paths")
+KG = ("kg-neighbours", "kg-paths", "preference-walk", "pixie")
 SHARED = "{0}/^{0}"
 CO = "^interacts/interacts"
 PRODUCT = ("also_bought", "also_viewed", "bought_together")
@@ -86,9 +87,14 @@ def write_tables(data: Path, folder: Path) -> None:
 
 
 def config_of(
-    data: Path, folder: Path, relations: Sequence[str], fusion: str, given: Mapping[str, Any] | None = None
+    data: Path,
+    folder: Path,
+    relations: Sequence[str],
+    fusion: str,
+    given: Mapping[str, Any] | None = None,
+    more: Sequence[str] = (),
 ) -> Config:
-    """Return the run over the relations; ``given`` are settings of kg-paths."""
+    """Return the run over the relations; ``given`` are settings of kg-paths, ``more`` further channels."""
     plain = {"half_life": 0}
     names = ("item-cf", "user-cf", "swing", "rp3beta", "kg-neighbours")
     learned = {"paths": dict.fromkeys(paths(relations), 1.0)} if given is None else given
@@ -109,6 +115,7 @@ def config_of(
             **dict.fromkeys(names, plain),
             "als": {"dim": 256, **plain},
             "kg-paths": {**learned, **plain},
+            **dict.fromkeys(more, plain),
         },
         "fusion": FUSIONS[fusion],
         "evaluate": {"k": [K]},
@@ -139,11 +146,12 @@ def _pairs(lists: ItemLists, n_items: int) -> npt.NDArray[np.int64]:
 
 
 def gains(answers: PanelLists, fusion: Any, events: npt.NDArray[np.int64], rounds: int) -> list[dict[str, Any]]:
-    """Return what the merged list gains by each KG channel and by both, with bootstrap intervals over users."""
+    """Return what the merged list gains by each KG channel and by all, with bootstrap intervals over users."""
     truth = answers.panel.truth
     full = recalls(merged(answers, fusion, K), truth, events)
     rows = []
-    for left_out in ((KG[0],), (KG[1],), KG):
+    graph = tuple(name for name in KG if name in answers.lists)
+    for left_out in (*((name,) for name in graph), graph):
         kept = [name for name in answers.lists if name not in left_out]
         without = recalls(merged(of_channels(answers, kept), fusion, K), truth, events)
         row: dict[str, Any] = {"without": "+".join(left_out)}
@@ -189,6 +197,7 @@ def main() -> None:
     parser.add_argument("--graphs", nargs="+", choices=list(GRAPHS), default=list(GRAPHS))
     parser.add_argument("--fusion", choices=list(FUSIONS), default="calibrated")
     parser.add_argument("--mined", action="store_true", help="mine the paths in place of the list of this script")
+    parser.add_argument("--more", nargs="+", default=[], help="further channels, with their defaults")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--bootstrap", type=int, default=1000)
     arguments = parser.parse_args()
@@ -199,13 +208,16 @@ def main() -> None:
         write_tables(Path(arguments.data), Path(scratch))
         for name in arguments.graphs:
             given: dict[str, Any] | None = {} if arguments.mined else None
-            config = config_of(Path(arguments.data), Path(scratch), GRAPHS[name], arguments.fusion, given)
+            config = config_of(
+                Path(arguments.data), Path(scratch), GRAPHS[name], arguments.fusion, given, arguments.more
+            )
             results += run(name, config, arguments.bootstrap, console)
     if arguments.json is not None:
         settings = {
             "k": K,
             "fusion": FUSIONS[arguments.fusion],
             "mined": arguments.mined,
+            "more": arguments.more,
             "bootstrap_rounds": arguments.bootstrap,
         }
         write_json(arguments.json, "kg_paths_quality", settings, results)

@@ -5,8 +5,8 @@
 The graphs lie in PyKEEN's wheel (``pip install pykeen``; it is no dependency), with its split. Ours and PyKEEN's
 models have the same width, batch, learning rate and number of epochs, and a softmax over all ends: PyKEEN's LCWA loop
 with cross entropy and inverse triples, and what else is its default. Temperature and regularisation of ours were chosen
-on the valid part of Kinships, where PyKEEN's defaults were not; ranks are filtered by all three parts, of heads and
-tails, ties in the middle, on the test part.
+on the valid part of Kinships, where PyKEEN's defaults were not; TransE is of norm 1 on both sides. Ranks are filtered
+by all three parts, of heads and tails, ties in the middle, on the test part.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from graphrec.pipelines.registry.datasets import datasets_directory
 
 DIM, BATCH, LR, SEED = 64, 256, 0.05, 0
 # Temperature and regularisation, by the valid part of Kinships.
-CHOSEN = {"transe": (0.3, 0.0), "distmult": (0.3, 0.1), "complex": (0.3, 0.1), "rotate": (0.3, 0.1)}
+CHOSEN = {"transe": (1.0, 0.0), "distmult": (0.3, 0.1), "complex": (0.3, 0.1), "rotate": (0.3, 0.1)}
 PEERS = {"transe": "TransE", "distmult": "DistMult", "complex": "ComplEx", "rotate": "RotatE"}
 PARTS = ("train", "valid", "test")
 
@@ -69,7 +69,7 @@ def ours(graph: str, model: ModelName, epochs: int) -> dict[str, Any]:
     started = time.process_time()
     task = KgeTask(
         learn, model, dim=DIM, batch=BATCH, negatives=learn.n_nodes, temperature=temperature,
-        regularisation=regularisation, seed=SEED,
+        regularisation=regularisation, seed=SEED, norm=1 if model == "transe" else 2,
     )  # fmt: skip
     train(task, TrainingSettings(epochs=epochs, lr=LR), FitContext(workers=1, seed=SEED))
     fit_s = time.process_time() - started

@@ -7,13 +7,14 @@ m nodes are one product of matrices, and an index of vectors can serve them:
 =========== ============================================== ============================= =============================
 model       score of (h, r, t)                             looks for a tail              looks for a head
 =========== ============================================== ============================= =============================
-"transe"    :math:`-\|\hat h + r - \hat t\|_2`             :math:`\hat h + r`            :math:`\hat t - r`
+"transe"    :math:`-\|\hat h + r - \hat t\|_p`             :math:`\hat h + r`            :math:`\hat t - r`
 "distmult"  :math:`\sum_d h_d r_d t_d`                     :math:`h \circ r`             :math:`t \circ r`
 "complex"   :math:`\Re \sum_d h_d r_d \bar t_d`            :math:`h \circ r`             :math:`t \circ \bar r`
 "rotate"    :math:`-\|h \circ e^{i r} - t\|_2`             :math:`h \circ e^{i r}`       :math:`t \circ e^{-i r}`
 =========== ============================================== ============================= =============================
 
-with :math:`\hat h = h / \|h\|_2`. Complex vectors are their real parts followed by their imaginary parts.
+with :math:`\hat h = h / \|h\|_2`, and p 2 or 1: TransE by the sum of absolute differences tells relations apart much
+better, and no index of products can serve it. Complex vectors are their real parts followed by their imaginary parts.
 
 References
 ----------
@@ -53,21 +54,25 @@ class TripleScorer(nn.Module):
         Sizes.
     dim : int
         Width of a node's vector; of complex vectors, parts of both kinds together, so that it must be even.
+    norm : {2, 1}
+        Which distance TransE scores by; the other models have no choice.
 
     Raises
     ------
     ConfigError
-        If ``dim`` is odd and the model complex.
+        If ``dim`` is odd and the model complex, or ``norm`` is not 2 and the model not TransE, or neither 2 nor 1.
     """
 
-    def __init__(self, name: ModelName, n_nodes: int, n_relations: int, dim: int) -> None:
+    def __init__(self, name: ModelName, n_nodes: int, n_relations: int, dim: int, *, norm: int = 2) -> None:
         super().__init__()
-        self.name = name
+        self.name, self.norm = name, norm
         self.is_complex = name in ("complex", "rotate")
         self.is_distance = name in ("transe", "rotate")
         check_width(name, dim)
+        if norm not in ((1, 2) if name == "transe" else (2,)):
+            raise ConfigError(f"norm is {norm} for {name}; transe has the norms 1 and 2, the other models 2")
         make: Any = {"transe": kge.TransE, "distmult": kge.DistMult, "complex": kge.ComplEx, "rotate": kge.RotatE}[name]
-        settings = {"transe": {"p_norm": 2.0}, "rotate": {"margin": 0.0}}.get(name, {})
+        settings = {"transe": {"p_norm": float(norm)}, "rotate": {"margin": 0.0}}.get(name, {})
         self.model = make(n_nodes, n_relations, dim // 2 if self.is_complex else dim, **settings)
 
     @property
@@ -105,6 +110,8 @@ class TripleScorer(nn.Module):
 
     def all_scores(self, queries: Tensor, candidates: Tensor) -> Tensor:
         """Return the scores (n, c) of ``queries`` (n, dim) with all ``candidates`` (c, dim)."""
+        if self.norm == 1:
+            return -torch.cdist(queries, candidates, p=1.0)
         products = queries @ candidates.T
         if not self.is_distance:
             return products
@@ -115,6 +122,8 @@ class TripleScorer(nn.Module):
         """Return the scores (n,) of ``queries`` (n, dim), each with its own candidate (n, dim)."""
         if not self.is_distance:
             return (queries * candidates).sum(-1)
+        if self.norm == 1:
+            return -(queries - candidates).abs().sum(-1)
         return -(queries - candidates).square().sum(-1).clamp_min(_TINY).sqrt()
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from graphrec.contracts.progress import State
+from graphrec.errors import ConfigError
 from graphrec.models.kge_scores import ModelName, TripleScorer
 from graphrec.models.kge_triples import Answers, Rows, TripleBatches, Triples, answers_of
 from graphrec.models.training import Batch, Task, seeded
@@ -36,6 +37,8 @@ class KgeTask(Task):
         :math:`\tau`, > 0, and :math:`\lambda`, >= 0.
     seed : int
         Of the first weights.
+    norm : {2, 1}
+        As in :class:`graphrec.models.kge_scores.TripleScorer`.
 
     References
     ----------
@@ -54,12 +57,13 @@ class KgeTask(Task):
         temperature: float,
         regularisation: float,
         seed: int,
+        norm: int = 2,
     ) -> None:
         self._triples, self._temperature, self._regularisation = triples, temperature, regularisation
         self._batches = TripleBatches(triples, batch, negatives)
         self._tails, self._heads = (answers_of(triples, side=side) for side in ("tails", "heads"))
         with seeded(seed):
-            self.model: TripleScorer = TripleScorer(model, triples.n_nodes, triples.n_relations, dim)
+            self.model: TripleScorer = TripleScorer(model, triples.n_nodes, triples.n_relations, dim, norm=norm)
 
     @property
     def n_batches(self) -> int:
@@ -116,7 +120,14 @@ class KgeTask(Task):
         ``nodes`` (n_nodes, dim): their vectors. ``candidates`` (n_nodes, w): what a tail is searched by. ``queries``
         (n_nodes, w): what a head looks for. ``returns`` (n_nodes, w): what the head that a tail looks for looks for,
         which is what the tail says of a head that was not trained. w is dim, and a part more for distances.
+
+        Raises
+        ------
+        ConfigError
+            If distances are of norm 1, which are no products.
         """
+        if self.model.norm != 2:
+            raise ConfigError(f"norm is {self.model.norm}; only distances of norm 2 are served as products of vectors")
         model, mask = self.model, torch.from_numpy(known)
         nodes = model.nodes(torch.arange(self._triples.n_nodes, device=model.device))
         nodes = nodes * mask.to(nodes)[:, None]

@@ -21,9 +21,9 @@ MODELS = get_args(ModelName)
 N_NODES, N_RELATIONS, DIM = 7, 3, 6
 
 
-def scorer(name: ModelName) -> TripleScorer:
+def scorer(name: ModelName, norm: int = 2) -> TripleScorer:
     with seeded(4):
-        made = TripleScorer(name, N_NODES, N_RELATIONS, DIM)
+        made = TripleScorer(name, N_NODES, N_RELATIONS, DIM, norm=norm)
         for weights in made.parameters():
             torch.nn.init.normal_(weights)
     return made
@@ -35,7 +35,7 @@ def plain_score(name: ModelName, made: TripleScorer, head: int, relation: int, t
     nodes, relations = weights["node_emb.weight"], weights["rel_emb.weight"]
     if name == "transe":
         left, right = (vector / np.linalg.norm(vector) for vector in (nodes[head], nodes[tail]))
-        return -float(np.linalg.norm(left + relations[relation] - right))
+        return -float(np.linalg.norm(left + relations[relation] - right, made.norm))
     if name == "distmult":
         return float((nodes[head] * relations[relation] * nodes[tail]).sum())
     numbers = nodes + 1j * weights["node_emb_im.weight"]
@@ -45,9 +45,9 @@ def plain_score(name: ModelName, made: TripleScorer, head: int, relation: int, t
     return float((numbers[head] * both[relation] * numbers[tail].conj()).sum().real)
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_scores_are_those_of_the_formula_and_of_pyg(name: ModelName) -> None:
-    made = scorer(name)
+@pytest.mark.parametrize(("name", "norm"), [*((name, 2) for name in MODELS), ("transe", 1)])
+def test_scores_are_those_of_the_formula_and_of_pyg(name: ModelName, norm: int) -> None:
+    made = scorer(name, norm)
     heads, relations, tails = (torch.tensor(rows) for rows in ([0, 3, 6, 2], [1, 0, 2, 2], [5, 3, 1, 0]))
     triples = list(zip(heads.tolist(), relations.tolist(), tails.tolist(), strict=True))
     expected = [plain_score(name, made, *triple) for triple in triples]
@@ -76,6 +76,15 @@ def test_products_stand_in_for_distances() -> None:
 def test_an_odd_width_of_complex_vectors_is_refused(name: ModelName) -> None:
     with pytest.raises(ConfigError, match=rf"dim is 5; vectors of {name} have as many real as imaginary parts"):
         TripleScorer(name, 3, 1, 5)
+
+
+def test_a_norm_that_a_model_does_not_have_is_refused_and_norm_1_is_not_served() -> None:
+    for name, norm in (("transe", 3), ("rotate", 1)):
+        with pytest.raises(ConfigError, match=f"norm is {norm} for {name}"):
+            scorer(name, norm)
+    task = KgeTask(world(), "transe", dim=4, batch=10, negatives=3, temperature=1.0, regularisation=0.0, seed=0, norm=1)
+    with pytest.raises(ConfigError, match="only distances of norm 2 are served"):
+        task.served(0, np.ones(9, bool))
 
 
 def test_ranks_leave_out_known_ends_and_halve_ties() -> None:
