@@ -19,7 +19,7 @@ better, and no index of products can serve it. Complex vectors are their real pa
 References
 ----------
 .. [1] Bordes et al., "Translating embeddings for modeling multi-relational data", NeurIPS 2013. Differs: heads and
-   tails have length 1 in every score, as PyG has it.
+   tails have length 1 in every score, as PyG has it; of p = 1, too, where PyG makes their sums of absolute values 1.
 .. [2] Yang, Yih, He, Gao, Deng, "Embedding entities and relations for learning and inference in knowledge bases",
    ICLR 2015.
 .. [3] Trouillon, Welbl, Riedel, Gaussier, Bouchard, "Complex embeddings for simple link prediction", ICML 2016.

@@ -56,7 +56,8 @@ def test_scores_are_those_of_the_formula_and_of_pyg(name: ModelName, norm: int) 
         vectors, ties = made.nodes(torch.arange(N_NODES)), made.relations(relations)
         for_tails = made.tail_queries(vectors[heads], ties)
         for_heads = made.head_queries(vectors[tails], ties)
-        np.testing.assert_allclose(theirs, expected, rtol=1e-4, atol=1e-5)
+        if norm == 2:  # of norm 1 PyG makes the lengths 1 by that norm, too
+            np.testing.assert_allclose(theirs, expected, rtol=1e-4, atol=1e-5)
         for queries, ends in ((for_tails, tails), (for_heads, heads)):
             pairs = made.pair_scores(queries, vectors[ends])
             np.testing.assert_allclose(pairs, expected, rtol=1e-4, atol=1e-5)
