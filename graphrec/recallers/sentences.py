@@ -151,8 +151,9 @@ class SentenceEncoder:
 
     def finished(self, raw: FloatArray) -> FloatArray:
         """Return the vectors (n, dim) of what :meth:`raw_vectors` gave, without the shared directions."""
-        left: FloatArray = raw if self.shared is None else raw - (raw @ self.shared.T) @ self.shared
-        return unit_rows(left)
+        if self.shared is None:
+            return unit_rows(raw)
+        return unit_rows(np.asarray(raw - (raw @ self.shared.T) @ self.shared, dtype=np.float32))
 
     def without(self, shared: FloatArray | None) -> Self:
         """Return the encoder that leaves out these directions instead."""

@@ -54,7 +54,8 @@ def token_weights(ids: Sequence[Sequence[int]], n_tokens: int, weighting: Weight
         else:
             counts[np.unique(np.asarray(own, dtype=np.int64))] += 1.0
     if weighting == "sif":
-        return (smoothing / (smoothing + counts / max(1.0, counts.sum()))).astype(np.float32)
+        share = counts / max(1.0, float(counts.sum()))
+        return np.asarray(smoothing / (smoothing + share), dtype=np.float32)
     weights: FloatArray = np.log1p(max(1, len(ids)) / np.maximum(counts, 1.0)).astype(np.float32)
     return weights
 
