@@ -71,7 +71,8 @@ class _Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = relu6(self._bn0(self._expand_conv(x))) if self._expands else x
         y = self._bn2(self._project_conv(relu6(self._bn1(self._depthwise_conv(y)))))
-        return x + y if self._skips else y
+        result: Tensor = x + y if self._skips else y
+        return result
 
 
 class _Conv(nn.Conv2d):
