@@ -62,20 +62,20 @@ def test_the_loss_is_a_softmax_over_cosines(world: Callable[[], RecallData], eve
     assert _loss(recipe, graph, users, items, negatives)[0] == pytest.approx(expected, rel=1e-4)
 
 
-class _Threads(Processes):
-    """One of several processes that are threads, for the sums."""
+class _Thread:
+    """A process among several that are threads, for the sums."""
 
-    def __init__(self, fabric: Any, barrier: Barrier, shared: dict[int, Any]) -> None:
-        super().__init__(fabric)
-        object.__setattr__(self, "_meeting", (barrier, shared))
+    def __init__(self, rank: int, size: int, barrier: Barrier, shared: dict[int, list[npt.NDArray[Any]]]) -> None:
+        fabric: Any = SimpleNamespace(global_rank=rank, world_size=size)
+        self.rows = Processes(fabric).rows
+        self._rank, self._size, self._barrier, self._shared = rank, size, barrier, shared
 
     def add_up(self, *arrays: npt.NDArray[Any]) -> None:
-        barrier, shared = self._meeting
-        shared[self.fabric.global_rank] = [array.copy() for array in arrays]
-        barrier.wait()
+        self._shared[self._rank] = [array.copy() for array in arrays]
+        self._barrier.wait()
         for place, array in enumerate(arrays):
-            array[...] = sum(shared[rank][place] for rank in range(self.fabric.world_size))
-        barrier.wait()
+            array[...] = np.sum([self._shared[rank][place] for rank in range(self._size)], axis=0)
+        self._barrier.wait()
 
 
 @WORLDS
@@ -85,17 +85,20 @@ def test_processes_that_divide_the_users_all_return_the_whole(world: Callable[[]
     graph, users, items = _drawn(world(), 4)
     negatives = np.arange(0, len(items), 2)
     expected, gradients = _loss(SMALL, graph, users, items, negatives)
-    barrier, shared = Barrier(size), {}
-    each = [_Threads(SimpleNamespace(global_rank=rank, world_size=size), barrier, shared) for rank in range(size)]
-    options = {"layers": SMALL.layers, "temperature": SMALL.temperature}
+    barrier, shared = Barrier(size), dict[int, list[npt.NDArray[Any]]]()
+    each = [_Thread(rank, size, barrier, shared) for rank in range(size)]
+
+    def whole(mine: Any) -> tuple[float, Pair]:
+        return cosine_softmax(
+            graph, users, items, negatives, layers=SMALL.layers, temperature=SMALL.temperature, processes=mine
+        )
+
     with ThreadPoolExecutor(size) as pool:
-        answers = list(pool.map(
-            lambda mine: cosine_softmax(graph, users, items, negatives, processes=mine, **options), each
-        ))  # fmt: skip
+        answers = list(pool.map(whole, each))
     for loss, parts in answers:
         assert loss == pytest.approx(expected, rel=1e-5)
-        for part, whole in zip(parts, gradients, strict=True):
-            np.testing.assert_allclose(part, whole, rtol=1e-3, atol=1e-6)
+        for part, gradient in zip(parts, gradients, strict=True):
+            np.testing.assert_allclose(part, gradient, rtol=1e-3, atol=1e-6)
 
 
 @WORLDS

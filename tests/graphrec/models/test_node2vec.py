@@ -54,9 +54,11 @@ def test_items_are_served_with_a_power_of_their_length(query: Any) -> None:
     data, recipe = skewed(), replace(SMALL, query=query, length_exponent=1.0)
     learnt = recipe.learn(data, FitContext(seed=1))
     whole = recipe.channel(learnt, data)
+    assert isinstance(whole, VectorRecaller)
     lengths = np.linalg.norm(whole.targets, axis=1, keepdims=True)
     for exponent in (0.0, 0.3):
         served = replace(recipe, length_exponent=exponent).channel(learnt, data)
+        assert isinstance(served, VectorRecaller)
         np.testing.assert_allclose(served.targets, whole.targets * lengths ** (exponent - 1), rtol=1e-4)
         queries = known_queries(histories(data.interactions), np.arange(4))
         scores = whole.encoder.vectors(queries) @ served.targets.T
