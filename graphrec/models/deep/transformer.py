@@ -150,8 +150,9 @@ class CausalTransformer(SequenceModel):
             if isinstance(module, nn.Linear):
                 nn.init.xavier_normal_(module.weight)
                 nn.init.zeros_(module.bias)
-        for block in self.blocks:
-            _begin_with_means(block)
+        for module in self.blocks:
+            if isinstance(module, PlainBlock | GatedBlock):
+                _begin_with_means(module)
         nn.init.normal_(self.places.weight, std=0.02)
 
     def states(self, events: Events) -> Tensor:
