@@ -67,7 +67,8 @@ def audited_hnsw(index: HnswIndex, queries: npt.NDArray[np.float32], *, seed: in
 def _drawn(queries: npt.NDArray[np.float32], seed: int) -> npt.NDArray[np.float32]:
     """Return up to 256 of the queries (s, dim) that are not zero: zero leads nowhere, and is searched exactly."""
     rows = np.flatnonzero(queries.any(axis=1))
-    return queries[np.random.default_rng(seed).permutation(rows)[:_SAMPLE]]
+    drawn: npt.NDArray[np.float32] = queries[np.random.default_rng(seed).permutation(rows)[:_SAMPLE]]
+    return drawn
 
 
 def _recall(truth: ItemLists, answer: ItemLists) -> tuple[float, float]:

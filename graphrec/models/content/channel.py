@@ -21,9 +21,20 @@ from graphrec.recallers.votes import VoteRecaller, vote_table
 class ContentSettings(Protocol):
     """What a recipe of content says of how its vectors answer."""
 
-    query: Literal["items", "history"]
-    neighbours: int
-    power: float
+    @property
+    def query(self) -> Literal["items", "history"]:
+        """Whether items vote, or the history asks."""
+        ...
+
+    @property
+    def neighbours(self) -> int:
+        """Neighbours of an item that it votes for."""
+        ...
+
+    @property
+    def power(self) -> float:
+        """Of a cosine, which makes a vote of it."""
+        ...
 
     def profile(self) -> Profile:
         """Return how much each item of a history counts."""

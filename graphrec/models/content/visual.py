@@ -78,10 +78,12 @@ class VisualSettings(VectorSettings):
 
     def seen_from(self, directory: Path) -> Self:
         """Return the recipe with paths that start at ``directory``."""
-        paths = {name: str(directory / getattr(self, name)) for name in ("folder", "cache") if getattr(self, name)}
-        if self.model != _NETWORK:
-            paths["model"] = str(directory / self.model)
-        return replace(self, **paths)
+        return replace(
+            self,
+            folder=str(directory / self.folder),
+            cache=str(directory / self.cache) if self.cache else "",
+            model=self.model if self.model == _NETWORK else str(directory / self.model),
+        )
 
     def check_data(self, data: RecallData) -> None:
         """Raise ConfigError where the column is unknown."""

@@ -80,7 +80,8 @@ def test_an_odd_width_of_complex_vectors_is_refused(name: ModelName) -> None:
 
 
 def test_a_norm_that_a_model_does_not_have_is_refused_and_norm_1_is_not_served() -> None:
-    for name, norm in (("transe", 3), ("rotate", 1)):
+    refused: tuple[tuple[ModelName, int], ...] = (("transe", 3), ("rotate", 1))
+    for name, norm in refused:
         with pytest.raises(ConfigError, match=f"norm is {norm} for {name}"):
             scorer(name, norm)
     task = KgeTask(world(), "transe", dim=4, batch=10, negatives=3, temperature=1.0, regularisation=0.0, seed=0, norm=1)

@@ -62,7 +62,8 @@ RED = COLOURS["red"]
 )  # fmt: skip
 def test_every_kind_of_picture_is_a_square_of_three_colours(content: bytes, middle: tuple[int, ...]) -> None:
     seen = thumbnail(content)
-    assert (seen.shape, seen.dtype) == ((SIDE, SIDE, 3), np.uint8)
+    assert seen.shape == (SIDE, SIDE, 3)
+    assert seen.dtype == np.uint8
     np.testing.assert_allclose(seen[SIDE // 2, SIDE // 2], middle, atol=12)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ def folder(tmp_path: Path) -> Path:
     return made
 
 
-def described(texts: list[str | None], data: RecallData | None = None) -> RecallData:
+def described(texts: Sequence[str | None], data: RecallData | None = None) -> RecallData:
     """Return the library whose first items have these texts, and the others none."""
     data = without_knowledge(library()) if data is None else data
     n = len(data.items)
@@ -156,7 +157,7 @@ def test_a_model_that_cannot_be_used_is_named(folder: Path, tmp_path: Path, monk
 
 
 def test_the_weights_of_the_wheel_know_english() -> None:
-    table = Text(columns=["about"], shared=False).embed(
+    table = Text(columns=("about",), shared=False).embed(
         described(["a detective story", "a murder mystery", "pasta recipes"])
     )
     near = table.matrix @ table.matrix.T

@@ -240,7 +240,13 @@ def test_the_age_of_an_example_is_that_of_what_is_told_and_requests_have_none() 
     task = RECIPES["mean"]._task(rounds(), FitContext(seed=1))
     seen: list[Events] = []
     states = task.model.states
-    task.model.states = lambda events: (seen.append(events), states(events))[1]
+
+    def watched(events: Events) -> torch.Tensor:
+        seen.append(events)
+        made: torch.Tensor = states(events)
+        return made
+
+    task.model.states = watched
     step = next(iter(task.batches(0, np.random.default_rng(0))))
     task.loss(step, np.random.default_rng(0))
     times, (row, length) = task._events.times, (step.examples["starts"][0], step.examples["lengths"][0])
