@@ -81,7 +81,7 @@ def _first_readable(path: Path, known: Mapping[str, str]) -> tuple[InteractionTa
             return read_interactions(path, **settings), settings
         except DataError as error:
             failure = failure or error
-    assert failure is not None  # nosec B101 - there is an attempt at least
+    assert failure is not None  # nosec B101
     raise failure
 
 

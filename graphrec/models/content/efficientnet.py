@@ -109,7 +109,7 @@ def efficientnet_lite0() -> EfficientNetLite0:
     network = EfficientNetLite0()
     try:
         # With weights_only nothing is unpickled but tensors in a mapping.
-        state: Any = torch.load(path, map_location="cpu", weights_only=True)  # nosec B614
+        state: Any = torch.load(path, map_location="cpu", weights_only=True)
         network.load_state_dict(state)
     except Exception as error:  # torch raises what it comes upon: UnpicklingError, RuntimeError, …
         raise DataError(f"{path} holds no weights of EfficientNet-Lite0: {first_line(error)}") from error
