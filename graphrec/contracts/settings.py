@@ -142,7 +142,8 @@ def count(
             raise TypeError
         return int(_within(value, least <= value <= (value if most is None else most)))
 
-    legal = f"a whole number of {least:,} or more" if most is None else f"a whole number from {least:,} to {most:,}"
+    wider = f"a whole number of {least:,} or more" if most is None else f"a whole number from {least:,} to {most:,}"
+    legal = f"{least:,}" if most == least else wider
     return cast("int", _declare(default, Setting(legal=legal, holds=holds, unit=unit, search=search)))
 
 

@@ -14,7 +14,7 @@ from graphrec.contracts.domains import floats
 from graphrec.contracts.progress import ALONE, FitContext
 from graphrec.contracts.recall_data import RecallData
 from graphrec.contracts.recipe import About
-from graphrec.contracts.settings import number, text, texts
+from graphrec.contracts.settings import count, number, text, texts
 from graphrec.errors import ConfigError
 from graphrec.models.content.text import Text
 from graphrec.recallers.neighbours import NeighbourRecaller
@@ -69,14 +69,10 @@ class TextEase(Ease):
         libraries=("tokenizers", "wordllama"),
     )
 
+    neighbourhood: int = count(0, most=0, unit="items")
     text_weight: float = number(100.0, above=0, unit="users", search=floats(1.0, 1000.0, log=True))
     columns: tuple[str, ...] = texts(legal="a list of columns of the items")
     model: str = text("wordllama", legal='"wordllama", "minilm" or the path of a folder', empty=False)
-
-    def check(self) -> None:
-        """Raise ConfigError where a neighbourhood is set."""
-        if self.neighbourhood:
-            raise ConfigError(f"neighbourhood is {self.neighbourhood}; it must be 0, for text-ease is solved exactly")
 
     @property
     def files(self) -> tuple[Path, ...]:
