@@ -8,7 +8,7 @@ export HNSWLIB_NO_NATIVE := 1
 # Tests start hundreds of interpreters; each would compile all modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-COMPUTING := $(addprefix tests/graphrec/,channels evaluation fusion index models ranking recallers sparse) \
+COMPUTING := $(addprefix tests/graphrec/,channels evaluation fusion index ranking recallers sparse) \
     tests/contracts tests/serve tests/pipelines/evaluation tests/pipelines/jobs/test_train.py tests/test_kernels.py
 
 .PHONY: help setup demo test test-slow test-kernels lint type format bench clean
