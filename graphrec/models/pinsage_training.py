@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from graphrec.contracts.progress import FitContext, State
 from graphrec.contracts.recall_data import RecallData
 from graphrec.data.neighbours import NeighbourTable
 from graphrec.models.item_inputs import ItemInputs
@@ -18,7 +16,8 @@ from graphrec.models.pinsage_batches import Batch as PinSageBatch
 from graphrec.models.pinsage_batches import Batches, Frontier, Histories, takers_of
 from graphrec.models.pinsage_losses import margin_loss, softmax_loss
 from graphrec.models.pinsage_model import ItemTower, PinSageModel, on
-from graphrec.models.training import Batch, Group, Task, TrainingSettings, seeded, train
+from graphrec.models.recipe_training import VectorsTask
+from graphrec.models.training import Batch, Group, seeded
 
 # Standard deviation of the vectors drawn at first.
 _SCALE = 0.1
@@ -28,7 +27,7 @@ _SHARED_PRODUCTS = 1 << 24
 _EASY_EPOCHS = 1
 
 
-class PinSageTask(Task):
+class PinSageTask(VectorsTask):
     """One fit of PinSage.
 
     Parameters
@@ -93,32 +92,11 @@ class PinSageTask(Task):
         maps = [weight for weight in self.model.parameters() if id(weight) not in own]
         return [Group(tables), Group(maps, lr_scale=self._recipe.map_lr / self._recipe.lr)]
 
-    def run(self, context: FitContext, validate: Callable[[State], float] | None = None) -> tuple[State, int]:
-        """Train, and return what was learnt and after how many epochs.
-
-        Returns
-        -------
-        mapping of str to ndarray, and int
-            See :meth:`learnt`.
-        """
-        if self._products < _SHARED_PRODUCTS:
-            context = replace(context, workers=1)
-        check = None if validate is None else lambda: validate(self.learnt())
-        history = train(self, self._settings(patience=validate is not None), context, validate=check)
-        return self.learnt(), history.epoch
-
     @property
     def _products(self) -> int:
         """Products of a step's loss."""
         users, items = len(self._histories.indptr) - 1, self._histories.n_items
         return int(min(self._recipe.batch, users) * min(self._recipe.negatives, items) * self._recipe.dim)
-
-    def _settings(self, *, patience: bool) -> TrainingSettings:
-        recipe = self._recipe
-        return TrainingSettings(
-            epochs=recipe.epochs, stop_at=recipe.stop_at, patience=recipe.patience if patience else 0,
-            check_every=recipe.check_every, lr=recipe.lr, warm_up=min(1 / recipe.epochs, 0.1),
-        )  # fmt: skip
 
     @torch.no_grad()
     def learnt(self) -> dict[str, np.ndarray]:

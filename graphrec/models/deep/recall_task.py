@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,14 +12,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from graphrec.contracts.progress import FitContext, State
+from graphrec.contracts.progress import State
 from graphrec.contracts.recall_data import RecallData
 from graphrec.data.lists import indptr_of, lists_of
 from graphrec.models.deep.export_onnx import user_tower
 from graphrec.models.deep.sampled_softmax import sampled_softmax
 from graphrec.models.deep.towers import Towers
 from graphrec.models.pinsage_batches import Histories, histories_of
-from graphrec.models.training import Batch, Group, Task, TrainingSettings, seeded, train
+from graphrec.models.recipe_training import VectorsTask
+from graphrec.models.training import Batch, Group, seeded
 from graphrec.negatives.mixture import Mixture
 from graphrec.negatives.protocol import Model, Positives, Refreshed, Rows
 from graphrec.negatives.taken import Taken
@@ -27,8 +28,6 @@ from graphrec.recallers.profile import profile_weights
 
 # Rows of which vectors are made at a time.
 _ROWS = 1 << 16
-# Multiplications of a step from which on several threads are worth their waiting for each other.
-_SHARED_PRODUCTS = 1 << 24
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,7 +52,7 @@ class Compared:
     single: Tensor
 
 
-class RecallTask(Task):
+class RecallTask(VectorsTask):
     """One fit of towers.
 
     What follows the model (hard negatives, a committee) is refreshed at the beginning of an epoch, and stands with the
@@ -153,19 +152,6 @@ class RecallTask(Task):
         own = {id(table) for table in tables}
         maps = [weight for weight in self.model.parameters() if id(weight) not in own]
         return [Group(tables), Group(maps, lr_scale=self._recipe.map_lr / self._recipe.lr)]
-
-    def run(self, context: FitContext, validate: Callable[[State], float] | None = None) -> tuple[State, int]:
-        """Train, and return what was learnt (see :meth:`learnt`) and after how many epochs."""
-        if self._products < _SHARED_PRODUCTS:
-            context = replace(context, workers=1)
-        check = None if validate is None else lambda: validate(self.learnt())
-        recipe = self._recipe
-        settings = TrainingSettings(
-            epochs=recipe.epochs, stop_at=recipe.stop_at, patience=0 if validate is None else recipe.patience,
-            check_every=recipe.check_every, lr=recipe.lr, warm_up=min(1 / recipe.epochs, 0.1),
-        )  # fmt: skip
-        history = train(self, settings, context, validate=check)
-        return self.learnt(), history.epoch
 
     @torch.no_grad()
     def learnt(self) -> dict[str, npt.NDArray[Any]]:

@@ -10,7 +10,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from graphrec.contracts.progress import FitContext, State
 from graphrec.contracts.recall_data import RecallData
 from graphrec.data.lists import indptr_of
 from graphrec.index.sketch import AUDITED
@@ -27,7 +26,8 @@ from graphrec.models.deep.sequence_windows import (
     positions_of,
     windows,
 )
-from graphrec.models.training import Batch, Group, Task, TrainingSettings, seeded, train
+from graphrec.models.recipe_training import VectorsTask
+from graphrec.models.training import Batch, Group, seeded
 from graphrec.negatives.mixture import Mixture
 from graphrec.negatives.protocol import Positives
 
@@ -36,7 +36,7 @@ _ROWS = 1 << 16
 _DAY = 86_400
 
 
-class SequenceTask(Task):
+class SequenceTask(VectorsTask):
     """One fit of a sequence model.
 
     Parameters
@@ -123,16 +123,11 @@ class SequenceTask(Task):
             Group([weight for weight in weights if weight.dim() <= 1]),
         ]
 
-    def run(self, context: FitContext, validate: Callable[[State], float] | None = None) -> tuple[State, int]:
-        """Train, and return what was learnt (see :meth:`learnt`) and after how many epochs."""
-        check = None if validate is None else lambda: validate(self.learnt())
-        recipe = self._recipe
-        settings = TrainingSettings(
-            epochs=recipe.epochs, stop_at=recipe.stop_at, patience=0 if validate is None else recipe.patience,
-            check_every=recipe.check_every, lr=recipe.lr, warm_up=min(1 / recipe.epochs, 0.1),
-        )  # fmt: skip
-        history = train(self, settings, context, validate=check)
-        return self.learnt(), history.epoch
+    @property
+    def _products(self) -> int:
+        recipe, events = self._recipe, len(self._events.items)
+        told = min(recipe.batch * recipe.last, events)
+        return int(told * (min(recipe.negatives, self._n_items) + recipe.last + recipe.dim) * recipe.dim)
 
     @torch.no_grad()
     def learnt(self) -> dict[str, npt.NDArray[Any]]:

@@ -82,7 +82,7 @@ def test_a_training_that_was_stopped_goes_on_as_it_would_have(
     data, checkpoints = skewed(), FileCheckpoints(tmp_path / "state.npz")
     settings = training.TrainingSettings
     monkeypatch.setattr(
-        "graphrec.models.deep.recall_task.TrainingSettings", lambda **given: settings(**given, checkpoint_s=0.0)
+        "graphrec.models.recipe_training.TrainingSettings", lambda **given: settings(**given, checkpoint_s=0.0)
     )
 
     def until(done: int, _total: int, /, **_values: float) -> None:
