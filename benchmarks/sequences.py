@@ -121,7 +121,7 @@ def online(n_items: int = 100_000, n_queries: int = 300) -> dict[str, Any]:
         Vocabulary([f"u{row}" for row in range(n_items // 5)]), names,
         Interactions(users, items, n_users=n_items // 5, n_items=n_items), items_only(names),
     )  # fmt: skip
-    # As it is drawn at first: time does not depend on what was learnt.
+    # As it is drawn at first: of vectors without leading directions a sketch is least use, so this is the slowest case.
     recipe, context = SASRec(start="random"), FitContext(seed=SEED)
     channel = recipe._channel(data, recipe._task(data, context).learnt(), context)
     histories = [rng.integers(0, n_items, 50).tolist() for _ in range(n_queries)]
