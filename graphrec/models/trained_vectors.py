@@ -15,6 +15,7 @@ from graphrec.contracts.progress import ALONE, FitContext, State
 from graphrec.contracts.recall_data import RecallData
 from graphrec.contracts.recaller import Recaller
 from graphrec.contracts.settings import count
+from graphrec.errors import ConfigError
 from graphrec.index.embeddings import EmbeddingTable
 
 
@@ -31,6 +32,8 @@ class TrainedVectors(VectorSettings):
 
     Parameters
     ----------
+    epochs : int
+        Passes over the data, >= 1; each recipe has a default of its own.
     patience : int, default 0
         Checks in a row that may serve held-out users no better than the best before training stops; 0 trains all
         epochs. Where a fit is handed held-out users (:meth:`choose`), ``stop_at`` is the epoch of the best check.
@@ -38,8 +41,14 @@ class TrainedVectors(VectorSettings):
         Epochs after which training stops while the learning rate falls as for all epochs; 0 goes to the end.
     """
 
+    epochs: int = count(1, least=1)
     patience: int = count(0, unit="checks")
     stop_at: int = count(0, unit="epochs")
+
+    def check(self) -> None:
+        """Refuse to stop after the last epoch."""
+        if self.stop_at > self.epochs:
+            raise ConfigError(f"stop_at is {self.stop_at}; it must be at most epochs, which is {self.epochs}, or 0")
 
     @property
     def chooses(self) -> bool:

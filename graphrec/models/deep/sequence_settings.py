@@ -115,8 +115,7 @@ class SequenceSettings(TrainedVectors):
 
     def check(self) -> None:
         """Refuse settings that do not go together."""
-        if self.stop_at > self.epochs:
-            raise ConfigError(f"stop_at is {self.stop_at}; it must be at most epochs, which is {self.epochs}, or 0")
+        TrainedVectors.check(self)
         check_mix(self.kinds, ())
         own = [kind for kind in self.kinds if kind not in _SHARED]
         if own:

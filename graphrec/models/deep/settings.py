@@ -136,8 +136,7 @@ class LearnedSettings(TrainedVectors):
 
     def check(self) -> None:
         """Refuse settings that do not go together."""
-        if self.stop_at > self.epochs:
-            raise ConfigError(f"stop_at is {self.stop_at}; it must be at most epochs, which is {self.epochs}, or 0")
+        TrainedVectors.check(self)
         if self.hard_from > self.hard_to:
             raise ConfigError(f"hard_from is {self.hard_from}; it must be at most hard_to, which is {self.hard_to}")
         if self.hard_starts > self.hard_full:
