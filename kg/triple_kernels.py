@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
+
+from graphrec.kernels import kernel
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def mark_ends(triples: Int32, relations: Mask, ends: Mask) -> None:  # pragma: no cover - compiled
     """Set ``ends`` (n,) at the heads and tails of the (m, 3) triples whose relation is among ``relations`` (r,)."""
     for row in range(len(triples)):
@@ -20,7 +21,7 @@ def mark_ends(triples: Int32, relations: Mask, ends: Mask) -> None:  # pragma: n
             ends[triples[row, 2]] = True
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def triples_of(triples: Int32, relations: Mask) -> tuple[Int32, Int32, Int32]:  # pragma: no cover - compiled
     """Return the columns, (m',) each, of the (m, 3) triples whose relation is among ``relations`` (r,)."""
     n = 0
@@ -35,7 +36,7 @@ def triples_of(triples: Int32, relations: Mask) -> tuple[Int32, Int32, Int32]:  
     return heads, kinds, tails
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def leading_relations(triples: Int32, relations: Mask, n: int) -> Int32:  # pragma: no cover - compiled
     """Return (n,) the relation that leads to each entity most often, the lowest of equals; -1 where none does.
 
@@ -66,7 +67,7 @@ def leading_relations(triples: Int32, relations: Mask, n: int) -> Int32:  # prag
     return chosen
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _root(parents, node):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     while parents[node] != node:
         parents[node] = parents[parents[node]]
@@ -74,7 +75,7 @@ def _root(parents, node):  # type: ignore[no-untyped-def]  # pragma: no cover - 
     return node
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def reachable(n: int, heads: Int32, tails: Int32, starts: Int32) -> Mask:  # pragma: no cover - compiled
     """Return (n,) whether a node is in one component with one of ``starts``; negative ``starts`` are passed over.
 
@@ -94,7 +95,7 @@ def reachable(n: int, heads: Int32, tails: Int32, starts: Int32) -> Mask:  # pra
     return reached
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def placed_edges(
     indptr: Int64, rows: Int32, heads: Int32, kinds: Int32, tails: Int32
 ) -> tuple[Int32, Int32, Int32]:  # pragma: no cover - compiled

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
+
+from graphrec.kernels import kernel
 
 FloatArray = npt.NDArray[np.float32]
 RowArray = npt.NDArray[np.int32]
 IntArray = npt.NDArray[np.int64]
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def count_users(users: RowArray, first: int, counts: IntArray) -> None:  # pragma: no cover - compiled
     """Add to ``counts`` the events of the users ``first``, ``first + 1``, ...; others are passed over."""
     for user in users:
@@ -19,7 +20,7 @@ def count_users(users: RowArray, first: int, counts: IntArray) -> None:  # pragm
             counts[user - first] += 1
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def scatter(
     users: RowArray,
     items: RowArray,
@@ -46,7 +47,7 @@ def scatter(
                 out_times[place] = times[p]
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _sort_by_time(items: RowArray, weights: FloatArray, times: IntArray) -> None:  # pragma: no cover - compiled
     """Bring one user's events into order of time, those of one time as they are."""
     for p in range(1, times.size):
@@ -56,7 +57,7 @@ def _sort_by_time(items: RowArray, weights: FloatArray, times: IntArray) -> None
             return
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def merge_pairs(
     indptr: IntArray,
     first: int,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
 from graphrec.data.lists import ItemLists, indptr_of, lists_of
+from graphrec.kernels import kernel
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _filter(
     indptr: npt.NDArray[np.int64],
     items: npt.NDArray[np.int32],

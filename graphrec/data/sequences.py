@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
@@ -14,6 +13,7 @@ from graphrec.checks import as_array, check_indptr, check_length, check_rows, ch
 from graphrec.data.interactions import Interactions
 from graphrec.data.lists import ItemLists, indptr_of, lists_of
 from graphrec.errors import DataError
+from graphrec.kernels import kernel
 
 IntArray = npt.NDArray[np.int64]
 
@@ -225,7 +225,7 @@ def distinct_counts(events: Sequences, n_items: int) -> IntArray:
     return counts
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _count_lists(
     indptr: IntArray, items: npt.NDArray[np.int32], last: IntArray, counts: IntArray
 ) -> None:  # pragma: no cover - compiled
@@ -289,7 +289,7 @@ def _order_by_user(interactions: Interactions) -> tuple[IntArray, npt.NDArray[np
     return indptr, order
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _bring_together(
     users: npt.NDArray[np.int32], places: IntArray, order: npt.NDArray[np.signedinteger]
 ) -> None:  # pragma: no cover - compiled
@@ -298,7 +298,7 @@ def _bring_together(
         places[users[event]] += 1
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _sort_by_time(
     indptr: IntArray, times: IntArray, order: npt.NDArray[np.signedinteger]
 ) -> None:  # pragma: no cover - compiled
@@ -318,7 +318,7 @@ def _distinct(given: Sequences) -> ItemLists:
     return lists_of(indptr_of(counts), given.items[last], totals[last])
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _last_places(
     indptr: IntArray,
     items: npt.NDArray[np.int32],

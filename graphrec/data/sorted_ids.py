@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from graphrec.data.text_buffers import text_buffers
+from graphrec.kernels import kernel
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _compare(data, start, stop, other, begin, end):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Return below 0, 0 or above 0 as the first text lies before, is, or lies behind the second, by bytes."""
     shared = min(stop - start, end - begin)
@@ -21,7 +21,7 @@ def _compare(data, start, stop, other, begin, end):  # type: ignore[no-untyped-d
     return (stop - start) - (end - begin)
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _search(offsets, data, texts_offsets, texts, rows):  # type: ignore[no-untyped-def]  # pragma: no cover - compiled
     """Fill in the row of each text, -1 where there is none; each search sets out from where the last one ended."""
     n, last = len(offsets) - 1, 0

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
+from graphrec.kernels import kernel
 
-@nb.njit(nogil=True, cache=True)
+
+@kernel
 def count_shared(
     starts: npt.NDArray[np.int64],
     stops: npt.NDArray[np.int64],

@@ -6,11 +6,11 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
 from graphrec.errors import ConfigError, DataError
+from graphrec.kernels import kernel
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -84,7 +84,7 @@ def resampled_means(values: npt.NDArray[np.float64], *, rounds: int, seed: int) 
     return means
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _weighted_sums(
     counts: npt.NDArray[np.float64], values: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:  # pragma: no cover - compiled

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
@@ -23,6 +22,7 @@ from graphrec.checks import check_length, typed_late
 from graphrec.data.interactions import Interactions, coalesce
 from graphrec.data.lists import ItemLists, truncate
 from graphrec.errors import ConfigError, DataError
+from graphrec.kernels import kernel
 
 Values = npt.NDArray[np.float64]
 
@@ -37,7 +37,7 @@ class RankMetrics:
     precision: Values
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _hits(
     indptr: npt.NDArray[np.int64],
     items: npt.NDArray[np.int32],
@@ -145,7 +145,7 @@ def metrics_at(lists: ItemLists, truth: ItemLists, cutoffs: list[int]) -> dict[i
     return result
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _count(
     indptr: npt.NDArray[np.int64],
     hits: npt.NDArray[np.bool_],

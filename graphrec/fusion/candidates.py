@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
@@ -15,6 +14,7 @@ from graphrec.data.lists import lists_of
 from graphrec.fusion.fused import FusedLists
 from graphrec.fusion.selection import Selection
 from graphrec.fusion.stacked import StackedLists
+from graphrec.kernels import kernel
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,7 +58,7 @@ def with_provenance(stacked: StackedLists, candidates: Candidates, selection: Se
     return FusedLists(merged, stacked.channels, ranks, scores)
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def number_entries(
     starts: npt.NDArray[np.int64],
     stops: npt.NDArray[np.int64],
@@ -100,7 +100,7 @@ def number_entries(
         indptr[query + 1] = total
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def write_provenance(
     starts: npt.NDArray[np.int64],
     stops: npt.NDArray[np.int64],

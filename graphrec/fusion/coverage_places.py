@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
@@ -13,6 +12,7 @@ from graphrec.evaluation.metrics import hit_mask, truth_sizes
 from graphrec.fusion.candidates import number_candidates
 from graphrec.fusion.coverage_prefixes import NOISE, Objective, densest_step
 from graphrec.fusion.stacked import stack
+from graphrec.kernels import kernel
 
 
 def ascend_places(
@@ -43,7 +43,7 @@ def ascend_places(
         quotas[channel] += step
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _add_gains(
     starts: npt.NDArray[np.int64],
     stops: npt.NDArray[np.int64],
@@ -65,7 +65,7 @@ def _add_gains(
                     gains[channel, fresh] += values[numbers[p]]
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _place(
     starts: npt.NDArray[np.int64],
     stops: npt.NDArray[np.int64],

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
 from graphrec.data.lists import indptr_of
 from graphrec.errors import ConfigError
 from graphrec.fusion.stacked import StackedLists
+from graphrec.kernels import kernel
 
 Values = npt.NDArray[np.float64]
 
@@ -118,7 +118,7 @@ def hit_rates(
     return values
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _share(
     starts: npt.NDArray[np.int64],
     stops: npt.NDArray[np.int64],
@@ -139,7 +139,7 @@ def _share(
                 shares[p] = max(np.float64(scores[p]), 0.0) / divisor
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _rate(
     starts: npt.NDArray[np.int64],
     stops: npt.NDArray[np.int64],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
@@ -12,6 +11,7 @@ from graphrec.fusion.curves import Values
 from graphrec.fusion.selection import Selection
 from graphrec.fusion.stacked import StackedLists
 from graphrec.fusion.trees import LANES
+from graphrec.kernels import kernel
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 # The rank of an entry that a channel does not have: below any.
@@ -86,7 +86,7 @@ def read_levels(digits: str) -> npt.NDArray[np.uint8]:
     return np.where(codes <= ord("9"), codes - ord("0"), codes - ord("a") + 10).astype(np.uint8)
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _describe(
     starts: npt.NDArray[np.int64],
     stops: npt.NDArray[np.int64],

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from copy import copy
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
 from graphrec.data.lists import ItemLists
 from graphrec.errors import DataError
 from graphrec.evaluation.metrics import hit_mask, truth_sizes
+from graphrec.kernels import kernel
 from graphrec.threads import map_chunks
 
 Scores = npt.NDArray[np.float64]
@@ -145,7 +145,7 @@ def ascend(objective: Objective, *, rounds: int, order: Callable[[], npt.NDArray
     return best
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _total(
     indptr: npt.NDArray[np.int64],
     items: npt.NDArray[np.int32],

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
@@ -17,6 +16,7 @@ from graphrec.errors import ConfigError, nearest_names
 from graphrec.fusion.fused import FusedLists
 from graphrec.fusion.stacked import StackedLists, merge_in_chunks
 from graphrec.fusion.sums import by_sum
+from graphrec.kernels import kernel
 
 # Reciprocal ranks gain from a second look below place k. On goodbooks (Item-CF, User-CF, hot; fitted weights) 400
 # entries a channel in place of 200 lift the gain over the best channel at 200 from nothing to 0.4 points.
@@ -158,7 +158,7 @@ def check_settings(*, k: int = 1, c: float = 60.0, depth: int = 0) -> None:
     check_count("depth", depth, 0)
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _reciprocal_ranks(
     starts: npt.NDArray[np.int64],
     stops: npt.NDArray[np.int64],

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
 from graphrec.data.lists import indptr_of
+from graphrec.kernels import kernel
 
 # Buckets that the scores of one list are sorted into, and entries from which on a bucket is sorted by itself.
 _BUCKETS, _LARGE = 1024, 32
@@ -70,7 +70,7 @@ def select_best(
     return Selection(indptr_of(counts), places, scores[places])
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def best_entries(
     indptr: npt.NDArray[np.int64],
     items: npt.NDArray[np.int32],
@@ -124,7 +124,7 @@ def best_entries(
     return total
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _sort_buckets(
     keys: npt.NDArray[np.int64], own: npt.NDArray[np.int64], ends: npt.NDArray[np.int64], deepest: int
 ) -> None:  # pragma: no cover - compiled

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
@@ -11,6 +10,7 @@ from graphrec.fusion.candidates import Candidates, number_entries, write_provena
 from graphrec.fusion.fused import FusedLists
 from graphrec.fusion.selection import best_entries
 from graphrec.fusion.stacked import StackedLists
+from graphrec.kernels import kernel
 
 Bounds = npt.NDArray[np.int64]
 Rows = npt.NDArray[np.int32]
@@ -53,7 +53,7 @@ def sum_values(
     return sums[:-1].astype(np.float32)
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _add(
     starts: npt.NDArray[np.int64],
     stops: npt.NDArray[np.int64],
@@ -68,7 +68,7 @@ def _add(
                 sums[numbers[p]] += values[p]
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _merge(
     starts: Bounds, stops: Bounds, items: Rows, scores: Scores, values: npt.NDArray[np.float64], k: int
 ) -> tuple[Bounds, Rows, Scores, Rows, Scores]:  # pragma: no cover - compiled

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
 from graphrec.errors import ConfigError
+from graphrec.kernels import kernel
 
 # Entries that walk together: their features and their leaves stay in the nearest cache.
 LANES = 128
@@ -185,7 +185,7 @@ def _float32_below(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
     return below
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _add(
     tiles: npt.NDArray[np.float32], trees: NodeArrays, totals: npt.NDArray[np.float64]
 ) -> None:  # pragma: no cover - compiled

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
 from graphrec.data.lists import indptr_of, lists_of
 from graphrec.fusion.fused import FusedLists
 from graphrec.fusion.stacked import StackedLists
+from graphrec.kernels import kernel
 
 # Slots of the table of placed items, for each of them.
 _SPARSE = 16
@@ -68,7 +68,7 @@ def _table_size(k: int) -> int:
     return 1 << (_SPARSE * k).bit_length()
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _slot_of(
     table: npt.NDArray[np.int32], items: npt.NDArray[np.int32], first: int, item: int
 ) -> int:  # pragma: no cover - compiled
@@ -80,7 +80,7 @@ def _slot_of(
     return int(slot)
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _take_turns(
     starts: npt.NDArray[np.int64],
     stops: npt.NDArray[np.int64],

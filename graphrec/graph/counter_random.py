@@ -11,8 +11,9 @@ References
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
+
+from graphrec.kernels import kernel
 
 GAMMA = np.uint64(0x9E3779B97F4A7C15)
 """What the state of a stream grows by with each draw."""
@@ -28,7 +29,7 @@ def key_of(seed: int) -> np.uint64:
     return np.uint64(seed & 0xFFFFFFFFFFFFFFFF)
 
 
-@nb.njit(nogil=True, cache=True, inline="always")
+@kernel(inline="always")
 def mix(z: np.uint64) -> np.uint64:  # pragma: no cover - compiled
     """Return the splitmix64 output function of ``z``."""
     z = (z ^ (z >> _S30)) * _M1
@@ -36,19 +37,19 @@ def mix(z: np.uint64) -> np.uint64:  # pragma: no cover - compiled
     return z ^ (z >> _S31)
 
 
-@nb.njit(nogil=True, cache=True, inline="always")
+@kernel(inline="always")
 def stream(key: np.uint64, number: np.uint64) -> np.uint64:  # pragma: no cover - compiled
     """Return the first state of stream ``number`` of a key; itself a key for streams within the stream."""
     return mix(key ^ mix(number + GAMMA))
 
 
-@nb.njit(nogil=True, cache=True, inline="always")
+@kernel(inline="always")
 def below(z: np.uint64, n: np.int64) -> np.int64:  # pragma: no cover - compiled
     """Return a whole number below ``n`` < 2^32 from the upper 32 bits of a draw."""
     return np.int64(((z >> S32) * np.uint64(n)) >> S32)
 
 
-@nb.njit(nogil=True, cache=True, inline="always")
+@kernel(inline="always")
 def unit(z: np.uint64) -> float:  # pragma: no cover - compiled
     """Return a number in [0, 1) from the upper 53 bits of a draw."""
     return np.float64(z >> S11) * TO_UNIT

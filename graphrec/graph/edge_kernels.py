@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
+
+from graphrec.kernels import kernel
 
 IntArray = npt.NDArray[np.int64]
 RowArray = npt.NDArray[np.int32]
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def first_fall(indptr: IntArray, indices: RowArray) -> int:  # pragma: no cover - compiled
     """Return the first edge whose destination is below that of the edge before it at its node, or -1. O(m)."""
     for node in range(indptr.size - 1):
@@ -20,7 +21,7 @@ def first_fall(indptr: IntArray, indices: RowArray) -> int:  # pragma: no cover 
     return -1
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def sorted_order(keys: npt.NDArray[np.integer], order: IntArray, n: int) -> IntArray:  # pragma: no cover - compiled
     """Return ``order`` (m,) sorted by ``keys[order]`` < ``n``; what is equal keeps its order. O(m + n)."""
     places = np.zeros(n + 1, np.int64)
@@ -36,14 +37,14 @@ def sorted_order(keys: npt.NDArray[np.integer], order: IntArray, n: int) -> IntA
     return result
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def count_rows(rows: RowArray, counts: IntArray) -> None:  # pragma: no cover - compiled
     """Add to ``counts`` (n,) how often each row stands in ``rows``."""
     for p in range(rows.size):
         counts[rows[p]] += 1
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def scatter(rows: RowArray, others: RowArray, places: IntArray, lists: RowArray) -> None:  # pragma: no cover - compiled
     """Append each of ``others`` to the list of its row in ``lists``; ``places`` (n,) is where each list goes on."""
     for p in range(rows.size):
@@ -51,7 +52,7 @@ def scatter(rows: RowArray, others: RowArray, places: IntArray, lists: RowArray)
         places[rows[p]] += 1
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def transpose(
     indptr: IntArray, lists: RowArray, places: IntArray, turned: RowArray
 ) -> None:  # pragma: no cover - compiled
@@ -65,7 +66,7 @@ def transpose(
             places[lists[p]] += 1
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def drop_repeats(indptr: IntArray, lists: RowArray) -> int:  # pragma: no cover - compiled
     """Close up ascending lists over repeated entries, in place, and mend ``indptr``; return how many are left."""
     kept, start = 0, 0

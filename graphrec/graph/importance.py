@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
@@ -29,6 +28,7 @@ from graphrec.errors import ConfigError
 from graphrec.graph.adjacency import Adjacency
 from graphrec.graph.counter_random import GAMMA, LOW, S32, below, key_of, mix, stream
 from graphrec.graph.transitions import FloatArray, IntArray, RowArray, transitions_of
+from graphrec.kernels import kernel
 from graphrec.memory import check_memory
 from graphrec.sparse.topk import join, select_top
 from graphrec.threads import map_chunks
@@ -145,7 +145,7 @@ def check_restart(restart: float, *, least: float = 0.0) -> None:
         raise ConfigError(f"restart is {restart}; it must be {legal} and below 1")
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def count_visits(
     indptr: IntArray,
     indices: RowArray,

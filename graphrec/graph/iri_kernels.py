@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
+
+from graphrec.kernels import kernel
 
 Int64 = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]
@@ -14,7 +15,7 @@ _PLAIN = np.zeros(256, dtype=np.bool_)
 _PLAIN[list(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.,'()!~*&;=+$@_-")] = True
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def readable_tails(offsets: Int64, data: Bytes, out: Bytes, ends: Int64) -> None:  # pragma: no cover - compiled
     """Write the readable last part of each IRI to ``out``, and where it ends to ``ends`` (n + 1,).
 

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
@@ -20,6 +19,7 @@ from graphrec.errors import DataError, nearest_names
 from graphrec.graph.adjacency import Adjacency
 from graphrec.graph.counter_random import GAMMA, LOW, S32, below, mix, stream
 from graphrec.graph.transitions import IntArray, RowArray, build_alias, edges_where
+from graphrec.kernels import kernel
 
 # Walks that one call takes abreast: while a walk waits for memory, the others go on.
 _ABREAST = 32
@@ -173,7 +173,7 @@ def _edges(
     return indptr, indices, thresholds, aliases
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def walk_pattern(
     indptr: IntArray,
     indices: RowArray,

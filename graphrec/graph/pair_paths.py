@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
 from graphrec.graph.adjacency import Adjacency
 from graphrec.graph.counter_random import GAMMA, below, key_of, mix, stream
 from graphrec.graph.relations import path_text, reverse_numbers
+from graphrec.kernels import kernel
 
 RowArray = npt.NDArray[np.int32]
 IntArray = npt.NDArray[np.int64]
@@ -92,7 +92,7 @@ def _names(graph: Adjacency, code: int) -> list[str]:
     return names[::-1]
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _step(
     indptr: IntArray,
     relations: npt.NDArray[np.int16],
@@ -126,7 +126,7 @@ def _step(
     return -1
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _note(kinds: IntArray, n: int, code: int) -> int:  # pragma: no cover - compiled
     """Add a code to the first ``n`` of ``kinds`` unless it is there or there is no place; return how many they are."""
     for place in range(n):
@@ -138,7 +138,7 @@ def _note(kinds: IntArray, n: int, code: int) -> int:  # pragma: no cover - comp
     return n + 1
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _join(
     indptr: IntArray,
     indices: RowArray,
@@ -178,7 +178,7 @@ def _join(
     return n
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _paths_of_pairs(
     indptr: IntArray,
     indices: RowArray,

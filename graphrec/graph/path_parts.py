@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
 from graphrec.data.lists import indptr_of
 from graphrec.graph.path_tables import FloatArray, IntArray, PathTable, RowArray, nodes_between
+from graphrec.kernels import kernel
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,7 +85,7 @@ def path_parts(
     )
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _locate_all(
     indptr: IntArray, columns: RowArray, other_indptr: IntArray, wanted: RowArray, places: IntArray, at: IntArray
 ) -> None:  # pragma: no cover - compiled

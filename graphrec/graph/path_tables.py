@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
 from graphrec.data.lists import indptr_of
+from graphrec.kernels import kernel
 from graphrec.sparse.topk import chunk_rows, select_top
 from graphrec.threads import map_chunks
 
@@ -188,7 +188,7 @@ def nodes_between(table: PathTable, rows: RowArray, columns: RowArray) -> RowArr
     return np.hstack([nodes_between(table.left, rows, middles), middles[:, None], after])
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _locate(
     indptr: IntArray, columns: RowArray, rows: RowArray, wanted: RowArray, places: IntArray
 ) -> None:  # pragma: no cover - compiled
@@ -199,7 +199,7 @@ def _locate(
         places[i] = place
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _multiply(
     left_indptr: IntArray,
     left_columns: RowArray,

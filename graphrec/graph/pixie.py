@@ -21,7 +21,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
@@ -33,6 +32,7 @@ from graphrec.graph.adjacency import Adjacency
 from graphrec.graph.counter_random import GAMMA, LOW, S32, below, key_of, mix, stream
 from graphrec.graph.importance import check_restart, check_targets
 from graphrec.graph.transitions import FloatArray, IntArray, RowArray, Transitions, transitions_of
+from graphrec.kernels import kernel
 from graphrec.memory import check_memory
 from graphrec.sparse.topk import join, select_top
 from graphrec.threads import map_chunks
@@ -217,7 +217,7 @@ def _allot(queries: ItemLists, degrees: IntArray, largest: float, steps: int) ->
     return np.where(weights > 0, np.maximum(np.rint(parts), 1), 0).astype(np.int64)
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def next_edge(
     indptr: IntArray,
     thresholds: npt.NDArray[np.uint32],
@@ -244,7 +244,7 @@ def next_edge(
     return state, here, edge
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _visit(
     indptr: IntArray,
     indices: RowArray,
@@ -294,7 +294,7 @@ def _visit(
     return n_touched, steps
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def visit_lists(
     indptr: IntArray,
     indices: RowArray,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
@@ -12,6 +11,7 @@ from graphrec.data.lists import indptr_of
 from graphrec.graph.counter_random import stream
 from graphrec.graph.pixie import ABREAST, next_edge
 from graphrec.graph.transitions import IntArray, RowArray, Transitions
+from graphrec.kernels import kernel
 
 # Steps of a way that are kept; a longer one says little.
 MOST_STEPS = 6
@@ -82,7 +82,7 @@ def visiting_ways(
     return Ways(indptr_of(kept.sum(axis=1)), nodes[kept], relations[kept])
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _trace(
     indptr: IntArray,
     indices: RowArray,

@@ -22,7 +22,6 @@ from collections.abc import Mapping
 from math import ceil, log
 from typing import TYPE_CHECKING, NamedTuple
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
@@ -33,6 +32,7 @@ from graphrec.errors import ConfigError
 from graphrec.graph.adjacency import Adjacency
 from graphrec.graph.importance import check_restart, check_targets
 from graphrec.graph.transitions import FloatArray, IntArray, RowArray, Transitions, transitions_of
+from graphrec.kernels import kernel
 from graphrec.memory import check_memory
 from graphrec.sparse.topk import Pushed, join, select_top, top_columns
 from graphrec.threads import map_chunks
@@ -274,7 +274,7 @@ def _transposed(steps: Transitions, restart: float) -> tuple[sp.csr_array, IntAr
     return forward.T.tocsr(), np.flatnonzero(degrees == 0)
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _push(
     indptr: IntArray,
     indices: RowArray,
@@ -318,7 +318,7 @@ def _push(
     return n_touched
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def push_seeds(
     indptr: IntArray,
     indices: RowArray,

@@ -19,13 +19,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
 from graphrec.data.lists import ItemLists
 from graphrec.errors import ConfigError
 from graphrec.graph.adjacency import Adjacency, relation_number
+from graphrec.kernels import kernel
 from graphrec.sparse.topk import FloatArray, Pushed, RowArray, chunk_rows, join, select_top
 from graphrec.threads import map_chunks
 
@@ -111,7 +111,7 @@ def propagate(
     return join(list(map_chunks(work, len(queries), chunk=min(32, chunk_rows(k)))) or [empty])
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _weigh(
     indptr: IntArray,
     relations: npt.NDArray[np.int16],
@@ -132,7 +132,7 @@ def _weigh(
             counts[relations[edge]] = 0
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def start_front(
     items: RowArray, amounts: FloatArray, front: RowArray, mass: Doubles
 ) -> int:  # pragma: no cover - compiled
@@ -148,7 +148,7 @@ def start_front(
     return n
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def next_front(
     indptr: IntArray,
     indices: RowArray,
@@ -187,7 +187,7 @@ def next_front(
     return kept, total
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _walk_lists(
     indptr: IntArray,
     indices: RowArray,

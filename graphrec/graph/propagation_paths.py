@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
 from graphrec.graph.adjacency import Adjacency
 from graphrec.graph.propagation import Doubles, IntArray, next_front, start_front
+from graphrec.kernels import kernel
 from graphrec.sparse.topk import FloatArray, RowArray
 
 
@@ -101,7 +101,7 @@ def _walk_back(
     return np.array(nodes[::-1], np.int32), np.array(relations[::-1], np.int16)
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _trace(
     indptr: IntArray,
     indices: RowArray,

@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
 from graphrec.graph.adjacency import Adjacency
 from graphrec.graph.relations import reverse_numbers
+from graphrec.kernels import kernel
 
 Rows = npt.NDArray[np.int32]
 Scores = npt.NDArray[np.float64]
@@ -135,7 +135,7 @@ def _shared_ends(graph: Adjacency, items: Rows, relation: int) -> _Ends:
     return _Ends(nodes.astype(np.int32), relations.astype(np.int16), owners[order], bounds)
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _items_of(
     indptr: npt.NDArray[np.int64],
     indices: Rows,
@@ -156,7 +156,7 @@ def _items_of(
     return start, stop, only, max(degree, 1)
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _sharers(
     indptr: npt.NDArray[np.int64],
     indices: Rows,
@@ -203,7 +203,7 @@ def _sharers(
     return touched[:kept], scores[:kept]
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _best_sources(
     indptr: npt.NDArray[np.int64],
     indices: Rows,
@@ -313,7 +313,7 @@ def reach(
     return Reached(nodes[best], scores[best], ways, relations)
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _step(
     indptr: npt.NDArray[np.int64],
     indices: Rows,
@@ -373,7 +373,7 @@ def best_of(
     return _best_of(rows, scores, every if allowed is None else allowed, dropped, min(k, len(rows)))
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _best_of(
     rows: Rows, scores: Scores, allowed: npt.NDArray[np.bool_], drop: npt.NDArray[np.int64], k: int
 ) -> npt.NDArray[np.int64]:  # pragma: no cover - compiled

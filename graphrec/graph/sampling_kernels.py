@@ -6,11 +6,11 @@ and the node's place in the sample: they come out the same in any chunk, on any 
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
 from graphrec.graph.counter_random import GAMMA, below, mix, stream, unit
+from graphrec.kernels import kernel
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
@@ -19,7 +19,7 @@ _PATIENCE = 8
 _LARGEST = np.finfo(np.float64).max
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def order_by(destinations: IntArray, order: IntArray, indptr: IntArray) -> IntArray:  # pragma: no cover - compiled
     """Return ``order`` (m,) sorted by the destination of each edge, stable; O(m + n)."""
     cursor = indptr[:-1].copy()
@@ -31,7 +31,7 @@ def order_by(destinations: IntArray, order: IntArray, indptr: IntArray) -> IntAr
     return result
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def cumulate(indptr: IntArray, weights: FloatArray) -> FloatArray:  # pragma: no cover - compiled
     """Return the running sums of weights within each node, last included."""
     sums = np.empty_like(weights)
@@ -43,7 +43,7 @@ def cumulate(indptr: IntArray, weights: FloatArray) -> FloatArray:  # pragma: no
     return sums
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def legal_edges(
     indptr: IntArray,
     times: npt.NDArray[np.generic],
@@ -81,7 +81,7 @@ def legal_edges(
             counts[i] = fan_out
 
 
-@nb.njit(nogil=True, cache=True, inline="always")
+@kernel(inline="always")
 def _insert(slots: IntArray, number: int) -> bool:  # pragma: no cover - compiled
     """Put ``number`` into a hash set (-1 is empty, its size a power of two); return whether it is new."""
     mask = slots.size - 1
@@ -94,7 +94,7 @@ def _insert(slots: IntArray, number: int) -> bool:  # pragma: no cover - compile
     return True
 
 
-@nb.njit(nogil=True, cache=True, inline="always")
+@kernel(inline="always")
 def _by_weight(sums: FloatArray, low: int, high: int, base: float, share: float) -> int:  # pragma: no cover - compiled
     """Return the edge of ``low..high-1`` at a share of the weight; ``base`` is the sum before ``low``."""
     wanted, stop = base + share * (sums[high - 1] - base), high - 1
@@ -107,7 +107,7 @@ def _by_weight(sums: FloatArray, low: int, high: int, base: float, share: float)
     return low
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _distinct_by_weight(
     sums: FloatArray, low: int, high: int, base: float, state: np.uint64, slots: IntArray, chosen: IntArray
 ) -> None:  # pragma: no cover - compiled
@@ -141,7 +141,7 @@ def _distinct_by_weight(
         chosen[j] = low + order[j - n]
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def draw_edges(
     starts: IntArray,
     stops: IntArray,
@@ -205,7 +205,7 @@ def draw_edges(
         names[j] = edges[edge]
 
 
-@nb.njit(nogil=True, cache=True, inline="always")
+@kernel(inline="always")
 def _slot(table: IntArray, key: int, direct: bool) -> int:  # pragma: no cover - compiled
     """Return the slot of ``key`` in a table of keys and places, or the empty one (-1) that it may take."""
     if direct:
@@ -217,7 +217,7 @@ def _slot(table: IntArray, key: int, direct: bool) -> int:  # pragma: no cover -
     return int(slot)
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def number_nodes(
     given: IntArray,
     given_trees: IntArray,
@@ -242,7 +242,7 @@ def number_nodes(
     return count
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def number_sources(
     offsets: IntArray,
     first: int,
@@ -273,7 +273,7 @@ def number_sources(
     return count
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def move_keys(table: IntArray, wider: IntArray) -> None:  # pragma: no cover - compiled
     """Copy a hash table into a larger one."""
     for old in range(len(table)):
@@ -282,7 +282,7 @@ def move_keys(table: IntArray, wider: IntArray) -> None:  # pragma: no cover - c
             wider[slot, 0], wider[slot, 1] = table[old, 0], table[old, 1]
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def edges_within(
     starts: IntArray,
     stops: IntArray,

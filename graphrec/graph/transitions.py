@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
 from graphrec.data.lists import indptr_of
 from graphrec.errors import ConfigError
 from graphrec.graph.adjacency import Adjacency, relation_number
+from graphrec.kernels import kernel
 
 IntArray = npt.NDArray[np.int64]
 RowArray = npt.NDArray[np.int32]
@@ -89,7 +89,7 @@ def edges_where(
     return indptr_of(kept)[indptr], indices[kept], weights[kept] if len(weights) else weights
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def share_out(
     indptr: IntArray,
     relations: npt.NDArray[np.int16],
@@ -110,7 +110,7 @@ def share_out(
             sums[relations[edge]] = 0.0
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def build_alias(
     indptr: IntArray, weights: FloatArray, thresholds: npt.NDArray[np.uint32], aliases: RowArray
 ) -> None:  # pragma: no cover - compiled

@@ -5,12 +5,12 @@ Random numbers are a function of (seed, walk): see :mod:`graphrec.graph.counter_
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
 from graphrec.graph.counter_random import GAMMA, LOW, S32, below, mix, stream, unit
 from graphrec.graph.transitions import FloatArray, IntArray, RowArray
+from graphrec.kernels import kernel
 
 # Candidates refused in a row before a step is drawn exactly; bounds the time of extreme p and q.
 _PATIENCE = 64
@@ -18,7 +18,7 @@ _PATIENCE = 64
 _ABREAST = 32
 
 
-@nb.njit(nogil=True, cache=True, inline="always")
+@kernel(inline="always")
 def _contains(indices: RowArray, low: np.int64, high: np.int64, row: np.int64) -> bool:  # pragma: no cover - compiled
     """Tell whether ``row`` stands in the ascending ``indices[low:high]``."""
     stop = high
@@ -31,7 +31,7 @@ def _contains(indices: RowArray, low: np.int64, high: np.int64, row: np.int64) -
     return bool(low < stop and indices[low] == row)
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def goes_both_ways(indptr: IntArray, indices: RowArray) -> bool:  # pragma: no cover - compiled
     """Return whether every edge has exactly one reverse edge, and no edge is repeated. O(m)."""
     cursor = indptr[:-1].copy()
@@ -47,7 +47,7 @@ def goes_both_ways(indptr: IntArray, indices: RowArray) -> bool:  # pragma: no c
     return True
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def joined_types(
     indptr: IntArray, indices: RowArray, type_offsets: IntArray
 ) -> npt.NDArray[np.bool_]:  # pragma: no cover - compiled
@@ -63,7 +63,7 @@ def joined_types(
     return joined
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _exact_step(
     indptr: IntArray,
     indices: RowArray,
@@ -94,7 +94,7 @@ def _exact_step(
     return int(chosen)
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def walk(
     indptr: IntArray,
     indices: RowArray,
@@ -221,7 +221,7 @@ def walk(
             refused[a] = refused[active]
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def write_text(
     walks: RowArray, lengths: RowArray, text: npt.NDArray[np.uint8], counts: IntArray
 ) -> int:  # pragma: no cover - compiled

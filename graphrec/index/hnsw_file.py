@@ -11,11 +11,11 @@ import struct
 from pathlib import Path
 from typing import NamedTuple
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
 from graphrec.errors import BundleError
+from graphrec.kernels import kernel
 
 _HEADER = struct.Struct("<QQQQQQiIQQQdQ")
 _PROBLEMS = (
@@ -106,13 +106,13 @@ def _header(path: Path, data: npt.NDArray[np.uint8]) -> Header:
     return Header(*_HEADER.unpack(data[: _HEADER.size].tobytes()))
 
 
-@nb.njit(nogil=True, cache=True, inline="always")
+@kernel(inline="always")
 def _number(data: npt.NDArray[np.uint8], place: int) -> int:  # pragma: no cover - compiled
     """Return the uint32 at ``place``."""
     return int(data[place]) | int(data[place + 1]) << 8 | int(data[place + 2]) << 16 | int(data[place + 3]) << 24
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _check_list(
     data: npt.NDArray[np.uint8], place: int, longest: int, levels: npt.NDArray[np.int64], level: int
 ) -> int:  # pragma: no cover - compiled
@@ -129,7 +129,7 @@ def _check_list(
     return 0
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _check_links(
     records: npt.NDArray[np.uint8], upper: npt.NDArray[np.uint8], max_m0: int, m: int, entry: int, top_level: int
 ) -> int:  # pragma: no cover - compiled

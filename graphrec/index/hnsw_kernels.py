@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
+
+from graphrec.kernels import kernel
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -12,7 +13,7 @@ FloatArray = npt.NDArray[np.float32]
 _SHORTEST, _LONGEST = 2.0**-80, 2.0**80
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def unit_rows(vectors: FloatArray, unit: FloatArray) -> bool:  # pragma: no cover - compiled
     """Write ``vectors`` (q, dim) at length 1 to ``unit``; False where a row is zero, not finite, or far from 1."""
     for i in range(len(vectors)):
@@ -27,7 +28,7 @@ def unit_rows(vectors: FloatArray, unit: FloatArray) -> bool:  # pragma: no cove
     return True
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def as_led(
     labels: npt.NDArray[np.uint64],
     distances: FloatArray,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
+
+from graphrec.kernels import kernel
 
 FloatArray = npt.NDArray[np.float32]
 CodeArray = npt.NDArray[np.int8]
@@ -17,7 +18,7 @@ _GREATEST_INT32 = 2**31 - 1
 _GREATEST_CODE = 127
 
 
-@nb.njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
+@kernel(fastmath={"reassoc", "contract"})
 def project(
     vectors: FloatArray, axes: FloatArray, projected: npt.NDArray[np.int16], units: FloatArray
 ) -> None:  # pragma: no cover - compiled
@@ -43,7 +44,7 @@ def project(
             projected[i, j] = np.int16(np.rint(line[j] / unit))
 
 
-@nb.njit(nogil=True, cache=True, inline="always")
+@kernel(inline="always")
 def _product(codes: CodeArray, query: npt.NDArray[np.int16]) -> np.int32:  # pragma: no cover - compiled
     """Return the product of ``codes`` (a,) and as many numbers of ``query``.
 
@@ -56,7 +57,7 @@ def _product(codes: CodeArray, query: npt.NDArray[np.int16]) -> np.int32:  # pra
     return total
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def add_products(
     codes: CodeArray, steps: FloatArray, projected: npt.NDArray[np.int16], units: FloatArray, scores: FloatArray
 ) -> None:  # pragma: no cover - compiled
@@ -67,7 +68,7 @@ def add_products(
                 scores[i, j] += np.float32(_product(codes[j], projected[i])) * (steps[j] * units[i])
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def refined_scores(
     rows: RowArray,
     codes: CodeArray,
@@ -86,7 +87,7 @@ def refined_scores(
             refined[i, p] = scores[i, row] + np.float32(_product(codes[row], query)) * (steps[row] * units[i])
 
 
-@nb.njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
+@kernel(fastmath={"reassoc", "contract"})
 def exact_scores(
     rows: RowArray, matrix: FloatArray, vectors: FloatArray, base: FloatArray, scores: FloatArray
 ) -> None:  # pragma: no cover - compiled

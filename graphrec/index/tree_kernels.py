@@ -7,15 +7,16 @@ stands for one place at most.
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
+
+from graphrec.kernels import kernel
 
 FloatArray = npt.NDArray[np.float32]
 Places = npt.NDArray[np.int64]
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def halved(vectors: FloatArray, depth: int, rounds: int) -> Places:  # pragma: no cover - compiled
     """Return (n,) int64: the rows of ``vectors`` (n, dim) in the order of a tree of ``depth`` levels.
 
@@ -32,7 +33,7 @@ def halved(vectors: FloatArray, depth: int, rounds: int) -> Places:  # pragma: n
     return order
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _cut(vectors: FloatArray, rows: Places, n_left: int, rounds: int) -> Places:  # pragma: no cover - compiled
     """Return ``rows`` (m,) so that the first ``n_left`` are one half."""
     # The direction of the farthest two, roughly: the row farthest from the mean, and the row farthest from that.
@@ -57,7 +58,7 @@ def _cut(vectors: FloatArray, rows: Places, n_left: int, rounds: int) -> Places:
     return best
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _mean(vectors: FloatArray, rows: Places) -> npt.NDArray[np.float64]:  # pragma: no cover - compiled
     total = np.zeros(vectors.shape[1])
     for row in rows:
@@ -66,7 +67,7 @@ def _mean(vectors: FloatArray, rows: Places) -> npt.NDArray[np.float64]:  # prag
     return total / len(rows)
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _farthest(vectors: FloatArray, rows: Places, point: npt.NDArray[np.float64]) -> int:  # pragma: no cover - compiled
     best, highest = int(rows[0]), -1.0
     for row in rows:
@@ -78,7 +79,7 @@ def _farthest(vectors: FloatArray, rows: Places, point: npt.NDArray[np.float64])
     return best
 
 
-@nb.njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
+@kernel(fastmath={"reassoc", "contract"})
 def _product(a: FloatArray, b: FloatArray) -> np.float32:  # pragma: no cover - compiled
     total = np.float32(0)
     for d in range(len(a)):
@@ -86,7 +87,7 @@ def _product(a: FloatArray, b: FloatArray) -> np.float32:  # pragma: no cover - 
     return total
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _greatest(scores: FloatArray, n: int, width: int) -> Places:  # pragma: no cover - compiled
     """Return the places of the ``width`` greatest of the first ``n`` scores, ascending; of equal ones the first."""
     if n <= width:
@@ -104,7 +105,7 @@ def _greatest(scores: FloatArray, n: int, width: int) -> Places:  # pragma: no c
     return chosen
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def descend(
     queries: FloatArray,
     nodes: FloatArray,

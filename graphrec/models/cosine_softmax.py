@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 from threadpoolctl import threadpool_limits
 
+from graphrec.kernels import kernel
 from graphrec.models.processes import SINGLE, Processes
 from graphrec.models.propagation import Bipartite, Pair, in_rows, map_rows, propagate
 from graphrec.sparse.taste import Scale
@@ -122,7 +122,7 @@ def _off_the_sphere(gradient: FloatArray, unit: FloatArray, lengths: FloatArray)
     return gradient
 
 
-@nb.njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
+@kernel(fastmath={"reassoc", "contract"})
 def _take_neighbours(
     indptr: npt.NDArray[np.integer],
     columns: npt.NDArray[np.integer],

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
+
+from graphrec.kernels import kernel
 
 IntArray = npt.NDArray[np.int64]
 
@@ -54,7 +55,7 @@ def huffman_tree(counts: IntArray) -> HuffmanTree:
     return HuffmanTree(indptr, points, labels)
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _join(counts: IntArray) -> tuple[IntArray, npt.NDArray[np.bool_]]:  # pragma: no cover - compiled
     """Return the parent of each of t leaves, of ascending counts, and t - 1 inner nodes; and which stand to the left.
 
@@ -82,7 +83,7 @@ def _join(counts: IntArray) -> tuple[IntArray, npt.NDArray[np.bool_]]:  # pragma
     return parents, left
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _depths(parents: IntArray) -> IntArray:  # pragma: no cover - compiled
     """Return how far each node is from the root."""
     depths = np.zeros(parents.size, np.int64)
@@ -91,7 +92,7 @@ def _depths(parents: IntArray) -> IntArray:  # pragma: no cover - compiled
     return depths
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _write_ways(
     parents: IntArray,
     left: npt.NDArray[np.bool_],

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
@@ -13,6 +12,7 @@ from graphrec.checks import as_array, check_length, check_rows
 from graphrec.data.lists import indptr_of
 from graphrec.graph.adjacency import Adjacency
 from graphrec.graph.relations import is_reverse, reverse_number
+from graphrec.kernels import kernel
 
 Rows = npt.NDArray[np.int32]
 
@@ -144,7 +144,7 @@ def answers_of(*parts: Triples, side: str) -> Answers:
     return Answers(distinct, indptr_of(counts), nodes[order], first.n_relations, first.n_nodes)
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _among(
     indptr: npt.NDArray[np.int64],
     nodes: Rows,

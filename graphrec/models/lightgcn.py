@@ -7,7 +7,6 @@ import time
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
@@ -22,6 +21,7 @@ from graphrec.contracts.recipe import About
 from graphrec.contracts.settings import count, number
 from graphrec.errors import ConfigError
 from graphrec.index.sketch import AUDITED
+from graphrec.kernels import kernel
 from graphrec.models.cosine_softmax import cosine_softmax, with_lengths
 from graphrec.models.early_stopping import EarlyStopping
 from graphrec.models.processes import SINGLE, Processes, launched
@@ -318,7 +318,7 @@ def _resumed(
     return points_of(saved["points"], "step")
 
 
-@nb.njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
+@kernel(fastmath={"reassoc", "contract"})
 def _adam(
     vectors: FloatArray,
     gradient: FloatArray,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
@@ -13,6 +12,7 @@ import scipy.sparse as sp
 from graphrec.data.interactions import Interactions
 from graphrec.data.lists import indptr_of, lists_of
 from graphrec.data.neighbours import NeighbourTable, csr_table
+from graphrec.kernels import kernel
 from graphrec.recallers.profile import Profile, profile_weights
 from graphrec.sparse.taste import degrees, inverse_power, liked_pairs, scaled
 
@@ -349,7 +349,7 @@ def _drawn(keys: Seeds, places: Rows, stream: int) -> npt.NDArray[np.float64]:
     return drawn
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _expand(
     indptr: Rows,
     neighbours: npt.NDArray[np.int32],
@@ -397,7 +397,7 @@ def _expand(
     return nodes[:n_nodes].copy(), bounds, places[:m].copy(), weights[:m].copy()
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _turned(
     n: int, indptr: Rows, neighbours: Rows, weights: FloatArray
 ) -> tuple[Rows, Rows, FloatArray]:  # pragma: no cover - compiled

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from graphrec.kernels import kernel
 from graphrec.sparse.taste import Scale, inverse_power, scaled
 from graphrec.sparse.topk import FloatArray
 from graphrec.threads import map_chunks
@@ -80,7 +80,7 @@ def map_rows(work: Callable[[int, int], T], n: int) -> Iterator[T]:
     yield from map_chunks(work, n, chunk=_ROWS)
 
 
-@nb.njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
+@kernel(fastmath={"reassoc", "contract"})
 def _add_neighbours(
     indptr: npt.NDArray[np.integer],
     columns: npt.NDArray[np.integer],

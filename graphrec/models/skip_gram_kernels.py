@@ -11,11 +11,11 @@ References
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
 from graphrec.graph.counter_random import GAMMA, LOW, below, mix, stream
+from graphrec.kernels import kernel
 
 FloatArray = npt.NDArray[np.float32]
 RowArray = npt.NDArray[np.int32]
@@ -38,7 +38,7 @@ _Q = tuple(
 )
 
 
-@nb.njit(nogil=True, cache=True, fastmath=_FAST)
+@kernel(fastmath=_FAST)
 def _to_errors(
     scores: FloatArray, n: int, labels: FloatArray, m: int, rate: np.float32
 ) -> None:  # pragma: no cover - compiled
@@ -55,7 +55,7 @@ def _to_errors(
             scores[c * m + o] += rate * labels[o]
 
 
-@nb.njit(nogil=True, cache=True, inline="always")
+@kernel(inline="always")
 def _negative(
     z: np.uint64, nodes: RowArray, thresholds: npt.NDArray[np.uint32], aliases: RowArray
 ) -> np.int64:  # pragma: no cover - compiled
@@ -68,7 +68,7 @@ def _negative(
 # taken together, so that what they are added to is read and written once.
 
 
-@nb.njit(nogil=True, cache=True, fastmath=_FAST)
+@kernel(fastmath=_FAST)
 def _multiply(
     inputs: FloatArray, rows: RowArray, n: int, own: FloatArray, m: int, scores: FloatArray
 ) -> None:  # pragma: no cover - compiled
@@ -93,7 +93,7 @@ def _multiply(
             o += 1
 
 
-@nb.njit(nogil=True, cache=True, fastmath=_FAST)
+@kernel(fastmath=_FAST)
 def _changes(
     inputs: FloatArray, rows: RowArray, n: int, errors: FloatArray, m: int, change: FloatArray
 ) -> None:  # pragma: no cover - compiled
@@ -117,7 +117,7 @@ def _changes(
             c += 1
 
 
-@nb.njit(nogil=True, cache=True, fastmath=_FAST)
+@kernel(fastmath=_FAST)
 def _move_inputs(
     inputs: FloatArray,
     rows: RowArray,
@@ -145,7 +145,7 @@ def _move_inputs(
             o += 1
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _window_loss(scores: FloatArray, n: int, labels: FloatArray, m: int) -> float:  # pragma: no cover - compiled
     """Return the mean loss of an input and its outputs, of scores (n * m,) and ``labels[:m]``."""
     total = 0.0
@@ -155,7 +155,7 @@ def _window_loss(scores: FloatArray, n: int, labels: FloatArray, m: int) -> floa
     return total / n
 
 
-@nb.njit(nogil=True, cache=True, fastmath=_FAST)
+@kernel(fastmath=_FAST)
 def train_window(
     inputs: FloatArray,
     outputs: FloatArray,
@@ -195,13 +195,13 @@ def train_window(
     return loss
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _buffers(n: int, m: int, dim: int) -> tuple[FloatArray, FloatArray, FloatArray]:  # pragma: no cover - compiled
     """Return the room that :func:`train_window` needs for n inputs and m outputs."""
     return np.empty(n * m, np.float32), np.empty((m, dim), np.float32), np.empty((m, dim), np.float32)
 
 
-@nb.njit(nogil=True, cache=True, inline="always")
+@kernel(inline="always")
 def _take_window(
     walks: RowArray, w: int, length: int, i: int, reach: int, rows: RowArray
 ) -> int:  # pragma: no cover - compiled
@@ -214,7 +214,7 @@ def _take_window(
     return n
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def train_walks(
     walks: RowArray,
     lengths: RowArray,
@@ -263,7 +263,7 @@ def train_walks(
     return loss / max(n_measured, 1)
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def train_walks_by_tree(
     walks: RowArray,
     lengths: RowArray,
@@ -306,7 +306,7 @@ def train_walks_by_tree(
     return loss / max(n_measured, 1)
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def count_nodes(nodes: RowArray, counts: npt.NDArray[np.int64]) -> None:  # pragma: no cover - compiled
     """Add to ``counts`` (n_nodes,) how often each node stands among ``nodes``."""
     for node in nodes:

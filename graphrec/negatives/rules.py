@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
 from graphrec.data.features import Features
 from graphrec.errors import ConfigError, DataError
+from graphrec.kernels import kernel
 from graphrec.negatives.protocol import Negatives, Positives, Rows
 from graphrec.negatives.taken import Taken
 
@@ -148,7 +148,7 @@ def _groups(codes: Sequence[npt.NDArray[np.int32]], n: int) -> Rows:
     return groups
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _draw(
     groups: Rows,
     chances: npt.NDArray[np.float64],

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
 from graphrec.data.interactions import Interactions
 from graphrec.data.lists import ItemLists, indptr_of, lists_of
+from graphrec.kernels import kernel
 from graphrec.negatives.protocol import Rows
 
 
@@ -58,7 +58,7 @@ class Taken:
         return owners, order[places]
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _contains(indptr: Rows, taken: Rows, users: Rows, items: Rows) -> npt.NDArray[np.bool_]:  # pragma: no cover
     found = np.zeros(items.shape, dtype=np.bool_)
     for i in range(items.shape[0]):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
 from graphrec.data.lists import ItemLists, indptr_of
 from graphrec.fusion.fused import FusedLists
+from graphrec.kernels import kernel
 from graphrec.operations.recaller import Pins
 from graphrec.ranking.place import arrange, falling
 
@@ -97,7 +97,7 @@ def hold_pins(
     return FusedLists(lists, merged.channels, merged.ranks[order], merged.scores[order]), places[order]
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _first_popular(
     popular: npt.NDArray[np.int32],
     wanted: npt.NDArray[np.int64],

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
 from graphrec.data.lists import ItemLists
 from graphrec.errors import DataError
+from graphrec.kernels import kernel
 
 Dtypes = Mapping[str, np.dtype[Any]]
 
@@ -114,7 +114,7 @@ def _sentence(lists: ItemLists, fault: int, place: int, n_items: int) -> str:
     }[fault]
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _first_fault(
     indptr: npt.NDArray[np.int64], items: npt.NDArray[np.int32], scores: npt.NDArray[np.float32], n_items: int
 ) -> tuple[int, int]:  # pragma: no cover - compiled
@@ -145,7 +145,7 @@ def _first_fault(
     return 0, 0
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _first_left_in(
     indptr: npt.NDArray[np.int64],
     items: npt.NDArray[np.int32],
@@ -170,7 +170,7 @@ def _first_left_in(
     return 0, 0
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _first_fault_of_filtered(
     indptr: npt.NDArray[np.int64],
     items: npt.NDArray[np.int32],

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import reduce
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
 from graphrec.data.neighbours import NeighbourTable
+from graphrec.kernels import kernel
 from graphrec.sparse.topk import FloatArray, RowArray
 
 Dense = npt.NDArray[np.float64]
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _positions(columns: RowArray, n_columns: int) -> RowArray:  # pragma: no cover - compiled
     """Return (n_columns,) int32: where each column stands in ``columns`` (m,), or m where it does not."""
     position = np.full(n_columns, columns.size, dtype=np.int32)
@@ -24,7 +24,7 @@ def _positions(columns: RowArray, n_columns: int) -> RowArray:  # pragma: no cov
     return position
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _restrict(
     indptr: npt.NDArray[np.int64],
     neighbours: RowArray,
@@ -45,7 +45,7 @@ def _restrict(
     return part
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _greatest(
     indptr: npt.NDArray[np.int64],
     neighbours: RowArray,
@@ -67,7 +67,7 @@ def _greatest(
     return sources[: columns.size], amounts[: columns.size]
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _product(a: Dense, b: Dense) -> Dense:  # pragma: no cover - compiled
     """Return ``a[:, :-1] @ b``, skipping zeros: both are mostly zeros, and a BLAS would wake threads of its own."""
     result = np.zeros((a.shape[0], b.shape[1]))
@@ -79,7 +79,7 @@ def _product(a: Dense, b: Dense) -> Dense:  # pragma: no cover - compiled
     return result
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _best_ways(
     before: Dense, last: Dense
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Dense]:  # pragma: no cover - compiled

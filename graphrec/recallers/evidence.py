@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
 from graphrec.contracts.recaller import Evidence, Paths
 from graphrec.errors import DataError
 from graphrec.graph.catalogue import CatalogueGraph
+from graphrec.kernels import kernel
 from graphrec.recallers.answers import Dtypes, check_arrays
 
 _EVIDENCE: Dtypes = {"sources": np.dtype(np.int32), "via": np.dtype(np.int32), "contributions": np.dtype(np.float64)}
@@ -116,7 +116,7 @@ def _path_sentence(evidence: Evidence, fault: int, path: int, place: int, item: 
     )
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _first_value_fault(
     sources: npt.NDArray[np.int32],
     most_source: int,
@@ -137,7 +137,7 @@ def _first_value_fault(
     return 0, 0
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _first_path_fault(
     indptr: npt.NDArray[np.int64],
     nodes: npt.NDArray[np.int32],

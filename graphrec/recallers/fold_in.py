@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
 from graphrec.checks import as_array
 from graphrec.errors import DataError
+from graphrec.kernels import kernel
 from graphrec.threads import map_chunks
 
 FloatArray = npt.NDArray[np.float32]
@@ -164,7 +164,7 @@ def gram_matrix(vectors: FloatArray) -> Dense:
     return np.asarray(total + np.tril(total, -1).T)
 
 
-@nb.njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
+@kernel(fastmath={"reassoc", "contract", "nsz"})
 def _turn(
     vectors: FloatArray, basis: FloatArray, turned: FloatArray, start: int, stop: int
 ) -> None:  # pragma: no cover - compiled
@@ -182,7 +182,7 @@ def _turn(
                 line[j] += vector[i] * basis[i, j]
 
 
-@nb.njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
+@kernel(fastmath={"reassoc", "contract", "nsz"})
 def _add_products(
     vectors: FloatArray, rows: Rows, weights: FloatArray, total: FloatArray
 ) -> None:  # pragma: no cover - compiled
@@ -205,7 +205,7 @@ def _add_products(
                 total[i, j] += scaled * vector[j]
 
 
-@nb.njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
+@kernel(fastmath={"reassoc", "contract", "nsz"})
 def _solve(matrix: FloatArray, right: FloatArray, n: int) -> None:  # pragma: no cover - compiled
     """Turn the first n of ``right`` into the solution by Cholesky, over the lower triangle of ``matrix``."""
     for i in range(n):
@@ -225,7 +225,7 @@ def _solve(matrix: FloatArray, right: FloatArray, n: int) -> None:  # pragma: no
             right[h] -= matrix[i, h] * right[i]
 
 
-@nb.njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
+@kernel(fastmath={"reassoc", "contract", "nsz"})
 def _solve_short(
     rows: Rows,
     weights: FloatArray,
@@ -265,7 +265,7 @@ def _solve_short(
         mine[d] *= diagonal[d]
 
 
-@nb.njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
+@kernel(fastmath={"reassoc", "contract", "nsz"})
 def _solve_long(
     rows: Rows, weights: FloatArray, items: FloatArray, diagonal: FloatArray, mine: FloatArray, matrix: FloatArray
 ) -> None:  # pragma: no cover - compiled
@@ -283,7 +283,7 @@ def _solve_long(
     _solve(matrix, mine, dim)
 
 
-@nb.njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
+@kernel(fastmath={"reassoc", "contract", "nsz"})
 def _pull(
     rows: Rows, weights: FloatArray, items: FloatArray, goal: np.float32, vector: FloatArray, total: FloatArray
 ) -> None:  # pragma: no cover - compiled
@@ -298,7 +298,7 @@ def _pull(
             total[d] += scale * item[d]
 
 
-@nb.njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "nsz"})
+@kernel(fastmath={"reassoc", "contract", "nsz"})
 def _approach(
     rows: Rows,
     weights: FloatArray,
@@ -336,7 +336,7 @@ def _approach(
         before = length
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _solve_rows(
     indptr: Bounds,
     rows: Rows,

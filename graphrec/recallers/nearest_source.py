@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
 from graphrec.data.lists import ItemLists
+from graphrec.kernels import kernel
 from graphrec.recallers.profile import Profile
 from graphrec.recallers.query_encoder import FloatArray, positions_among, unit_vectors, usable_entries
 
@@ -45,7 +45,7 @@ def nearest_sources(
     return chosen
 
 
-@nb.njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
+@kernel(fastmath={"reassoc", "contract"})
 def _best_source(
     targets: FloatArray, sources: FloatArray, weights: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.int64]:  # pragma: no cover - compiled

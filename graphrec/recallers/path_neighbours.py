@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
@@ -28,6 +27,7 @@ from graphrec.errors import BundleError, DataError
 from graphrec.graph.adjacency import relation_number
 from graphrec.graph.catalogue import CatalogueGraph
 from graphrec.graph.path_parts import PathParts
+from graphrec.kernels import kernel
 from graphrec.recallers.files import read_array, read_settings, setting, write_array, write_settings
 from graphrec.recallers.graph_table import GraphTable
 from graphrec.recallers.neighbours import NeighbourRecaller
@@ -251,7 +251,7 @@ def _joined(parts: list[npt.NDArray[Any]], dtype: npt.DTypeLike) -> npt.NDArray[
     return np.concatenate(parts).astype(dtype) if parts else np.empty(0, dtype)
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _places(
     indptr: npt.NDArray[np.int64],
     neighbours: npt.NDArray[np.int32],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
@@ -12,6 +11,7 @@ from graphrec.checks import as_array, check_k, check_rows
 from graphrec.contracts.queries import Queries
 from graphrec.data.lists import ItemLists
 from graphrec.errors import ConfigError
+from graphrec.kernels import kernel
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Profile:
                 raise ConfigError(f"{name} of a profile is {getattr(self, name)}; it must be 0 or more")
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _least_liked(weights: npt.NDArray[np.float32]) -> float:  # pragma: no cover - compiled
     """Return the mean of the weights above 0 less their standard deviation, a rounding error below; 0 without any."""
     n, total, squares = 0, 0.0, 0.0
@@ -64,7 +64,7 @@ def _least_liked(weights: npt.NDArray[np.float32]) -> float:  # pragma: no cover
     return float(mean - np.sqrt(max(squares / n - mean * mean, 0.0)) - 1e-5 * mean)
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _weights(
     indptr: npt.NDArray[np.int64],
     weights: npt.NDArray[np.float32],

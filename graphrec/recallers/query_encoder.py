@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, get_args
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
@@ -14,6 +13,7 @@ from graphrec.contracts.queries import Queries
 from graphrec.data.lists import ItemLists, indptr_of, take_lists
 from graphrec.errors import ConfigError, DataError
 from graphrec.index.order import fit_rows
+from graphrec.kernels import kernel
 from graphrec.recallers.fold_in import FoldIn
 from graphrec.recallers.profile import Profile, profile_weights
 
@@ -197,7 +197,7 @@ def unit_vectors(vectors: FloatArray) -> FloatArray:
     return unit
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _weighted_sums(
     indptr: npt.NDArray[np.int64],
     positions: npt.NDArray[np.int64],

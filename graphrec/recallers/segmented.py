@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
@@ -16,6 +15,7 @@ from graphrec.contracts.recaller import BundleParts, Evidence, no_evidence
 from graphrec.data.lists import ItemLists, lists_of
 from graphrec.data.neighbours import NeighbourTable
 from graphrec.errors import BundleError, DataError
+from graphrec.kernels import kernel
 from graphrec.recallers.files import check_items, read_array, read_settings, setting, write_array, write_settings
 from graphrec.recallers.ranked import RankedRecaller
 from graphrec.recallers.segments import Segments
@@ -200,7 +200,7 @@ def _ascending(own: NeighbourTable) -> RowArray:
     return items
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _holds(rows: RowArray, start: int, stop: int, row: int) -> bool:  # pragma: no cover - compiled
     """Tell whether ``row`` stands in the ascending ``rows[start:stop]``."""
     end = stop
@@ -213,7 +213,7 @@ def _holds(rows: RowArray, start: int, stop: int, row: int) -> bool:  # pragma: 
     return bool(start < end and rows[start] == row)
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _merge(
     codes: RowArray,
     own_indptr: npt.NDArray[np.int64],

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
+
+from graphrec.kernels import kernel
 
 FloatArray = npt.NDArray[np.float32]
 RowArray = npt.NDArray[np.int32]
@@ -15,7 +16,7 @@ Weights = npt.NDArray[np.float64]
 _TILE = 32
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def project(
     indptr: Bounds, items: RowArray, weights: Weights, sources: FloatArray, low: FloatArray
 ) -> None:  # pragma: no cover - compiled
@@ -28,7 +29,7 @@ def project(
                     low[i, d] += weight * sources[items[p], d]
 
 
-@nb.njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
+@kernel(fastmath={"reassoc", "contract"})
 def products(low: FloatArray, targets: FloatArray, scores: FloatArray) -> None:  # pragma: no cover - compiled
     """Write ``low @ targets.T`` (n, n_items) to ``scores``.
 
@@ -50,7 +51,7 @@ def products(low: FloatArray, targets: FloatArray, scores: FloatArray) -> None: 
                 scores[i, j], scores[i, j1], scores[i, j2], scores[i, j3] = s0, s1, s2, s3
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def two_hops(
     indptr: Bounds,
     items: RowArray,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
@@ -14,6 +13,7 @@ from graphrec.contracts.recaller import Paths
 from graphrec.data.lists import indptr_of
 from graphrec.graph.adjacency import Adjacency, relation_number
 from graphrec.graph.relations import reverse_numbers
+from graphrec.kernels import kernel
 from graphrec.sparse.taste import Scale, degrees, inverse_power
 
 Rows = npt.NDArray[np.int32]
@@ -161,7 +161,7 @@ def _matrix(
     return sp.csr_array(matrix.tocsr())
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _best_edges(
     indptr: npt.NDArray[np.int64],
     indices: Rows,
@@ -208,7 +208,7 @@ def _best_edges(
             shares[i] = best / total
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _laid_out(
     indices: Rows,
     relations: npt.NDArray[np.int16],

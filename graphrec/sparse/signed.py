@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
 from graphrec.data.leave_out import leave_out
 from graphrec.data.lists import ItemLists, empty_lists, indptr_of
 from graphrec.data.neighbours import NeighbourTable
+from graphrec.kernels import kernel
 from graphrec.sparse.topk import FloatArray, Pushed, RowArray, select_top
 
 
@@ -70,7 +70,7 @@ def push_signed(
     return kept.indptr, kept.items, kept.scores
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _push_signed(
     indptr: npt.NDArray[np.int64],
     sources: RowArray,

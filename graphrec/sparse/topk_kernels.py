@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
+
+from graphrec.kernels import kernel
 
 FloatArray = npt.NDArray[np.float32]
 RowArray = npt.NDArray[np.int32]
@@ -37,32 +38,32 @@ _SLACK = 3
 _DENSE = 2
 
 
-@nb.njit(nogil=True, cache=True, inline="always")
+@kernel(inline="always")
 def _ascending(score: Number) -> Any:  # pragma: no cover - compiled
     """Return an int32 that orders scores, rounded to float32, as they are. Adding 0 makes -0.0 equal to 0.0."""
     bits = np.float32(np.float32(score) + np.float32(0.0)).view(np.int32)
     return np.int32(bits ^ ((bits >> _SIGN) & _REST))
 
 
-@nb.njit(nogil=True, cache=True, inline="always")
+@kernel(inline="always")
 def _from_ascending(number: Any) -> np.float32:  # pragma: no cover - compiled
     """Return the score that :func:`_ascending` made the number of."""
     return np.int32(number ^ ((number >> _SIGN) & _REST)).view(np.float32)
 
 
-@nb.njit(nogil=True, cache=True, inline="always")
+@kernel(inline="always")
 def _key(score: Number, row: int) -> Any:  # pragma: no cover - compiled
     """Return the key of a score, rounded to float32, and a row."""
     return (np.int64(~_ascending(score)) << 32) | np.int64(row)
 
 
-@nb.njit(nogil=True, cache=True, inline="always")
+@kernel(inline="always")
 def _score(key: Any) -> np.float32:  # pragma: no cover - compiled
     """Return the score in a key."""
     return _from_ascending(~np.int32(key >> 32))
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _part(keys: IntArray, n: int, k: int) -> None:  # pragma: no cover - compiled
     """Bring the k smallest of the first n keys to the front, the k-th of them to place k - 1 (quickselect)."""
     low, high, place = 0, n - 1, k - 1
@@ -87,7 +88,7 @@ def _part(keys: IntArray, n: int, k: int) -> None:  # pragma: no cover - compile
             return
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _lane_maxima(line: FloatArray, maxima: FloatArray) -> None:  # pragma: no cover - compiled
     """Write the greatest of each lane to ``maxima``: every so-manyth score, for neighbours are often alike."""
     lanes = maxima.size
@@ -104,7 +105,7 @@ def _lane_maxima(line: FloatArray, maxima: FloatArray) -> None:  # pragma: no co
             maxima[j] = rest[j] if rest[j] > maxima[j] else maxima[j]
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _least_of_best(scores: FloatArray, k: int) -> np.float32:  # pragma: no cover - compiled
     """Return the k-th best score, or a score a little below it that few more reach.
 
@@ -128,7 +129,7 @@ def _least_of_best(scores: FloatArray, k: int) -> np.float32:  # pragma: no cove
     return _from_ascending(np.int32(low))
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def read_keys(keys: IntArray, rows: RowArray, scores: FloatArray) -> int:  # pragma: no cover - compiled
     """Write the rows and the scores in ``keys`` (m,); return how many of the scores are above minus infinity."""
     n = 0
@@ -139,7 +140,7 @@ def read_keys(keys: IntArray, rows: RowArray, scores: FloatArray) -> int:  # pra
     return n
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _best(line: FloatArray, columns: RowArray, k: int) -> IntArray:  # pragma: no cover - compiled
     """Return the keys of the k best scores of a line (n,), in any order; score p is of column ``columns[p]``, or p.
 
@@ -177,7 +178,7 @@ def _best(line: FloatArray, columns: RowArray, k: int) -> IntArray:  # pragma: n
     return buffer[: min(n, k)]
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _write(keys: IntArray, rows: RowArray, scores: FloatArray) -> int:  # pragma: no cover - compiled
     """Write keys, best first, as rows and scores; return how many there are."""
     if keys.size > _FEW:
@@ -193,7 +194,7 @@ def _write(keys: IntArray, rows: RowArray, scores: FloatArray) -> int:  # pragma
     return keys.size
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _in_order(keys: IntArray) -> IntArray:  # pragma: no cover - compiled
     """Return the keys (m,), m > 0, in order: dealt out to buckets by their leading bits, then moved to their places.
 
@@ -228,7 +229,7 @@ def _in_order(keys: IntArray) -> IntArray:  # pragma: no cover - compiled
     return ordered
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def select_top(
     values: npt.NDArray[np.float64], candidates: RowArray, k: int, rows: RowArray, scores: FloatArray
 ) -> int:  # pragma: no cover - compiled
@@ -245,14 +246,14 @@ def select_top(
     return _write(_best(line, candidates, k), rows, scores)
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def best_of_rows(values: FloatArray, keys: IntArray) -> None:  # pragma: no cover - compiled
     """Write the keys of the k best columns of each row of ``values`` (q, n), k <= n, to ``keys`` (q, k), unordered."""
     for i in range(values.shape[0]):
         keys[i] = _best(values[i], np.empty(0, dtype=np.int32), keys.shape[1])
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _n_entries(
     sources: RowArray, weights: npt.NDArray[np.float64], table_indptr: IntArray
 ) -> int:  # pragma: no cover - compiled
@@ -264,7 +265,7 @@ def _n_entries(
     return n
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _add_rows(
     sources: RowArray,
     weights: npt.NDArray[np.float64],
@@ -281,7 +282,7 @@ def _add_rows(
                 accumulator[table_columns[q]] += max(weight * table_scores[q], 0.0)
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _add_and_list_rows(
     sources: RowArray,
     weights: npt.NDArray[np.float64],
@@ -308,7 +309,7 @@ def _add_and_list_rows(
     return n
 
 
-@nb.njit(nogil=True, cache=True, inline="always")
+@kernel(inline="always")
 def _collect(
     candidates: Any,
     accumulator: npt.NDArray[np.float64],
@@ -339,7 +340,7 @@ def _collect(
     return n
 
 
-@nb.njit(nogil=True, cache=True, inline="always")
+@kernel(inline="always")
 def _mark(columns: RowArray, accumulator: npt.NDArray[np.float64], value: float) -> None:  # pragma: no cover - compiled
     """Set the columns that exist to ``value``."""
     for column in columns:
@@ -347,7 +348,7 @@ def _mark(columns: RowArray, accumulator: npt.NDArray[np.float64], value: float)
             accumulator[column] = value
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def push_rows(
     indptr: IntArray,
     sources: RowArray,

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from graphrec.data.vocabulary import Vocabulary
+from graphrec.kernels import kernel
 from graphrec.threads import default_threads
 
 from ..knowledge_graph import KnowledgeGraph, ReadReport
@@ -25,7 +25,7 @@ from .words import SLACK_BYTES, hexadecimal, prefetch, put_utf8
 _AHEAD = 8
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _copy_slices(arena, starts, stops, order, out, out_offsets):  # type: ignore[no-untyped-def]
     """Copy texts one after the other."""
     end = 0
@@ -38,7 +38,7 @@ def _copy_slices(arena, starts, stops, order, out, out_offsets):  # type: ignore
         out_offsets[i + 1] = end
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _split_literals(arena, starts, stops, order, texts, text_offsets, suffixes, suffix_offsets):  # type: ignore[no-untyped-def]
     """Part each literal token into its unescaped text and what follows the closing quote."""
     end, suffix_end = 0, 0
@@ -243,7 +243,7 @@ def _sorted_unique(
     return unique[: _take_keys(key, n_relations, n_tails, unique)]
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _put_keys(part, wanted, heads, relations, tails, n_relations, n_tails, out):  # type: ignore[no-untyped-def]
     """Fill in one number for each statement that is wanted, by which they sort; return how many there are."""
     n = 0
@@ -255,7 +255,7 @@ def _put_keys(part, wanted, heads, relations, tails, n_relations, n_tails, out):
     return n
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _take_keys(keys, n_relations, n_tails, out):  # type: ignore[no-untyped-def]
     """Write the rows that sorted ``keys`` stand for, each once; return how many there are."""
     n = 0

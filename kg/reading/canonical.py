@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
 from graphrec.data.line_ends import n_lines
+from graphrec.kernels import kernel
 
 _TAB, _LF, _CR, _SPACE, _QUOTE, _DOT, _SLASH, _COLON = 9, 10, 13, 32, 34, 46, 47, 58
 _HASH, _PERCENT, _MINUS, _LESS, _GREATER, _QUESTION, _AT, _BACKSLASH, _CARET, _UNDERSCORE = (
@@ -58,7 +58,7 @@ _RDF = b"<http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _LANG, _DIR_LANG = (np.frombuffer(_RDF + name, dtype=np.uint8) for name in (b"langString>", b"dirLangString>"))
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _utf8(data, at):  # type: ignore[no-untyped-def]
     """Return (code point, bytes) of the character of several bytes at ``at``; (-1, 0) where it is none."""
     first = np.int64(data[at])
@@ -77,7 +77,7 @@ def _utf8(data, at):  # type: ignore[no-untyped-def]
     return code, width
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def begins(data, at, word):  # type: ignore[no-untyped-def]
     """Return whether ``word`` stands at ``at``."""
     for position in range(len(word)):  # noqa: SIM110 - compiled: no generator is made
@@ -86,7 +86,7 @@ def begins(data, at, word):  # type: ignore[no-untyped-def]
     return True
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def iri_end(data, at):  # type: ignore[no-untyped-def]
     """Return the position behind the absolute IRI that ``<`` at ``at`` begins, or -1."""
     at += 1
@@ -143,7 +143,7 @@ _LABEL_RANGES = np.array(
 _N_FIRST_RANGES = 12  # those that may begin a label
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _label_width(data, at, kind, n_ranges):  # type: ignore[no-untyped-def]
     """Return how many bytes the character at ``at`` of a label has, 0 where it may not stand there."""
     if data[at] < 128:
@@ -155,7 +155,7 @@ def _label_width(data, at, kind, n_ranges):  # type: ignore[no-untyped-def]
     return 0
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def blank_end(data, at):  # type: ignore[no-untyped-def]
     """Return the position behind the blank node at ``at``, or -1: BLANK_NODE_LABEL of N-Triples."""
     at += 2
@@ -172,7 +172,7 @@ def blank_end(data, at):  # type: ignore[no-untyped-def]
     return end
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def literal_end(data, at):  # type: ignore[no-untyped-def]
     """Return the position behind the literal that the quote at ``at`` begins, or -1."""
     at += 1
@@ -212,7 +212,7 @@ _X = ord("x")
 _LTR, _RTL = (np.frombuffer(word, dtype=np.uint8) for word in (b"--ltr", b"--rtl"))
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _tag_end(data, at):  # type: ignore[no-untyped-def]
     """Return the position behind a language and its direction, or -1: LANG_DIR of N-Triples 1.2, in lower case.
 
@@ -242,7 +242,7 @@ def _tag_end(data, at):  # type: ignore[no-untyped-def]
     return at + len(_LTR) if begins(data, at, _LTR) or begins(data, at, _RTL) else -1
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _after_subtag(state, n, n_letters, first):  # type: ignore[no-untyped-def]
     """Return what a language is in after a subtag of ``n`` letters and digits, or -1 where that may not stand there."""
     if n < 1 or n > 8:
@@ -264,14 +264,14 @@ def _after_subtag(state, n, n_letters, first):  # type: ignore[no-untyped-def]
     return _REGION if n >= 5 or (n == 4 and _KINDS[first] & _DIGIT) else -1
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _resource_end(data, at):  # type: ignore[no-untyped-def]
     if data[at] == _LESS:
         return iri_end(data, at)
     return blank_end(data, at) if data[at] == _UNDERSCORE else -1
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _statement_end(data, at, graphs):  # type: ignore[no-untyped-def]
     """Return the position of the line feed behind the statement that begins at ``at``, or -1."""
     at = _resource_end(data, at)
@@ -295,7 +295,7 @@ def _statement_end(data, at, graphs):  # type: ignore[no-untyped-def]
     return at if data[at] == _LF else -1
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _lines(data, graphs, ends, canonical):  # type: ignore[no-untyped-def]
     """Fill in where each line ends and whether it is canonical; return their number. ``data`` ends in a line feed."""
     n, at = 0, 0

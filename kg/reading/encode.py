@@ -10,11 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
 from graphrec.errors import DataError
+from graphrec.kernels import kernel
 
 from .canonical import blank_end, iri_end, literal_end
 from .tokens import NESTED, OTHER, PLAIN, Tokens, tokenise
@@ -28,7 +28,7 @@ _MOST_TERMS = (1 << 31) - 1
 _STEPS = (24, 16, 8)  # lines ahead
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _is_canonical(data, start, stop):  # type: ignore[no-untyped-def]
     """Return whether the term is legal and what oxigraph would write, by the part of the grammar in ``canonical``."""
     if data[start] == _LESS:
@@ -38,7 +38,7 @@ def _is_canonical(data, start, stop):  # type: ignore[no-untyped-def]
     return blank_end(data, start) == stop
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _number(data, start, length, key, floor, trusted, arena, offsets, slots, counts):  # type: ignore[no-untyped-def]
     """Return the number of a term, entering it where it is new (or known only below floor); -1 where it is refused."""
     mask, half = np.uint64(len(slots) - 1), key >> _HALF
@@ -62,7 +62,7 @@ def _number(data, start, length, key, floor, trusted, arena, offsets, slots, cou
     return term
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _fetch(line, keys, kinds, arena, offsets, slots):  # type: ignore[no-untyped-def]
     """Have brought near what the lines after ``line`` will look up: slots, then offsets, then bytes of the terms.
 
@@ -85,7 +85,7 @@ def _fetch(line, keys, kinds, arena, offsets, slots):  # type: ignore[no-untyped
                     prefetch(arena, offsets[term])
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _encode(data, starts, lengths, keys, kinds, floor, trusted, arena, offsets, slots, counts, out):  # type: ignore[no-untyped-def]
     """Number the terms of the plain lines; return (rows written, sum of triple hashes). Refused lines become OTHER."""
     n, digest = 0, np.uint64(0)
@@ -114,7 +114,7 @@ def _encode(data, starts, lengths, keys, kinds, floor, trusted, arena, offsets, 
     return n, digest
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _refill(arena, offsets, n, slots):  # type: ignore[no-untyped-def]
     mask = np.uint64(len(slots) - 1)
     ahead = np.empty(_STEPS[0], dtype=np.uint64)  # keys of the terms that come next, whose slots are being fetched

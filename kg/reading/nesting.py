@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
 from graphrec.data.limits import Limits, beyond_limit
+from graphrec.kernels import kernel
 
 from .formats import RdfFile
 
@@ -46,7 +46,7 @@ _JSON_QUIET = _quiet({1: b'"\\'})
 _XML_QUIET = _quiet({0: b"<", 2: _SPACES + b">\"'=", 3: b">", 4: b"\"'", 7: b">-", 8: b">]"})
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _run_end(data, position, most, quiet, mode):  # type: ignore[no-untyped-def]
     """Return the end of the run of bytes that mean nothing in ``mode``, ``most`` bytes on at the latest."""
     bit, stop = 1 << mode, min(len(data), position + most)
@@ -55,7 +55,7 @@ def _run_end(data, position, most, quiet, mode):  # type: ignore[no-untyped-def]
     return position
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _turtle(data, state, names, most_depth, most_bytes, most_names):  # type: ignore[no-untyped-def] # noqa: ARG001
     """Follow Turtle and TriG; return a fault and its position, or (0, 0)."""
     mode, depth, length, quote, count = state[_MODE], state[_DEPTH], state[_LENGTH], state[_A], state[_B]
@@ -154,7 +154,7 @@ def _turtle(data, state, names, most_depth, most_bytes, most_names):  # type: ig
     return fault, position
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _json(data, state, names, most_depth, most_bytes, most_names):  # type: ignore[no-untyped-def]
     """Follow JSON; ``names`` counts the terms set at each level. ``matched`` letters of a string are ``@context``."""
     word = (64, 99, 111, 110, 116, 101, 120, 116)  # @context
@@ -231,7 +231,7 @@ def _json(data, state, names, most_depth, most_bytes, most_names):  # type: igno
     return fault, position
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _xml(data, state, names, most_depth, most_bytes, most_names):  # type: ignore[no-untyped-def]
     """Follow XML; ``names`` counts the namespaces declared at each level."""
     word = (120, 109, 108, 110, 115)  # xmlns

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
+
+from graphrec.kernels import kernel
 
 from .words import prefetch, sort_key
 
@@ -14,7 +15,7 @@ _AHEAD = 16
 _STEP = 7  # bytes of a text that a key holds
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _load(arena, starts, stops, items, keys, low, high, depth):  # type: ignore[no-untyped-def]
     for i in range(low, high):
         if i + _AHEAD < high:
@@ -26,7 +27,7 @@ def _load(arena, starts, stops, items, keys, low, high, depth):  # type: ignore[
         keys[i] = sort_key(arena, start, stops[items[i]] - start)
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _insert(keys, items, low, high):  # type: ignore[no-untyped-def]
     for i in range(low + 1, high):
         key, item, place = keys[i], items[i], i
@@ -36,7 +37,7 @@ def _insert(keys, items, low, high):  # type: ignore[no-untyped-def]
         keys[place], items[place] = key, item
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _part(keys, items, low, high, pivot):  # type: ignore[no-untyped-def]
     """Part a range in three, and return where the keys equal to ``pivot`` begin and end."""
     below, at, above = low, low, high
@@ -56,7 +57,7 @@ def _part(keys, items, low, high, pivot):  # type: ignore[no-untyped-def]
     return below, above
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _sort(arena, starts, stops, items, keys):  # type: ignore[no-untyped-def]
     """Sort ``items``: quicksort by keys of seven bytes, then those of one key by the next seven."""
     waiting = np.empty((512, 4), dtype=np.int64)  # low, high, depth, whether keys are to be loaded
@@ -114,7 +115,7 @@ def sorted_order(
     return items
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _is_repeated(arena, starts, stops, order, repeated):  # type: ignore[no-untyped-def]
     for i in range(1, len(order)):
         first, second = order[i - 1], order[i]

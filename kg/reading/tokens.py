@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
 from graphrec.data.line_ends import n_lines
+from graphrec.kernels import kernel
 
 from .canonical import IS_HEX, IS_TAG, XSD_STRING, LineParts, begins
 from .words import KEPT, SLACK_BYTES, basis, first_marked, hash_of, hashed, hexadecimal, marks, mix, put_utf8, word_at
@@ -31,7 +31,7 @@ PLAIN, OTHER, NESTED = 0, 1, 2
 _SLACK = np.resize(np.frombuffer(b'>" ', dtype=np.uint8), SLACK_BYTES)
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _line_stop(data, at):  # type: ignore[no-untyped-def]
     """Return the position of the first line feed or carriage return."""
     while True:
@@ -42,14 +42,14 @@ def _line_stop(data, at):  # type: ignore[no-untyped-def]
         at += 8
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _behind_blanks(data, at):  # type: ignore[no-untyped-def]
     while data[at] == _SPACE or data[at] == _TAB:
         at += 1
     return at
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _iri(data, at):  # type: ignore[no-untyped-def]
     """Return (position behind the first ``>``, bytes, hash of what begins at ``at``), by one pass."""
     start, value = at, basis()
@@ -63,7 +63,7 @@ def _iri(data, at):  # type: ignore[no-untyped-def]
         at += 8
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _blank_stop(data, at):  # type: ignore[no-untyped-def]
     """Return the position behind the blank node that begins at ``at``; a full stop is never its last letter."""
     while data[at] > _SPACE:
@@ -73,7 +73,7 @@ def _blank_stop(data, at):  # type: ignore[no-untyped-def]
     return at
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _closing_quote(data, at):  # type: ignore[no-untyped-def]
     """Return (the quote that closes the one at ``at``, whether an escape before it has another spelling)."""
     at, respelled = at + 1, False
@@ -91,7 +91,7 @@ def _closing_quote(data, at):  # type: ignore[no-untyped-def]
         at += 2
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _suffix_stop(data, at):  # type: ignore[no-untyped-def]
     """Return the position behind the language (put in lower case) or datatype at ``at``, if there is any."""
     if data[at] == _AT:
@@ -108,7 +108,7 @@ def _suffix_stop(data, at):  # type: ignore[no-untyped-def]
     return at
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _character(data, at, stop):  # type: ignore[no-untyped-def]
     """Return the code point that hexadecimal digits say, -1 where it is none or is always written as an escape."""
     for place in range(at, stop):
@@ -120,7 +120,7 @@ def _character(data, at, stop):  # type: ignore[no-untyped-def]
     return code
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _unescaped(data, start, quote):  # type: ignore[no-untyped-def]
     """Put characters in the place of their escapes in ``data[start:quote]``; return where the text ends now."""
     end, at = start, start
@@ -142,7 +142,7 @@ def _unescaped(data, start, quote):  # type: ignore[no-untyped-def]
     return end
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _literal(data, start, line_stop):  # type: ignore[no-untyped-def]
     """Return (position behind the literal at ``start``, bytes it has once it is written as oxigraph does)."""
     quote, respelled = _closing_quote(data, start)
@@ -162,7 +162,7 @@ def _literal(data, start, line_stop):  # type: ignore[no-untyped-def]
     return stop, kept - start
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _term(data, at, line_stop):  # type: ignore[no-untyped-def]
     """Return (position behind the term that begins at ``at``, its bytes, its hash); -1 first where none begins so."""
     first = data[at]
@@ -178,7 +178,7 @@ def _term(data, at, line_stop):  # type: ignore[no-untyped-def]
     return stop, length, hash_of(data, at, at + length)
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _split(data, at, stop, graphs, line, starts, lengths, keys):  # type: ignore[no-untyped-def]
     """Fill in the terms of the line ``data[at:stop]`` and return its kind."""
     lengths[line, 3] = 0
@@ -199,7 +199,7 @@ def _split(data, at, stop, graphs, line, starts, lengths, keys):  # type: ignore
     return PLAIN if data[at] == _DOT and _behind_blanks(data, at + 1) == stop else OTHER
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _tokenise(data, size, graphs, starts, lengths, keys, ends, kinds):  # type: ignore[no-untyped-def]
     """Take all lines of ``data[:size]`` apart and return their number; the last byte is a line feed."""
     line, at = 0, 0

@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numba as nb
 import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
+
+from graphrec.kernels import kernel
 
 _as_intrinsic: Callable[[Callable[..., Any]], Any] = intrinsic
 _declared: Any = cgutils.get_or_insert_function
@@ -75,7 +76,7 @@ def _bytes_reversed(_: Any, word: Any) -> Any:
     return types.uint64(types.uint64), reverse
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def sort_key(data, at, length):  # type: ignore[no-untyped-def]
     """Return a number by which texts order: their first seven bytes, then how many there were, 8 for more than seven.
 
@@ -87,20 +88,20 @@ def sort_key(data, at, length):  # type: ignore[no-untyped-def]
     return word & ~(~np.uint64(0) >> np.uint64(8 * length)) | np.uint64(length)
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def marks(word, letters):  # type: ignore[no-untyped-def]
     """Return a word whose lowest bit set is in the first byte that the two have in common; 0 if none."""
     word ^= letters
     return (word - _ONES) & ~word & _HIGHS
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def first_marked(marked):  # type: ignore[no-untyped-def]
     """Return which byte holds the lowest bit set."""
     return _n_trailing_zeros(marked) >> 3
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def mix(value):  # type: ignore[no-untyped-def]
     """Return ``value`` with every bit spread over all."""
     value ^= value >> _SHIFT
@@ -110,20 +111,20 @@ def mix(value):  # type: ignore[no-untyped-def]
     return value ^ (value >> _SHIFT)
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def hashed(value, word):  # type: ignore[no-untyped-def]
     """Return the running hash ``value`` after one more word; it begins as :func:`basis`, and ends in :func:`mix`."""
     value = (value ^ word) * _PRIME
     return value ^ (value >> np.uint64(32))
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def basis():  # type: ignore[no-untyped-def]
     """Return what the hash of nothing is."""
     return _BASIS
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def hash_of(data, start, stop):  # type: ignore[no-untyped-def]
     """Return the 64-bit hash of ``data[start:stop]``; ``SLACK_BYTES`` may be read behind it."""
     value = _BASIS
@@ -135,7 +136,7 @@ def hash_of(data, start, stop):  # type: ignore[no-untyped-def]
     return mix(value)
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def same(first, at, second, start, length):  # type: ignore[no-untyped-def]
     """Return whether ``length`` bytes are the same; ``SLACK_BYTES`` may be read behind them."""
     done = 0
@@ -147,7 +148,7 @@ def same(first, at, second, start, length):  # type: ignore[no-untyped-def]
     return done == length or difference & KEPT[length - done] == 0
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def put_utf8(code, out, end):  # type: ignore[no-untyped-def]
     """Write a character of UTF-8 to ``out`` from ``end`` on and return the position behind it."""
     if code < 0x80:
@@ -164,7 +165,7 @@ def put_utf8(code, out, end):  # type: ignore[no-untyped-def]
     return end + 4
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def hexadecimal(data, start, stop):  # type: ignore[no-untyped-def]
     """Return the number that hexadecimal digits say."""
     code = 0

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
+
+from graphrec.kernels import kernel
 
 NO_QUOTES = -1
 
@@ -13,7 +14,7 @@ _LF, _CR, _BLANK, _TAB = 10, 13, 32, 9
 _OUTSIDE, _INSIDE = 1, 2
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _letters(separator: int, quote: int) -> npt.NDArray[np.uint8]:  # pragma: no cover - compiled
     """Return the (256,) kinds of bytes."""
     letters = np.full(256, _OUTSIDE | _INSIDE, dtype=np.uint8)
@@ -25,13 +26,13 @@ def _letters(separator: int, quote: int) -> npt.NDArray[np.uint8]:  # pragma: no
     return letters
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _after_end(data: npt.NDArray[np.uint8], at: int) -> int:  # pragma: no cover - compiled
     """Return the position behind the line end at ``at``: a line feed, a carriage return, or both."""
     return at + 2 if data[at] == _CR and at + 1 < data.size and data[at + 1] == _LF else at + 1
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def divide(
     data: npt.NDArray[np.uint8], separator: int, quote: int, final: bool, most: int, out: npt.NDArray[np.int64]
 ) -> tuple[int, int, int, int]:  # pragma: no cover - compiled

@@ -5,13 +5,13 @@ Two cases: pairs of events that lie far apart in time count less, and similariti
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 
 from graphrec.data.interactions import Interactions
 from graphrec.data.lists import indptr_of
 from graphrec.data.neighbours import NeighbourTable
+from graphrec.kernels import kernel
 from graphrec.sparse.taste import Scale
 from graphrec.sparse.topk import FloatArray, Pushed, RowArray, chunk_rows, join, select_top
 from graphrec.threads import map_chunks
@@ -98,7 +98,7 @@ def _steps(pairs: Interactions, half_life_s: float) -> Scale:
     return np.exp2(-np.maximum(gaps, 0.0) / half_life_s)  # between users nothing is read
 
 
-@nb.njit(nogil=True, cache=True, inline="always")
+@kernel(inline="always")
 def _meet(j: int, amount: float, accumulator: Scale, touched: RowArray, n: int) -> int:  # pragma: no cover - compiled
     """Add ``amount`` > 0 to item j; return how many items have been met."""
     if accumulator[j] == 0.0:
@@ -108,7 +108,7 @@ def _meet(j: int, amount: float, accumulator: Scale, touched: RowArray, n: int) 
     return n
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _overlaps(
     first: int,
     last: int,
@@ -142,7 +142,7 @@ def _overlaps(
     return n
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _similar(
     start: int,
     starts: Bounds,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 import scipy.linalg
@@ -22,6 +21,7 @@ from graphrec.contracts.settings import count, number
 from graphrec.data.lists import indptr_of
 from graphrec.data.neighbours import NeighbourTable, csr_table
 from graphrec.errors import ConfigError
+from graphrec.kernels import kernel
 from graphrec.recallers.neighbours import NeighbourRecaller
 from graphrec.sparse.taste import Scale, degrees, scaled
 from graphrec.sparse.topk import FloatArray, Pushed, RowArray, chunk_rows, join, select_top
@@ -251,7 +251,7 @@ def _kept(table: NeighbourTable, counts: Scale) -> Scale:
     )
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _best_of_rows(
     inverse: FloatArray,
     start: int,

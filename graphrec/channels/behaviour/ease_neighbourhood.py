@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
 from graphrec.data.neighbours import NeighbourTable
+from graphrec.kernels import kernel
 from graphrec.sparse.taste import degrees, inverse_power, scaled
 from graphrec.sparse.topk import FloatArray, RowArray, top_products
 from graphrec.threads import map_chunks
@@ -76,7 +76,7 @@ def restricted_weights(taste: sp.csr_array, n: int, regularisation: float, *, n_
     return NeighbourTable(sources.indptr, sources.neighbours, weights, n_columns=taste.shape[1])
 
 
-@nb.njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
+@kernel(fastmath={"reassoc", "contract"})
 def _dot(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64], n: int) -> float:  # pragma: no cover - compiled
     total = 0.0
     for p in range(n):
@@ -84,7 +84,7 @@ def _dot(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64], n: int) -> floa
     return total
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _solve(
     matrix: npt.NDArray[np.float64], right: npt.NDArray[np.float64], n: int, least: float
 ) -> bool:  # pragma: no cover - compiled
@@ -104,7 +104,7 @@ def _solve(
     return True
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _assemble(
     target: int,
     near: RowArray,
@@ -135,7 +135,7 @@ def _assemble(
             right[place[items[e]]] = counts[e]
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _solve_each(
     start: int,
     stop: int,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
@@ -19,6 +18,7 @@ from graphrec.contracts.recipe import About
 from graphrec.contracts.settings import count, flag, number
 from graphrec.data.lists import indptr_of
 from graphrec.data.neighbours import NeighbourTable
+from graphrec.kernels import kernel
 from graphrec.recallers.neighbours import NeighbourRecaller
 from graphrec.sparse.taste import (
     Scale,
@@ -148,7 +148,7 @@ def _capped_users(taste: sp.csr_array, sizes: Scale, cap: int) -> tuple[Bounds, 
     return capped.indptr.astype(np.int64), capped.indices.astype(np.int32)
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _gather(
     users: RowArray,
     starts: Bounds,
@@ -181,7 +181,7 @@ def _gather(
     return n_touched
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _weigh_pairs(
     users: RowArray,
     weights: Scale,
@@ -205,7 +205,7 @@ def _weigh_pairs(
             pairs[p * d + q] = weights[users[p]] * weights[users[q]] / pairs[p * d + q]
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel
 def _swing(
     start: int,
     bounds: Bounds,
