@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy.typing as npt
 
-from graphrec.contracts.domains import Domain, choices
+from graphrec.contracts.domains import Domain, choices, ints
 from graphrec.contracts.settings import Settings, choice, count, number
 from graphrec.index import Index, IndexKind, ScanKind, build_index
 from graphrec.recallers.profile import Profile
@@ -22,6 +22,16 @@ def history_half_life(default: float, search: Domain = _HALF_LIVES) -> float:
 def history_weight_exponent(*, searched: bool = True) -> float:
     """Declare :attr:`HistorySettings.weight_exponent`; a recipe whose training takes no weights need not search it."""
     return number(0.0, search=choices(0.0, 0.5, 1.0) if searched else None)
+
+
+def history_interests(default: int = 3) -> int:
+    """Declare ``interests`` of a recipe whose histories may ask by clusters of their items."""
+    return count(default, least=1, unit="clusters", search=ints(1, 8))
+
+
+def interest_spread() -> float:
+    """Declare ``spread`` of such a recipe: the height at which Ward's tree of a history is cut."""
+    return number(1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.channels.families import history_half_life
+from graphrec.channels.families import history_half_life, history_interests, interest_spread
 from graphrec.channels.shared import joined_graph
 from graphrec.contracts.domains import choices, floats, ints
 from graphrec.contracts.progress import ALONE, FitContext, State
@@ -24,8 +24,8 @@ from graphrec.index.sketch import AUDITED
 from graphrec.models.cosine_softmax import with_lengths
 from graphrec.models.pinsage_batches import BatchSettings, histories_of
 from graphrec.models.trained_vectors import TrainedVectors
-from graphrec.recallers.interests import InterestRecaller
-from graphrec.recallers.query_encoder import HistoryEncoder, UserEncoder, unit_vectors
+from graphrec.recallers.interests import InterestRecaller, interest_channel
+from graphrec.recallers.query_encoder import HistoryEncoder, UserEncoder
 from graphrec.recallers.vector import VectorRecaller
 
 if TYPE_CHECKING:
@@ -192,8 +192,8 @@ class PinSage(TrainedVectors):
     lr: float = number(0.05, above=0, search=floats(0.005, 0.1, log=True))
     map_lr: float = number(0.0003, search=floats(0.0001, 0.003, log=True))
     query: QueryKind = choice("user", QueryKind)
-    interests: int = count(3, least=1, unit="clusters", search=ints(1, 8))
-    spread: float = number(1.0)
+    interests: int = history_interests()
+    spread: float = interest_spread()
     half_life: float = history_half_life(0.0)
 
     def check(self) -> None:
@@ -279,11 +279,7 @@ class PinSage(TrainedVectors):
         rows = np.flatnonzero(learnt["known"]).astype(np.int32)
         targets = self.served(learnt["items"][rows])
         if self.query == "interests":
-            units = unit_vectors(targets)
-            near = self.build_index(units, "cosine", context.seed)
-            return InterestRecaller(
-                rows, units, near, len(data.items), self.profile(), self.interests, self.spread, _REASON
-            )
+            return interest_channel(self, rows, targets, len(data.items), context.seed, reason=_REASON)
         history = HistoryEncoder(
             rows, learnt["says"][rows], len(data.items), self.profile(), exponent=self.history_exponent
         )

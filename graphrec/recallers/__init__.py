@@ -23,6 +23,7 @@ KINDS = {
     "spectral": "graphrec.recallers.spectral:SpectralRecaller",
     "vector": "graphrec.recallers.vector:VectorRecaller",
     "encoder": "graphrec.recallers.encoder:EncoderRecaller",
+    "interest-encoder": "graphrec.recallers.interest_encoder:InterestEncoderRecaller",
     "votes": "graphrec.recallers.votes:VoteRecaller",
     "interests": "graphrec.recallers.interests:InterestRecaller",
     "segmented": "graphrec.recallers.segmented:SegmentedRecaller",

@@ -63,6 +63,8 @@ class TowerEncoder:
     window : int, default 0
         Newest events that are handed over, of those whose weight is above 0 and whose item says something; 0 where the
         tower reads none.
+    interests : int, default 0
+        Vectors that the tower makes of a query; 0 where it makes a single one.
 
     Raises
     ------
@@ -75,9 +77,16 @@ class TowerEncoder:
     trained: npt.NDArray[np.bool_]
     fields: QueryFields | None = None
     window: int = 0
+    interests: int = 0
 
     def __post_init__(self) -> None:
-        self.tower.check(self._inputs(Queries([-1], empty_lists(1)))[0], self.history.sources.shape[1])
+        self.tower.check(self._inputs(Queries([-1], empty_lists(1)))[0], self._shape)
+
+    @property
+    def _shape(self) -> tuple[int, ...]:
+        """The shape of what is made of a query: (dim,), or (interests, dim)."""
+        dim = self.history.sources.shape[1]
+        return (self.interests, dim) if self.interests else (dim,)
 
     @property
     def users(self) -> None:
@@ -85,13 +94,14 @@ class TowerEncoder:
         return
 
     def vectors(self, queries: Queries) -> FloatArray:
-        """Return (n, dim) float32; zero where neither user, features nor history are known."""
-        made = np.zeros((len(queries), self.history.sources.shape[1]), dtype=np.float32)
+        """Return (n, dim) or (n, interests, dim) float32; zero where neither user, features nor history are known."""
+        made = np.zeros((len(queries), *self._shape), dtype=np.float32)
         for start in range(0, len(queries), _WINDOWS if self.window else max(len(queries), 1)):
             chosen = np.arange(start, min(start + _WINDOWS, len(queries)) if self.window else len(queries))
             part = queries if len(chosen) == len(queries) else take_queries(queries, chosen)
             inputs, known = self._inputs(part)
-            made[chosen] = np.where(known[:, None], self.tower(inputs), np.float32(0))
+            said = known.reshape(-1, *(1 for _ in self._shape))
+            made[chosen] = np.where(said, self.tower(inputs), np.float32(0))
         return made
 
     def _inputs(self, queries: Queries) -> tuple[dict[str, npt.NDArray[Any]], npt.NDArray[np.bool_]]:
@@ -135,17 +145,7 @@ class EncoderRecaller(VectorRecaller):
         encoder = self.encoder
         if not isinstance(encoder, TowerEncoder):
             raise ConfigError(f"an EncoderRecaller is saved with a TowerEncoder; it has a {type(encoder).__name__}")
-        settings = {
-            "n_items": self.n_items,
-            "dim": int(self.sources.shape[1]),
-            "exponent": float(encoder.history.exponent),
-            "profile": asdict(encoder.history.profile),
-            "features": encoder.fields is not None,
-            "window": encoder.window,
-            "one_matrix": self.targets is self.sources,
-            "reason": self.reason,
-        }
-        write_settings(directory, self.kind, settings)
+        write_settings(directory, self.kind, self._settings(encoder))
         (directory / _TOWER).write_bytes(encoder.tower.content)
         write_array(directory, "rows", self.rows)
         write_matrix(directory, "sources", self.sources)
@@ -156,6 +156,19 @@ class EncoderRecaller(VectorRecaller):
             encoder.fields.save(directory)
         (directory / "index").mkdir()
         self.near.save(directory / "index")
+
+    def _settings(self, encoder: TowerEncoder) -> dict[str, Any]:
+        """Return what ``recaller.json`` says."""
+        return {
+            "n_items": self.n_items,
+            "dim": int(self.sources.shape[1]),
+            "exponent": float(encoder.history.exponent),
+            "profile": asdict(encoder.history.profile),
+            "features": encoder.fields is not None,
+            "window": encoder.window,
+            "one_matrix": self.targets is self.sources,
+            "reason": self.reason,
+        }
 
     @classmethod
     def load(cls, directory: Path, parts: BundleParts) -> Self:
@@ -168,11 +181,11 @@ class EncoderRecaller(VectorRecaller):
         MissingExtraError
             If onnxruntime is not installed.
         """
-        return load_saved(directory, cls.kind, parts.items, lambda settings: cls(**_read(directory, settings)))
+        return load_saved(directory, cls.kind, parts.items, lambda settings: cls(**read_encoder(directory, settings)))
 
 
-def _read(directory: Path, settings: dict[str, Any]) -> dict[str, Any]:
-    """Return the constructor's arguments from the files of ``directory``."""
+def read_encoder(directory: Path, settings: dict[str, Any], *, interests: int = 0) -> dict[str, Any]:
+    """Return the constructor's arguments from the files of ``directory``; the tower makes ``interests`` vectors."""
     dim = setting(settings, "dim", int, directory=directory)
     history = HistoryEncoder(
         read_array(directory, "rows", np.int32),
@@ -188,7 +201,7 @@ def _read(directory: Path, settings: dict[str, Any]) -> dict[str, Any]:
     featured = setting(settings, "features", bool, directory=directory)
     fields = QueryFields.load(directory) if featured else None
     return {
-        "encoder": TowerEncoder(_tower(directory / _TOWER), history, trained, fields, window),
+        "encoder": TowerEncoder(_tower(directory / _TOWER), history, trained, fields, window, interests),
         "targets": targets,
         "near": load_index(directory / "index", targets),
         "reason": setting(settings, "reason", str, directory=directory),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,7 @@ from graphrec.recallers.files import (
 from graphrec.recallers.nearest_source import nearest_sources
 from graphrec.recallers.profile import Profile
 from graphrec.recallers.query_encoder import FloatArray, check_vector_rows, unit_vectors, usable_entries
+from graphrec.recallers.sentences import SentenceEncoder, load_sentences, save_sentences
 
 # Queries answered at a time, so that memory does not grow with the batch.
 _CHUNK = 1024
@@ -76,6 +77,8 @@ class InterestRecaller:
         items alone are joined below their distance, which is sqrt(2) for orthogonal vectors.
     reason : str
         Template of the sentence for people.
+    sentences : SentenceEncoder or None
+        Makes vectors of sentences in the space of the items'.
 
     Raises
     ------
@@ -105,6 +108,7 @@ class InterestRecaller:
     interests: int = 3
     spread: float = 1.0
     reason: str = "because you {verb} {source}: close to it in the graph"
+    sentences: SentenceEncoder | None = None
 
     def __post_init__(self) -> None:
         if self.interests < 1 or not self.spread >= 0:
@@ -198,6 +202,7 @@ class InterestRecaller:
             "spread": float(self.spread),
             "profile": asdict(self.profile),
             "reason": self.reason,
+            **save_sentences(directory, self.sentences),
         }
         write_settings(directory, self.kind, settings)
         write_array(directory, "rows", self.rows)
@@ -217,6 +222,45 @@ class InterestRecaller:
         return load_saved(directory, cls.kind, parts.items, lambda settings: cls(**_read(directory, settings)))
 
 
+class InterestSettings(Protocol):
+    """What a recipe says of how clusters of a history ask."""
+
+    @property
+    def interests(self) -> int:
+        """Clusters that ask, at most."""
+        ...
+
+    @property
+    def spread(self) -> float:
+        """Height at which Ward's tree is cut."""
+        ...
+
+    def profile(self) -> Profile:
+        """Return how much each item of a history counts."""
+        ...
+
+    def build_index(self, vectors: npt.ArrayLike, metric: str, seed: int) -> Index:
+        """Return an index over vectors (n, dim)."""
+        ...
+
+
+def interest_channel(
+    settings: InterestSettings,
+    rows: npt.NDArray[np.int32],
+    vectors: FloatArray,
+    n_items: int,
+    seed: int,
+    *,
+    reason: str,
+    sentences: SentenceEncoder | None = None,
+) -> InterestRecaller:
+    """Return the channel of ``vectors`` (t, dim) of the items ``rows`` (t,), whatever made them: by their cosines."""
+    units = unit_vectors(vectors)
+    near = settings.build_index(units, "cosine", seed)
+    profile = settings.profile()
+    return InterestRecaller(rows, units, near, n_items, profile, settings.interests, settings.spread, reason, sentences)
+
+
 def _read(directory: Path, settings: dict[str, Any]) -> dict[str, Any]:
     """Return the constructor's arguments from the files of ``directory``."""
     sources = read_matrix(directory, "sources", setting(settings, "dim", int, directory=directory))
@@ -229,6 +273,7 @@ def _read(directory: Path, settings: dict[str, Any]) -> dict[str, Any]:
         "interests": setting(settings, "interests", int, directory=directory),
         "spread": setting(settings, "spread", float, directory=directory),
         "reason": setting(settings, "reason", str, directory=directory),
+        "sentences": load_sentences(directory, settings),
     }
 
 

@@ -57,20 +57,20 @@ class OnnxTower:
         """The names of what it asks for."""
         return tuple(node.name for node in self._session.get_inputs())
 
-    def check(self, given: Inputs, dim: int) -> None:
-        """Raise BundleError unless the inputs ``given`` are what it asks for, and make vectors of dim ``dim``."""
+    def check(self, given: Inputs, shape: tuple[int, ...]) -> None:
+        """Raise BundleError unless the inputs ``given`` are what it asks for, and it makes ``shape`` of each row."""
         for name in self.inputs:
             if name not in given:
                 raise BundleError(
                     f"{self._where} asks for the input {name!r}, which neither the history nor the features of users "
                     f"give ({', '.join(map(repr, given))}); train the channel again, on the features that there are"
                 )
-        width = self(given).shape[1:]
-        if width != (dim,):
-            raise BundleError(f"{self._where} makes vectors of shape {width}; the items' have dim {dim}")
+        made = self(given).shape[1:]
+        if made != shape:
+            raise BundleError(f"{self._where} makes vectors of shape {made}; they must be {shape}, as the items' are")
 
     def __call__(self, given: Inputs) -> npt.NDArray[np.float32]:
-        """Return (n, dim) float32 vectors for inputs of n rows; those that it does not ask for are left out."""
+        """Return float32 vectors, n of them, for inputs of n rows; those that it does not ask for are left out."""
         try:
             (vectors,) = self._session.run(None, {name: given[name] for name in self.inputs})
         except Exception as error:

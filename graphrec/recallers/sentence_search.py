@@ -11,8 +11,11 @@ import numpy.typing as npt
 from graphrec.contracts.recaller import Recaller
 from graphrec.data.lists import ItemLists
 from graphrec.errors import ConfigError, DataError, brief
+from graphrec.recallers.interests import InterestRecaller
 from graphrec.recallers.vector import VectorRecaller
 from graphrec.recallers.votes import VoteRecaller
+
+Reader = VectorRecaller | VoteRecaller | InterestRecaller
 
 
 def sentence_channels(channels: Mapping[str, Recaller]) -> list[str]:
@@ -46,11 +49,11 @@ def sentence_vector(channel: Recaller, text: str) -> npt.NDArray[np.float32]:
     return vector
 
 
-def _reads(channel: Recaller) -> TypeGuard[VectorRecaller | VoteRecaller]:
-    return isinstance(channel, VectorRecaller | VoteRecaller) and channel.sentences is not None
+def _reads(channel: Recaller) -> TypeGuard[Reader]:
+    return isinstance(channel, Reader) and channel.sentences is not None
 
 
-def _reader(channel: Recaller) -> VectorRecaller | VoteRecaller:
+def _reader(channel: Recaller) -> Reader:
     """Return the channel, where it reads sentences."""
     if not _reads(channel):
         raise ConfigError(f"a {type(channel).__name__} reads no sentences; fit the recipe Text")

@@ -32,6 +32,7 @@ from graphrec.models.content.image import Image
 from graphrec.models.content.text import Text
 from graphrec.models.content.text_ease import TextEase
 from graphrec.models.content.video import Video
+from graphrec.models.deep.comirec import ComiRec
 from graphrec.models.deep.esam import ESAM
 from graphrec.models.deep.ffm import FFM
 from graphrec.models.deep.fm import FM
@@ -240,6 +241,18 @@ class TestYouTubeDNN(RecallerContract):
     prepared = staticmethod(described)
 
 
+class TestSASRecByClusters(RecallerContract):
+    recipe = SASRec(dim=8, epochs=20, lr=0.01, batch=16, query="interests", interests=2)
+
+
+class TestComiRec(RecallerContract):
+    recipe = ComiRec(dim=8, epochs=12, lr=0.01, batch=16, interests=2)
+
+
+class TestComiRecByCapsulesWithDiversity(RecallerContract):
+    recipe = ComiRec(dim=8, epochs=12, lr=0.01, batch=16, interests=3, routing="capsules", diversity=0.05)
+
+
 class TestFM(RecallerContract):
     recipe = FM(dim=6, epochs=20, lr=0.05)
     prepared = staticmethod(described)
@@ -333,6 +346,10 @@ class TestTextOfHistories(RecallerContract):
     recipe = Text(columns=("tags",), query="history", weighting="sif", shared=False, last=5, half_life=2.0)
 
 
+class TestTextByClusters(RecallerContract):
+    recipe = Text(columns=("tags",), query="interests", interests=2)
+
+
 NAMES = [f"{letter}{row}" for letter in "ib" for row in range(60)]
 # Nodes of one parity point the same way, as the tastes of the checkerboard do.
 VECTORS = np.random.default_rng(8).normal(size=(len(NAMES), 6)) + 5 * (1 - 2 * (np.arange(len(NAMES)) % 2))[:, None]
@@ -342,6 +359,10 @@ READERS = EmbeddingTable([f"{letter}{row}" for letter in "ur" for row in range(1
 
 class TestVectorChannel(RecallerContract):
     recipe = VectorChannel.from_table(EmbeddingTable(NAMES, VECTORS))
+
+
+class TestVectorChannelByClusters(RecallerContract):
+    recipe = VectorChannel.from_table(EmbeddingTable(NAMES, VECTORS), query="interests", spread=0.5)
 
 
 class TestVectorChannelWithUsers(RecallerContract):

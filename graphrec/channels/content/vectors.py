@@ -10,7 +10,7 @@ from typing import ClassVar, Literal, Self
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.channels.families import VectorSettings, history_half_life
+from graphrec.channels.families import VectorSettings, history_half_life, history_interests, interest_spread
 from graphrec.contracts.progress import ALONE, FitContext
 from graphrec.contracts.recall_data import RecallData
 from graphrec.contracts.recipe import About
@@ -19,12 +19,14 @@ from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, DataError
 from graphrec.index.embeddings import EmbeddingTable
 from graphrec.index.protocol import Metric
+from graphrec.recallers.interests import InterestRecaller, interest_channel
 from graphrec.recallers.query_encoder import FloatArray, HistoryEncoder, UserEncoder
 from graphrec.recallers.vector import VectorRecaller
 
 # Kinds of nodes that "graphrec export" and trainers write.
 ITEM, USER = "item", "user"
-QueryKind = Literal["user", "history", "blend", "sum"]
+QueryKind = Literal["user", "history", "blend", "sum", "interests"]
+_REASON = "because you {verb} {source}: its vector is close"
 
 _log = logging.getLogger(__name__)
 
@@ -45,9 +47,12 @@ class VectorChannel(VectorSettings):
         File of user vectors of the same width; without it those of the kind "user" in ``path``, if there are any.
     metric : {"cosine", "ip", "l2"}
         The score: cosine similarity, inner product, or minus the squared distance. That of the training.
-    query : {"user", "history", "blend", "sum"}
+    query : {"user", "history", "blend", "sum", "interests"}
         The user's vector, the mean of the history, or both (:class:`graphrec.recallers.query_encoder.UserEncoder`).
-        Without user vectors it is the history.
+        Without user vectors it is the history. With "interests" clusters of the history ask each for itself, by cosine
+        whatever the metric (:class:`graphrec.recallers.interests.InterestRecaller`).
+    interests, spread : int, float
+        For ``query="interests"``: clusters that ask at most, and the height at which Ward's tree is cut.
     last, half_life, weight_exponent :
         See :class:`graphrec.channels.families.HistorySettings`.
     index, m, ef_construction, ef_search :
@@ -74,6 +79,8 @@ class VectorChannel(VectorSettings):
     users: str = text("", legal="the path of a file of vectors, as a text")
     metric: Metric = choice("cosine", Metric)
     query: QueryKind = choice("user", QueryKind)
+    interests: int = history_interests()
+    spread: float = interest_spread()
     half_life: float = history_half_life(0.0)
 
     @staticmethod
@@ -106,7 +113,7 @@ class VectorChannel(VectorSettings):
             raise ConfigError("path is missing; name a file of item vectors, or use VectorChannel.from_table")
         return EmbeddingTable.read(self.path), EmbeddingTable.read(self.users) if self.users else None
 
-    def fit(self, data: RecallData, context: FitContext = ALONE) -> VectorRecaller:
+    def fit(self, data: RecallData, context: FitContext = ALONE) -> VectorRecaller | InterestRecaller:
         """Return the channel: vectors matched by id, and an index. Time is that of building the index.
 
         Raises
@@ -126,12 +133,14 @@ class VectorChannel(VectorSettings):
             )
         _log.info("%d of %d items have a vector; %d vectors are of unknown items",
                   len(rows), len(data.items), len(items) - len(rows))  # fmt: skip
+        if self.query == "interests":
+            return interest_channel(self, rows, sources, len(data.items), context.seed, reason=_REASON)
         history = HistoryEncoder(rows, sources, len(data.items), self.profile())
         encoder: HistoryEncoder | UserEncoder = history
         if user_table is not None and self.query != "history":
             encoder = UserEncoder(_all_rows(_of(user_table, USER), data.users, items.dim), history, self.query)
         near = self.build_index(sources, self.metric, context.seed, threads=1)
-        return VectorRecaller(encoder, sources, near, "because you {verb} {source}: its vector is close")
+        return VectorRecaller(encoder, sources, near, _REASON)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,25 +5,26 @@ from __future__ import annotations
 from typing import Literal, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from graphrec.contracts.progress import FitContext
 from graphrec.contracts.recall_data import RecallData
 from graphrec.errors import DataError
-from graphrec.index.protocol import Index
-from graphrec.recallers.profile import Profile
+from graphrec.recallers.interests import InterestRecaller, InterestSettings, interest_channel
 from graphrec.recallers.query_encoder import FloatArray, HistoryEncoder
 from graphrec.recallers.sentences import SentenceEncoder
 from graphrec.recallers.vector import VectorRecaller
 from graphrec.recallers.votes import VoteRecaller, vote_table
 
+ContentRecaller = VectorRecaller | VoteRecaller | InterestRecaller
+ContentQuery = Literal["items", "history", "interests"]
 
-class ContentSettings(Protocol):
+
+class ContentSettings(InterestSettings, Protocol):
     """What a recipe of content says of how its vectors answer."""
 
     @property
-    def query(self) -> Literal["items", "history"]:
-        """Whether items vote, or the history asks."""
+    def query(self) -> ContentQuery:
+        """Whether items vote, the history asks, or its clusters do."""
         ...
 
     @property
@@ -36,14 +37,6 @@ class ContentSettings(Protocol):
         """Of a cosine, which makes a vote of it."""
         ...
 
-    def profile(self) -> Profile:
-        """Return how much each item of a history counts."""
-        ...
-
-    def build_index(self, vectors: npt.ArrayLike, metric: str, seed: int) -> Index:
-        """Return an index over vectors (n, dim)."""
-        ...
-
 
 def content_channel(
     settings: ContentSettings,
@@ -53,7 +46,7 @@ def content_channel(
     *,
     reason: str,
     sentences: SentenceEncoder | None = None,
-) -> VectorRecaller | VoteRecaller:
+) -> ContentRecaller:
     """Return the channel of (n_items, dim) vectors of length 1; an item whose vector is zero says nothing.
 
     Raises
@@ -67,6 +60,10 @@ def content_channel(
             f"of {len(data.items):,} items none has a vector and is in the pool; there is nothing to recall"
         )
     sources = np.ascontiguousarray(vectors[rows])
+    if settings.query == "interests":
+        return interest_channel(
+            settings, rows, sources, len(data.items), context.seed, reason=reason, sentences=sentences
+        )
     near = settings.build_index(sources, "cosine", context.seed)
     if settings.query == "history":
         history = HistoryEncoder(rows, sources, len(data.items), settings.profile())

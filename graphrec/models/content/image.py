@@ -23,7 +23,7 @@ class Image(VisualSettings):
 
     Parameters
     ----------
-    column, folder, model, cache, query, neighbours, power :
+    column, folder, model, cache, query, neighbours, power, interests, spread :
         See :class:`graphrec.models.content.visual.VisualSettings`.
     last, half_life, weight_exponent :
         See :class:`graphrec.channels.families.HistorySettings`.

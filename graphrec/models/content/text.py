@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Self
 
 import numpy as np
 
-from graphrec.channels.families import VectorSettings, history_half_life
+from graphrec.channels.families import VectorSettings, history_half_life, history_interests, interest_spread
 from graphrec.contracts.domains import floats, ints
 from graphrec.contracts.progress import ALONE, FitContext
 from graphrec.contracts.recall_data import RecallData
 from graphrec.contracts.recipe import About
 from graphrec.contracts.settings import choice, count, flag, number, text, texts
 from graphrec.index.embeddings import EmbeddingTable
-from graphrec.models.content.channel import content_channel
+from graphrec.models.content.channel import ContentQuery, ContentRecaller, content_channel
 from graphrec.models.content.item_texts import check_columns, item_texts
 from graphrec.models.content.weighting import Weighting, shared_direction, token_weights
 from graphrec.models.content.weights import WHEELS, read_text_model
 from graphrec.recallers.sentences import FloatArray, SentenceEncoder, TokenTable
-from graphrec.recallers.vector import VectorRecaller
-from graphrec.recallers.votes import VoteRecaller
 
 _REASON = "because you {verb} {source}, which is described alike"
 
@@ -57,11 +55,14 @@ class Text(VectorSettings):
         (:func:`graphrec.models.content.weighting.shared_direction`).
     max_tokens : int, default 512
         Tokens read of a text; what comes after is left out.
-    query : {"items", "history"}
-        Votes of the history's items, by their own nearest (:class:`graphrec.recallers.votes.VoteRecaller`), or the
-        items nearest to the weighted mean of the history.
+    query : {"items", "history", "interests"}
+        Votes of the history's items, by their own nearest (:class:`graphrec.recallers.votes.VoteRecaller`), the items
+        nearest to the weighted mean of the history, or those near to the middle of one of its clusters
+        (:class:`graphrec.recallers.interests.InterestRecaller`).
     neighbours, power : int, float
         For ``query="items"``: votes of each history item, and the power of the cosine that a vote weighs.
+    interests, spread : int, float
+        For ``query="interests"``: clusters that ask at most, and the height at which Ward's tree is cut.
     last, half_life, weight_exponent :
         See :class:`graphrec.channels.families.HistorySettings`.
     index, m, ef_construction, ef_search :
@@ -92,9 +93,11 @@ class Text(VectorSettings):
     smoothing: float = number(1e-3, above=0.0, search=floats(1e-4, 1e-2, log=True))
     shared: bool = flag(True, searched=True)
     max_tokens: int = count(512, least=1, most=65_536, unit="tokens")
-    query: Literal["items", "history"] = choice("items", ("items", "history"), searched=True)
+    query: ContentQuery = choice("items", ContentQuery, searched=True)
     neighbours: int = count(10, least=1, unit="items", search=ints(5, 100, log=True))
     power: float = number(2.0, above=0.0, search=floats(1.0, 8.0))
+    interests: int = history_interests()
+    spread: float = interest_spread()
     half_life: float = history_half_life(0.0)
 
     @property
@@ -111,7 +114,7 @@ class Text(VectorSettings):
         """Raise ConfigError where a column is unknown."""
         check_columns(data, self.columns)
 
-    def fit(self, data: RecallData, context: FitContext = ALONE) -> VectorRecaller | VoteRecaller:
+    def fit(self, data: RecallData, context: FitContext = ALONE) -> ContentRecaller:
         """Return the channel. Time O(tokens · dim) and that of building the index.
 
         Raises

@@ -29,7 +29,7 @@ class Video(VisualSettings):
         The text column of the items that holds paths.
     n_frames : int, default 8
         Frames looked at.
-    folder, model, cache, query, neighbours, power :
+    folder, model, cache, query, neighbours, power, interests, spread :
         See :class:`graphrec.models.content.visual.VisualSettings`.
     last, half_life, weight_exponent :
         See :class:`graphrec.channels.families.HistorySettings`.

@@ -7,11 +7,11 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
 import numpy as np
 
-from graphrec.channels.families import VectorSettings, history_half_life
+from graphrec.channels.families import VectorSettings, history_half_life, history_interests, interest_spread
 from graphrec.contracts.domains import floats, ints
 from graphrec.contracts.progress import ALONE, FitContext
 from graphrec.contracts.recall_data import RecallData
@@ -19,13 +19,11 @@ from graphrec.contracts.settings import choice, count, number, text
 from graphrec.data.scratch import written_whole
 from graphrec.errors import ConfigError, DataError, MissingExtraError, nearest_names
 from graphrec.index.embeddings import EmbeddingTable
-from graphrec.models.content.channel import content_channel
+from graphrec.models.content.channel import ContentQuery, ContentRecaller, content_channel
 from graphrec.models.content.pictures import SIDE, Faults, Pixels, UnreadableError
 from graphrec.recallers.onnx_tower import OnnxTower
 from graphrec.recallers.query_encoder import FloatArray
 from graphrec.recallers.sentences import unit_rows
-from graphrec.recallers.vector import VectorRecaller
-from graphrec.recallers.votes import VoteRecaller
 
 _log = logging.getLogger(__name__)
 _NETWORK = "efficientnet-lite0"
@@ -51,10 +49,13 @@ class VisualSettings(VectorSettings):
         ``pictures`` (n, 224, 224, 3) uint8 to vectors.
     cache : str, default ""
         A folder that keeps thumbnails by the sha256 of the file, and the exported network; empty keeps nothing.
-    query : {"items", "history"}
-        Votes of the history's items, or the items nearest to the mean of the history.
+    query : {"items", "history", "interests"}
+        Votes of the history's items, the items nearest to the mean of the history, or those near to the middle of one
+        of its clusters (:class:`graphrec.recallers.interests.InterestRecaller`).
     neighbours, power : int, float
         For ``query="items"``: votes of each history item, and the power of the cosine that a vote weighs.
+    interests, spread : int, float
+        For ``query="interests"``: clusters that ask at most, and the height at which Ward's tree is cut.
     last, half_life, weight_exponent :
         See :class:`graphrec.channels.families.HistorySettings`.
     index, m, ef_construction, ef_search :
@@ -65,9 +66,11 @@ class VisualSettings(VectorSettings):
     folder: str = text(".", legal="the path of a folder, as a text", empty=False)
     model: str = text(_NETWORK, legal=f'"{_NETWORK}" or the path of an ONNX graph', empty=False)
     cache: str = text("", legal="the path of a folder, as a text")
-    query: Literal["items", "history"] = choice("items", ("items", "history"), searched=True)
+    query: ContentQuery = choice("items", ContentQuery, searched=True)
     neighbours: int = count(10, least=1, unit="items", search=ints(5, 100, log=True))
     power: float = number(2.0, above=0.0, search=floats(1.0, 8.0))
+    interests: int = history_interests()
+    spread: float = interest_spread()
     half_life: float = history_half_life(0.0)
 
     @property
@@ -89,7 +92,7 @@ class VisualSettings(VectorSettings):
         """Raise ConfigError where the column is unknown."""
         self._paths(data)
 
-    def fit(self, data: RecallData, context: FitContext = ALONE) -> VectorRecaller | VoteRecaller:
+    def fit(self, data: RecallData, context: FitContext = ALONE) -> ContentRecaller:
         """Return the channel. Time about 30 ms a picture on one thread.
 
         Raises

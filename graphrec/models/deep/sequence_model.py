@@ -52,6 +52,10 @@ class SequenceModel(nn.Module, ABC):
     def states(self, events: Events) -> Tensor:
         """Return (n, w, dim): the state after each event, made of it and of those before it."""
 
+    def compared(self, states: Tensor, targets: Tensor) -> Tensor:  # noqa: ARG002
+        """Return (m, dim): what of m states learns from ``targets`` (m, dim), which came next; the state itself."""
+        return states
+
     def last(self, events: Events) -> Tensor:
         """Return (n, dim): the states after the newest events."""
         states = self.states(events)

@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.channels.families import history_half_life
+from graphrec.channels.families import history_half_life, history_interests, interest_spread
 from graphrec.contracts.domains import choices, floats
 from graphrec.contracts.progress import ALONE, FitContext, State
 from graphrec.contracts.recall_data import RecallData
 from graphrec.contracts.settings import choice, count, flag, number, weights
 from graphrec.errors import ConfigError, MissingExtraError
+from graphrec.index import Index
 from graphrec.models.deep.settings import encoded, item_columns
 from graphrec.models.trained_vectors import TrainedVectors
 from graphrec.negatives.kinds import KindSettings, check_mix, make_mixture
 from graphrec.recallers.encoder import EncoderRecaller, TowerEncoder
+from graphrec.recallers.interests import InterestRecaller, interest_channel
 from graphrec.recallers.onnx_tower import OnnxTower
 from graphrec.recallers.query_encoder import HistoryEncoder
 from graphrec.recallers.query_fields import RowFeatures
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from graphrec.models.deep.sequence_task import SequenceTask
 
 Loss = Literal["softmax", "gbce"]
+QueryKind = Literal["state", "interests"]
 Start = Literal["spectral", "random"]
 BlockKind = Literal["plain", "gated"]
 
@@ -80,8 +83,13 @@ class SequenceSettings(TrainedVectors):
         Greatest learning rate; it rises for a tenth of the steps at most, then falls along half a cosine to a tenth.
     weight_decay : float
         Of AdamW, on all weights but norms and biases.
+    query : {"state", "interests"}
+        By the state after the newest event; or by clusters of the newest ``last`` items, each with the item in its
+        middle, on the vectors that were learnt (:class:`graphrec.recallers.interests.InterestRecaller`).
+    interests, spread : int, float
+        For ``query="interests"``: clusters that ask at most, and the height at which Ward's tree is cut.
     half_life, weight_exponent :
-        Which event of the history is given as the reason; no part in the vector.
+        Which event of the history is given as the reason, and how much it counts in a cluster; no part in a state.
     index, m, ef_construction, ef_search :
         How the greatest products are searched: see :class:`graphrec.channels.families.VectorSettings`.
 
@@ -111,6 +119,9 @@ class SequenceSettings(TrainedVectors):
     batch: int = count(128, least=1, unit="windows")
     lr: float = number(0.001, above=0, search=floats(0.0003, 0.003, log=True))
     weight_decay: float = number(0.0, search=choices(0.0, 0.01, 0.1))
+    query: QueryKind = choice("state", QueryKind)
+    interests: int = history_interests()
+    spread: float = interest_spread()
     half_life: float = history_half_life(10.0)
 
     def check(self) -> None:
@@ -129,7 +140,7 @@ class SequenceSettings(TrainedVectors):
         """The kinds of negatives and their ratios."""
         return self.mix or {"uniform": 1.0}
 
-    def fit(self, data: RecallData, context: FitContext = ALONE) -> EncoderRecaller:
+    def fit(self, data: RecallData, context: FitContext = ALONE) -> EncoderRecaller | InterestRecaller:
         """Return the channel; the same for a seed, but for rounding, whatever the number of threads.
 
         An epoch takes O(events * (negatives + window + dim) * dim) time. Progress, record, checkpoints, device and
@@ -172,13 +183,25 @@ class SequenceSettings(TrainedVectors):
         mixture = make_mixture(self.kinds, data, KindSettings(alpha=self.alpha))
         return SequenceTask(self, data, mixture, make, context.seed)
 
-    def _channel(self, data: RecallData, learnt: State, context: FitContext) -> EncoderRecaller:
+    def _channel(self, data: RecallData, learnt: State, context: FitContext) -> EncoderRecaller | InterestRecaller:
         """Return the channel of what was learnt: :meth:`graphrec.models.deep.sequence_task.SequenceTask.learnt`."""
         rows = np.flatnonzero(learnt["known"]).astype(np.int32)
         vectors = np.ascontiguousarray(learnt["items"][rows])
+        if self.query == "interests":
+            return interest_channel(self, rows, vectors, len(data.items), context.seed, reason=REASON)
         history = HistoryEncoder(rows, vectors, len(data.items), self.profile())
         asked = learnt["asked"] if len(learnt["asked"]) else None
         near = self.build_index(vectors, "ip", context.seed, queries=asked)
         nobody = np.zeros(len(data.users), dtype=np.bool_)
         tower = OnnxTower(learnt["tower"].tobytes())
-        return EncoderRecaller(TowerEncoder(tower, history, nobody, window=self.last), vectors, near, REASON)
+        encoder = TowerEncoder(tower, history, nobody, window=self.last, interests=self._interests)
+        return self._served(encoder, vectors, near)
+
+    @property
+    def _interests(self) -> int:
+        """Vectors that the tower makes of a history; 0 where it makes a single one."""
+        return 0
+
+    def _served(self, encoder: TowerEncoder, vectors: npt.NDArray[np.float32], near: Index) -> EncoderRecaller:
+        """Return the channel of its parts."""
+        return EncoderRecaller(encoder, vectors, near, REASON)

@@ -101,7 +101,8 @@ class SequenceTask(VectorsTask):
         history, positives, common = (self._on(part) for part in np.split(where, ends))
         vectors = self.model.items_in(self._on(rows))
         events = self._padded(vectors[history], known, step.lengths - 1, read, told)
-        states = self.model.states(events)[self._on(known)]  # (m, dim)
+        states = self.model.states(events)[self._on(known)]  # (m, dim), or (m, interests, dim)
+        states = self.model.compared(states, vectors[positives])
         places, drawn = drawn_targets(items[told[known]], shared)
         masked = self._on(places), self._on(drawn)
         log_q = self._on(batch.shared["shared_log_q"])
@@ -158,7 +159,8 @@ class SequenceTask(VectorsTask):
         kept = np.minimum(lengths[users], self._recipe.last)
         positions = positions_of(Windows(self._events.indptr[users + 1] - kept, kept))
         vectors = self.model.items_in(self._on(self._events.items[positions[positions >= 0]].astype(np.int64)))
-        return _array(self.model.last(self._padded(vectors, positions >= 0, kept, positions, None)))
+        made = self.model.last(self._padded(vectors, positions >= 0, kept, positions, None))
+        return _array(made.reshape(-1, made.shape[-1]))
 
     def _padded(
         self, vectors: Tensor, known: npt.NDArray[np.bool_], lengths: Rows, read: Rows, told: Rows | None

@@ -24,6 +24,7 @@ from graphrec.models.content import weights
 from graphrec.models.content.item_texts import item_texts
 from graphrec.models.content.text import Text
 from graphrec.models.content.weighting import shared_direction, token_weights
+from graphrec.recallers.interests import InterestRecaller
 from graphrec.recallers.vector import VectorRecaller
 from graphrec.recallers.votes import VoteRecaller
 from tests.graphrec.recallers.sentence_models import TABLE, tokenizer_json
@@ -92,14 +93,16 @@ def test_what_tells_two_kinds_of_texts_apart_is_not_shared() -> None:
     assert shared_direction(vectors[::2]) is not None
 
 
-@pytest.mark.parametrize(("query", "kind"), [("items", VoteRecaller), ("history", VectorRecaller)])
+@pytest.mark.parametrize(
+    ("query", "kind"), [("items", VoteRecaller), ("history", VectorRecaller), ("interests", InterestRecaller)]
+)
 def test_items_come_back_by_their_words(folder: Path, query: Any, kind: type) -> None:
     data = described(TEXTS)
     channel = Text(model=str(folder), shared=False, query=query).fit(data)
     assert isinstance(channel, kind)
     assert channel.rows.tolist() == [0, 1, 2, 3, 4, 7]  # neither "" nor NUL says anything
     items, _ = channel.recall(Queries([-1], item_lists([[0]])), 2)[0]
-    assert items[0] == 1 or (query == "history" and items.tolist()[1] == 1)
+    assert items[0] == 1 or (query != "items" and items.tolist()[1] == 1)
     evidence = channel.evidence(Queries([-1], item_lists([[0, 2]])), np.array([1, 4], dtype=np.int32))
     assert evidence.sources.tolist() == [0, 2]
 
@@ -115,7 +118,7 @@ def test_cold_items_come_back_and_nothing_depends_on_events(folder: Path) -> Non
 
 def test_a_channel_keeps_its_sentences(folder: Path, tmp_path: Path) -> None:
     data = described(TEXTS)
-    for query in ("items", "history"):
+    for query in ("items", "history", "interests"):
         channel = Text(model=str(folder), query=query).fit(data)
         assert channel.sentences is not None
         (tmp_path / query).mkdir()
