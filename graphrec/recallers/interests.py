@@ -8,7 +8,6 @@ from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy.cluster.hierarchy import fcluster, linkage
 
 from graphrec.checks import check_k, check_rows
 from graphrec.contracts.queries import Queries, take_queries
@@ -175,6 +174,9 @@ class InterestRecaller:
 
     def _clustered(self, positions: npt.NDArray[np.int64], weights: npt.NDArray[np.float64]) -> Interests:
         """Cluster one history's items, and choose the heaviest clusters; of equal ones the older."""
+        # Not above: whatever serves sentences imports this module, and scipy takes longer than all of it.
+        from scipy.cluster.hierarchy import fcluster, linkage
+
         vectors = unit_vectors(self.sources[positions]).astype(np.float64)
         labels = np.zeros(len(positions), dtype=np.int64)
         if len(positions) > 1:
