@@ -149,6 +149,7 @@ from graphrec.models.content.image import Image as Image
 from graphrec.models.content.text import Text as Text
 from graphrec.models.content.text_ease import TextEase as TextEase
 from graphrec.models.content.video import Video as Video
+from graphrec.models.deep.bert4rec import BERT4Rec as BERT4Rec
 from graphrec.models.deep.comirec import ComiRec as ComiRec
 from graphrec.models.deep.esam import ESAM as ESAM
 from graphrec.models.deep.ffm import FFM as FFM

@@ -45,6 +45,7 @@ RECIPES: Mapping[str, str] = MappingProxyType(
         "fm": "graphrec.models.deep.fm:FM",
         "ffm": "graphrec.models.deep.ffm:FFM",
         "sasrec": "graphrec.models.deep.sasrec:SASRec",
+        "bert4rec": "graphrec.models.deep.bert4rec:BERT4Rec",
         "youtube-dnn": "graphrec.models.deep.youtube_dnn:YouTubeDNN",
         "gru4rec": "graphrec.models.deep.gru4rec:GRU4Rec",
         "comirec": "graphrec.models.deep.comirec:ComiRec",

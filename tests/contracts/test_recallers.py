@@ -32,6 +32,7 @@ from graphrec.models.content.image import Image
 from graphrec.models.content.text import Text
 from graphrec.models.content.text_ease import TextEase
 from graphrec.models.content.video import Video
+from graphrec.models.deep.bert4rec import BERT4Rec
 from graphrec.models.deep.comirec import ComiRec
 from graphrec.models.deep.esam import ESAM
 from graphrec.models.deep.ffm import FFM
@@ -229,6 +230,11 @@ class TestSASRec(RecallerContract):
 
 class TestSASRecGatedWithTimes(RecallerContract):
     recipe = SASRec(dim=8, epochs=6, lr=0.01, batch=16, last=5, block="gated", heads=2, times=True, start="random")
+    prepared = staticmethod(described)
+
+
+class TestBERT4Rec(RecallerContract):
+    recipe = BERT4Rec(dim=8, epochs=20, lr=0.01, batch=16)
     prepared = staticmethod(described)
 
 

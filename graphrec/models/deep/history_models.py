@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from graphrec.models.deep.dropout import Dropout
 from graphrec.models.deep.inputs import FieldInputs
 from graphrec.models.deep.sequence_model import Events, SequenceModel, newest
 from graphrec.models.deep.towers import Residual
@@ -27,7 +28,7 @@ class Recurrent(SequenceModel):
         super().__init__(items_in)
         dim = items_in.dim
         self.unit = nn.GRU(dim, dim, layers, batch_first=True)
-        self.adding, self.norm, self.dropout = nn.Linear(dim, dim, bias=False), nn.LayerNorm(dim), nn.Dropout(dropout)
+        self.adding, self.norm, self.dropout = nn.Linear(dim, dim, bias=False), nn.LayerNorm(dim), Dropout(dropout)
         nn.init.zeros_(self.adding.weight)
 
     def states(self, events: Events) -> Tensor:
@@ -59,7 +60,7 @@ class MeanOfEvents(SequenceModel):
         self.reads_example_age = aged
         self.by_age = nn.Parameter(torch.zeros(dim)) if aged else None
         self.layers = nn.Sequential(*(Residual(dim) for _ in range(layers)))
-        self.norm, self.dropout = nn.LayerNorm(dim), nn.Dropout(dropout)
+        self.norm, self.dropout = nn.LayerNorm(dim), Dropout(dropout)
 
     def states(self, events: Events) -> Tensor:
         """Return (n, w, dim)."""

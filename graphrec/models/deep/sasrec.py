@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from graphrec.contracts.domains import choices
 from graphrec.contracts.recall_data import RecallData
 from graphrec.contracts.recipe import About
-from graphrec.contracts.settings import choice, count, flag
-from graphrec.errors import ConfigError
-from graphrec.models.deep.sequence_settings import BlockKind, SequenceSettings
+from graphrec.contracts.settings import flag
+from graphrec.models.deep.transformer_settings import TransformerSettings
 
 if TYPE_CHECKING:
     from graphrec.models.deep.inputs import FieldInputs
@@ -18,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SASRec(SequenceSettings):
+class SASRec(TransformerSettings):
     r"""The items whose vectors are greatest times the state after the newest event, made by self-attention.
 
     .. math:: h_t = \mathrm{Blocks}(v_{i_1} + p_1, \dots, v_{i_t} + p_t)_t, \qquad s(j \mid i_{1..t}) = h_t \cdot v_j
@@ -35,10 +33,9 @@ class SASRec(SequenceSettings):
 
     Parameters
     ----------
-    blocks, heads : int
-        Blocks, and heads of each; ``dim`` must be a multiple of the heads.
-    block : {"plain", "gated"}
-        What follows attention: a hidden layer [1]_, or SwiGLU with gates before what is added, as in LiGR [3]_.
+    blocks, heads, block :
+        See :class:`graphrec.models.deep.transformer_settings.TransformerSettings`: the plain block is that of [1]_, the
+        gated that of [3]_.
     times : bool, default False
         Whether intervals between events play a part, where events have times.
     last, dim, features :
@@ -65,16 +62,7 @@ class SASRec(SequenceSettings):
         libraries=("torch", "lightning-fabric", "scikit-learn"),
     )
 
-    blocks: int = count(1, least=1, most=16, search=choices(1, 2))
-    heads: int = count(1, least=1, most=64, search=choices(1, 2, 4))
-    block: BlockKind = choice("plain", BlockKind)
     times: bool = flag(False)
-
-    def check(self) -> None:
-        """Refuse settings that do not go together."""
-        SequenceSettings.check(self)
-        if self.dim % self.heads:
-            raise ConfigError(f"dim is {self.dim} and heads {self.heads}; dim must be a multiple of heads")
 
     def _model(self, items_in: FieldInputs, data: RecallData) -> SequenceModel:
         from graphrec.models.deep.transformer import CausalTransformer

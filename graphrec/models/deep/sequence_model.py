@@ -16,13 +16,15 @@ class Events(NamedTuple):
 
     ``vectors`` (n, w, dim) of the items, zero where there is no event; ``lengths`` (n,) int64, >= 1; ``ages`` (n, w)
     float32 seconds before the newest event, zero where no time is known; ``example_ages`` (n, w) float32 days between
-    what is to be predicted after each event and the newest event of training, zero where nothing is to be predicted.
+    what is to be predicted after each event and the newest event of training, zero where nothing is to be predicted;
+    ``hidden`` (n, w) bool: events that are to be told from the others, of which ``vectors`` says nothing, or None.
     """
 
     vectors: Tensor
     lengths: Tensor
     ages: Tensor
     example_ages: Tensor
+    hidden: Tensor | None = None
 
 
 class SequenceModel(nn.Module, ABC):
@@ -50,14 +52,14 @@ class SequenceModel(nn.Module, ABC):
 
     @abstractmethod
     def states(self, events: Events) -> Tensor:
-        """Return (n, w, dim): the state after each event, made of it and of those before it."""
+        """Return (n, w, dim): the state that predicts at each event: what comes after it, or it where it is hidden."""
 
     def compared(self, states: Tensor, targets: Tensor) -> Tensor:  # noqa: ARG002
         """Return (m, dim): what of m states learns from ``targets`` (m, dim), which came next; the state itself."""
         return states
 
     def last(self, events: Events) -> Tensor:
-        """Return (n, dim): the states after the newest events."""
+        """Return (n, dim): the states that predict what comes after the newest events."""
         states = self.states(events)
         place = (events.lengths - 1)[:, None, None].expand(-1, 1, states.shape[2])
         return states.gather(1, place)[:, 0]

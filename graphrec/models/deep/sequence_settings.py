@@ -167,7 +167,8 @@ class SequenceSettings(TrainedVectors):
         try:
             from graphrec.models.deep.inputs import FieldInputs
             from graphrec.models.deep.sequence_start import begin_at, spectral_vectors
-            from graphrec.models.deep.sequence_task import SequenceTask
+
+            kind = self._kind_of_task()
         except ImportError as error:
             raise MissingExtraError(f"{type(self).__name__} (torch)", extra="train") from error
         items: RowFeatures | None = encoded(item_columns(data), self.features)
@@ -181,7 +182,13 @@ class SequenceSettings(TrainedVectors):
             return self._model(items_in, data)
 
         mixture = make_mixture(self.kinds, data, KindSettings(alpha=self.alpha))
-        return SequenceTask(self, data, mixture, make, context.seed)
+        return kind(self, data, mixture, make, context.seed)
+
+    def _kind_of_task(self) -> type[SequenceTask]:
+        """Return what makes examples of windows and their loss."""
+        from graphrec.models.deep.sequence_task import SequenceTask
+
+        return SequenceTask
 
     def _channel(self, data: RecallData, learnt: State, context: FitContext) -> EncoderRecaller | InterestRecaller:
         """Return the channel of what was learnt: :meth:`graphrec.models.deep.sequence_task.SequenceTask.learnt`."""

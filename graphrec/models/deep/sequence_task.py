@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -28,12 +28,25 @@ from graphrec.models.deep.sequence_windows import (
 )
 from graphrec.models.recipe_training import VectorsTask
 from graphrec.models.training import Batch, Group, seeded
+from graphrec.models.training_task import Arrays
 from graphrec.negatives.mixture import Mixture
 from graphrec.negatives.protocol import Positives
 
 # Rows of which vectors are made at a time.
 _ROWS = 1 << 16
 _DAY = 86_400
+
+
+class Examples(NamedTuple):
+    """The events of n windows of at most w: positions (n, w) int64 that are read, and those that are to be predicted.
+
+    ``read`` is -1 where there is no event or it is hidden, ``targets`` where nothing is to be predicted; ``lengths``
+    (n,) int64 counts events that are read or hidden.
+    """
+
+    read: Rows
+    targets: Rows
+    lengths: Rows
 
 
 class SequenceTask(VectorsTask):
@@ -80,30 +93,36 @@ class SequenceTask(VectorsTask):
         """Yield the windows of each step, and its negatives."""
         mixture = self._mixture.at(epoch / self._recipe.epochs)
         for step in in_steps(windows(self._events, self._recipe.last, rng), self._recipe.batch, rng):
-            told = positions_of(step)[:, 1:].ravel()
-            told = told[told >= 0]
-            positives = Positives(self._owners[told], np.arange(len(told) + 1), self._events.items[told])
+            examples = {"starts": step.starts, "lengths": step.lengths, **self._drawn(step, rng)}
+            targets = self._examples(examples).targets
+            targets = targets[targets >= 0]
+            positives = Positives(self._owners[targets], np.arange(len(targets) + 1), self._events.items[targets])
             drawn = mixture.draw(positives, self._recipe.negatives, rng)
-            yield Batch(
-                {"starts": step.starts, "lengths": step.lengths},
-                {"shared": drawn.shared, "shared_log_q": drawn.shared_log_q},
-            )
+            yield Batch(examples, {"shared": drawn.shared, "shared_log_q": drawn.shared_log_q})
 
-    def loss(self, batch: Batch, rng: np.random.Generator) -> Tensor:  # noqa: ARG002 - torch draws what is hidden
+    def _drawn(self, step: Windows, rng: np.random.Generator) -> dict[str, npt.NDArray[Any]]:  # noqa: ARG002 - others do
+        """Return what else is drawn for the windows of a step, a row a window."""
+        return {}
+
+    def _examples(self, step: Arrays) -> Examples:
+        """Return what is read and predicted in a step: each event but the first, from those before it."""
+        positions = positions_of(Windows(step["starts"], step["lengths"]))
+        targets = positions[:, 1:]
+        return Examples(np.where(targets >= 0, positions[:, :-1], -1), targets, step["lengths"] - 1)
+
+    def loss(self, batch: Batch, rng: np.random.Generator) -> Tensor:  # noqa: ARG002 - torch draws what dropout hides
         """Return the mean over predicted events of their losses."""
-        step = Windows(batch.examples["starts"], batch.examples["lengths"])
-        positions, shared = positions_of(step), batch.shared["shared"]
-        read, told = positions[:, :-1], positions[:, 1:]
-        seen, known = read[told >= 0], told >= 0
+        examples, shared = self._examples(batch.examples), batch.shared["shared"]
         items = self._events.items.astype(np.int64)
-        rows, where = np.unique(np.concatenate([items[seen], items[told[known]], shared]), return_inverse=True)
-        ends = np.cumsum([len(seen), len(seen)])
+        read, targets = (items[rows[rows >= 0]] for rows in (examples.read, examples.targets))
+        rows, where = np.unique(np.concatenate([read, targets, shared]), return_inverse=True)
+        ends = np.cumsum([len(read), len(targets)])
         history, positives, common = (self._on(part) for part in np.split(where, ends))
         vectors = self.model.items_in(self._on(rows))
-        events = self._padded(vectors[history], known, step.lengths - 1, read, told)
-        states = self.model.states(events)[self._on(known)]  # (m, dim), or (m, interests, dim)
+        events = self._padded(vectors[history], examples)
+        states = self.model.states(events)[self._on(examples.targets >= 0)]  # (m, dim), or (m, interests, dim)
         states = self.model.compared(states, vectors[positives])
-        places, drawn = drawn_targets(items[told[known]], shared)
+        places, drawn = drawn_targets(targets, shared)
         masked = self._on(places), self._on(drawn)
         log_q = self._on(batch.shared["shared_log_q"])
         if self._recipe.loss == "gbce":
@@ -127,8 +146,8 @@ class SequenceTask(VectorsTask):
     @property
     def _products(self) -> int:
         recipe, events = self._recipe, len(self._events.items)
-        told = min(recipe.batch * recipe.last, events)
-        return int(told * (min(recipe.negatives, self._n_items) + recipe.last + recipe.dim) * recipe.dim)
+        predicted = min(recipe.batch * recipe.last, events)
+        return int(predicted * (min(recipe.negatives, self._n_items) + recipe.last + recipe.dim) * recipe.dim)
 
     @torch.no_grad()
     def learnt(self) -> dict[str, npt.NDArray[Any]]:
@@ -159,13 +178,14 @@ class SequenceTask(VectorsTask):
         kept = np.minimum(lengths[users], self._recipe.last)
         positions = positions_of(Windows(self._events.indptr[users + 1] - kept, kept))
         vectors = self.model.items_in(self._on(self._events.items[positions[positions >= 0]].astype(np.int64)))
-        made = self.model.last(self._padded(vectors, positions >= 0, kept, positions, None))
+        nothing = np.full_like(positions, -1)
+        made = self.model.last(self._padded(vectors, Examples(positions, nothing, kept)))
         return _array(made.reshape(-1, made.shape[-1]))
 
-    def _padded(
-        self, vectors: Tensor, known: npt.NDArray[np.bool_], lengths: Rows, read: Rows, told: Rows | None
-    ) -> Events:
-        """Return events of which ``vectors`` are those that are ``known`` (n, w): at ``read``, before ``told``."""
+    def _padded(self, vectors: Tensor, examples: Examples) -> Events:
+        """Return the events of examples, ``vectors`` those of what is read of them, row by row."""
+        read, targets, lengths = examples
+        known = read >= 0
         padded = vectors.new_zeros((*known.shape, vectors.shape[1]))
         padded[self._on(known)] = vectors
         ages, example_ages = np.zeros((2, *known.shape), dtype=np.float32)
@@ -173,25 +193,25 @@ class SequenceTask(VectorsTask):
         if times is not None and self.model.reads_times and known.size:
             newest = times[read[np.arange(len(lengths)), lengths - 1]]
             ages = np.where(known, newest[:, None] - times[read], 0).astype(np.float32)
-        if times is not None and self.model.reads_example_age and told is not None and known.size:
-            example_ages = np.where(known, (times.max() - times[told]) / _DAY, 0).astype(np.float32)
+        if times is not None and self.model.reads_example_age and known.size:
+            example_ages = np.where(targets >= 0, (times.max() - times[targets]) / _DAY, 0).astype(np.float32)
         return Events(padded, self._on(lengths), self._on(ages), self._on(example_ages))
 
     def _on(self, array: npt.NDArray[Any]) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.model.device)
 
 
-def drawn_targets(told: Rows, shared: Rows) -> tuple[Rows, Rows]:
-    """Return (h,) places among the targets ``told`` (m,) and among ``shared`` (n,) of those that are the same item.
+def drawn_targets(targets: Rows, shared: Rows) -> tuple[Rows, Rows]:
+    """Return (h,) places among the ``targets`` (m,) and among ``shared`` (n,) of those that are the same item.
 
     What else a user takes stays a negative: whether it is taken again is for the model to tell.
     """
     order = np.argsort(shared, kind="stable")
-    starts = np.searchsorted(shared[order], told, side="left")
-    counts = np.searchsorted(shared[order], told, side="right") - starts
+    starts = np.searchsorted(shared[order], targets, side="left")
+    counts = np.searchsorted(shared[order], targets, side="right") - starts
     ends = indptr_of(counts)
     places = np.arange(ends[-1]) + np.repeat(starts - ends[:-1], counts)
-    return np.repeat(np.arange(len(told)), counts), order[places]
+    return np.repeat(np.arange(len(targets)), counts), order[places]
 
 
 def _array(tensor: Tensor) -> npt.NDArray[Any]:

@@ -26,6 +26,8 @@ from graphrec.errors import BundleError, ConfigError, DataError
 from graphrec.evaluation.held_out import held_out_panel
 from graphrec.evaluation.objective import MeanMetric
 from graphrec.models import training
+from graphrec.models.deep.bert4rec import BERT4Rec
+from graphrec.models.deep.cloze_task import ClozeTask, hidden_events
 from graphrec.models.deep.comirec import ComiRec
 from graphrec.models.deep.gru4rec import GRU4Rec
 from graphrec.models.deep.sasrec import SASRec
@@ -43,6 +45,8 @@ RECIPES: dict[str, Any] = {
     "plain": SMALL,
     "gated": replace(SMALL, block="gated", blocks=2, heads=2),
     "times and gbce": replace(SMALL, times=True, loss="gbce", mix={"popular": 1.0}, negatives=8),
+    "cloze": BERT4Rec(**{**TRAINED, "epochs": 40}),  # type: ignore[arg-type]
+    "cloze, gated": BERT4Rec(**{**TRAINED, "epochs": 40}, block="gated", blocks=2, heads=2),  # type: ignore[arg-type]
     "recurrent": GRU4Rec(**TRAINED, layers=2),  # type: ignore[arg-type]
     "mean": YouTubeDNN(**{**TRAINED, "epochs": 40}, layers=2),  # type: ignore[arg-type]
     "interests": ComiRec(**TRAINED, interests=3),  # type: ignore[arg-type]
@@ -84,9 +88,12 @@ def _by_torch(task: Any, events: Sequences, user: int) -> tuple[int, Any]:
     rows = torch.from_numpy(events.items[start:stop].astype(np.int64))
     assert events.times is not None
     ages = torch.from_numpy((events.times[stop - 1] - events.times[start:stop]).astype(np.float32))
-    read = Events(
-        task.model.items_in(rows)[None], torch.tensor([stop - start]), ages[None], torch.zeros_like(ages)[None]
-    )
+    vectors = task.model.items_in(rows)[None]
+    lengths = torch.tensor([stop - start])
+    read = Events(vectors, lengths, ages[None], torch.zeros_like(ages)[None])
+    if isinstance(task, ClozeTask):  # a place more, which is hidden
+        nothing, hidden = torch.zeros(1, stop - start + 1), torch.arange(stop - start + 1)[None] == lengths
+        read = Events(torch.cat([vectors, vectors[:, :1]], dim=1), lengths + 1, nothing, nothing, hidden)
     return stop - start, task.model.states(read)[0, -1].numpy()
 
 
@@ -256,6 +263,42 @@ def test_the_age_of_an_example_is_that_of_what_is_told_and_requests_have_none() 
     expected = (times.max() - times[row + 1 : row + length]) / DAY
     np.testing.assert_allclose(seen[0].example_ages[0, : length - 1].numpy(), expected, rtol=1e-5)
     assert "example_ages" not in RECIPES["mean"].fit(rounds()).encoder.tower.inputs
+
+
+@torch.no_grad()
+def test_hidden_events_are_told_from_both_sides_and_say_nothing() -> None:
+    task = RECIPES["cloze, gated"]._task(rounds(), FitContext(seed=1))
+    task.model.train(mode=False)
+    vectors, nothing = torch.randn(1, 5, 16), torch.zeros(1, 5)
+
+    def states(changed: int, hidden: list[int]) -> torch.Tensor:
+        taken = vectors.clone()
+        taken[0, changed] += 1
+        places = torch.isin(torch.arange(5), torch.tensor(hidden))[None]
+        made: torch.Tensor = task.model.states(Events(taken, torch.tensor([5]), nothing, nothing, places))
+        return made[0]
+
+    for other in (0, 4):  # an earlier and a later event
+        assert not torch.allclose(states(other, [2])[2], states(2, [2])[2], atol=1e-4)
+    # A hidden event plays no part at its own place, and its place none for others.
+    before = states(3, [2, 3])
+    torch.testing.assert_close(states(2, [2, 3]), before)
+    task.model.places.weight[3] += torch.randn(16)
+    torch.testing.assert_close(states(3, [2, 3])[[0, 1, 2, 4]], before[[0, 1, 2, 4]])
+
+
+def test_what_is_hidden_is_some_and_never_all_or_the_newest_alone() -> None:
+    lengths = np.repeat([2, 3, 10, 51], 500)
+    hidden = hidden_events(lengths, 0.4, 0.0, np.random.default_rng(0))
+    there = np.arange(51) < lengths[:, None]
+    assert not (hidden & ~there).any()
+    assert (hidden.sum(axis=1) >= 1).all()
+    assert (hidden.sum(axis=1) < lengths).all()
+    assert abs(hidden[lengths == 51].sum(axis=1).mean() / 51 - 0.4) < 0.02
+    assert np.ptp(hidden[lengths == 10, :10].mean(axis=0)) < 0.15  # wherever it stands
+    newest = hidden_events(lengths, 0.4, 1.0, np.random.default_rng(0))
+    np.testing.assert_array_equal(newest, np.arange(51) == lengths[:, None] - 1)
+    assert hidden_events(np.empty(0, np.int64), 0.4, 0.5, np.random.default_rng(0)).shape[0] == 0
 
 
 def test_users_of_one_event_teach_nothing_and_break_nothing() -> None:
