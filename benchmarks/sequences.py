@@ -1,10 +1,13 @@
 """Sequence channels in the leave-last protocol: each alone, and what they add to the classic channels.
 
-    python -m benchmarks.sequences [--data DIR] [--json FILE] [--set NAME ...] [--protocol NAME ...] [--online]
+    python -m benchmarks.sequences [--data DIR] [--json FILE] [--set NAME ...] [--protocol NAME ...]
+                                   [--channels NAME ...] [--alone] [--settings JSON] [--online]
 
 Of each user's items the last is the test and the last but one validation, by which settings and fusion weights are
 chosen. In the protocol ``history`` the validation item is in the history of the test and in nothing that is learned; in
-``learned`` all channels are fitted again with it. Full ranking, items of the history left out. ``--online`` measures
+``learned`` all channels are fitted again with it. Full ranking, items of the history left out. ``--alone`` leaves out
+the classic channels and what is merged; ``--settings`` puts settings of channels in the place of those that stand
+here: ``{"sasrec": {"epochs": 10}}``. ``--online`` measures
 encoder and search over 100,000 items, one history of 50 events at a time, on one thread; the processor's time beside
 the clock's tells a busy machine from a slow channel.
 """
@@ -12,10 +15,11 @@ the clock's tells a busy machine from a slow channel.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,19 +40,26 @@ from graphrec.pipelines.jobs.evaluate import evaluate
 from graphrec.pipelines.progress import Shown, Steps
 from graphrec.threads import at_most
 
+Channels = Mapping[str, Mapping[str, Any]]
+
 SEED = 0
 CUTOFFS = {"beauty": [10, 50], "ml-latest-small": [10, 200], "goodbooks": [10, 200]}
-CLASSIC: dict[str, dict[str, Any]] = {
+CLASSIC: Channels = {
     "hot": {}, "item-cf": {}, "user-cf": {}, "swing": {}, "rp3beta": {}, "ease": {}, "als": {"dim": 64},
 }  # fmt: skip
-SEQUENCES: dict[str, dict[str, Any]] = {
-    "sasrec": {"dropout": 0.5, "batch": 256, "epochs": 40, "patience": 4, "check_every": 2},
+_TRAINING = {"batch": 256, "epochs": 100, "patience": 4, "check_every": 4}
+SEQUENCES: Channels = {
+    "sasrec": {**_TRAINING, "dropout": 0.5, "weight_decay": 0.1},
+    "bert4rec": {**_TRAINING},
+    "youtube-dnn": {**_TRAINING},
+    "gru4rec": {**_TRAINING},
 }
 # What others report on Beauty, leave-last, full ranking, validation item in the history alone: HR@10 and NDCG@10.
 PUBLISHED = {
     "eSASRec": (0.0928, 0.0523),
     "SASRec, sampled softmax": (0.0921, 0.0531),
     "BARGE": (0.0927, 0.0547),
+    "CBiT": (0.0905, 0.0537),
     "HSTU": (0.0788, 0.0439),
     "TIGER": (0.0648, 0.0384),
 }
@@ -70,32 +81,30 @@ def events_of(name: str, root: Path) -> Iterator[tuple[str, str, int]]:
             yield user, item, int(moment[0]) if moment else place
 
 
-def run(name: str, root: Path, protocol: str, names: list[str], epochs: int | None, steps: Steps) -> list[Any]:
-    """Return a row a channel, one of the classic channels merged, and one of all."""
+def run(name: str, root: Path, protocol: str, sequences: Channels, steps: Steps, *, alone: bool) -> list[Any]:
+    """Return a row a channel, and unless it is ``alone`` one of the classic channels merged, and one of all."""
     rows: list[Any] = []
     with tempfile.TemporaryDirectory() as folder:
         table = Path(folder) / "events.csv"
         with table.open("w", encoding="utf-8") as file:
             file.write("user_id,item_id,timestamp\n")
             file.writelines(f"{user},{item},{moment}\n" for user, item, moment in events_of(name, root))
-        for channels in (CLASSIC, {**CLASSIC, **{one: SEQUENCES[one] for one in names}}):
-            settings = {
-                channel: {**own, **({"epochs": epochs} if epochs and channel in SEQUENCES else {})}
-                for channel, own in channels.items()
-            }
-            report = evaluate(_config(name, table, protocol, settings), Path(folder) / "out", steps=steps).to_dict()
-            fused = "classic channels, merged" if channels is CLASSIC else "all, merged"
-            merged = {"name": fused, **_figures(report["fused"], CUTOFFS[name])}
-            rows.append({"set": name, "protocol": protocol, **merged})
-        alone = report["channels"].items()
+        runs: dict[str, Channels] = (
+            {"": sequences} if alone else {"classic channels, merged": CLASSIC, "all, merged": {**CLASSIC, **sequences}}
+        )
+        for merged, channels in runs.items():
+            report = evaluate(_config(name, table, protocol, channels), Path(folder) / "out", steps=steps).to_dict()
+            if merged:
+                figures = _figures(report["fused"], CUTOFFS[name])
+                rows.append({"set": name, "protocol": protocol, "name": merged, **figures})
         rows += [
             {"set": name, "protocol": protocol, "name": channel, **_figures(row, CUTOFFS[name]), "fit_s": row["fit_s"]}
-            for channel, row in alone
+            for channel, row in report["channels"].items()
         ]
     return rows
 
 
-def _config(name: str, table: Path, protocol: str, channels: dict[str, Any]) -> dict[str, Any]:
+def _config(name: str, table: Path, protocol: str, channels: Channels) -> dict[str, Any]:
     return {
         "name": name,
         "seed": SEED,
@@ -162,23 +171,25 @@ def main() -> None:
     parser.add_argument("--set", nargs="*", choices=list(CUTOFFS), default=list(CUTOFFS))
     parser.add_argument("--protocol", nargs="+", choices=["history", "learned"], default=["history", "learned"])
     parser.add_argument("--channels", nargs="+", choices=list(SEQUENCES), default=list(SEQUENCES))
-    parser.add_argument("--epochs", type=int)
+    parser.add_argument("--alone", action="store_true", help="the sequence channels by themselves")
+    parser.add_argument("--settings", type=json.loads, default={}, help="JSON: settings by channel")
     parser.add_argument("--online", action="store_true")
     arguments = parser.parse_args()
     if arguments.data is None and arguments.set:
         parser.error("name the folder of test data: --data DIR or GRAPHREC_DATA")
+    sequences = {name: {**SEQUENCES[name], **arguments.settings.get(name, {})} for name in arguments.channels}
     rows: list[dict[str, Any]] = []
     for name in arguments.set:
         for protocol in arguments.protocol:
             steps = Shown(Console(stderr=True))
-            made = run(name, Path(arguments.data), protocol, arguments.channels, arguments.epochs, steps)
+            made = run(name, Path(arguments.data), protocol, sequences, steps, alone=arguments.alone)
             rows += made
             Console(width=112).print(show(name, protocol, made))
     if arguments.online:
         rows.append(online())
         Console().print(rows[-1])
     if arguments.json is not None:
-        described = {"seed": SEED, "classic": CLASSIC, "sequences": SEQUENCES, "published_beauty": PUBLISHED}
+        described = {"seed": SEED, "classic": CLASSIC, "sequences": sequences, "published_beauty": PUBLISHED}
         write_json(arguments.json, "sequences", described, rows, packages=("torch", "onnxruntime"))
 
 

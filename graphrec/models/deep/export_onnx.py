@@ -124,11 +124,12 @@ class _SequenceTower(nn.Module):
     def __init__(self, model: SequenceModel) -> None:
         super().__init__()
         # A copy, for the model may be under training on another device.
-        table, model.items_in = model.items_in, None  # type: ignore[assignment]
+        table, means = model.items_in, model.means
+        model.items_in, model.means = None, None  # type: ignore[assignment]
         try:
             self.model = copy.deepcopy(model)
         finally:
-            model.items_in = table
+            model.items_in, model.means = table, means
 
     def forward(self, events: Tensor, lengths: Tensor, ages: Tensor | None = None) -> Tensor:
         """Return (n, dim)."""

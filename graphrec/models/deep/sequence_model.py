@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from graphrec.models.deep.inputs import FieldInputs
+from graphrec.models.deep.weight_means import WeightMeans
 
 
 class Events(NamedTuple):
@@ -44,6 +47,18 @@ class SequenceModel(nn.Module, ABC):
     def __init__(self, items_in: FieldInputs) -> None:
         super().__init__()
         self.items_in = items_in
+        self.means: WeightMeans | None = None
+
+    def keep_means(self, steps: float) -> None:
+        """Keep running means of the weights over the last ``steps`` steps, from the weights of now on."""
+        self.means = WeightMeans(self, steps)
+
+    @contextmanager
+    def served(self) -> Iterator[None]:
+        """Let the model be as it is served inside the block: its weights their means, where these are kept."""
+        self.train(mode=False)
+        with nullcontext() if self.means is None else self.means.within(self):
+            yield
 
     @property
     def device(self) -> torch.device:

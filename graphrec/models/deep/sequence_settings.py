@@ -83,6 +83,9 @@ class SequenceSettings(TrainedVectors):
         Greatest learning rate; it rises for a tenth of the steps at most, then falls along half a cosine to a tenth.
     weight_decay : float
         Of AdamW, on all weights but norms and biases.
+    averaged : float, default 0.0
+        Epochs that a running mean of the weights looks back on, which is what is checked and served; 0 takes the
+        weights as they are. It stands in for a learning rate that falls.
     query : {"state", "interests"}
         By the state after the newest event; or by clusters of the newest ``last`` items, each with the item in its
         middle, on the vectors that were learnt (:class:`graphrec.recallers.interests.InterestRecaller`).
@@ -119,6 +122,7 @@ class SequenceSettings(TrainedVectors):
     batch: int = count(128, least=1, unit="windows")
     lr: float = number(0.001, above=0, search=floats(0.0003, 0.003, log=True))
     weight_decay: float = number(0.0, search=choices(0.0, 0.01, 0.1))
+    averaged: float = number(0.0, unit="epochs", search=choices(0.0, 2.0, 5.0))
     query: QueryKind = choice("state", QueryKind)
     interests: int = history_interests()
     spread: float = interest_spread()

@@ -82,6 +82,8 @@ class SequenceTask(VectorsTask):
         self._counts = np.bincount(self._events.items, minlength=self._n_items)
         with seeded(seed):
             self.model: SequenceModel = make(self._counts)
+        if recipe.averaged:
+            self.model.keep_means(recipe.averaged * self.n_batches)
 
     @property
     def n_batches(self) -> int:
@@ -111,7 +113,9 @@ class SequenceTask(VectorsTask):
         return Examples(np.where(targets >= 0, positions[:, :-1], -1), targets, step["lengths"] - 1)
 
     def loss(self, batch: Batch, rng: np.random.Generator) -> Tensor:  # noqa: ARG002 - torch draws what dropout hides
-        """Return the mean over predicted events of their losses."""
+        """Return the mean over predicted events of their losses; the step before is taken up by the weights' means."""
+        if self.model.means is not None:
+            self.model.means.update(self.model)
         examples, shared = self._examples(batch.examples), batch.shared["shared"]
         items = self._events.items.astype(np.int64)
         read, targets = (items[rows[rows >= 0]] for rows in (examples.read, examples.targets))
@@ -157,7 +161,10 @@ class SequenceTask(VectorsTask):
         that have events or features; ``asked`` (s, dim) float32: what some histories ask with; ``tower`` (bytes,)
         uint8: the ONNX file that makes that of a history.
         """
-        self.model.train(mode=False)
+        with self.model.served():
+            return self._served()
+
+    def _served(self) -> dict[str, npt.NDArray[Any]]:
         rows = np.arange(self._n_items)
         parts = [self.model.items_in(self._on(rows[start : start + _ROWS])) for start in range(0, len(rows), _ROWS)]
         items = np.concatenate([_array(part) for part in parts]) if parts else np.zeros((0, self._recipe.dim), "f4")
