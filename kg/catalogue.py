@@ -18,6 +18,7 @@ from graphrec.errors import DataError
 from graphrec.graph.adjacency import Adjacency, adjacency_from_edges
 from graphrec.graph.catalogue import INTERACTS, ITEM, REVERSE_INTERACTS, USER, CatalogueGraph
 from graphrec.graph.iris import readable_names
+from graphrec.memory import release_free_memory
 
 from .entity_types import entity_ranges, entity_types
 from .knowledge_graph import KnowledgeGraph, relation_mask, relation_rows
@@ -115,7 +116,11 @@ def catalogue_graph(
     entities = kg.entities.pick(order) if nodes.ids is kg.entities.ids else _checked_entities(nodes, order)
     own_labels = _entity_labels(entities.ids, nodes.labels.take(pa.array(order)))
     item_labels = _item_labels(nodes, linking.entities, labels)
-    return CatalogueGraph(adjacency, items, entities, pa.concat_arrays([item_labels, own_labels]))
+    graph = CatalogueGraph(adjacency, items, entities, pa.concat_arrays([item_labels, own_labels]))
+    del nodes, order, own_labels, item_labels
+    pa.default_memory_pool().release_unused()
+    release_free_memory()
+    return graph
 
 
 def _distinct(kinds: Int32) -> Int64:

@@ -61,6 +61,8 @@ class InteractionMapping:
                 check_template(template)
 
 
+Int32 = npt.NDArray[np.int32]
+
 SCHEMA = {
     "user_id": pl.String(),
     "item_id": pl.String(),
@@ -110,32 +112,40 @@ def encoded_interactions(
         As :func:`interactions_from_rdf`.
     """
     chosen = mapping if mapping is not None else InteractionMapping()
-    events = _all_events(kg, chosen)
-    users, user_rows = _distinct(events["user"].to_numpy(), len(kg.entities))
-    items, item_rows = _distinct(events["item"].to_numpy(), len(kg.entities))
-    vocabularies = [
-        Vocabulary(_ids(kg, rows, template).to_arrow())
-        for rows, template in ((users, chosen.user_template), (items, chosen.item_template))
-    ]
-    times = None if events["timestamp"].null_count() else events["timestamp"].to_numpy()
+    events, direct = _events(kg, chosen), _direct_triples(kg, chosen)
+    _check_some(kg, chosen, events.height + len(direct[0]))
+    # A table of all of them, with a name each, would take as much as the graph.
+    users, user_rows = _distinct(np.append(events["user"].to_numpy(), direct[0]), len(kg.entities))
+    items, item_rows = _distinct(np.append(events["item"].to_numpy(), direct[2]), len(kg.entities))
+    weights = np.append(events["weight"].to_numpy(), np.ones(len(direct[0]), dtype=np.float32))
+    timed = not len(direct[0]) and not events["timestamp"].null_count()
     interactions = Interactions(
         user_rows,
         item_rows,
-        events["weight"].to_numpy(),
-        times,
+        weights,
+        events["timestamp"].to_numpy() if timed else None,
         n_users=len(users),
         n_items=len(items),
     )
-    return vocabularies[0], vocabularies[1], interactions
+    user_ids, item_ids = (
+        kg.entities.pick(rows) if template is None else Vocabulary(_ids(kg, rows, template).to_arrow())
+        for rows, template in ((users, chosen.user_template), (items, chosen.item_template))
+    )
+    return user_ids, item_ids, interactions
 
 
 def _all_events(kg: KnowledgeGraph, mapping: InteractionMapping) -> pl.DataFrame:
     """Return all events, users and items still as entity rows."""
     events = pl.concat([_events(kg, mapping), _direct(kg, mapping)])
-    if not events.height:
+    _check_some(kg, mapping, events.height)
+    return events
+
+
+def _check_some(kg: KnowledgeGraph, mapping: InteractionMapping, n: int) -> None:
+    """Raise DataError where there are no events."""
+    if not n:
         wanted = ", ".join((*mapping.direct, mapping.user))
         raise DataError(f"the graph holds no interaction: none of its {len(kg.relations)} predicates is {wanted}")
-    return events
 
 
 @typed
@@ -156,9 +166,15 @@ def interaction_candidates(kg: KnowledgeGraph, *, n: int = 5) -> pl.DataFrame:
     return table.sort(["density", "statements", "predicate"], descending=[True, True, False]).head(n).drop("density")
 
 
+def _direct_triples(kg: KnowledgeGraph, mapping: InteractionMapping) -> tuple[Int32, Int32, Int32]:
+    """Return (m,) users, predicates and items of the direct statements."""
+    users, kinds, items = triples_of(kg.triples, relation_mask(kg, _known(kg, mapping.direct)))
+    return users, kinds, items
+
+
 def _direct(kg: KnowledgeGraph, mapping: InteractionMapping) -> pl.DataFrame:
     rows = _known(kg, mapping.direct)
-    users, kinds, items = triples_of(kg.triples, relation_mask(kg, rows))
+    users, kinds, items = _direct_triples(kg, mapping)
     names = pl.Series([local_name(kg.relations[int(row)]) for row in rows], dtype=pl.String)
     return pl.DataFrame(
         {
@@ -172,7 +188,7 @@ def _direct(kg: KnowledgeGraph, mapping: InteractionMapping) -> pl.DataFrame:
     )
 
 
-def _known(kg: KnowledgeGraph, names: Sequence[str]) -> npt.NDArray[np.int32]:
+def _known(kg: KnowledgeGraph, names: Sequence[str]) -> Int32:
     """Return the rows of those predicates that the graph holds; an unknown foreign name is an error."""
     present = [name for name in names if name in kg.relations or not name.startswith(GRAPHREC)]
     return relation_rows(kg, present)
@@ -237,11 +253,11 @@ def _ids(kg: KnowledgeGraph, entities: npt.NDArray[np.integer], template: str | 
     return names.gather(inverse)
 
 
-def _distinct(rows: npt.NDArray[np.integer], n: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
+def _distinct(rows: npt.NDArray[np.integer], n: int) -> tuple[npt.NDArray[np.int64], Int32]:
     """Return the distinct ones of ``rows`` below ``n``, ascending, and the place of each row among them. O(m + n)."""
     used = np.zeros(n, dtype=np.bool_)
     used[rows] = True
-    places: npt.NDArray[np.int32] = np.cumsum(used, dtype=np.int32) - np.int32(1)
+    places: Int32 = np.cumsum(used, dtype=np.int32) - np.int32(1)
     return np.flatnonzero(used), places[rows]
 
 

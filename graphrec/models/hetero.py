@@ -18,6 +18,7 @@ from graphrec.errors import DataError
 from graphrec.graph.adjacency import Adjacency, adjacency_from_edges
 from graphrec.graph.catalogue import INTERACTS, ITEM, REVERSE_INTERACTS, USER, CatalogueGraph
 from graphrec.graph.edge_kernels import sorted_order
+from graphrec.memory import release_free_memory
 from graphrec.models.hetero_features import add_features
 
 
@@ -93,6 +94,7 @@ def to_hetero(
         check_length(values, catalogue.n_items, name=f"attribute {name!r}")
         data[ITEM][name] = torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
     _add_edges(data, catalogue.adjacency)
+    release_free_memory()
     if interactions is not None:
         _add_interactions(data, interactions, masks or {}, weighted=weighted)
     for kind, features in ((ITEM, item_features), (USER, user_features)):

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from graphrec.data.text_buffers import arrow_rows, arrow_texts, row_values, texts_of
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.kernels import kernel
+from graphrec.memory import release_free_memory
 from graphrec.threads import default_threads
 
 from ..knowledge_graph import KnowledgeGraph, ReadReport
@@ -85,19 +86,6 @@ def _split_literals(arena, starts, stops, order, texts, text_offsets, suffixes, 
 
 
 @dataclass(frozen=True, slots=True)
-class _Strings:
-    """Arrow strings and the bytes behind them."""
-
-    data: npt.NDArray[np.uint8]
-    offsets: npt.NDArray[np.int64]
-
-    def arrow(self) -> pa.LargeStringArray:
-        """Return them as one Arrow array, without a copy."""
-        used = self.data[: self.offsets[-1]]
-        return pa.LargeStringArray.from_buffers(len(self.offsets) - 1, pa.py_buffer(self.offsets), pa.py_buffer(used))
-
-
-@dataclass(frozen=True, slots=True)
 class _Terms:
     """Texts of terms of one role: (k,) ``numbers`` in the table, and the slices of ``arena`` that say them."""
 
@@ -132,6 +120,7 @@ def knowledge_graph(
         used[part[:, 2]] = True
         is_relation[part[:, 1]] = True
     table.forget_slots()
+    release_free_memory()
     with ThreadPoolExecutor(min(2, default_threads())) as pool:
         values = pool.submit(_values, _slices(table, np.flatnonzero(used & literal), skip=0), n)
         named = _named(table, np.flatnonzero(used & ~literal), blank_iris)
@@ -140,15 +129,18 @@ def knowledge_graph(
         texts, tags, types, value_rows = values.result()
         del named, values
         table.clear()  # the largest thing held, and no longer needed
+        release_free_memory()
         rows, sizes = (entity_rows, relation_rows), (len(entities), len(relations))
         facts = pool.submit(_sorted_unique, parts, literal, (*rows, value_rows), (*sizes, len(texts)))
         triples = _sorted_unique(parts, ~literal, (*rows, entity_rows), (*sizes, len(entities)))
         literals = Literals(facts.result(), texts, tags, types)
     parts.clear()
     del rows, entity_rows, relation_rows, value_rows, literal, used, facts
+    release_free_memory()
     labels = choose_labels(literals, relations, len(entities), languages=languages)
     graph = KnowledgeGraph(triples, entities, relations, labels, literals, report)
     pa.default_memory_pool().release_unused()  # Arrow would keep what it took, as much again as the graph itself
+    release_free_memory()
     return graph
 
 
@@ -182,9 +174,9 @@ def _ranked(terms: _Terms, n_terms: int, *, may_repeat: bool) -> tuple[Vocabular
         order = order[~again]
     else:
         rows[terms.numbers[order]] = np.arange(len(order), dtype=np.int32)
-    copies = _Strings(np.empty(terms.n_bytes(), dtype=np.uint8), np.zeros(len(order) + 1, dtype=np.int64))
-    _copy_slices(terms.arena, terms.starts, terms.stops, order, copies.data, copies.offsets)
-    return Vocabulary(copies.arrow()), rows
+    data, offsets = np.empty(terms.n_bytes(), dtype=np.uint8), np.zeros(len(order) + 1, dtype=np.int64)
+    _copy_slices(terms.arena, terms.starts, terms.stops, order, data, offsets)
+    return Vocabulary(texts_of(offsets, data)), rows
 
 
 def _values(
@@ -195,15 +187,15 @@ def _values(
     rows = np.full(n_terms, -1, dtype=np.int32)
     rows[terms.numbers[order]] = np.arange(len(order), dtype=np.int32)
     # As long as the tokens: pages that are never written take no memory.
-    texts = _Strings(np.empty(terms.n_bytes(), np.uint8), np.zeros(len(order) + 1, np.int64))
-    suffixes = _Strings(np.empty(terms.n_bytes(), np.uint8), np.zeros(len(order) + 1, np.int64))
+    texts, suffixes = (np.empty(terms.n_bytes(), dtype=np.uint8) for _ in range(2))
+    text_ends, suffix_ends = (np.zeros(len(order) + 1, dtype=np.int64) for _ in range(2))
     slices = (terms.arena, terms.starts, terms.stops, order)
-    _split_literals(*slices, texts.data, texts.offsets, suffixes.data, suffixes.offsets)
-    encoded = suffixes.arrow().dictionary_encode()
+    _split_literals(*slices, texts, text_ends, suffixes, suffix_ends)
+    encoded = texts_of(suffix_ends, suffixes).dictionary_encode()
     parts = [_suffix(suffix) for suffix in encoded.dictionary.to_pylist()]
-    codes = encoded.indices.to_numpy()
+    codes = row_values(encoded.indices, null=-1)
     tags, types = (_by_code([part[side] for part in parts], codes) for side in (0, 1))
-    return texts.arrow(), tags, types, rows
+    return texts_of(text_ends, texts), tags, types, rows
 
 
 def _by_code(names: Sequence[str | None], codes: npt.NDArray[np.int32]) -> pa.DictionaryArray:
@@ -211,7 +203,7 @@ def _by_code(names: Sequence[str | None], codes: npt.NDArray[np.int32]) -> pa.Di
     distinct = list(dict.fromkeys(name for name in names if name is not None))
     of_name: dict[str | None, int] = {name: i for i, name in enumerate(distinct)}
     indices = np.asarray([of_name.get(name, -1) for name in names], dtype=np.int32)[codes]
-    return pa.DictionaryArray.from_arrays(pa.array(indices, mask=indices < 0), pa.array(distinct, pa.string()))
+    return pa.DictionaryArray.from_arrays(arrow_rows(indices), arrow_texts(distinct))
 
 
 def _suffix(suffix: str) -> tuple[str | None, str]:
@@ -285,14 +277,14 @@ def choose_labels(
     rows = literals.statements[trust[literals.statements[:, 1]] < len(LABELS)]
     tags = literals.languages.dictionary.to_pylist()
     by_tag = np.asarray([_language_rank(tag, languages) for tag in tags] + [len(languages)], dtype=np.int64)
-    codes = pc.fill_null(literals.languages.indices, len(tags)).to_numpy(zero_copy_only=False)
-    chosen = np.full(n_entities, -1, dtype=np.int64)
+    codes = row_values(literals.languages.indices, null=len(tags))
+    chosen = np.full(n_entities, -1, dtype=np.int32)
     if len(rows):  # in order of the entities: the least number of each
         rank = by_tag[codes[rows[:, 2]]] * (len(LABELS) + 1) + trust[rows[:, 1]]
         begins = np.flatnonzero(np.append(True, rows[1:, 0] != rows[:-1, 0]))
         best = np.minimum.reduceat(rank << 32 | rows[:, 2], begins)
         chosen[rows[begins, 0]] = best & 0xFFFFFFFF
-    return literals.texts.take(pa.array(chosen, mask=chosen < 0))
+    return literals.texts.take(arrow_rows(chosen))
 
 
 def _language_rank(tag: str, languages: Sequence[str]) -> int:

@@ -8,7 +8,7 @@ import pytest
 
 from graphrec import memory
 from graphrec.errors import ConfigError
-from graphrec.memory import available_bytes, check_memory
+from graphrec.memory import available_bytes, check_memory, release_free_memory
 
 
 def test_what_fits_passes_and_what_does_not_is_refused_with_the_figures() -> None:
@@ -46,3 +46,13 @@ def test_a_limit_of_the_process_counts() -> None:
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert 0 < int(run.stdout) < 10**9
+
+
+def test_freed_memory_is_released_where_the_c_library_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    trimmed: list[int] = []
+    monkeypatch.setattr(memory.ctypes, "CDLL", lambda _: type("C", (), {"malloc_trim": trimmed.append}))
+    release_free_memory()
+    assert trimmed == [0]
+    monkeypatch.setattr(memory.ctypes, "CDLL", lambda _: object())  # a C library that is not glibc
+    release_free_memory()
+    assert trimmed == [0]

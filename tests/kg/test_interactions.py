@@ -262,3 +262,13 @@ def test_encoded_events_are_those_of_the_table(tmp_path: Path) -> None:
     assert events.times is None
     timed = graph(tmp_path, ":e gr:user :bob ; gr:item :dune ; gr:time 7 .")
     assert encoded_interactions(timed)[2].times is not None
+
+
+def test_encoded_events_of_iris_and_none(tmp_path: Path) -> None:
+    kg = graph(tmp_path, EVENTS)
+    users, items, events = encoded_interactions(kg)
+    table = interactions_from_rdf(kg)
+    assert users.take(events.users) == table["user_id"].to_list()
+    assert items.take(events.items) == table["item_id"].to_list()
+    with pytest.raises(DataError, match="the graph holds no interaction: none of its 1 predicates is"):
+        encoded_interactions(graph(tmp_path, ":a :b :c ."))
