@@ -105,14 +105,14 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.data is None:
         parser.error("name the folder of test data: --data DIR or GRAPHREC_DATA")
-    results = []
+    results, settings = [], {"users": arguments.users, "k": arguments.k, "seed": 0}
     for world in arguments.worlds.split(","):
         data = WORLDS[world](Path(arguments.data))
         for name in arguments.channels.split(","):
             results.append(measure(world, name, data, arguments.users, arguments.k))
             print(results[-1], flush=True)
-    if arguments.json:
-        write_json(arguments.json, "explanations", {"users": arguments.users, "k": arguments.k, "seed": 0}, results)
+            if arguments.json:  # row by row: a run that is cut off still counts
+                write_json(arguments.json, "explanations", settings, results)
 
 
 if __name__ == "__main__":

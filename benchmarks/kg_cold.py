@@ -191,12 +191,12 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.data is None:
         parser.error("name the folder of test data: --data DIR or GRAPHREC_DATA")
-    results = []
+    results: list[dict[str, Any]] = []
+    settings = {"k": K, "share": SHARE, "seed": SEED, "max_users": arguments.max_users, "pool": "all items"}
     for name in WORLDS if arguments.only is None else [arguments.only]:
         results += measure(name, Path(arguments.data), max_users=arguments.max_users)
-    if arguments.json:
-        settings = {"k": K, "share": SHARE, "seed": SEED, "max_users": arguments.max_users, "pool": "all items"}
-        write_json(arguments.json, "kg_cold", settings, results)
+        if arguments.json:  # after each data set: a run that is cut off still counts
+            write_json(arguments.json, "kg_cold", settings, results)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,16 @@
 """What paths through a knowledge graph add to the classic channels, on the Beauty split of PGPR, top 10.
 
     python -m benchmarks.kg_paths_quality --data DIR [--graphs NAME ...] [--fusion KIND] [--mined] [--more NAME ...]
-                                          [--json FILE]
+                                          [--validation] [--json FILE]
 
 ``DIR`` (or the variable GRAPHREC_DATA) holds ``amazon-beauty-kg`` and ``rdf/amazon-beauty-kg.nt.xz``, of which
 ``purchase`` is left out; also_bought, also_viewed and bought_together, which the check of relations finds to be made of
 interactions, are kept. Channels: hot, item-cf, user-cf, swing, rp3beta, als of 256 dimensions, kg-neighbours and
 kg-paths, and those that ``--more`` names, none of which looks at the order of a history, merged by calibrated or
 boosted scores. Weights of paths and of channels are learned on a validation part of train; the test part is read once,
-at the end. A row a channel, one for the list merged of all, and one for what it gains by each KG channel and by all of
-them, overall and for true items with 0, 1-2 and 3-5 training events.
+at the end (``--validation``: not at all, a part of train is held out in its place). A row a channel, one for the list
+merged of all, and one for what it gains by each KG channel and by all of them, overall and for true items with 0, 1-2
+and 3-5 training events.
 """
 
 from __future__ import annotations
@@ -37,10 +38,11 @@ from graphrec.pipelines.config.load import check_config
 from graphrec.pipelines.evaluation.panel_lists import PanelLists, ask_all, merged, of_channels
 from graphrec.pipelines.jobs.choosing import choose
 from graphrec.pipelines.jobs.fitting import fit_channels
+from graphrec.pipelines.jobs.splitting import divide, inner_section
 from graphrec.pipelines.jobs.train import prepare
 from graphrec.pipelines.progress import Shown
 
-K = 10
+K, SEED = 10, 7
 KG = ("kg-neighbours", "kg-paths", "preference-walk", "pixie")
 SHARED = "{0}/^{0}"
 CO = "^interacts/interacts"
@@ -167,10 +169,12 @@ def gains(answers: PanelLists, fusion: Any, events: npt.NDArray[np.int64], round
     return rows
 
 
-def run(name: str, config: Config, rounds: int, console: Console) -> list[dict[str, Any]]:
+def run(name: str, config: Config, rounds: int, console: Console, *, validation: bool) -> list[dict[str, Any]]:
     """Return the rows of one graph."""
     shown = Shown(console)
     _, split, data = prepare(config, rejects=None, steps=shown)
+    if validation:
+        split, data = divide(config, data, inner_section(config.settings.split), seed=SEED)
     chosen = choose(config, data, shown)
     fitted = fit_channels(chosen.config, data, shown)
     panel = held_out_panel(data, split.test).panel
@@ -198,6 +202,7 @@ def main() -> None:
     parser.add_argument("--fusion", choices=list(FUSIONS), default="calibrated")
     parser.add_argument("--mined", action="store_true", help="mine the paths in place of the list of this script")
     parser.add_argument("--more", nargs="+", default=[], help="further channels, with their defaults")
+    parser.add_argument("--validation", action="store_true", help="measure on a part of train; no test event is read")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--bootstrap", type=int, default=1000)
     arguments = parser.parse_args()
@@ -211,13 +216,14 @@ def main() -> None:
             config = config_of(
                 Path(arguments.data), Path(scratch), GRAPHS[name], arguments.fusion, given, arguments.more
             )
-            results += run(name, config, arguments.bootstrap, console)
+            results += run(name, config, arguments.bootstrap, console, validation=arguments.validation)
     if arguments.json is not None:
         settings = {
             "k": K,
             "fusion": FUSIONS[arguments.fusion],
             "mined": arguments.mined,
             "more": arguments.more,
+            "part": "validation" if arguments.validation else "test",
             "bootstrap_rounds": arguments.bootstrap,
         }
         write_json(arguments.json, "kg_paths_quality", settings, results)

@@ -1,12 +1,14 @@
 """What each channel of the knowledge graph recalls alone, and what it adds to the classic channels, on three data sets.
 
-    python -m benchmarks.kg_recall --data DIR [--only NAME ...] [--max-users N] [--json FILE]
+    python -m benchmarks.kg_recall --data DIR [--only NAME ...] [--fusion KIND] [--validation] [--max-users N]
+                                  [--json FILE]
 
 Amazon Beauty (split of PGPR, all relations), goodbooks (random 80/20) and MovieLens-1M with DBpedia (split of CoLaKG,
 linked by its table; entities of a dump without a label or type). ``DIR`` (or the variable GRAPHREC_DATA) holds the test
 data. Classic channels are hot, item-cf, user-cf, swing, rp3beta and als; those of the graph kg-neighbours, kg-paths,
-preference-walk and pixie, all with their defaults. Weights of paths and scores are learned on a validation part of
-train; the test part is read once. A row a channel; of those of the graph, what the list merged with the classic ones
+preference-walk and pixie, all with their defaults, merged by calibrated or boosted scores. Weights of paths and scores
+are learned on a validation part of train; the test part is read once (``--validation``: not at all, a part of train is
+held out in its place). A row a channel; of those of the graph, what the list merged with the classic ones
 gains, and last by all four: overall, for items of the tail and with 0, 1-2 and 3-5 training events, with 95 % bootstrap
 intervals over users. Beside them what the check of relations says of each: ``derived`` relations are made of events.
 """
@@ -40,6 +42,7 @@ from graphrec.pipelines.evaluation.accumulator import popularity_strata
 from graphrec.pipelines.evaluation.panel_lists import ask_all, merged, of_channels
 from graphrec.pipelines.jobs.choosing import choose
 from graphrec.pipelines.jobs.fitting import fit_channels
+from graphrec.pipelines.jobs.splitting import divide, inner_section
 from graphrec.pipelines.jobs.train import prepare
 from graphrec.pipelines.progress import Shown
 from graphrec.pipelines.registry.datasets import datasets_directory
@@ -113,8 +116,8 @@ def movies(root: Path, folder: Path) -> World:
 WORLDS: dict[str, Callable[[Path, Path], World]] = {"beauty": beauty, "goodbooks": goodbooks, "movies": movies}
 
 
-def config_of(name: str, world: World, folder: Path) -> Config:
-    """Return a run of all channels, merged by calibrated scores; age counts where histories are ordered."""
+def config_of(name: str, world: World, folder: Path, fusion: str) -> Config:
+    """Return a run of all channels; age counts where histories are ordered."""
     settings = {} if world.ordered else {"half_life": 0}
     raw = {
         "name": name,
@@ -122,7 +125,7 @@ def config_of(name: str, world: World, folder: Path) -> Config:
         "catalogue": dict(world.catalogue),
         "split": dict(world.split),
         "channels": {"hot": {}, **{channel: dict(settings) for channel in (*CLASSIC[1:], *KG)}},
-        "fusion": {"kind": "calibrated"},
+        "fusion": {"kind": fusion, "cutoffs": [world.k]},
         "evaluate": {"k": [world.k]},
     }
     return check_config({key: value for key, value in raw.items() if value}, directory=folder)
@@ -161,16 +164,20 @@ def gain(
     return gains
 
 
-def measure(name: str, root: Path, folder: Path, max_users: int, rounds: int, console: Console) -> list[dict[str, Any]]:
+def measure(
+    name: str, root: Path, folder: Path, arguments: argparse.Namespace, console: Console
+) -> list[dict[str, Any]]:
     """Return the rows of a data set."""
-    world, shown = WORLDS[name](root, folder), Shown(console)
-    config = config_of(name, world, folder)
+    world, shown, rounds = WORLDS[name](root, folder), Shown(console), arguments.bootstrap
+    config = config_of(name, world, folder, arguments.fusion)
     _, split, data = prepare(config, rejects=None, steps=shown)
+    if arguments.validation:
+        split, data = divide(config, data, inner_section(config.settings.split), seed=SEED)
     checks = check_relations(data.catalogue, data.interactions, split.test, seed=SEED)
     chosen = choose(config, data, shown)
     fitted = fit_channels(chosen.config, data, shown)
     panel = held_out_panel(data, split.test).panel
-    panel = take_panel(panel, sample_users(np.arange(len(panel), dtype=np.int32), max_users, seed=SEED))
+    panel = take_panel(panel, sample_users(np.arange(len(panel), dtype=np.int32), arguments.max_users, seed=SEED))
     answers = ask_all(fitted.channels, panel, chosen.fusion.channel_depth(world.k))
     strata = strata_of(np.bincount(data.interactions.items, minlength=len(data.items)))
 
@@ -201,20 +208,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=os.environ.get("GRAPHREC_DATA"))
     parser.add_argument("--only", nargs="+", choices=list(WORLDS), default=list(WORLDS))
+    parser.add_argument("--fusion", choices=("calibrated", "boosted"), default="calibrated")
     parser.add_argument("--max-users", type=int, default=5000)
+    parser.add_argument("--validation", action="store_true", help="measure on a part of train; no test event is read")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--bootstrap", type=int, default=1000)
     arguments = parser.parse_args()
     if arguments.data is None:
         parser.error("--data, or the variable GRAPHREC_DATA, must name the folder that holds all test data")
     console, results = Console(width=200), []
+    settings = {
+        "max_users": arguments.max_users,
+        "bootstrap_rounds": arguments.bootstrap,
+        "fusion": arguments.fusion,
+        "part": "validation" if arguments.validation else "test",
+    }
     for name in arguments.only:
         with tempfile.TemporaryDirectory() as scratch:
             root = Path(arguments.data).absolute()
-            results += measure(name, root, Path(scratch), arguments.max_users, arguments.bootstrap, console)
-    if arguments.json is not None:
-        settings = {"max_users": arguments.max_users, "bootstrap_rounds": arguments.bootstrap, "fusion": "calibrated"}
-        write_json(arguments.json, "kg_recall", settings, results)
+            results += measure(name, root, Path(scratch), arguments, console)
+        if arguments.json is not None:  # after each data set: a run that is cut off still counts
+            write_json(arguments.json, "kg_recall", settings, results)
 
 
 if __name__ == "__main__":
