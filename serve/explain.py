@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -215,17 +216,15 @@ def _paths(state: State, evidence: Evidence, at: list[int]) -> list[str | None]:
     """Return paths in words; None where there is none."""
     names, words = state.bundle.catalogue.adjacency.relation_names, state.words
     paths = evidence.paths
-    labels, relations, indptr = (
-        state.names.look_up(paths.nodes.tolist()),
-        paths.relations.tolist(),
-        paths.indptr.tolist(),
-    )
+    indptr, nodes, relations = paths.indptr.tolist(), paths.nodes.tolist(), paths.relations.tolist()
+    spans = [(indptr[place], indptr[place + 1]) for place in at]
+    labels = iter(state.names.look_up([node for start, stop in spans for node in nodes[start:stop]]))
     phrases: dict[tuple[int, ...], str] = {}
     sentences: list[str | None] = []
-    for place in at:
-        start, stop = indptr[place], indptr[place + 1]
+    for start, stop in spans:
         steps = tuple(relations[start + 1 : stop])
         if steps and steps not in phrases:
             phrases[steps] = path_phrase(tuple(names[step] for step in steps), tuple(words[step] for step in steps))
-        sentences.append(phrases[steps].format(*labels[start:stop]) if steps else None)
+        ends = tuple(islice(labels, stop - start))
+        sentences.append(phrases[steps].format(*ends) if steps else None)
     return sentences

@@ -11,11 +11,12 @@ import numpy.typing as npt
 import pytest
 
 from graphrec.channels.content.kg_neighbours import KgNeighbours
-from graphrec.contracts.queries import Queries
-from graphrec.contracts.recaller import Evidence
+from graphrec.contracts.queries import Queries, known_queries
+from graphrec.contracts.recaller import Evidence, Paths, evidence_of, joined_paths
 from graphrec.fusion.settings import Rrf
 from graphrec.recallers.ranked import RankedRecaller
 from graphrec.serve import Engine
+from graphrec.serve.explain import _paths
 from graphrec.serve.paths import Link, all_relation_words, edges_of, link_words, links, path_words, relation_words
 from tests.graphrec.bundle.make import RECIPES, fit, write
 from tests.worlds import Relation, catalogue, library, vocabulary
@@ -106,6 +107,29 @@ def test_a_channel_is_asked_about_the_items_that_it_speaks_for_first(engine: Eng
         engine.bundle.items.row(entry.item) for entry in answer.items if "first" in entry.channels
     )
     assert {entry.explanation for entry in answer.items if "hot" in entry.channels} == {"widely read lately"}
+
+
+def test_a_path_is_worded_as_it_is_alone_whichever_paths_are_shown(engine: Engine) -> None:
+    bundle, state = engine.bundle, engine._state
+    query, items = known_queries(bundle.history, [0]), np.arange(len(bundle.items), dtype=np.int32)
+    walked = bundle.channels["kg-neighbours"].evidence(query, items).paths
+    alone = Paths(np.array([0, 1]), np.array([5], dtype=np.int32), np.array([-1], dtype=np.int16))
+    paths = joined_paths([walked, alone, walked])
+    evidence = evidence_of(np.zeros(len(paths), dtype=np.int32), paths=paths)
+    names = bundle.catalogue.adjacency.relation_names
+    each = [
+        path_words(
+            [bundle.catalogue.label(node) for node in nodes.tolist()],
+            [names[relation] for relation in relations.tolist()],
+            [state.words[relation] for relation in relations.tolist()],
+        )
+        if len(relations)
+        else None
+        for nodes, relations in (paths[place] for place in range(len(paths)))
+    ]
+    assert len({*each}) > 3
+    for at in ([], [*range(len(paths))], [*range(len(paths))][::-1], [len(walked), 1], [1, 1]):
+        assert _paths(state, evidence, at) == [each[place] for place in at]
 
 
 def test_nothing_is_explained_unless_asked(engine: Engine) -> None:
