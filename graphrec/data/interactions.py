@@ -13,6 +13,8 @@ from graphrec.data.interaction_kernels import count_users, merge_pairs, scatter
 from graphrec.data.lists import ItemLists, indptr_of
 from graphrec.errors import DataError
 
+DAY_S = 86_400.0
+"""Seconds of a day."""
 # 2100-01-01 in seconds; anything later was most likely written in milliseconds.
 _LATEST_TIME = 4_102_444_800
 # Events of a part, where pairs are made in parts: 20 bytes each.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
-from graphrec.data.interactions import Interactions
+from graphrec.data.interactions import DAY_S, Interactions
 from graphrec.data.lists import indptr_of, lists_of
 from graphrec.data.neighbours import NeighbourTable, csr_table
 from graphrec.kernels import kernel
@@ -124,27 +125,51 @@ class Histories:
         (m,) float32 above 0.
     n_items : int
         Size of the catalogue.
-    ordered : bool
-        Whether the order is one of time.
+    times : ndarray or None
+        (m,) int64 seconds; None where no times are known.
     """
 
     indptr: Rows
     items: Rows
     weights: FloatArray
     n_items: int
-    ordered: bool
+    times: npt.NDArray[np.int64] | None
+
+    @property
+    def ordered(self) -> bool:
+        """Whether the order is one of time."""
+        return self.times is not None
+
+    @property
+    def events(self) -> Rows:
+        """(n_items,) int64: each item's number of events."""
+        return np.bincount(self.items, minlength=self.n_items)
 
     @property
     def shares(self) -> npt.NDArray[np.float64]:
         """(n_items,) float64: each item's share of all events."""
-        counts = np.bincount(self.items, minlength=self.n_items)
-        return counts / max(len(self.items), 1)
+        return self.events / max(len(self.items), 1)
 
     def discounts(self, power: float) -> FloatArray:
         """Return (n_items,) float32: each item's number of events to the power ``-power``, 1 for an average event."""
         shares = self.shares
         discounts = np.maximum(shares, 1 / max(len(self.items), 1)) ** -power
         return (discounts / max(float(discounts @ shares), 1e-12) if len(self.items) else discounts).astype(np.float32)
+
+    def fresh_events(self, half_life_days: float) -> npt.NDArray[np.float64]:
+        """Return (n_items,) float64: each item's number of events, each counted by :meth:`freshness`."""
+        return np.bincount(self.items, weights=self.freshness(half_life_days), minlength=self.n_items)
+
+    def freshness(self, half_life_days: float) -> FloatArray:
+        """Return (m,) float32: what each pair counts by its age, halved every ``half_life_days``, 1 on average.
+
+        Ones without times, and for half-lives so long that all pairs count alike.
+        """
+        if self.times is None or not len(self.times) or math.isinf(half_life_days):
+            return np.ones(len(self.items), dtype=np.float32)
+        ages = (self.times.max() - self.times) / DAY_S
+        counted = np.exp2(-ages / half_life_days)
+        return (counted / counted.mean()).astype(np.float32)
 
 
 def takers_of(histories: Histories) -> NeighbourTable:
@@ -161,7 +186,7 @@ def histories_of(interactions: Interactions) -> Histories:
     pairs = liked_pairs(interactions)
     indptr = indptr_of(np.bincount(pairs.users, minlength=pairs.n_users))
     items = pairs.items.astype(np.int64)
-    return Histories(indptr, items, pairs.weights, pairs.n_items, interactions.times is not None)
+    return Histories(indptr, items, pairs.weights, pairs.n_items, pairs.times)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -120,8 +120,8 @@ class UserEncoder:
     query : {"user", "blend", "sum"}
         Which of the two, or how they are joined.
     stranger : ndarray or None
-        (dim,) float32, for ``"sum"``: what stands for the own vector of users who have none and a history; None adds
-        nothing to that.
+        (dim,) float32, for ``"sum"``: what stands for the own vector of users who have none, with a history or without;
+        None stands for nothing.
 
     Raises
     ------
@@ -159,7 +159,7 @@ class UserEncoder:
         if self.query == "blend":
             return unit_vectors(own) + unit_vectors(history)
         if self.stranger is not None:
-            own[~own.any(axis=1) & history.any(axis=1)] = self.stranger
+            own[~own.any(axis=1)] = self.stranger
         return own + history
 
 

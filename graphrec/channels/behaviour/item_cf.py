@@ -17,7 +17,7 @@ from graphrec.contracts.progress import ALONE, FitContext
 from graphrec.contracts.recall_data import RecallData
 from graphrec.contracts.recipe import About
 from graphrec.contracts.settings import choice, count, flag, number
-from graphrec.data.interactions import Interactions
+from graphrec.data.interactions import DAY_S, Interactions
 from graphrec.data.neighbours import NeighbourTable
 from graphrec.errors import ConfigError
 from graphrec.recallers.neighbours import NeighbourRecaller
@@ -33,7 +33,6 @@ from graphrec.sparse.taste import (
 )
 from graphrec.sparse.topk import top_products
 
-_DAY_S = 86_400.0
 _SIMILARITIES = {"cosine": COSINE, "jaccard": JACCARD, "dice": DICE}
 _WEIGHTINGS = ("none", "tfidf", "bm25")
 
@@ -203,7 +202,7 @@ class ItemCF(HistorySettings):
             self.k,
             similarity=_SIMILARITIES[self.similarity],
             shrinkage=self.shrinkage,
-            half_life_s=self.pair_half_life_days * _DAY_S,
+            half_life_s=self.pair_half_life_days * DAY_S,
         )
 
     def _weights(self, pairs: Interactions, activity: Scale, lengths: Scale) -> Scale:

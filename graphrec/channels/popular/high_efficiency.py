@@ -7,7 +7,6 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from graphrec.channels.popular.hot import DAY_S
 from graphrec.channels.popular.rates import beta_prior, posterior_lower, posterior_mean, wilson_lower
 from graphrec.channels.popular.segments import category_recaller, check_labels, sums_by_segment, user_segments
 from graphrec.contracts.progress import ALONE, FitContext
@@ -15,6 +14,7 @@ from graphrec.contracts.recall_data import RecallData
 from graphrec.contracts.recipe import About
 from graphrec.contracts.settings import Settings, choice, count, flag, number, text
 from graphrec.data.exposures import Exposures
+from graphrec.data.interactions import DAY_S
 from graphrec.data.lists import indptr_of
 from graphrec.data.neighbours import NeighbourTable
 from graphrec.errors import ConfigError

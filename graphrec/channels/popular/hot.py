@@ -16,15 +16,13 @@ from graphrec.contracts.progress import ALONE, FitContext
 from graphrec.contracts.recall_data import RecallData
 from graphrec.contracts.recipe import About
 from graphrec.contracts.settings import Settings, count, number, text
-from graphrec.data.interactions import Interactions, coalesced_parts
+from graphrec.data.interactions import DAY_S, Interactions, coalesced_parts
 from graphrec.data.lists import indptr_of
 from graphrec.data.neighbours import NeighbourTable
 from graphrec.recallers.neighbours import NeighbourRecaller
 from graphrec.recallers.ranked import RankedRecaller
 from graphrec.recallers.segmented import SegmentedRecaller
 from graphrec.sparse.taste import Scale, sums_by_row
-
-DAY_S = 86_400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

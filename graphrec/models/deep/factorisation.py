@@ -20,13 +20,24 @@ class Machine(Towers):
     ----------
     items_in, users_in, linear : FieldInputs
         Fields of items and of users; weights of the items' fields, of width 1.
+    events : ndarray
+        (n_items,) of training, each counted by its weight in the loss. An item's own weight begins at the log of one
+        more than these, which is what a softmax over all items makes of it where nothing is known of anybody.
     width : int
         Of what an item says in a history.
     """
 
     users_in: FieldInputs
 
-    def __init__(self, items_in: FieldInputs, users_in: FieldInputs, linear: FieldInputs, *, width: int) -> None:
+    def __init__(
+        self,
+        items_in: FieldInputs,
+        users_in: FieldInputs,
+        linear: FieldInputs,
+        *,
+        events: npt.NDArray[np.float64],
+        width: int,
+    ) -> None:
         super().__init__()
         self.items_in, self.users_in, self.linear = items_in, users_in, linear
         self.said = nn.Embedding(items_in.n, width)
@@ -34,9 +45,11 @@ class Machine(Towers):
             self.said.weight.normal_(std=_SCALE)
             for weight in self.linear.parameters():
                 weight.zero_()
+            if self.linear.ids is not None:
+                self.linear.ids.weight[:, 0] = torch.from_numpy(np.log1p(events))
 
     def stranger(self) -> npt.NDArray[np.float32]:
-        """Return (width,): 1 against the item's part, for it counts whoever the user is."""
+        """Return (width,): 1 against the item's part, for it counts whoever the user is, with a history or without."""
         width = self.items(torch.zeros(0, dtype=torch.int64, device=self.device))[0].shape[1]
         part = np.zeros(width, dtype=np.float32)
         part[-1] = 1
@@ -46,8 +59,10 @@ class Machine(Towers):
 class FMTowers(Machine):
     r"""Item :math:`(V, b_i)`, user :math:`(U, 1)`: :class:`graphrec.models.deep.fm.FM` has the formulas."""
 
-    def __init__(self, items_in: FieldInputs, users_in: FieldInputs, linear: FieldInputs) -> None:
-        super().__init__(items_in, users_in, linear, width=items_in.dim)
+    def __init__(
+        self, items_in: FieldInputs, users_in: FieldInputs, linear: FieldInputs, *, events: npt.NDArray[np.float64]
+    ) -> None:
+        super().__init__(items_in, users_in, linear, events=events, width=items_in.dim)
 
     def items(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return (s, dim + 1) vectors, and what they say."""
@@ -69,8 +84,16 @@ class FFMTowers(Machine):
     (the last is his history) and for each of the item's F.
     """
 
-    def __init__(self, items_in: FieldInputs, users_in: FieldInputs, linear: FieldInputs, *, dim: int) -> None:
-        super().__init__(items_in, users_in, linear, width=users_in.dim)
+    def __init__(
+        self,
+        items_in: FieldInputs,
+        users_in: FieldInputs,
+        linear: FieldInputs,
+        *,
+        events: npt.NDArray[np.float64],
+        dim: int,
+    ) -> None:
+        super().__init__(items_in, users_in, linear, events=events, width=users_in.dim)
         self.dim, self.n_item_fields, self.n_user_fields = dim, items_in.n_fields, users_in.n_fields + 1
 
     def items(self, rows: Tensor) -> tuple[Tensor, Tensor]:

@@ -96,4 +96,6 @@ class FFM(LearnedSettings):
         items_in = FieldInputs(
             len(data.items), (n_user + n_item) * self.dim, with_ids=taken if self.ids else None, features=items
         )
-        return FFMTowers(items_in, users_in, shapes[1], dim=self.dim)
+        return FFMTowers(
+            items_in, users_in, shapes[1], events=histories.fresh_events(self.half_life_days), dim=self.dim
+        )

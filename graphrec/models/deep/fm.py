@@ -79,4 +79,4 @@ class FM(LearnedSettings):
             for dim in (self.dim, 1)
         )
         users_in = FieldInputs(len(data.users), self.dim, with_ids=trained if self.ids else None, features=users)
-        return FMTowers(items_in, users_in, linear)
+        return FMTowers(items_in, users_in, linear, events=histories.fresh_events(self.half_life_days))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from torch import Tensor
+import numpy.typing as npt
 
 from graphrec.contracts.recall_data import RecallData
 from graphrec.models.deep.item_worth import item_worth
@@ -25,6 +25,7 @@ class MobiusTask(RecallTask):
             mean = float(powers[self._histories.items].mean()) if len(self._histories.items) else 1.0
             self._worth = (powers / mean).astype(np.float32)
 
-    def _pair_weights(self, told: Rows) -> Tensor | None:
-        """Return (m,) what the items are worth."""
-        return None if self._worth is None else self._on(self._worth[told])
+    def _pair_weights(self, places: Rows) -> npt.NDArray[np.float32]:
+        """Return (m,) float32: how fresh the pairs are, times what their items are worth."""
+        fresh = super()._pair_weights(places)
+        return fresh if self._worth is None else fresh * self._worth[self._histories.items[places]]

@@ -78,6 +78,7 @@ class RecallTask(VectorsTask):
         self._recipe, self._mixture, self._seed = recipe, mixture, seed
         self._histories, self._taken = histories_of(data.interactions), Taken(data.interactions)
         self._discounts = self._histories.discounts(recipe.discount)
+        self._fresh = self._histories.freshness(recipe.half_life_days)
         self._users = np.flatnonzero(np.diff(self._histories.indptr))
         with seeded(seed):
             self.model: Towers = towers(self._histories)
@@ -133,14 +134,14 @@ class RecallTask(VectorsTask):
         mean = sampled_softmax(
             anchors, compared.indptr, compared.positives, compared.common, self._on(batch.shared["shared_log_q"]),
             (self._on(masked[0]), self._on(masked[1])), compared.single, self._on(own_log_q),
-            self._pair_weights(compared.told),
+            self._on(self._pair_weights(told)),
         )  # fmt: skip
         mean = mean + self._further(compared, rng)
         return mean * (len(told) / (len(users) * self._pairs_per_user)) + self._penalty()
 
-    def _pair_weights(self, told: Rows) -> Tensor | None:  # noqa: ARG002
-        """Return (m,) how much each pair counts beside the others, 1 on average; None where all count alike."""
-        return None
+    def _pair_weights(self, places: Rows) -> npt.NDArray[np.float32]:
+        """Return (m,) float32: how much the pairs at ``places`` (m,) count beside the others, 1 on average."""
+        return self._fresh[places]
 
     def _further(self, compared: Compared, rng: np.random.Generator) -> Tensor | float:  # noqa: ARG002
         """Return what is added to the mean loss of a pair; nothing, but in models that are towers and more."""

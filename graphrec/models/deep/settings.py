@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
@@ -43,7 +44,8 @@ class LearnedSettings(TrainedVectors):
     """A recipe whose towers are trained by a sampled softmax over mixed negatives.
 
     A user is served by a part of his own, where he was trained or features of him are known, and by his history, known
-    or live; without either the list is empty. Items without events are recalled where features say something of them.
+    or live; without either the list is empty, but for models that rank items by what is the items' own. Items without
+    events are recalled where features say something of them.
 
     Parameters
     ----------
@@ -77,6 +79,8 @@ class LearnedSettings(TrainedVectors):
         all of it.
     discount : float, default 0.5
         What an item says in a history is divided by its number of events to this power.
+    half_life_days : float, default infinite
+        A pair counts half as much in the loss for each so many days that it is older than the newest.
     history_exponent : float, default 0.5
         e: a history's sum is divided by its total weight to this power; 1 is the mean.
     epochs : int, default 30
@@ -125,6 +129,9 @@ class LearnedSettings(TrainedVectors):
     temperature: float = number(0.12, above=0, search=floats(0.05, 0.5, log=True))
     held: float = number(0.0, least=0, below=1, search=choices(0.0, 0.2, 0.5))
     discount: float = number(0.5, search=choices(0.0, 0.25, 0.5))
+    half_life_days: float = number(
+        math.inf, above=0, infinite=True, unit="days", search=choices(7.0, 30.0, 365.0, math.inf)
+    )
     history_exponent: float = number(0.5, search=choices(0.5, 1.0))
     epochs: int = count(30, least=1, search=ints(10, 100, log=True))
     check_every: int = count(5, least=1, unit="epochs")

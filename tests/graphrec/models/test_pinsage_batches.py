@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -237,3 +238,16 @@ def test_popular_items_say_less_where_they_are_discounted() -> None:
         expected = counts[plain.seeds[plain.history]] ** -0.5
         np.testing.assert_allclose(ratios / ratios[0], expected / expected[0], rtol=1e-4)
     assert float(histories.discounts(0.5) @ histories.shares) == pytest.approx(1.0, rel=1e-5)
+
+
+def test_what_a_pair_counts_halves_with_its_age() -> None:
+    times = np.array([0, 5, 10], dtype=np.int64) * 86_400
+    events = Interactions(
+        np.array([0, 0, 1], dtype=np.int32), np.array([0, 1, 1], dtype=np.int32), None, times, n_users=2, n_items=3
+    )
+    taken = histories_of(events)
+    counted = np.array([0.25, 0.5, 1.0])
+    np.testing.assert_allclose(taken.freshness(5.0), counted / counted.mean(), rtol=1e-6)
+    np.testing.assert_allclose(taken.fresh_events(5.0), np.array([0.25, 1.5, 0]) / counted.mean(), rtol=1e-6)
+    assert (taken.freshness(float("inf")) == 1).all()
+    assert (replace(taken, times=None).freshness(5.0) == 1).all()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
@@ -13,7 +15,7 @@ import torch
 from graphrec.contracts.progress import FitContext
 from graphrec.contracts.queries import Queries, known_queries
 from graphrec.contracts.recall_data import RecallData
-from graphrec.data.interactions import histories
+from graphrec.data.interactions import DAY_S, Interactions, histories
 from graphrec.data.lists import item_lists, take_lists
 from graphrec.errors import ConfigError
 from graphrec.models.deep.ffm import FFM
@@ -98,6 +100,31 @@ def test_vectors_too_wide_to_search_are_refused() -> None:
         FFM(dim=4096).fit(described(skewed()))
 
 
-def test_a_stranger_without_a_history_gets_nothing() -> None:
-    channel = FM(dim=4, epochs=2).fit(described(skewed()))
-    assert channel.recall(Queries([-1], item_lists([[]])), 5).lengths.tolist() == [0]
+@pytest.mark.parametrize(
+    ("recipe", "plain"), [(FM(dim=4, epochs=2), _fm), (FFM(dim=3, epochs=2), _ffm)], ids=["fm", "ffm"]
+)
+def test_a_stranger_without_a_history_gets_the_ranking_by_what_is_the_items_own(recipe: Any, plain: Any) -> None:
+    task, channel = _trained(recipe, described(skewed()))
+    items, scores = channel.recall(Queries([-1], item_lists([[]])), 20)[0]
+    nothing = np.zeros(task.model.said.weight.shape[1])
+    own = np.array([plain(task, recipe, -1, nothing, item) for item in range(45)])
+    np.testing.assert_allclose(scores, own[items], rtol=2e-3, atol=2e-4)
+    assert np.delete(own, items).max() <= scores.min() + 1e-3
+
+
+def test_an_items_own_weight_begins_with_its_events() -> None:
+    data = described(skewed())
+    liked = np.concatenate([items[weights > 0] for items, weights in histories(data.interactions)])
+    weight = FM(dim=4)._task(data, FitContext()).model.linear.ids.weight  # type: ignore[attr-defined]
+    expected = np.log1p(np.bincount(liked, minlength=len(data.items)))
+    np.testing.assert_allclose(weight[:, 0].detach().numpy(), expected, rtol=1e-6)
+
+
+def test_recent_pairs_count_more_with_a_half_life() -> None:
+    users = np.arange(60)
+    items = np.where(users < 40, 0, 1)  # item 0 was taken more often, item 1 lately
+    times = np.where(users < 40, 0, 100 * int(DAY_S))
+    data = replace(skewed(), interactions=Interactions(users, items, None, times, n_users=60, n_items=45))
+    for half_life_days, first in ((math.inf, 0), (10.0, 1)):
+        channel = FM(dim=2, epochs=3, half_life_days=half_life_days).fit(data)
+        assert channel.recall(Queries([-1], item_lists([[]])), 1)[0][0].tolist() == [first]
