@@ -56,6 +56,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "graphrec.kg.schema.values": ("GraphSchema",),
     "graphrec.kg.sparql.endpoint": ("read_sparql",),
     "graphrec.kg.sparql.rules": ("with_rules",),
+    "graphrec.kg.attributes": ("item_attributes",),
     "graphrec.kg.tags": ("item_tags",),
     "graphrec.kg.writing.convert": ("convert",),
     "graphrec.kg.writing.graph": ("graph_to_networkx", "write_links", "write_rdf", "write_triples"),

@@ -137,6 +137,7 @@ from graphrec.kg.schema.describe import describe as describe
 from graphrec.kg.schema.values import GraphSchema as GraphSchema
 from graphrec.kg.sparql.endpoint import read_sparql as read_sparql
 from graphrec.kg.sparql.rules import with_rules as with_rules
+from graphrec.kg.attributes import item_attributes as item_attributes
 from graphrec.kg.tags import item_tags as item_tags
 from graphrec.kg.title_links import link_by_title as link_by_title
 from graphrec.kg.writing.convert import convert as convert

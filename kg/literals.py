@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from graphrec.checks import as_array, check_length, check_rows
+from graphrec.data.text_buffers import row_values
 
 
 @dataclass(frozen=True, slots=True, init=False, eq=False)
@@ -58,15 +59,19 @@ def no_literals() -> Literals:
     return Literals(np.empty((0, 3), np.int32), pa.array([], pa.large_string()), empty, empty)
 
 
-def as_numbers(texts: pa.LargeStringArray) -> npt.NDArray[np.float64]:
-    """Return (n,) float64: the number each text stands for, NaN where it is none.
+def language_ranks(literals: Literals, languages: Sequence[str]) -> npt.NDArray[np.int16]:
+    """Return (n,) int16: the place of each value's language among ``languages``, the regional kinds of one with it.
 
-    Dates and years of XML Schema count as their year: ``"1999-03-31"`` is 1999.
+    A value without a language comes after these, then those of all other languages.
     """
-    trimmed = pc.utf8_trim_whitespace(texts)
-    number = pc.match_substring_regex(trimmed, r"^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$")
-    date = pc.match_substring_regex(trimmed, r"^-?\d{4,}(-\d\d(-\d\d(T.*)?)?)?(Z|[+-]\d\d:\d\d)?$")
-    year = pc.extract_regex(trimmed, r"^(?P<year>-?\d{4,})").field("year")
-    chosen = pc.if_else(number, trimmed, pc.if_else(date, year, pa.scalar(None, pa.large_string())))
-    values: npt.NDArray[np.float64] = pc.cast(chosen, pa.float64()).to_numpy(zero_copy_only=False)
-    return np.where(np.isnan(values), np.nan, values).astype(np.float64)
+    tags = literals.languages.dictionary.to_pylist()
+    ranks = np.asarray([_language_rank(tag, languages) for tag in tags] + [len(languages)], dtype=np.int16)
+    by_value: npt.NDArray[np.int16] = ranks[row_values(literals.languages.indices, null=len(tags))]
+    return by_value
+
+
+def _language_rank(tag: str, languages: Sequence[str]) -> int:
+    for rank, wanted in enumerate(languages):
+        if tag == wanted.lower() or tag.startswith(wanted.lower() + "-"):
+            return rank
+    return len(languages) + 1

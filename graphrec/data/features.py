@@ -155,6 +155,22 @@ def take_features(features: Features, rows: npt.ArrayLike) -> Features:
     )
 
 
+def merged_features(first: Features | None, second: Features | None) -> Features | None:
+    """Return the columns of both; of two columns of one name, that of ``first``."""
+    if first is None or second is None:
+        return first or second
+    taken = {name for kind in _KINDS for name in getattr(first, f"{kind}s")}
+    columns = {
+        f"{kind}s": {
+            **{name: column for name, column in getattr(second, f"{kind}s").items() if name not in taken},
+            **getattr(first, f"{kind}s"),
+        }
+        for kind in _KINDS
+    }
+    moments = (*first.moments, *(name for name in second.moments if name not in taken))
+    return Features(first.n, **columns, moments=moments)
+
+
 def _check_vectors(name: str, vectors: npt.NDArray[np.float32]) -> None:
     """Raise DataError unless each row is finite, or NaN altogether."""
     if vectors.ndim != 2:

@@ -45,8 +45,7 @@ def to_hetero(
         Keep the summed weights of the events as ``edge_weight`` of the two interaction edge types (pairs whose
         weight is not > 0 are left out), as :func:`graphrec.graph.catalogue.with_users` does.
     attributes : mapping of str to ndarray, optional
-        (n_items,) numbers, each kept as ``data["item"].NAME`` float32, such as those of
-        ``graphrec.kg.attributes.numeric_attributes``.
+        (n_items,) numbers, each kept as ``data["item"].NAME`` float32.
     users : Vocabulary, optional
         The ids of the users.
     item_features, user_features : Features, optional

@@ -17,7 +17,7 @@ from graphrec.memory import release_free_memory
 from graphrec.threads import default_threads
 
 from ..knowledge_graph import KnowledgeGraph, ReadReport
-from ..literals import Literals
+from ..literals import Literals, language_ranks
 from ..terms import DIR_LANG_STRING, LABELS, LANG_STRING, STRING
 from .encode import TermTable
 from .term_order import repeats, sorted_order
@@ -275,20 +275,11 @@ def choose_labels(
         if (row := relations.get(iri)) >= 0:
             trust[row] = rank
     rows = literals.statements[trust[literals.statements[:, 1]] < len(LABELS)]
-    tags = literals.languages.dictionary.to_pylist()
-    by_tag = np.asarray([_language_rank(tag, languages) for tag in tags] + [len(languages)], dtype=np.int64)
-    codes = row_values(literals.languages.indices, null=len(tags))
+    by_language = language_ranks(literals, languages)
     chosen = np.full(n_entities, -1, dtype=np.int32)
     if len(rows):  # in order of the entities: the least number of each
-        rank = by_tag[codes[rows[:, 2]]] * (len(LABELS) + 1) + trust[rows[:, 1]]
+        rank = by_language[rows[:, 2]] * (len(LABELS) + 1) + trust[rows[:, 1]]
         begins = np.flatnonzero(np.append(True, rows[1:, 0] != rows[:-1, 0]))
         best = np.minimum.reduceat(rank << 32 | rows[:, 2], begins)
         chosen[rows[begins, 0]] = best & 0xFFFFFFFF
     return literals.texts.take(arrow_rows(chosen))
-
-
-def _language_rank(tag: str, languages: Sequence[str]) -> int:
-    for rank, wanted in enumerate(languages):
-        if tag == wanted.lower() or tag.startswith(wanted.lower() + "-"):
-            return rank
-    return len(languages) + 1

@@ -169,6 +169,8 @@ class KnowledgeSource(Section):
         Predicates whose literals become nodes (year, language).
     tags : list of str
         Predicates whose values are tags of items.
+    attributes : list of str
+        Predicates whose literals are columns of items: numbers, moments or texts, by what most values are.
     languages : list of str
         Languages of labels, the preferred first; the empty text is a label without a language.
     max_reject_share : float
@@ -189,6 +191,7 @@ class KnowledgeSource(Section):
     user_template: str | None = None
     literal_nodes: list[str] = []
     tags: list[str] = []
+    attributes: list[str] = []
     languages: list[str] = ["en", ""]
     max_reject_share: Annotated[float, Field(ge=0.0, le=1.0)] = 0.05
     rules: list[str] = []

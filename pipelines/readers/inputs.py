@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from graphrec.contracts.recall_data import RecallData
+from graphrec.data.features import merged_features
 from graphrec.data.interactions import Interactions, with_n_items
 from graphrec.data.item_tags import merge_item_tags
 from graphrec.data.user_tags import tags_of_items
@@ -75,7 +76,7 @@ def load_inputs(config: Config, *, rejects: Path | None, steps: Steps) -> Inputs
     parts = declared_ids(config, source.items)
     items, catalogue, tags, described = union(parts, source.items), None, None, None
     if sections.knowledge is not None:
-        catalogue, tags, report["knowledge"] = read_knowledge(
+        catalogue, tags, described, report["knowledge"] = read_knowledge(
             config, sections.knowledge, source.items, items, rejects, steps
         )
         items = catalogue.items
@@ -98,7 +99,7 @@ def load_inputs(config: Config, *, rejects: Path | None, steps: Steps) -> Inputs
         edges += [attributes.edges] if attributes.edges is not None else []
         both = [part for part in (tags, attributes.item_tags) if part is not None]
         tags = reduce(merge_item_tags, both) if both else None
-        described = attributes.attributes
+        described = merged_features(attributes.attributes, described)
         report["items"] = {**attributes.report, "name": str(sections.items.path)}
     if sections.triples:
         with steps.step("read triples"):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
+from graphrec.data.features import Features
 from graphrec.data.item_tags import ItemTags
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, DataError, MissingExtraError
@@ -17,6 +19,7 @@ from ..config.sections import EndpointSource, KnowledgeSource, Link
 from ..progress import Steps
 from .attributes import read_attributes
 from .batches import check_file
+from .rejects import Rejects
 
 if TYPE_CHECKING:
     from graphrec.kg.knowledge_graph import KnowledgeGraph, ReadReport
@@ -25,6 +28,15 @@ if TYPE_CHECKING:
 # Files whose extension says RDF are read by kg.
 _RDF = (".ttl", ".nt", ".nq", ".trig", ".rdf", ".owl", ".xml", ".jsonld", ".json")
 _PACKED = (".gz", ".xz", ".zst")
+
+
+class Knowledge(NamedTuple):
+    """What a knowledge graph says of the items: the graph around them, tags, columns of features, and a report."""
+
+    catalogue: CatalogueGraph
+    tags: ItemTags | None
+    attributes: Features | None
+    report: dict[str, Any]
 
 
 def is_rdf(path: Path) -> bool:
@@ -75,7 +87,7 @@ def read_knowledge(
     declared: Vocabulary,
     rejects: Path | None,
     steps: Steps,
-) -> tuple[CatalogueGraph, ItemTags | None, dict[str, Any]]:
+) -> Knowledge:
     """Read the knowledge graph and join it to the items.
 
     ``events`` are the ids of the events, by which the link is judged; ``declared`` those of the catalogue that are
@@ -99,8 +111,30 @@ def read_knowledge(
             literal_nodes=section.literal_nodes,
         )
         tags = item_tags(graph, linking, section.tags) if section.tags else None
-    read = {"triples": len(graph.triples), "entities": len(graph.entities), **_counts(graph.report)}
-    return catalogue, tags, {"read": read, "linking": {**linking.report.to_dict(), **linked}}
+    report = {
+        "read": {"triples": len(graph.triples), "entities": len(graph.entities), **_counts(graph.report)},
+        "linking": {**linking.report.to_dict(), **linked},
+    }
+    columns = None
+    if section.attributes:
+        with steps.step("read the attributes of items from the graph"):
+            columns, report["attributes"] = _attributes(graph, linking, section, rejects)
+    return Knowledge(catalogue, tags, columns, report)
+
+
+def _attributes(
+    graph: KnowledgeGraph, linking: Linking, section: KnowledgeSource, rejects: Path | None
+) -> tuple[Features, dict[str, Any]]:
+    """Return the columns that literals make, and what was read of each; values of another kind go to a file."""
+    from graphrec.kg.attributes import item_attributes
+
+    read = item_attributes(graph, linking, section.attributes, languages=section.languages)
+    kinds = {column.predicate: column.kind for column in read.columns.values()}
+    path = rejects and rejects / "knowledge_attributes.csv"
+    with Rejects(path, name="data.knowledge.attributes", place="statement") as bad:
+        for place, (predicate, entity, text) in enumerate(read.rejects.iter_rows(), start=1):
+            bad.add(f"no {kinds[predicate]}", place, (predicate, entity, text), value=text)
+    return read.features, {name: asdict(column) for name, column in read.columns.items()}
 
 
 def _read_graph(config: Config, section: KnowledgeSource, rejects: Path | None, steps: Steps) -> KnowledgeGraph:

@@ -261,11 +261,13 @@ class TestComiRecByCapsulesWithDiversity(RecallerContract):
 
 class TestFM(RecallerContract):
     recipe = FM(dim=6, epochs=20, lr=0.05)
+    answers_strangers = True
     prepared = staticmethod(described)
 
 
 class TestFFM(RecallerContract):
     recipe = FFM(dim=3, epochs=15, lr=0.05)
+    answers_strangers = True
     prepared = staticmethod(described)
 
 

@@ -9,7 +9,6 @@ import pytest
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, DataError, UnknownIdError
 from graphrec.graph.catalogue import CatalogueGraph
-from graphrec.kg.attributes import numeric_attributes
 from graphrec.kg.catalogue import catalogue_graph
 from graphrec.kg.entity_types import entity_types
 from graphrec.kg.export import to_networkx
@@ -169,12 +168,6 @@ def test_item_tags(kg: KnowledgeGraph, linking: Linking) -> None:
         3: {"Fantasy (text, http://e/genre)", "Frank Herbert"},
     }
     assert (tags.table.scores == 1).all()
-
-
-def test_numbers(kg: KnowledgeGraph, linking: Linking) -> None:
-    years = numeric_attributes(kg, linking, ["year"])["year"]
-    np.testing.assert_array_equal(years, np.asarray([np.nan, np.nan, 1965, 1969], np.float32))
-    assert years.dtype == np.float32
 
 
 def test_networkx_neighbourhood(kg: KnowledgeGraph, linking: Linking, items: Vocabulary) -> None:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from graphrec.contracts.recall_data import RecallData
-from graphrec.data.features import Features, Labels, take_features
+from graphrec.data.features import Features, Labels, merged_features, take_features
 from graphrec.data.item_tags import ItemTags
 from graphrec.data.neighbours import NeighbourTable
 from graphrec.data.vocabulary import Vocabulary
@@ -120,6 +120,26 @@ def test_columns_of_many_categories_texts_and_vectors() -> None:
 def test_columns_that_do_not_fit_are_named(columns: dict[str, Any], words: str) -> None:
     with pytest.raises(DataError, match=words):
         Features(2, **columns)
+
+
+def test_of_two_columns_of_one_name_the_first_stays() -> None:
+    first = Features(2, numbers={"a": np.array([1.0, 2.0])}, labels={"b": Labels(Vocabulary(["x"]), [0, -1])})
+    second = Features(
+        2, numbers={"b": np.array([7.0, 8.0]), "c": np.array([3.0, 4.0])}, texts={"a": pa.array(["p", "q"])},
+        moments=("b", "c"),
+    )  # fmt: skip
+    both = merged_features(first, second)
+    assert both is not None
+    assert (sorted(both.numbers), sorted(both.labels), sorted(both.texts), both.moments) == (
+        ["a", "c"],
+        ["b"],
+        [],
+        ("c",),
+    )
+    assert both.numbers["a"].tolist() == [1, 2]
+    assert merged_features(None, second) is second
+    assert merged_features(first, None) is first
+    assert merged_features(None, None) is None
 
 
 def test_recall_data_wants_a_row_for_everybody() -> None:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from graphrec.errors import ConfigError, DataError, FetchError
@@ -55,6 +56,40 @@ def test_the_report_tells_items_of_events_from_those_appended(tmp_path: Path) ->
         "linking: 29 of 31 items matched, 0 ambiguous, 1 missing, 1 with an entity that has no edges; 3 of the 4 items "
         "of the events are linked, such as x"
     )
+
+
+def test_literals_are_columns_beside_those_of_the_table(tmp_path: Path) -> None:
+    turtle = (
+        books(6)
+        + f"""
+        <{PREFIX}b0> s:numberOfPages 320 ; s:stock 1 . <{PREFIX}b1> s:numberOfPages "many", 90 ; s:stock 2 .
+        <{PREFIX}b2> s:numberOfPages 7 ; s:abstract "sand" ."""
+    )
+    (tmp_path / "items.csv").write_text("item_id,stock\n0,10\n3,30\n", encoding="utf-8")
+    knowledge = {
+        "paths": ["books.ttl"],
+        "link": {"template": PREFIX + "b{id}"},
+        "attributes": ["numberOfPages", "stock", "abstract"],
+    }
+    made = config(
+        tmp_path,
+        ["0", "1", "2", "3"],
+        turtle,
+        knowledge=knowledge,
+        items={"path": "items.csv", "numbers": ["stock"]},
+    )
+    inputs = load_inputs(made, rejects=tmp_path / "rejects", steps=Silent())
+    features = inputs.data.item_features
+    assert features is not None
+    np.testing.assert_array_equal(features.number("number_of_pages"), [320, 90, 7, np.nan])
+    np.testing.assert_array_equal(features.number("stock"), [10, np.nan, np.nan, 30])  # the table goes first
+    assert features.texts["abstract"].to_pylist() == [None, None, "sand", None]
+    assert inputs.report["knowledge"]["attributes"]["number_of_pages"] == {
+        "predicate": "https://schema.org/numberOfPages", "kind": "number", "values": 4, "unusable": 1, "first": "many",
+        "items": 3,
+    }  # fmt: skip
+    rejected = (tmp_path / "rejects" / "knowledge_attributes.csv").read_text(encoding="utf-8").splitlines()
+    assert rejected[1:] == [f"1,no number,https://schema.org/numberOfPages,{PREFIX}b1,many"]
 
 
 def test_what_the_reader_of_a_graph_leaves_out_is_reported(tmp_path: Path) -> None:

@@ -55,6 +55,9 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
         {"kg": "@kg", "linking": "@linking", "items": ITEMS, "relations": ["p"], "exclude": ["p"],
          "literal_nodes": ["q"], "labels": [None, "B"], "max_types": 3},
     ),
+    "item_attributes": (
+        gr.item_attributes, {"kg": "@kg", "linking": "@linking", "predicates": ["q"], "languages": ["en"]}
+    ),
     "item_tags": (gr.item_tags, {"kg": "@kg", "linking": "@linking", "predicates": ["p"]}),
     "to_networkx": (gr.to_networkx, {"catalogue": "@catalogue", "node": 0, "hops": 1, "max_nodes": 5}),
     "interactions_from_rdf": (gr.interactions_from_rdf, {"kg": "@kg", "mapping": gr.InteractionMapping()}),
