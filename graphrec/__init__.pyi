@@ -120,6 +120,7 @@ from graphrec.index.embedding_index import EmbeddingIndex as EmbeddingIndex
 from graphrec.index.embedding_map import EmbeddingMap as EmbeddingMap
 from graphrec.index.embeddings import EmbeddingTable as EmbeddingTable
 from graphrec.index.row_ids import Near as Near
+from graphrec.kg.attributes import item_attributes as item_attributes
 from graphrec.kg.catalogue import catalogue_graph as catalogue_graph
 from graphrec.kg.export import to_networkx as to_networkx
 from graphrec.kg.interactions import InteractionMapping as InteractionMapping
@@ -137,7 +138,6 @@ from graphrec.kg.schema.describe import describe as describe
 from graphrec.kg.schema.values import GraphSchema as GraphSchema
 from graphrec.kg.sparql.endpoint import read_sparql as read_sparql
 from graphrec.kg.sparql.rules import with_rules as with_rules
-from graphrec.kg.attributes import item_attributes as item_attributes
 from graphrec.kg.tags import item_tags as item_tags
 from graphrec.kg.title_links import link_by_title as link_by_title
 from graphrec.kg.writing.convert import convert as convert

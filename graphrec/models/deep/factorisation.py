@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -47,6 +49,10 @@ class Machine(Towers):
                 weight.zero_()
             if self.linear.ids is not None:
                 self.linear.ids.weight[:, 0] = torch.from_numpy(np.log1p(events))
+
+    def biases(self) -> Iterator[nn.Parameter]:
+        """Yield the linear weights: of a large catalogue a penalty would leave nothing of them."""
+        yield from self.linear.parameters()
 
     def stranger(self) -> npt.NDArray[np.float32]:
         """Return (width,): 1 against the item's part, for it counts whoever the user is, with a history or without."""

@@ -256,7 +256,8 @@ class RecallTask(VectorsTask):
     def _penalty(self) -> Tensor | float:
         if not self._recipe.regularisation:
             return 0.0
-        squares = torch.stack([table.square().sum() for table in self._tables]).sum()
+        biases = {id(weight) for weight in self.model.biases()}
+        squares = torch.stack([table.square().sum() for table in self._tables if id(table) not in biases]).sum()
         penalty: Tensor = self._recipe.regularisation / 2 * squares
         return penalty
 

@@ -96,7 +96,8 @@ class LearnedSettings(TrainedVectors):
         Users of a step, >= 1; each with all of his items. These three were chosen on a validation part of Gowalla; on
         ml-latest-small, with its 610 users, they are within chance of smaller steps.
     regularisation : float
-        Half of it times the squared length of all learnt vectors is added to the mean loss of a pair.
+        Half of it times the squared length of all learnt vectors is added to the mean loss of a pair; linear weights of
+        a factorisation machine are none.
     lr, map_lr : float
         Greatest learning rates, of vectors and of maps; they rise for a tenth of the steps at most, then fall along
         half a cosine to a tenth.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -62,6 +63,10 @@ class Towers(nn.Module, ABC):
         if len(places):
             own = own + embedding_bag(places, says, indptr[:-1], mode="sum", per_sample_weights=weights)
         return self.finish(own)
+
+    def biases(self) -> Iterator[nn.Parameter]:
+        """Yield the weights that no penalty draws to 0, for they say how often things happen."""
+        yield from ()
 
     def stranger(self) -> npt.NDArray[np.float32]:
         """Return (width,) float32: the own part of a user of whom nothing but a history is known."""

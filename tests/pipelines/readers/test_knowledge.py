@@ -81,9 +81,11 @@ def test_literals_are_columns_beside_those_of_the_table(tmp_path: Path) -> None:
     inputs = load_inputs(made, rejects=tmp_path / "rejects", steps=Silent())
     features = inputs.data.item_features
     assert features is not None
-    np.testing.assert_array_equal(features.number("number_of_pages"), [320, 90, 7, np.nan])
-    np.testing.assert_array_equal(features.number("stock"), [10, np.nan, np.nan, 30])  # the table goes first
-    assert features.texts["abstract"].to_pylist() == [None, None, "sand", None]
+    np.testing.assert_array_equal(features.number("number_of_pages"), [320, 90, 7, *[np.nan] * 3])
+    np.testing.assert_array_equal(
+        features.number("stock"), [10, np.nan, np.nan, 30, np.nan, np.nan]
+    )  # the table goes first
+    assert features.texts["abstract"].to_pylist() == [None, None, "sand", *[None] * 3]
     assert inputs.report["knowledge"]["attributes"]["number_of_pages"] == {
         "predicate": "https://schema.org/numberOfPages", "kind": "number", "values": 4, "unusable": 1, "first": "many",
         "items": 3,

@@ -128,3 +128,12 @@ def test_recent_pairs_count_more_with_a_half_life() -> None:
     for half_life_days, first in ((math.inf, 0), (10.0, 1)):
         channel = FM(dim=2, epochs=3, half_life_days=half_life_days).fit(data)
         assert channel.recall(Queries([-1], item_lists([[]])), 1)[0][0].tolist() == [first]
+
+
+@pytest.mark.parametrize("recipe", [FM(dim=2), FFM(dim=2)], ids=["fm", "ffm"])
+def test_the_penalty_leaves_linear_weights_alone(recipe: Any) -> None:
+    task = replace(recipe, regularisation=0.5)._task(described(skewed()), FitContext())
+    model = task.model
+    tables = [model.said, model.items_in.ids, model.users_in.ids, *model.items_in.tables, *model.users_in.tables]
+    expected = sum(float((table.weight.detach().numpy() ** 2).sum()) for table in tables)
+    assert task._penalty().item() == pytest.approx(0.25 * expected, rel=1e-4)
