@@ -152,6 +152,7 @@ from graphrec.models.content.text_ease import TextEase as TextEase
 from graphrec.models.content.video import Video as Video
 from graphrec.models.deep.bert4rec import BERT4Rec as BERT4Rec
 from graphrec.models.deep.comirec import ComiRec as ComiRec
+from graphrec.models.deep.din import DIN as DIN
 from graphrec.models.deep.esam import ESAM as ESAM
 from graphrec.models.deep.ffm import FFM as FFM
 from graphrec.models.deep.fm import FM as FM

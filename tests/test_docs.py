@@ -227,6 +227,15 @@ def test_tuning_page_shows_a_legal_search() -> None:
     assert set(spaces["item-cf"]) == {"k", "user_exponent", "item_exponent", "normalise"}
 
 
+def test_every_channel_on_the_page_of_sequences_is_legal() -> None:
+    blocks = re.findall(r"```toml\n(\[channels.*?)```", (DOCS / "sequences.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert len(blocks) >= 4
+    for block in blocks:
+        config = check_config(tomllib.loads(f'name = "x"\ndata.interactions.path = "x.csv"\n{block}'), directory=Path())
+        assert config.recipes
+        make_fusion(config.settings.fusion, list(config.recipes))
+
+
 def test_fusion_page_shows_a_legal_fusion() -> None:
     found = re.search(r"```toml\n(.*?)```", (DOCS / "fusion.md").read_text(encoding="utf-8"), re.DOTALL)
     assert found is not None

@@ -49,6 +49,7 @@ RECIPES: Mapping[str, str] = MappingProxyType(
         "youtube-dnn": "graphrec.models.deep.youtube_dnn:YouTubeDNN",
         "gru4rec": "graphrec.models.deep.gru4rec:GRU4Rec",
         "comirec": "graphrec.models.deep.comirec:ComiRec",
+        "din": "graphrec.models.deep.din:DIN",
         "pinsage": "graphrec.models.pinsage:PinSage",
         "kge": "graphrec.models.kge:Kge",
         "entity2rec": "graphrec.models.entity2rec:Entity2Rec",

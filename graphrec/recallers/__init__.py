@@ -24,6 +24,7 @@ KINDS = {
     "vector": "graphrec.recallers.vector:VectorRecaller",
     "encoder": "graphrec.recallers.encoder:EncoderRecaller",
     "interest-encoder": "graphrec.recallers.interest_encoder:InterestEncoderRecaller",
+    "target-attention": "graphrec.recallers.target_attention:TargetAttentionRecaller",
     "votes": "graphrec.recallers.votes:VoteRecaller",
     "interests": "graphrec.recallers.interests:InterestRecaller",
     "segmented": "graphrec.recallers.segmented:SegmentedRecaller",

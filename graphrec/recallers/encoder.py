@@ -201,14 +201,15 @@ def read_encoder(directory: Path, settings: dict[str, Any], *, interests: int = 
     featured = setting(settings, "features", bool, directory=directory)
     fields = QueryFields.load(directory) if featured else None
     return {
-        "encoder": TowerEncoder(_tower(directory / _TOWER), history, trained, fields, window, interests),
+        "encoder": TowerEncoder(read_tower(directory / _TOWER), history, trained, fields, window, interests),
         "targets": targets,
         "near": load_index(directory / "index", targets),
         "reason": setting(settings, "reason", str, directory=directory),
     }
 
 
-def _tower(path: Path) -> OnnxTower:
+def read_tower(path: Path) -> OnnxTower:
+    """Return the graph of a file; raise BundleError where it cannot be read or run."""
     try:
         return OnnxTower(path.read_bytes(), path)
     except OSError as error:

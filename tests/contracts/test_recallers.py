@@ -34,6 +34,7 @@ from graphrec.models.content.text_ease import TextEase
 from graphrec.models.content.video import Video
 from graphrec.models.deep.bert4rec import BERT4Rec
 from graphrec.models.deep.comirec import ComiRec
+from graphrec.models.deep.din import DIN
 from graphrec.models.deep.esam import ESAM
 from graphrec.models.deep.ffm import FFM
 from graphrec.models.deep.fm import FM
@@ -257,6 +258,18 @@ class TestComiRec(RecallerContract):
 
 class TestComiRecByCapsulesWithDiversity(RecallerContract):
     recipe = ComiRec(dim=8, epochs=12, lr=0.01, batch=16, interests=3, routing="capsules", diversity=0.05)
+
+
+class TestDIN(RecallerContract):
+    recipe = DIN(dim=8, epochs=10, lr=0.01, batch=16, interests=2, hidden=8, contrasts=16)
+
+
+class TestDINOfFewCandidates(RecallerContract):
+    recipe = DIN(dim=8, epochs=10, lr=0.01, batch=16, interests=2, hidden=8, contrasts=16, candidates=6, last=4)
+
+
+class TestDINServedByInterests(RecallerContract):
+    recipe = DIN(dim=8, epochs=10, lr=0.01, batch=16, interests=2, hidden=8, contrasts=16, serve="interests")
 
 
 class TestFM(RecallerContract):

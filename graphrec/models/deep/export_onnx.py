@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from graphrec.data.encoding.encoded import MISSING
 from graphrec.errors import MissingExtraError
 from graphrec.models.deep.sequence_model import Events, SequenceModel
+from graphrec.models.deep.target_attention import TargetAttention
 from graphrec.models.deep.towers import Towers
 
 
@@ -36,8 +37,13 @@ def user_tower(model: Towers) -> bytes:
     return _exported(tower, examples, axes)
 
 
-def _exported(tower: nn.Module, examples: Mapping[str, Tensor], axes: Mapping[str, Mapping[int, str]]) -> bytes:
-    """Return a module's graph as a file; ``axes`` says which axes of its inputs are of any size."""
+def _exported(
+    tower: nn.Module,
+    examples: Mapping[str, Tensor],
+    axes: Mapping[str, Mapping[int, str]],
+    made: Mapping[int, str] = {0: "n"},
+) -> bytes:
+    """Return a module's graph as a file; ``axes`` and ``made`` say which axes of inputs and output are of any size."""
     try:
         import onnx  # noqa: F401 - the exporter's own complaint comes late, and names no remedy
     except ImportError as error:
@@ -48,7 +54,7 @@ def _exported(tower: nn.Module, examples: Mapping[str, Tensor], axes: Mapping[st
         warnings.simplefilter("ignore")
         torch.onnx.export(
             tower, tuple(examples.values()), buffer, dynamo=False, input_names=list(examples),
-            output_names=["vector"], dynamic_axes={**axes, "vector": {0: "n"}},
+            output_names=["vector"], dynamic_axes={**axes, "vector": made},
         )  # fmt: skip
     content: bytes = buffer.getvalue()
     return content
@@ -135,3 +141,21 @@ class _SequenceTower(nn.Module):
         """Return (n, dim)."""
         nothing = events[:, :, 0] * 0
         return self.model.last(Events(events, lengths, nothing if ages is None else ages, nothing))
+
+
+def target_net(net: TargetAttention) -> bytes:
+    """Return the ONNX file that scores candidates after a history.
+
+    Its inputs are ``events`` (n, w, dim), ``lengths`` (n,) and ``candidates`` (n, c, dim); its output is (n, c).
+
+    Raises
+    ------
+    MissingExtraError
+        If onnx is not installed.
+    """
+    copied, dim = copy.deepcopy(net).train(mode=False).cpu(), net.norm.normalized_shape[0]
+    examples = {
+        "events": torch.zeros(2, 3, dim), "lengths": torch.tensor([3, 2]), "candidates": torch.zeros(2, 4, dim),
+    }  # fmt: skip
+    axes = {"events": {0: "n", 1: "w"}, "lengths": {0: "n"}, "candidates": {0: "n", 1: "c"}}
+    return _exported(copied, examples, axes, {0: "n", 1: "c"})

@@ -29,6 +29,7 @@ from graphrec.models import training
 from graphrec.models.deep.bert4rec import BERT4Rec
 from graphrec.models.deep.cloze_task import ClozeTask, hidden_events
 from graphrec.models.deep.comirec import ComiRec
+from graphrec.models.deep.din import DIN
 from graphrec.models.deep.gru4rec import GRU4Rec
 from graphrec.models.deep.sasrec import SASRec
 from graphrec.models.deep.sequence_model import Events
@@ -50,6 +51,7 @@ RECIPES: dict[str, Any] = {
     "recurrent": GRU4Rec(**TRAINED, layers=2),  # type: ignore[arg-type]
     "mean": YouTubeDNN(**{**TRAINED, "epochs": 40}, layers=2),  # type: ignore[arg-type]
     "interests": ComiRec(**TRAINED, interests=3),  # type: ignore[arg-type]
+    "target-aware": DIN(**TRAINED, interests=2, hidden=8, contrasts=6),  # type: ignore[arg-type]
     "capsules": ComiRec(**{**TRAINED, "epochs": 30}, interests=2, routing="capsules"),  # type: ignore[arg-type]
 }
 
