@@ -13,90 +13,37 @@ from __future__ import annotations
 
 import argparse
 import os
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.harness import write_json
-from benchmarks.sequences import events_of
+from benchmarks.leave_last import K, answers, problem, row_of
 from graphrec.contracts.progress import FitContext
-from graphrec.contracts.queries import Queries, take_queries
-from graphrec.contracts.recall_data import RecallData
-from graphrec.contracts.recaller import Recaller
-from graphrec.data.interactions import Interactions, take
-from graphrec.data.lists import ItemLists, take_lists
-from graphrec.data.sequences import sequences
-from graphrec.data.vocabulary import Vocabulary
-from graphrec.graph.catalogue import items_only
 from graphrec.models.deep.din import DIN
-from graphrec.recallers.filtering import recall_allowed
 from graphrec.recallers.target_attention import TargetAttentionRecaller
-from graphrec.threads import at_most
 
-SEED, K, USERS = 0, 200, 3000
+SEED, USERS = 0, 3000
 CANDIDATES = (200, 500, 1000, 2000)
-
-
-def split(name: str, root: Path) -> tuple[RecallData, Queries, np.ndarray[Any, Any]]:
-    """Return what is learnt from, some users with all but their last item as history, and those last items."""
-    users, items, moments = zip(*events_of(name, root), strict=True)
-    known = Vocabulary(sorted(set(users))), Vocabulary(sorted(set(items)))
-    rows, columns = known[0].rows(list(users)), known[1].rows(list(items))
-    order = np.lexsort((np.arange(len(rows)), np.array(moments), rows))
-    events = Interactions(
-        rows[order], columns[order], times=np.array(moments)[order], n_users=len(known[0]), n_items=len(known[1])
-    )
-    ends = np.searchsorted(events.users, np.arange(len(known[0])), side="right")
-    behind = ends[events.users] - 1 - np.arange(len(events))
-    chosen = np.random.default_rng(SEED).permutation(len(known[0]))[:USERS]
-    data = RecallData(*known, take(events, behind >= 2), items_only(known[1]))
-    every = Queries(np.arange(len(known[0])), sequences(take(events, behind >= 1)))
-    return data, take_queries(every, chosen), events.items[ends[chosen] - 1]
-
-
-def row_of(
-    name: str, channel: Recaller, queries: Queries, truth: np.ndarray[Any, Any], whole: ItemLists | None
-) -> tuple[dict[str, Any], ItemLists]:
-    """Return the figures of a channel, and its lists."""
-    allowed = np.ones(channel.n_items, dtype=np.bool_)  # type: ignore[attr-defined]
-    lists = recall_allowed(channel, queries, K, exclude=queries.history, allowed=allowed)
-    owners = np.repeat(np.arange(len(lists)), lists.lengths)
-    ranks = np.arange(len(owners)) - lists.indptr[owners]
-    hits = ranks[lists.items == truth[owners]]
-    figures = {f"recall@{k}": float((hits < k).sum() / len(truth)) for k in (10, 50, K)}
-    figures["ndcg@10"] = float((1 / np.log2(hits[hits < 10] + 2)).sum() / len(truth))
-    if whole is not None:
-        same = [np.isin(a, b).mean() for (a, _), (b, _) in zip(whole, lists, strict=True)]
-        figures[f"overlap@{K}"] = float(np.mean(same))
-    with at_most(1):
-        started = time.thread_time()
-        for place in range(30):
-            own = take_lists(queries.history, [place])
-            recall_allowed(channel, take_queries(queries, [place]), K, exclude=own, allowed=allowed)
-        figures["request_cpu_ms"] = 1000 * (time.thread_time() - started) / 30
-    return {"name": name, **figures}, lists
 
 
 def run(name: str, root: Path, recipe: DIN) -> list[dict[str, Any]]:
     """Return the rows of a set."""
-    data, queries, truth = split(name, root)
-    context = FitContext(seed=SEED)
-    learnt, _ = recipe._task(data, context).run(context)
-    channel = recipe._channel(data, learnt, context)
+    asked, context = problem(name, root, users=USERS, seed=SEED), FitContext(seed=SEED)
+    learnt, _ = recipe._task(asked.data, context).run(context)
+    channel = recipe._channel(asked.data, learnt, context)
     assert isinstance(channel, TargetAttentionRecaller)
-    first, whole = row_of("net over all items", replace(channel, candidates=len(data.items)), queries, truth, None)
-    rows = [first]
-    for n in CANDIDATES:
-        rows.append(row_of(f"net over {n:,} candidates", replace(channel, candidates=n), queries, truth, whole)[0])
+    exhaustive = replace(channel, candidates=len(asked.data.items))
+    whole = answers(exhaustive, asked)
+    rows = [row_of("net over all items", exhaustive, asked)]
+    rows += [row_of(f"net over {n:,} candidates", replace(channel, candidates=n), asked, whole) for n in CANDIDATES]
     alone = replace(recipe, serve="interests")
-    rows.append(row_of("tower, distilled", alone._channel(data, learnt, context), queries, truth, whole)[0])
-    plain = replace(alone, distillation=0.0).fit(data, context)
-    rows.append(row_of("tower, without distillation", plain, queries, truth, whole)[0])
+    rows.append(row_of("tower, distilled", alone._channel(asked.data, learnt, context), asked, whole))
+    plain = replace(alone, distillation=0.0).fit(asked.data, context)
+    rows.append(row_of("tower, without distillation", plain, asked, whole))
     return [{"set": name, **row} for row in rows]
 
 

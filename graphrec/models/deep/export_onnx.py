@@ -17,6 +17,9 @@ from graphrec.models.deep.sequence_model import Events, SequenceModel
 from graphrec.models.deep.target_attention import TargetAttention
 from graphrec.models.deep.towers import Towers
 
+# Of an output, the axes that may be of any size: the first alone.
+_ROWS: Mapping[int, str] = {0: "n"}
+
 
 def user_tower(model: Towers) -> bytes:
     """Return the ONNX file of ``model``'s users.
@@ -41,7 +44,7 @@ def _exported(
     tower: nn.Module,
     examples: Mapping[str, Tensor],
     axes: Mapping[str, Mapping[int, str]],
-    made: Mapping[int, str] = {0: "n"},
+    made: Mapping[int, str] = _ROWS,
 ) -> bytes:
     """Return a module's graph as a file; ``axes`` and ``made`` say which axes of inputs and output are of any size."""
     try:

@@ -27,7 +27,7 @@ class TargetTask(SequenceTask):
 
     def loss(self, batch: Batch, rng: np.random.Generator) -> Tensor:
         """Return the sum of the interests' loss, the net's, and how far interests are from what the net says."""
-        tower = SequenceTask.loss(self, batch, rng)
+        tower = super().loss(batch, rng)
         step = Windows(batch.examples["starts"], batch.examples["lengths"])
         prefixes = drawn_prefixes(step, self._recipe.examples, rng)
         scores, student, labels = self._scores(prefixes, batch, rng)
@@ -66,13 +66,12 @@ class TargetTask(SequenceTask):
     def _products(self) -> int:
         recipe = self._recipe
         net = recipe.batch * recipe.examples * recipe.contrasts * recipe.last * recipe.hidden
-        return SequenceTask._products.fget(self) + net  # type: ignore[attr-defined, no-any-return]
+        return super()._products + net
 
     @torch.no_grad()
     def learnt(self) -> dict[str, npt.NDArray[Any]]:
         """Return what is learnt by now, and as ``net`` (bytes,) uint8 the ONNX file that scores candidates."""
-        learnt = SequenceTask.learnt(self)
-        return {**learnt, "net": np.frombuffer(target_net(self.model.net), dtype=np.uint8)}
+        return {**super().learnt(), "net": np.frombuffer(target_net(self.model.net), dtype=np.uint8)}
 
 
 def drawn_prefixes(cut: Windows, n: int, rng: np.random.Generator) -> Windows:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 
@@ -36,7 +37,7 @@ def model(routing: str) -> Interests:
     return made.eval()
 
 
-def by_hand(interests: Interests, events: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def by_hand(interests: Interests, events: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Return (interests, dim): what is made of events (w, dim), in loops over events and interests."""
     weights = {name: value.detach().numpy().astype(np.float64) for name, value in interests.state_dict().items()}
     w, n = len(events), weights["by_distance"].shape[1]
