@@ -18,7 +18,9 @@ PYPROJECT = ROOT / "pyproject.toml"
 def test_every_part_is_active_where_everything_is_installed() -> None:
     assert {part.name: part.active for part in parts()} == dict.fromkeys(GIVES, True)
     train = parts()[1]
-    learned = "two-tower, esam, mobius, tdm, fm, ffm, sasrec, bert4rec, youtube-dnn, gru4rec, comirec, din, pinsage, kge"
+    learned = (
+        "two-tower, esam, mobius, tdm, fm, ffm, sasrec, bert4rec, youtube-dnn, gru4rec, comirec, din, pinsage, kge"
+    )
     assert train.gives.endswith(f"channels gf-cf, bspm, cheby-cf, {learned}")
     base = {package.name: package.version for package in parts()[0].packages}
     assert base["numpy"] == importlib.metadata.version("numpy")

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
+from graphrec.models.deep.dropout import Dropout
 from graphrec.models.deep.inputs import FieldInputs
 from graphrec.models.deep.sequence_model import Events, SequenceModel
 from graphrec.models.deep.towers import Residual
@@ -40,7 +41,7 @@ class Interests(SequenceModel, ABC):
         self.hidden, self.scoring = nn.Linear(dim, dim), nn.Linear(dim, interests, bias=False)
         self.by_distance = nn.Parameter(_decays(last, interests))
         self.layers = nn.Sequential(*(Residual(dim) for _ in range(layers)))
-        self.norm, self.dropout = nn.LayerNorm(dim), nn.Dropout(dropout)
+        self.norm, self.dropout = nn.LayerNorm(dim), Dropout(dropout)
 
     def states(self, events: Events) -> Tensor:
         """Return (n, w, interests, dim)."""

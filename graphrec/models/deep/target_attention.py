@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
+from graphrec.models.deep.dropout import Dropout
 from graphrec.models.deep.inputs import FieldInputs
 from graphrec.models.deep.interest_model import AttentiveInterests
 
@@ -32,7 +33,7 @@ class TargetAttention(nn.Module):
         self.event_side, self.candidate_side = (nn.Linear(dim, hidden, bias=False) for _ in range(2))
         self.activation = nn.Linear(hidden, 1, bias=False)
         self.by_distance = nn.Parameter(torch.zeros(last))
-        self.norm, self.dropout = nn.LayerNorm(dim), nn.Dropout(dropout)
+        self.norm, self.dropout = nn.LayerNorm(dim), Dropout(dropout)
         self.reading, self.scoring = nn.Linear(3 * dim, hidden), nn.Linear(hidden, 1, bias=False)
         nn.init.zeros_(self.scoring.weight)  # a score begins as the product of candidate and history
 

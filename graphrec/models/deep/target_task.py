@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from graphrec.models.deep.export_onnx import target_net
-from graphrec.models.deep.sequence_task import SequenceTask
+from graphrec.models.deep.sequence_task import Examples, SequenceTask
 from graphrec.models.deep.sequence_windows import Rows, Windows, positions_of
 from graphrec.models.deep.target_attention import TargetAware
 from graphrec.models.training import Batch
@@ -45,7 +45,7 @@ class TargetTask(SequenceTask):
         rows, where = np.unique(np.concatenate(parts), return_inverse=True)
         read, next_, common = (self._on(part) for part in np.split(where, np.cumsum([len(part) for part in parts[:2]])))
         vectors = self.model.items_in(self._on(rows))
-        events = self._padded(vectors[read], known, prefixes.lengths, positions, None)
+        events = self._padded(vectors[read], Examples(positions, np.full_like(positions, -1), prefixes.lengths))
         m = len(targets)
         candidates = torch.cat([vectors[next_][:, None], vectors[common][None].expand(m, -1, -1)], dim=1)
         correction = np.zeros((m, 1 + len(shared)), dtype=np.float32)
@@ -68,10 +68,9 @@ class TargetTask(SequenceTask):
         net = recipe.batch * recipe.examples * recipe.contrasts * recipe.last * recipe.hidden
         return super()._products + net
 
-    @torch.no_grad()
-    def learnt(self) -> dict[str, npt.NDArray[Any]]:
-        """Return what is learnt by now, and as ``net`` (bytes,) uint8 the ONNX file that scores candidates."""
-        return {**super().learnt(), "net": np.frombuffer(target_net(self.model.net), dtype=np.uint8)}
+    def _served(self) -> dict[str, npt.NDArray[Any]]:
+        """Return what is learnt, and as ``net`` (bytes,) uint8 the ONNX file that scores candidates."""
+        return {**super()._served(), "net": np.frombuffer(target_net(self.model.net), dtype=np.uint8)}
 
 
 def drawn_prefixes(cut: Windows, n: int, rng: np.random.Generator) -> Windows:
