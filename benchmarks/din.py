@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,21 +31,22 @@ SEED, USERS = 0, 3000
 CANDIDATES = (200, 500, 1000, 2000)
 
 
-def run(name: str, root: Path, recipe: DIN) -> list[dict[str, Any]]:
-    """Return the rows of a set."""
+def run(name: str, root: Path, recipe: DIN) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a set."""
     asked, context = problem(name, root, users=USERS, seed=SEED), FitContext(seed=SEED)
     learnt, _ = recipe._task(asked.data, context).run(context)
     channel = recipe._channel(asked.data, learnt, context)
     assert isinstance(channel, TargetAttentionRecaller)
     exhaustive = replace(channel, candidates=len(asked.data.items))
     whole = answers(exhaustive, asked)
-    rows = [row_of("net over all items", exhaustive, asked)]
-    rows += [row_of(f"net over {n:,} candidates", replace(channel, candidates=n), asked, whole) for n in CANDIDATES]
     alone = replace(recipe, serve="interests")
-    rows.append(row_of("tower, distilled", alone._channel(asked.data, learnt, context), asked, whole))
+    yield {"set": name, **row_of("net over all items", exhaustive, asked)}
+    yield {"set": name, **row_of("tower, distilled", alone._channel(asked.data, learnt, context), asked, whole)}
+    for n in CANDIDATES:
+        few = replace(channel, candidates=n)
+        yield {"set": name, **row_of(f"net over {n:,} candidates", few, asked, whole)}
     plain = replace(alone, distillation=0.0).fit(asked.data, context)
-    rows.append(row_of("tower, without distillation", plain, asked, whole))
-    return [{"set": name, **row} for row in rows]
+    yield {"set": name, **row_of("tower, without distillation", plain, asked, whole)}
 
 
 def show(rows: list[dict[str, Any]]) -> Table:
@@ -71,14 +73,14 @@ def main() -> None:
     if arguments.data is None:
         parser.error("name the folder of test data: --data DIR or GRAPHREC_DATA")
     settings = {"dim": arguments.dim, "epochs": arguments.epochs, "dropout": 0.3, "negatives": 512}
+    described = {"seed": SEED, "users": USERS, **settings}
     rows: list[dict[str, Any]] = []
     for name in arguments.set:
-        made = run(name, Path(arguments.data), DIN(**settings))
-        Console(width=112).print(show(made))
-        rows += made
-    if arguments.json is not None:
-        described = {"seed": SEED, "users": USERS, **settings}
-        write_json(arguments.json, "din", described, rows, packages=("torch", "onnxruntime"))
+        for row in run(name, Path(arguments.data), DIN(**settings)):
+            rows.append(row)
+            if arguments.json is not None:
+                write_json(arguments.json, "din", described, rows, packages=("torch", "onnxruntime"))
+        Console(width=112).print(show([row for row in rows if row["set"] == name]))
 
 
 if __name__ == "__main__":
