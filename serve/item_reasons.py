@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphrec.contracts.queries import Queries
-from graphrec.contracts.recaller import Contributions, Evidence, Paths
+from graphrec.contracts.recaller import Additive, Evidence, Paths
 from graphrec.data.lists import empty_lists
 from graphrec.recallers.evidence import check_evidence
 from graphrec.recallers.filtering import recall_allowed
@@ -63,13 +63,13 @@ class _ItemReasons:
 
     def _parts(self, voice: Voice) -> Iterator[_Part]:
         """Yield what the channel's score is made of; of a channel that is no sum, its evidence."""
-        own, item = getattr(voice.recaller, "contributions", None), np.array([self.item], dtype=np.int32)
-        if own is None:
+        if not isinstance(voice.recaller, Additive):
+            item = np.array([self.item], dtype=np.int32)
             evidence = voice.recaller.evidence(self.queries, item)
             self._check(voice, evidence, item)
             yield from _parts(evidence.sources, evidence.via, [None], [None], evidence.paths)
             return
-        given: Contributions = own(self.queries, self.item)
+        given = voice.recaller.contributions(self.queries, self.item)
         evidence = Evidence(given.sources, given.via, given.amounts, given.paths)
         self._check(voice, evidence, np.full(len(given), self.item, dtype=np.int32))
         yield from _parts(given.sources, given.via, given.amounts.tolist(), given.shown.tolist(), given.paths)
