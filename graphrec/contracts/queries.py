@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,8 @@ from graphrec.data.features import Features, take_features
 from graphrec.data.lists import ItemLists, take_lists
 from graphrec.data.sequences import Sequences, take_sequences, without_repeats
 from graphrec.errors import DataError
+
+T = TypeVar("T")
 
 
 @typed_fields
@@ -53,6 +56,7 @@ class Queries:
     now: float | None
     _events: Sequences | None
     _history: ItemLists | None
+    _computed: dict[Hashable, Any]
 
     def __init__(
         self,
@@ -80,6 +84,7 @@ class Queries:
         set_field(self, "now", now)
         set_field(self, "_events", history if isinstance(history, Sequences) else None)
         set_field(self, "_history", None if isinstance(history, Sequences) else history)
+        set_field(self, "_computed", {})
 
     def __len__(self) -> int:
         return len(self.users)
@@ -101,6 +106,18 @@ class Queries:
             history = self.events.distinct
             object.__setattr__(self, "_history", history)
         return history
+
+    def once(self, key: Hashable, compute: Callable[[], T]) -> T:
+        """Return what ``compute`` returns of these queries, and the same for the same ``key`` ever after.
+
+        For what a channel needs again when it explains its answer, or shares with others. It is kept as long as the
+        queries are. Threads that come first at once may each compute it, so it must be a function of the queries.
+        """
+        computed = self._computed
+        if key not in computed:
+            computed[key] = compute()
+        value: T = computed[key]
+        return value
 
 
 @typed_late

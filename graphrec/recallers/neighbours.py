@@ -40,7 +40,7 @@ from graphrec.recallers.files import (
 )
 from graphrec.recallers.profile import Profile, evidence_weights, question_weights
 from graphrec.sparse.signed import push_signed
-from graphrec.sparse.topk import FloatArray, Pushed, chunk_rows, join, one_each, push
+from graphrec.sparse.topk import FloatArray, Pushed, RowArray, chunk_rows, join, one_each, push
 from graphrec.threads import map_chunks
 
 
@@ -157,9 +157,15 @@ class NeighbourRecaller:
 
         def work(start: int, stop: int) -> Pushed:
             skip = None if exclude is None else slice_lists(exclude, start, stop)
-            return self._chain(queries, weights, start, stop, (*self.keep, k), skip=skip, allowed=allowed)[-1]
+            before = self._kept(queries, weights) if len(queries) == 1 else []
+            keep = (*self.keep, k)
+            return self._chain(queries, weights, start, stop, keep, before=before, skip=skip, allowed=allowed)[-1]
 
         return lists_of(*join(list(map_chunks(work, len(queries), chunk=chunk))))
+
+    def _kept(self, query: Queries, weights: npt.NDArray[np.float64]) -> list[Pushed]:
+        """Return what each table but the last keeps of a single query, once for its answer and for its explanation."""
+        return query.once((self, "kept"), lambda: self._chain(query, weights, 0, 1, self.keep))
 
     def _chain(
         self,
@@ -169,18 +175,24 @@ class NeighbourRecaller:
         stop: int,
         keep: Sequence[int],
         *,
+        before: Sequence[Pushed] = (),
         skip: ItemLists | None = None,
         allowed: npt.NDArray[np.bool_] | None = None,
     ) -> list[Pushed]:
         """Push the queries ``start:stop`` through the first ``len(keep)`` tables; return what each step kept.
 
-        ``skip`` and ``allowed`` hold for the columns of the last table, which are items.
+        ``before`` is what the first of them kept, where that is known. ``skip`` and ``allowed`` hold for the columns of
+        the last table, which are items.
         """
         bounds = queries.history.indptr[start : stop + 1]
         first, last = bounds[0], bounds[-1]
         indptr, rows, amounts = bounds - first, queries.history.items[first:last], weights[first:last]
-        steps: list[Pushed] = []
+        steps = list(before)
+        if steps:
+            indptr, rows, amounts = _onwards(steps[-1])
         for number, (table, count) in enumerate(zip(self.tables, keep, strict=False)):
+            if number < len(before):
+                continue
             ends = number == len(self.tables) - 1
             left_out = skip if ends else None
             if number == 0 and self.middle_is_users:
@@ -190,7 +202,7 @@ class NeighbourRecaller:
             by_sign = push_signed if number == 0 and self.profile.dislike > 0 and (amounts < 0).any() else push
             pushed = by_sign(indptr, rows, amounts, table, count, skip=left_out, allowed=within, background=background)
             steps.append(pushed)
-            indptr, rows, amounts = pushed[0], pushed[1], pushed[2].astype(np.float64)
+            indptr, rows, amounts = _onwards(pushed)
         return steps
 
     def evidence(self, query: Queries, items: npt.NDArray[np.int32]) -> Evidence:
@@ -202,7 +214,7 @@ class NeighbourRecaller:
         if len(used) == 0 or len(targets) == 0:
             return no_evidence(len(targets))
         sources = query.history.items[used]
-        kept = [np.sort(rows) for _, rows, _ in self._chain(query, weights, 0, 1, self.keep)]
+        kept = [np.sort(rows) for _, rows, _ in self._kept(query, weights)]
         best, through, amounts = strongest(self.tables, [sources, *kept, targets], weights[used])
         known = best >= 0
         via = np.full(len(targets), -1, dtype=np.int32)
@@ -223,7 +235,7 @@ class NeighbourRecaller:
         """
         weights = question_weights(query, 1, self.profile, n_items=self.n_items)
         check_rows(np.array([item]), self.n_items, name="item")
-        kept = [np.sort(rows) for _, rows, _ in self._chain(query, weights, 0, 1, self.keep)]
+        kept = [np.sort(rows) for _, rows, _ in self._kept(query, weights)]
         used = np.flatnonzero(weights)
         sources, which = np.unique(query.history.items[used], return_inverse=True)
         spaces = [*kept, np.array([item], dtype=np.int32)]
@@ -266,6 +278,11 @@ class NeighbourRecaller:
             If a file is missing or damaged, or the tables are of another number of items.
         """
         return load_saved(directory, cls.kind, parts.items, lambda settings: cls(**_read(directory, settings)))
+
+
+def _onwards(pushed: Pushed) -> tuple[npt.NDArray[np.int64], RowArray, npt.NDArray[np.float64]]:
+    """Return what one table kept as the lists that the next one takes."""
+    return pushed[0], pushed[1], pushed[2].astype(np.float64)
 
 
 def _check_chain(tables: Sequence[NeighbourTable], keep: Sequence[int]) -> None:

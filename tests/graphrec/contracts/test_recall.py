@@ -25,6 +25,20 @@ def test_queries_are_taken_with_their_context_and_moment() -> None:
     assert part.now == 7.0
 
 
+def test_what_is_computed_of_queries_is_computed_once_for_each_key() -> None:
+    first, second = Queries([3], item_lists([[1]])), Queries([3], item_lists([[1]]))
+    calls: list[int] = []
+
+    def computed(value: int) -> int:
+        calls.append(value)
+        return value
+
+    assert [first.once("a", lambda: computed(1)), first.once("a", lambda: computed(2))] == [1, 1]
+    assert [first.once("b", lambda: computed(3)), second.once("a", lambda: computed(4))] == [3, 4]
+    assert take_queries(first, [0]).once("a", lambda: computed(5)) == 5
+    assert calls == [1, 3, 4, 5]
+
+
 def test_queries_are_taken_with_the_features_of_the_requests() -> None:
     features = Features(3, numbers={"price": np.array([1.0, np.nan, 3.0])})
     queries = Queries([3, -1, 5], empty_lists(3), features=features)

@@ -13,6 +13,7 @@ from graphrec.contracts.queries import Queries
 from graphrec.data.lists import empty_lists, item_lists
 from graphrec.data.neighbours import NeighbourTable, csr_table
 from graphrec.errors import ConfigError, DataError
+from graphrec.recallers import neighbours
 from graphrec.recallers.neighbours import NeighbourRecaller
 from graphrec.recallers.profile import Profile, profile_weights
 from tests.oracles.recallers import pushed
@@ -93,6 +94,30 @@ def test_evidence_follows_weights_and_kept_rows_only() -> None:
     pruned = NeighbourRecaller(chain, [1], via=vocabulary("t", 3))
     cut = pruned.evidence(_one([0, 1, 2]), np.array([2, 3], dtype=np.int32))
     assert (cut.sources.tolist(), cut.via.tolist()) == ([-1, 2], [-1, 2])  # only tag 2 was kept
+
+
+@pytest.mark.parametrize(("n_tables", "keep"), [(1, []), (2, [2]), (3, [1, 0])])
+def test_an_explanation_pushes_no_table_that_the_answer_pushed_and_says_what_it_says_alone(
+    n_tables: int, keep: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    square = _table(np.array([[0.0, 2.0, 1.0], [1.0, 0.0, 3.0], [2.0, 1.0, 0.5]]))
+    recaller = NeighbourRecaller([square] * n_tables, keep, via=vocabulary("t", 3) if keep else None)
+    items = np.arange(3, dtype=np.int32)
+    alone, query = recaller.evidence(_one([0, 2]), items), _one([0, 2])
+    answer = recaller.recall(query, 3)
+
+    def push(*_: object, **__: object) -> None:
+        raise AssertionError("a table was pushed again")
+
+    with monkeypatch.context() as context:
+        context.setattr(neighbours, "push", push)
+        again = recaller.evidence(query, items)
+    for name in ("sources", "via", "contributions"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(alone, name))
+    repeated = recaller.recall(query, 3)
+    assert (repeated.items.tolist(), repeated.scores.tolist()) == (answer.items.tolist(), answer.scores.tolist())
+    other = NeighbourRecaller([square] * n_tables, keep, profile=Profile(last=1))
+    assert other.recall(query, 3).scores.tolist() == other.recall(_one([0, 2]), 3).scores.tolist()
 
 
 def test_the_background_is_what_the_average_history_has() -> None:
