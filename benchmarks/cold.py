@@ -38,12 +38,13 @@ from graphrec.contracts.panel import Panel, take_panel
 from graphrec.contracts.recall_data import RecallData
 from graphrec.contracts.recipe import Recipe
 from graphrec.data.features import Features
-from graphrec.data.lists import ItemLists, entries_where, take_lists
+from graphrec.data.lists import ItemLists, entries_where, take_lists, truncate
 from graphrec.data.splits import split_by_ratio
 from graphrec.evaluation.bootstrap import difference_interval
 from graphrec.evaluation.held_out import held_out_panel
 from graphrec.evaluation.metrics import rank_metrics, user_counts
 from graphrec.fusion.rrf import merge_rrf
+from graphrec.models.content.semantic_ids import SemanticIds
 from graphrec.models.content.text import Text
 from graphrec.models.content.text_ease import TextEase
 from graphrec.recallers.filtering import recall_allowed
@@ -92,17 +93,24 @@ def recall_of(lists: ItemLists, panel: Panel) -> Values:
     return rank_metrics(lists, panel.truth, K).recall
 
 
-def worth_of_text(lists: Mapping[str, ItemLists], panel: Panel, others: tuple[str, ...]) -> list[dict[str, Any]]:
-    """Return rows of the fusion without texts and with them; the second has the difference and its interval."""
+def share_of(lists: ItemLists, cold: npt.NDArray[np.bool_]) -> float:
+    """Return the share of cold items among the first K of each list; a tenth of all items are cold."""
+    return float(cold[truncate(lists, K).items].mean())
+
+
+def worth_of_text(
+    lists: Mapping[str, ItemLists], panel: Panel, others: tuple[str, ...], channel: str = "text"
+) -> list[dict[str, Any]]:
+    """Return rows of the fusion without a channel of texts and with it; the second has the gain and its interval."""
     recalls = {
-        name: recall_of(merge_rrf({channel: lists[channel] for channel in channels}, K).lists, panel)
-        for name, channels in {"without": others, "with": (*others, "text")}.items()
+        name: recall_of(merge_rrf({each: lists[each] for each in channels}, K).lists, panel)
+        for name, channels in {"without": others, "with": (*others, channel)}.items()
     }
     gain = difference_interval(recalls["with"], recalls["without"], rounds=ROUNDS, seed=SEED)
     joined = " + ".join(others)
     return [
         {"name": joined, "recall@100": float(recalls["without"].mean())},
-        {"name": f"{joined} + text", "recall@100": float(recalls["with"].mean()), "gain_by_text": gain.to_list()},
+        {"name": f"{joined} + {channel}", "recall@100": float(recalls["with"].mean()), "gain_by_text": gain.to_list()},
     ]
 
 
@@ -113,6 +121,9 @@ def cold_rows(data: RecallData, max_users: int) -> list[dict[str, Any]]:
     chance = float(np.mean(K / (len(data.items) - panel.history.lengths)))
     recipes: dict[str, Recipe] = {
         "text": Text(),
+        "text, projected": Text(projection="ridge"),
+        "semantic-ids": SemanticIds(),
+        "semantic-ids, projected": SemanticIds(projection="ridge"),
         "text of titles": Text(columns=("title",)),
         "text, mean of the history": Text(query="history"),
         "kg-neighbours": KgNeighbours(),
@@ -122,8 +133,12 @@ def cold_rows(data: RecallData, max_users: int) -> list[dict[str, Any]]:
         recipes |= {"ease": Ease(), "text-ease": TextEase()}
     lists = asked(train, panel, recipes)
     rows: list[dict[str, Any]] = [{"name": "random", "recall@100": chance}]
-    rows += [{"name": name, "recall@100": float(recall_of(own, panel).mean())} for name, own in lists.items()]
-    rows += worth_of_text(lists, panel, tuple(name for name in ("tag", "kg-neighbours") if name in lists))
+    rows += [
+        {"name": name, "recall@100": float(recall_of(own, panel).mean()), "share_of_cold": share_of(own, cold)}
+        for name, own in lists.items()
+    ]
+    others = tuple(name for name in ("tag", "kg-neighbours") if name in lists)
+    rows += worth_of_text(lists, panel, others) + worth_of_text(lists, panel, others, "text, projected")[1:]
     about = {"part": "cold", "items": len(data.items), "cold_items": int(cold.sum()), "users": len(panel)}
     return [{**row, "ratio_vs_random": row["recall@100"] / chance, **about} for row in rows]
 
@@ -141,16 +156,17 @@ def tail_rows(data: RecallData, max_users: int) -> list[dict[str, Any]]:
     panel = sampled(panel, max_users)
     recipes: dict[str, Recipe] = {
         "hot": Hot(), "item-cf": ItemCF(), "user-cf": UserCF(), "kg-neighbours": KgNeighbours(), "text": Text(),
+        "text, projected": Text(projection="ridge"),
     }  # fmt: skip
     recipes |= {"tag": Tag()} if train.item_tags is not None else {}
     if len(data.items) <= FEW:
         recipes |= {"ease": Ease(), "text-ease": TextEase()}
     lists = asked(train, panel, recipes)
-    others = tuple(name for name in lists if name not in ("text", "ease", "text-ease"))
+    others = tuple(name for name in lists if name not in ("text", "text, projected", "ease", "text-ease"))
     rows: list[dict[str, Any]] = [
         {"name": name, "recall@100": float(recall_of(own, panel).mean())} for name, own in lists.items()
     ]
-    rows += worth_of_text(lists, panel, others)
+    rows += worth_of_text(lists, panel, others) + worth_of_text(lists, panel, others, "text, projected")[1:]
     return [{**row, "part": "tail", "items": len(data.items), "users": len(panel)} for row in rows]
 
 

@@ -147,6 +147,7 @@ from graphrec.kg.writing.graph import write_rdf as write_rdf
 from graphrec.kg.writing.graph import write_triples as write_triples
 from graphrec.kg.writing.recall import write_recall as write_recall
 from graphrec.models.content.image import Image as Image
+from graphrec.models.content.semantic_ids import SemanticIds as SemanticIds
 from graphrec.models.content.text import Text as Text
 from graphrec.models.content.text_ease import TextEase as TextEase
 from graphrec.models.content.video import Video as Video

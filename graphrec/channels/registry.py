@@ -33,6 +33,7 @@ RECIPES: Mapping[str, str] = MappingProxyType(
         "pixie": "graphrec.channels.content.pixie:Pixie",
         "text": "graphrec.models.content.text:Text",
         "text-ease": "graphrec.models.content.text_ease:TextEase",
+        "semantic-ids": "graphrec.models.content.semantic_ids:SemanticIds",
         "image": "graphrec.models.content.image:Image",
         "video": "graphrec.models.content.video:Video",
         "vectors": "graphrec.channels.content.vectors:VectorChannel",

@@ -123,6 +123,13 @@ class SentenceEncoder:
         C, (c, dim) float32, orthonormal rows.
     max_tokens : int, default 512
         Tokens of a text that count, its first; of so many times 16 characters.
+    projection : ndarray or None
+        (dim, e) float32: what the vectors are multiplied by in the end, before they are made to length 1.
+
+    Raises
+    ------
+    DataError
+        If the projection is not as high as the vectors of a table are wide.
     """
 
     def __init__(
@@ -132,8 +139,14 @@ class SentenceEncoder:
         *,
         shared: FloatArray | None = None,
         max_tokens: int = 512,
+        projection: FloatArray | None = None,
     ) -> None:
         self.tokenizer, self.model, self.shared, self.max_tokens = tokenizer, model, shared, max_tokens
+        self.projection = projection
+        if projection is not None and isinstance(model, TokenTable) and len(projection) != model.dim:
+            raise DataError(
+                f"a projection {projection.shape} and token vectors {model.matrix.shape} do not fit each other"
+            )
         self._lock = threading.Lock()
         self._ready: tuple[Any, OnnxTower | None] | None = None
 
@@ -150,23 +163,49 @@ class SentenceEncoder:
         return self.finished(self.raw_vectors(texts))
 
     def finished(self, raw: FloatArray) -> FloatArray:
-        """Return the vectors (n, dim) of what :meth:`raw_vectors` gave, without the shared directions."""
-        if self.shared is None:
-            return unit_rows(raw)
-        return unit_rows(np.asarray(raw - (raw @ self.shared.T) @ self.shared, dtype=np.float32))
+        """Return the vectors (n, dim) of what :meth:`raw_vectors` gave: without shared directions, projected."""
+        kept = raw if self.shared is None else raw - (raw @ self.shared.T) @ self.shared
+        if self.projection is None:
+            return unit_rows(np.asarray(kept, dtype=np.float32))
+        if kept.shape[1] != len(self.projection):
+            takes = len(self.projection)
+            raise BundleError(f"the graph makes {kept.shape[1]} numbers of a text; its projection takes {takes}")
+        return unit_rows(np.asarray(kept @ self.projection, dtype=np.float32))
 
     def without(self, shared: FloatArray | None) -> Self:
         """Return the encoder that leaves out these directions instead."""
-        return type(self)(self.tokenizer, self.model, shared=shared, max_tokens=self.max_tokens)
+        return type(self)(
+            self.tokenizer, self.model, shared=shared, max_tokens=self.max_tokens, projection=self.projection
+        )
+
+    def projected(self, learnt: FloatArray, *, onto: FloatArray | None = None) -> Self:
+        """Return the encoder of learnt vectors, without shared directions.
+
+        Parameters
+        ----------
+        learnt : ndarray
+            float32. Of a table (n_tokens, e): the tokens' vectors, which count by the square of their weight. Of a
+            graph (dim, e): what its vectors are multiplied by.
+        onto : ndarray or None
+            (e, dim) float32: what all vectors are multiplied by in the end.
+        """
+        if isinstance(self.model, TokenTable):
+            table = TokenTable(learnt, np.square(self.model.weights))
+            return type(self)(self.tokenizer, table, projection=onto, max_tokens=self.max_tokens)
+        both = learnt if onto is None else learnt @ onto
+        return type(self)(self.tokenizer, self.model, projection=both, max_tokens=self.max_tokens)
 
     def raw_vectors(self, texts: Sequence[str | None]) -> FloatArray:
         """Return the x of the sentences, (n, dim): of length 1, or zero; before shared directions are left out."""
         parts = [self._sums(part) for part in _parts(texts, _CHUNK)]
-        return unit_rows(np.concatenate(parts)) if parts else np.zeros((0, self.dim), dtype=np.float32)
+        return unit_rows(np.concatenate(parts)) if parts else np.zeros((0, self._raw_dim()), dtype=np.float32)
 
     @property
     def dim(self) -> int:
         """Width of the vectors."""
+        return self._raw_dim() if self.projection is None else int(self.projection.shape[1])
+
+    def _raw_dim(self) -> int:
         if isinstance(self.model, TokenTable):
             return self.model.dim
         return int(self._pooled([[0]]).shape[1])
@@ -198,7 +237,7 @@ class SentenceEncoder:
         lengths = np.fromiter(map(len, ids), dtype=np.int64, count=len(ids))
         order = np.argsort(lengths, kind="stable")
         order = order[lengths[order] > 0]
-        sums = np.zeros((len(ids), self.dim), dtype=np.float32)
+        sums = np.zeros((len(ids), self._raw_dim()), dtype=np.float32)
         for start in range(0, len(order), _BATCH):
             batch = order[start : start + _BATCH]
             sums[batch] = self._pooled([ids[row] for row in batch])
@@ -241,7 +280,12 @@ class SentenceEncoder:
         directory.mkdir()
         (directory / _TOKENIZER).write_text(self.tokenizer, encoding="utf-8")
         pooling = self.model.pooling if isinstance(self.model, TokenGraph) else None
-        about = {"max_tokens": self.max_tokens, "pooling": pooling, "shared": self.shared is not None}
+        about = {
+            "max_tokens": self.max_tokens,
+            "pooling": pooling,
+            "shared": self.shared is not None,
+            "projected": self.projection is not None,
+        }
         (directory / _ABOUT).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
         if isinstance(self.model, TokenGraph):
             (directory / _GRAPH).write_bytes(self.model.content)
@@ -250,6 +294,8 @@ class SentenceEncoder:
             files.write_array(directory / "weights.npy", self.model.weights)
         if self.shared is not None:
             files.write_array(directory / "shared.npy", self.shared)
+        if self.projection is not None:
+            files.write_array(directory / "projection.npy", self.projection)
 
     @classmethod
     def load(cls, directory: Path) -> Self:
@@ -265,7 +311,10 @@ class SentenceEncoder:
             tokenizer = (directory / _TOKENIZER).read_text(encoding="utf-8")
             model = _read_model(directory, about["pooling"])
             shared = files.read_array(directory / "shared.npy", np.float32, ndim=2) if about["shared"] is True else None
-            return cls(tokenizer, model, shared=shared, max_tokens=_whole(about["max_tokens"]))
+            learnt = about.get("projected") is True  # encoders of earlier versions do not say
+            projection = files.read_array(directory / "projection.npy", np.float32, ndim=2) if learnt else None
+            tokens = _whole(about["max_tokens"])
+            return cls(tokenizer, model, shared=shared, max_tokens=tokens, projection=projection)
         except BundleError:
             raise
         except OSError as error:

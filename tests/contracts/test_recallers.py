@@ -29,6 +29,7 @@ from graphrec.channels.registry import RECIPES, recipe_class
 from graphrec.errors import MissingExtraError
 from graphrec.index.embeddings import EmbeddingTable
 from graphrec.models.content.image import Image
+from graphrec.models.content.semantic_ids import SemanticIds
 from graphrec.models.content.text import Text
 from graphrec.models.content.text_ease import TextEase
 from graphrec.models.content.video import Video
@@ -342,6 +343,10 @@ class TestPixieOfPlainVisits(RecallerContract):
 
 class TestTextEase(RecallerContract):
     recipe = TextEase(columns=("tags",))
+
+
+class TestSemanticIds(RecallerContract):
+    recipe = SemanticIds(columns=("tags",), levels=2, codes=4)
 
 
 class TestImage(RecallerContract):

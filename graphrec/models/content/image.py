@@ -16,14 +16,16 @@ class Image(VisualSettings):
     """Items whose pictures look like those of a history, by what a network of ImageNet sees in them.
 
     A picture is the middle square of a file, 224 by 224; its vector what EfficientNet-Lite0 makes of it, less the mean
-    of all. Nothing is trained. Pictures that cannot be used (missing, empty, damaged, of more than 64 million pixels)
-    are counted and leave their item without a vector.
+    of all. Nothing is trained unless ``projection`` asks for it. Pictures that cannot be used (missing, empty, damaged,
+    of more than 64 million pixels) are counted and leave their item without a vector.
 
     Every item with a picture comes back, events or none; a user is served by his history, known or live.
 
     Parameters
     ----------
-    column, folder, model, cache, query, neighbours, power, interests, spread :
+    column, folder, model, captions, text_model, cache :
+        See :class:`graphrec.models.content.visual.VisualSettings`.
+    query, neighbours, power, interests, spread, projection, projection_dim :
         See :class:`graphrec.models.content.visual.VisualSettings`.
     last, half_life, weight_exponent :
         See :class:`graphrec.channels.families.HistorySettings`.

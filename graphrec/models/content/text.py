@@ -8,16 +8,16 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from graphrec.channels.families import VectorSettings, history_half_life, history_interests, interest_spread
-from graphrec.contracts.domains import floats, ints
+from graphrec.contracts.domains import floats
 from graphrec.contracts.progress import ALONE, FitContext
 from graphrec.contracts.recall_data import RecallData
 from graphrec.contracts.recipe import About
 from graphrec.contracts.settings import choice, count, flag, number, text, texts
 from graphrec.index.embeddings import EmbeddingTable
-from graphrec.models.content.channel import ContentQuery, ContentRecaller, content_channel
+from graphrec.models.content.channel import ContentRecaller, ContentSettings, content_channel, learnt_projection
 from graphrec.models.content.item_texts import check_columns, item_texts
-from graphrec.models.content.weighting import Weighting, shared_direction, token_weights
+from graphrec.models.content.projection import Features, projected
+from graphrec.models.content.weighting import Weighting, shared_direction, token_features, token_weights
 from graphrec.models.content.weights import WHEELS, read_text_model
 from graphrec.recallers.sentences import FloatArray, SentenceEncoder, TokenTable
 
@@ -25,13 +25,14 @@ _REASON = "because you {verb} {source}, which is described alike"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Text(VectorSettings):
+class Text(ContentSettings):
     r"""Items whose texts are near to those of a history, by vectors of their words.
 
     A text is what chosen columns say of an item; its vector the weighted mean of its tokens' vectors, or what an ONNX
     graph makes of them, without the directions that all texts share
     (:class:`graphrec.recallers.sentences.SentenceEncoder`). The vectors of tokens come in a wheel; their weights and
-    the shared directions are learnt of the catalogue. Nothing is trained, nothing downloaded.
+    the shared directions are learnt of the catalogue. Nothing is downloaded, and nothing else is trained unless
+    ``projection`` asks for it.
 
     Every item with a text comes back, events or none; a user is served by his history, known or live, and without one
     the list is empty. The channel keeps its tokenizer and table, so that a bundle is searched by sentences
@@ -63,6 +64,12 @@ class Text(VectorSettings):
         For ``query="items"``: votes of each history item, and the power of the cosine that a vote weighs.
     interests, spread : int, float
         For ``query="interests"``: clusters that ask at most, and the height at which Ward's tree is cut.
+    projection : {"none", "ridge"}
+        "ridge" learns a vector of each token (of a graph: a matrix for its vectors) that leads a text to what is taken
+        together with the item, and takes these vectors where held-out items are recalled better by them
+        (:func:`graphrec.models.content.projection.chosen_projection`); scikit-learn is needed then.
+    projection_dim : int, default 128
+        Width of the learnt vectors, at most.
     last, half_life, weight_exponent :
         See :class:`graphrec.channels.families.HistorySettings`.
     index, m, ef_construction, ef_search :
@@ -93,12 +100,6 @@ class Text(VectorSettings):
     smoothing: float = number(1e-3, above=0.0, search=floats(1e-4, 1e-2, log=True))
     shared: bool = flag(True, searched=True)
     max_tokens: int = count(512, least=1, most=65_536, unit="tokens")
-    query: ContentQuery = choice("items", ContentQuery, searched=True)
-    neighbours: int = count(10, least=1, unit="items", search=ints(5, 100, log=True))
-    power: float = number(2.0, above=0.0, search=floats(1.0, 8.0))
-    interests: int = history_interests()
-    spread: float = interest_spread()
-    half_life: float = history_half_life(0.0)
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -126,24 +127,36 @@ class Text(VectorSettings):
         MissingExtraError
             If tokenizers, safetensors or the wheel of the model is not installed.
         """
-        encoder, vectors = self.encoded(data)
+        encoder, vectors = self.encoded(data, context)
         return content_channel(self, data, vectors, context, reason=_REASON, sentences=encoder)
 
-    def embed(self, data: RecallData, context: FitContext = ALONE) -> EmbeddingTable:  # noqa: ARG002 - nothing is drawn
+    def embed(self, data: RecallData, context: FitContext = ALONE) -> EmbeddingTable:
         """Return the vectors of the items that have a text, by id; the pool plays no part. Raises as :meth:`fit`."""
-        vectors = self.encoded(data)[1]
+        vectors = self.encoded(data, context)[1]
         rows = np.flatnonzero(vectors.any(axis=1))
         return EmbeddingTable(data.items.take(rows), vectors[rows])
 
-    def encoded(self, data: RecallData) -> tuple[SentenceEncoder, FloatArray]:
+    def encoded(self, data: RecallData, context: FitContext = ALONE) -> tuple[SentenceEncoder, FloatArray]:
         """Return the encoder, fitted on the items' texts, and their vectors (n_items, dim), zero without a text."""
+        encoder, raw, features = self.read(data)
+        encoder = encoder.without(shared_direction(raw) if self.shared else None)
+        vectors = encoder.finished(raw)
+        learnt = learnt_projection(self, data, vectors, features, context)
+        return (encoder, vectors) if learnt is None else (encoder.projected(learnt), projected(features, learnt))
+
+    def read(self, data: RecallData) -> tuple[SentenceEncoder, FloatArray, Features]:
+        """Return the encoder with its weights of tokens, the items' vectors by it, and what a projection reads of them.
+
+        Vectors (n_items, dim) and features (n_items, f) have rows of length 1, or zero without a text. The features are
+        tokens where the model is a table, else the vectors.
+        """
         tokenizer, model = read_text_model(self.model)
         said = item_texts(data, self.columns, self.max_tokens * 16)
-        if isinstance(model, TokenTable):
-            plain = SentenceEncoder(tokenizer, model, max_tokens=self.max_tokens)
-            weights = token_weights(plain.token_ids(said), len(model.matrix), self.weighting, self.smoothing)
-            model = TokenTable(model.matrix, weights)
         encoder = SentenceEncoder(tokenizer, model, max_tokens=self.max_tokens)
-        raw = encoder.raw_vectors(said)
-        encoder = encoder.without(shared_direction(raw) if self.shared else None)
-        return encoder, encoder.finished(raw)
+        if not isinstance(model, TokenTable):
+            raw = encoder.raw_vectors(said)
+            return encoder, raw, raw
+        ids = encoder.token_ids(said)
+        weights = token_weights(ids, len(model.matrix), self.weighting, self.smoothing)
+        encoder = SentenceEncoder(tokenizer, TokenTable(model.matrix, weights), max_tokens=self.max_tokens)
+        return encoder, encoder.raw_vectors(said), token_features(ids, weights)

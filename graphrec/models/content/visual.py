@@ -11,16 +11,17 @@ from typing import Self
 
 import numpy as np
 
-from graphrec.channels.families import VectorSettings, history_half_life, history_interests, interest_spread
-from graphrec.contracts.domains import floats, ints
 from graphrec.contracts.progress import ALONE, FitContext
 from graphrec.contracts.recall_data import RecallData
-from graphrec.contracts.settings import choice, count, number, text
+from graphrec.contracts.settings import text, texts
 from graphrec.data.scratch import written_whole
 from graphrec.errors import ConfigError, DataError, MissingExtraError, nearest_names
 from graphrec.index.embeddings import EmbeddingTable
-from graphrec.models.content.channel import ContentQuery, ContentRecaller, content_channel
+from graphrec.models.content.captions import captioned
+from graphrec.models.content.channel import ContentRecaller, ContentSettings, content_channel, learnt_projection
 from graphrec.models.content.pictures import SIDE, Faults, Pixels, UnreadableError
+from graphrec.models.content.projection import projected
+from graphrec.models.content.text import Text
 from graphrec.recallers.onnx_tower import OnnxTower
 from graphrec.recallers.query_encoder import FloatArray
 from graphrec.recallers.sentences import unit_rows
@@ -34,7 +35,7 @@ _BATCH = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VisualSettings(VectorSettings):
+class VisualSettings(ContentSettings):
     """What the recipes of pictures and videos have in common.
 
     Parameters
@@ -47,6 +48,11 @@ class VisualSettings(VectorSettings):
     model : str, default "efficientnet-lite0"
         The network of the wheel, exported to ONNX when it is first needed, or the path of an ONNX graph from
         ``pictures`` (n, 224, 224, 3) uint8 to vectors.
+    captions : list of str, default []
+        Columns that say what is seen, as of :class:`graphrec.models.content.text.Text`: a space of words and pictures
+        is learnt of the items that have both, and the channel is searched by sentences. Empty learns none.
+    text_model : str, default "wordllama"
+        What reads the captions: as ``model`` of :class:`graphrec.models.content.text.Text`.
     cache : str, default ""
         A folder that keeps thumbnails by the sha256 of the file, and the exported network; empty keeps nothing.
     query : {"items", "history", "interests"}
@@ -56,6 +62,8 @@ class VisualSettings(VectorSettings):
         For ``query="items"``: votes of each history item, and the power of the cosine that a vote weighs.
     interests, spread : int, float
         For ``query="interests"``: clusters that ask at most, and the height at which Ward's tree is cut.
+    projection, projection_dim : {"none", "ridge"}, int
+        See :class:`graphrec.models.content.channel.ContentSettings`.
     last, half_life, weight_exponent :
         See :class:`graphrec.channels.families.HistorySettings`.
     index, m, ef_construction, ef_search :
@@ -65,19 +73,16 @@ class VisualSettings(VectorSettings):
     column: str = text("image", legal="the name of a text column of the items", empty=False)
     folder: str = text(".", legal="the path of a folder, as a text", empty=False)
     model: str = text(_NETWORK, legal=f'"{_NETWORK}" or the path of an ONNX graph', empty=False)
+    captions: tuple[str, ...] = texts(legal="a list of columns of the items")
+    text_model: str = text("wordllama", legal='"wordllama", "minilm" or the path of a folder', empty=False)
     cache: str = text("", legal="the path of a folder, as a text")
-    query: ContentQuery = choice("items", ContentQuery, searched=True)
-    neighbours: int = count(10, least=1, unit="items", search=ints(5, 100, log=True))
-    power: float = number(2.0, above=0.0, search=floats(1.0, 8.0))
-    interests: int = history_interests()
-    spread: float = interest_spread()
-    half_life: float = history_half_life(0.0)
 
     @property
     def files(self) -> tuple[Path, ...]:
         """What is read: a kept fit holds as long as these files stay as they are."""
         model = () if self.model == _NETWORK else (Path(self.model),)
-        return (*model, *sorted(path for path in Path(self.folder).rglob("*") if path.is_file()))
+        words = self._captions().files if self.captions else ()
+        return (*model, *words, *sorted(path for path in Path(self.folder).rglob("*") if path.is_file()))
 
     def seen_from(self, directory: Path) -> Self:
         """Return the recipe with paths that start at ``directory``."""
@@ -86,11 +91,16 @@ class VisualSettings(VectorSettings):
             folder=str(directory / self.folder),
             cache=str(directory / self.cache) if self.cache else "",
             model=self.model if self.model == _NETWORK else str(directory / self.model),
+            text_model=self._captions().seen_from(directory).model,
         )
 
     def check_data(self, data: RecallData) -> None:
         """Raise ConfigError where the column is unknown."""
         self._paths(data)
+        self._captions().check_data(data)
+
+    def _captions(self) -> Text:
+        return Text(columns=self.captions, model=self.text_model)
 
     def fit(self, data: RecallData, context: FitContext = ALONE) -> ContentRecaller:
         """Return the channel. Time about 30 ms a picture on one thread.
@@ -105,11 +115,15 @@ class VisualSettings(VectorSettings):
             If a library is not installed, or the wheel of the network.
         """
         reason = f"because you {{verb}} {{source}}: its {self.column} looks alike"
-        return content_channel(self, data, self.vectors(data), context, reason=reason)
+        vectors, sentences = self._answering(data, context), None
+        if self.captions:
+            encoder, _, features = self._captions().read(data)
+            sentences = captioned(encoder, features, vectors, context.seed)
+        return content_channel(self, data, vectors, context, reason=reason, sentences=sentences)
 
-    def embed(self, data: RecallData, context: FitContext = ALONE) -> EmbeddingTable:  # noqa: ARG002 - nothing is drawn
+    def embed(self, data: RecallData, context: FitContext = ALONE) -> EmbeddingTable:
         """Return the vectors of the items whose file can be used, by id; the pool plays no part. Raises as ``fit``."""
-        vectors = self.vectors(data)
+        vectors = self._answering(data, context)
         rows = np.flatnonzero(vectors.any(axis=1))
         return EmbeddingTable(data.items.take(rows), vectors[rows])
 
@@ -126,6 +140,12 @@ class VisualSettings(VectorSettings):
         # What all pictures have in common (their features are 0 or more) says nothing.
         vectors[rows] = known - known.mean(axis=0) if len(rows) > _FEWEST else known
         return unit_rows(vectors)
+
+    def _answering(self, data: RecallData, context: FitContext) -> FloatArray:
+        """Return the vectors (n_items, dim), projected where that is chosen."""
+        vectors = self.vectors(data)
+        learnt = learnt_projection(self, data, vectors, vectors, context)
+        return vectors if learnt is None else projected(vectors, learnt)
 
     def _seen(self, paths: Sequence[str | None], faults: Faults) -> dict[int, FloatArray]:
         """Return by row the mean vector (dim,) of what a file shows; count the files that cannot be used."""

@@ -7,8 +7,10 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse as sp
 
 from graphrec.recallers.sentences import FloatArray
+from graphrec.sparse.taste import inverse_power, scaled
 
 Weighting = Literal["none", "sif", "tf-idf"]
 
@@ -73,3 +75,18 @@ def shared_direction(vectors: FloatArray) -> FloatArray | None:
     direction = np.ascontiguousarray(np.linalg.eigh(gram)[1][:, -1:].T, dtype=np.float32)
     along = known @ direction[0]
     return direction if abs(along.mean()) >= _SHARED * np.sqrt(np.square(along).mean()) else None
+
+
+def token_features(ids: Sequence[Sequence[int]], weights: FloatArray) -> sp.csr_array:
+    """Return (n, n_tokens) float32: how often each text has each token, times its squared weight; rows of length 1.
+
+    Squared as in a cosine, to which both sides bring their weight. The row of a text without tokens is zero.
+    """
+    lengths = np.fromiter(map(len, ids), dtype=np.int64, count=len(ids))
+    tokens = np.fromiter((token for own in ids for token in own), dtype=np.int32, count=int(lengths.sum()))
+    counts = sp.csr_array(
+        (np.square(weights)[tokens], tokens, np.concatenate([[0], np.cumsum(lengths)])), shape=(len(ids), len(weights))
+    )
+    counts.sum_duplicates()
+    norms = np.sqrt(counts.multiply(counts).sum(axis=1, dtype=np.float64))
+    return scaled(counts, rows=inverse_power(norms, 1.0))
