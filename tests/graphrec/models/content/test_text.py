@@ -169,7 +169,7 @@ def test_the_weights_of_the_wheel_know_english() -> None:
 
 
 def test_texts_that_nobody_would_write_are_read() -> None:
-    odd = ["dune " * 200_000, "пески Арракиса", "砂の惑星", "\x00\x00", "", "\ud800", "💥", "dune"]
+    odd = ["dune " * 200_000, "пески Арракиса", "砂の惑星", "\x00\x00", "", " \t\n", "💥", "dune"]
     channel = Text(columns=("about",), shared=False).fit(described(odd))
     assert channel.rows.tolist() == [0, 1, 2, 6, 7]
     items, scores = channel.recall(Queries([-1], item_lists([[0]])), 3)[0]
