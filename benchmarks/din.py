@@ -33,20 +33,20 @@ CANDIDATES = (200, 500, 1000, 2000)
 
 def run(name: str, root: Path, recipe: DIN) -> Iterator[dict[str, Any]]:
     """Yield the rows of a set."""
-    asked, context = problem(name, root, users=USERS, seed=SEED), FitContext(seed=SEED)
-    learnt, _ = recipe._task(asked.data, context).run(context)
-    channel = recipe._channel(asked.data, learnt, context)
+    task, context = problem(name, root, users=USERS, seed=SEED), FitContext(seed=SEED)
+    learnt, _ = recipe._task(task.data, context).run(context)
+    channel = recipe._channel(task.data, learnt, context)
     assert isinstance(channel, TargetAttentionRecaller)
-    exhaustive = replace(channel, candidates=len(asked.data.items))
-    whole = answers(exhaustive, asked)
+    exhaustive = replace(channel, candidates=len(task.data.items))
+    whole = answers(exhaustive, task)
     alone = replace(recipe, serve="interests")
-    yield {"set": name, **row_of("net over all items", exhaustive, asked)}
-    yield {"set": name, **row_of("tower, distilled", alone._channel(asked.data, learnt, context), asked, whole)}
+    yield {"set": name, **row_of("net over all items", exhaustive, task)}
+    yield {"set": name, **row_of("tower, distilled", alone._channel(task.data, learnt, context), task, whole)}
     for n in CANDIDATES:
         few = replace(channel, candidates=n)
-        yield {"set": name, **row_of(f"net over {n:,} candidates", few, asked, whole)}
-    plain = replace(alone, distillation=0.0).fit(asked.data, context)
-    yield {"set": name, **row_of("tower, without distillation", plain, asked, whole)}
+        yield {"set": name, **row_of(f"net over {n:,} candidates", few, task, whole)}
+    plain = replace(alone, distillation=0.0).fit(task.data, context)
+    yield {"set": name, **row_of("tower, without distillation", plain, task, whole)}
 
 
 def show(rows: list[dict[str, Any]]) -> Table:

@@ -68,10 +68,10 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     described = {"seed": SEED, "users": USERS, "part": arguments.part, **settings}
     for name in arguments.set:
-        asked = problem(name, Path(arguments.data), users=USERS, seed=SEED, validation=arguments.part == "validation")
+        task = problem(name, Path(arguments.data), users=USERS, seed=SEED, validation=arguments.part == "validation")
         for label in arguments.rows:
-            channel = recipes(settings)[label].fit(asked.data, FitContext(seed=SEED))
-            rows.append({"set": name, **row_of(label, channel, asked)})
+            channel = recipes(settings)[label].fit(task.data, FitContext(seed=SEED))
+            rows.append({"set": name, **row_of(label, channel, task)})
             Console(stderr=True).print(rows[-1])
             if arguments.json is not None:
                 write_json(arguments.json, "interests", described, rows, packages=("torch", "onnxruntime"))

@@ -50,15 +50,15 @@ def problem(name: str, root: Path, *, users: int, seed: int, validation: bool = 
     behind = ends[events.users] - 1 - np.arange(len(events))
     chosen = np.random.default_rng(seed).permutation(np.flatnonzero(lengths > 2))[:users]
     data = RecallData(*known, take(events, behind >= 2), items_only(known[1]))
-    told = int(validation)  # events behind what came next
-    every = Queries(np.arange(len(known[0])), sequences(take(events, behind > told)))
-    return Problem(data, take_queries(every, chosen), events.items[ends[chosen] - 1 - told])
+    left = int(validation)  # events behind what came next
+    every = Queries(np.arange(len(known[0])), sequences(take(events, behind > left)))
+    return Problem(data, take_queries(every, chosen), events.items[ends[chosen] - 1 - left])
 
 
-def answers(channel: Recaller, asked: Problem) -> ItemLists:
+def answers(channel: Recaller, task: Problem) -> ItemLists:
     """Return a channel's lists of 200 items, those of the history left out."""
-    allowed = np.ones(len(asked.data.items), dtype=np.bool_)
-    return recall_allowed(channel, asked.queries, K, exclude=asked.queries.history, allowed=allowed)
+    allowed = np.ones(len(task.data.items), dtype=np.bool_)
+    return recall_allowed(channel, task.queries, K, exclude=task.queries.history, allowed=allowed)
 
 
 def figures(lists: ItemLists, truth: npt.NDArray[np.int32], whole: ItemLists | None = None) -> dict[str, float]:
@@ -74,18 +74,18 @@ def figures(lists: ItemLists, truth: npt.NDArray[np.int32], whole: ItemLists | N
     return made
 
 
-def request_ms(channel: Recaller, asked: Problem) -> float:
+def request_ms(channel: Recaller, task: Problem) -> float:
     """Return the processor's milliseconds of a request, on one thread."""
-    allowed = np.ones(len(asked.data.items), dtype=np.bool_)
+    allowed = np.ones(len(task.data.items), dtype=np.bool_)
     with at_most(1):
         started = time.thread_time()
         for place in range(_TIMED):
-            query, seen = take_queries(asked.queries, [place]), take_lists(asked.queries.history, [place])
+            query, seen = take_queries(task.queries, [place]), take_lists(task.queries.history, [place])
             recall_allowed(channel, query, K, exclude=seen, allowed=allowed)
         return 1000 * (time.thread_time() - started) / _TIMED
 
 
-def row_of(name: str, channel: Recaller, asked: Problem, whole: ItemLists | None = None) -> dict[str, Any]:
+def row_of(name: str, channel: Recaller, task: Problem, whole: ItemLists | None = None) -> dict[str, Any]:
     """Return a channel's row of a table."""
-    made = figures(answers(channel, asked), asked.truth, whole)
-    return {"name": name, **made, "request_cpu_ms": request_ms(channel, asked)}
+    made = figures(answers(channel, task), task.truth, whole)
+    return {"name": name, **made, "request_cpu_ms": request_ms(channel, task)}

@@ -81,19 +81,19 @@ class InterestEncoderRecaller(EncoderRecaller):
     ) -> ItemLists:
         """Return n lists for ``vectors`` (n, interests, dim)."""
         n, interests, dim = vectors.shape
-        asked = np.flatnonzero(vectors.any(axis=2))
-        own = None if skip is None else take_lists(skip, asked // interests)
-        near = self.near.search(vectors.reshape(-1, dim)[asked], k, allow=allow, skip=own)
-        asking = np.repeat(asked, near.lengths)
+        known = np.flatnonzero(vectors.any(axis=2))
+        own = None if skip is None else take_lists(skip, known // interests)
+        near = self.near.search(vectors.reshape(-1, dim)[known], k, allow=allow, skip=own)
+        askers = np.repeat(known, near.lengths)
         # Of each query and item the interest that it is nearest to; the first of equals.
-        order = np.lexsort((asking, -near.scores, near.items, asking // interests))
-        asking, places, scores = asking[order], near.items[order].astype(np.int64), near.scores[order]
-        pairs = asking // interests * len(self.rows) + places
+        order = np.lexsort((askers, -near.scores, near.items, askers // interests))
+        askers, places, scores = askers[order], near.items[order].astype(np.int64), near.scores[order]
+        pairs = askers // interests * len(self.rows) + places
         best = np.append(True, np.diff(pairs) > 0)[: len(pairs)]
-        asking, places, scores = asking[best], places[best], scores[best]
+        askers, places, scores = askers[best], places[best], scores[best]
         if self.diversity:
-            scores = (scores - self.diversity * ranks_within(asking, places, scores)).astype(np.float32)
-        return ordered_lists(asking // interests, self.rows[places], scores, n=n, k=k)
+            scores = (scores - self.diversity * ranks_within(askers, places, scores)).astype(np.float32)
+        return ordered_lists(askers // interests, self.rows[places], scores, n=n, k=k)
 
     def evidence(self, query: Queries, items: npt.NDArray[np.int32]) -> Evidence:
         """Return for each of ``items`` (m,) the event that its interest is nearest to, of those that the tower read."""
@@ -102,10 +102,10 @@ class InterestEncoderRecaller(EncoderRecaller):
         if not isinstance(encoder, TowerEncoder) or not vectors.any() or not len(items):
             return no_evidence(len(items))
         read = newest_events(query.events, self.rows, encoder.window).positions[0]
-        asked = positions_among(self.rows, items)
-        interest = (self.targets[np.maximum(asked, 0)] @ vectors.T).argmax(axis=1)
+        known = positions_among(self.rows, items)
+        interest = (self.targets[np.maximum(known, 0)] @ vectors.T).argmax(axis=1)
         nearest = read[(unit_vectors(vectors) @ unit_vectors(self.sources[read]).T).argmax(axis=1)]
-        return evidence_of(np.where(asked >= 0, self.rows[nearest[interest]], -1).astype(np.int32))
+        return evidence_of(np.where(known >= 0, self.rows[nearest[interest]], -1).astype(np.int32))
 
     def _settings(self, encoder: TowerEncoder) -> dict[str, Any]:
         """Return what ``recaller.json`` says."""
@@ -115,13 +115,14 @@ class InterestEncoderRecaller(EncoderRecaller):
     @classmethod
     def load(cls, directory: Path, parts: BundleParts) -> Self:
         """Read what :meth:`save` wrote. Raises as :meth:`EncoderRecaller.load`."""
+        return load_saved(directory, cls.kind, parts.items, lambda settings: cls(**read_interests(directory, settings)))
 
-        def made(settings: dict[str, Any]) -> Self:
-            interests = setting(settings, "interests", int, directory=directory)
-            diversity = setting(settings, "diversity", float, directory=directory)
-            return cls(**read_encoder(directory, settings, interests=interests), diversity=diversity)
 
-        return load_saved(directory, cls.kind, parts.items, made)
+def read_interests(directory: Path, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the constructor's arguments from the files of ``directory``."""
+    interests = setting(settings, "interests", int, directory=directory)
+    diversity = setting(settings, "diversity", float, directory=directory)
+    return {**read_encoder(directory, settings, interests=interests), "diversity": diversity}
 
 
 def ranks_within(

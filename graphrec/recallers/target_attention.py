@@ -14,9 +14,9 @@ from graphrec.contracts.recaller import BundleParts, Evidence, evidence_of, no_e
 from graphrec.data.lists import ItemLists, concatenate, take_lists
 from graphrec.errors import BundleError, ConfigError
 from graphrec.index.order import ordered_lists
-from graphrec.recallers.encoder import TowerEncoder, read_encoder, read_tower
+from graphrec.recallers.encoder import TowerEncoder, read_tower
 from graphrec.recallers.files import load_saved, setting
-from graphrec.recallers.interest_encoder import InterestEncoderRecaller
+from graphrec.recallers.interest_encoder import InterestEncoderRecaller, read_interests
 from graphrec.recallers.newest_events import newest_events
 from graphrec.recallers.onnx_tower import OnnxTower
 from graphrec.recallers.query_encoder import FloatArray, positions_among
@@ -57,8 +57,8 @@ class TargetAttentionRecaller(InterestEncoderRecaller):
         if self.candidates < 1:
             raise ConfigError(f"candidates is {self.candidates}; it must be 1 or more")
         dim = self.targets.shape[1]
-        nothing = {"events": np.zeros((1, 1, dim), np.float32), "lengths": np.ones(1, np.int64)}
-        self.net.check({**nothing, "candidates": np.zeros((1, 3, dim), np.float32)}, (3,))
+        event, candidates = (np.zeros((1, n, dim), dtype=np.float32) for n in (1, 3))
+        self.net.check({"events": event, "lengths": np.ones(1, dtype=np.int64), "candidates": candidates}, (3,))
 
     def _search(
         self, queries: Queries, k: int, allow: npt.NDArray[np.bool_] | None, skip: ItemLists | None
@@ -99,11 +99,11 @@ class TargetAttentionRecaller(InterestEncoderRecaller):
         if not len(query) or not read.lengths[0] or not len(items):
             return no_evidence(len(items))
         events = self.sources[read.positions[0, : read.lengths[0]]]
-        asked = positions_among(self.rows, items)
-        candidates = np.broadcast_to(self.targets[np.maximum(asked, 0)], (len(events), len(items), events.shape[1]))
+        positions = positions_among(self.rows, items)
+        candidates = np.broadcast_to(self.targets[np.maximum(positions, 0)], (len(events), len(items), events.shape[1]))
         alone = self._scores(events[:, None], np.ones(len(events), np.int64), np.ascontiguousarray(candidates))
         sources = self.rows[read.positions[0, alone.argmax(axis=0)]]
-        return evidence_of(np.where(asked >= 0, sources, -1).astype(np.int32))
+        return evidence_of(np.where(positions >= 0, sources, -1).astype(np.int32))
 
     def save(self, directory: Path) -> None:
         """Write what its base writes, and ``net.onnx``."""
@@ -117,15 +117,13 @@ class TargetAttentionRecaller(InterestEncoderRecaller):
     @classmethod
     def load(cls, directory: Path, parts: BundleParts) -> Self:
         """Read what :meth:`save` wrote. Raises as :meth:`graphrec.recallers.encoder.EncoderRecaller.load`."""
+        return load_saved(directory, cls.kind, parts.items, lambda settings: cls(**_read(directory, settings)))
 
-        def made(settings: dict[str, Any]) -> Self:
-            interests, candidates = (
-                setting(settings, name, int, directory=directory) for name in ("interests", "candidates")
-            )
-            if candidates < 1:
-                raise BundleError(f"{directory} has {candidates} candidates; train the channel again")
-            diversity = setting(settings, "diversity", float, directory=directory)
-            base = read_encoder(directory, settings, interests=interests)
-            return cls(**base, diversity=diversity, net=read_tower(directory / _NET), candidates=candidates)
 
-        return load_saved(directory, cls.kind, parts.items, made)
+def _read(directory: Path, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the constructor's arguments from the files of ``directory``."""
+    candidates = setting(settings, "candidates", int, directory=directory)
+    if candidates < 1:
+        raise BundleError(f"{directory} has {candidates} candidates; train the channel again")
+    net = read_tower(directory / _NET)
+    return {**read_interests(directory, settings), "net": net, "candidates": candidates}

@@ -101,18 +101,18 @@ class CapsuleInterests(Interests):
 
     def _mixed(self, x: Tensor, logits: Tensor, seen: Tensor) -> Tensor:
         """Return (n, a, interests, dim); gradients go through the last round and through what it begins with."""
-        told = self.mapping(x)
+        mapped = self.mapping(x)
         with torch.no_grad():
             near = torch.zeros_like(logits)
             for _ in range(self.rounds - 1):
-                capsules = _squashed(_shared_out(told, logits + near, seen))
-                near = near + torch.einsum("nakd,nwd->nawk", capsules, told)
-        return _shared_out(told, logits + near, seen)
+                capsules = _squashed(_shared_out(mapped, logits + near, seen))
+                near = near + torch.einsum("nakd,nwd->nawk", capsules, mapped)
+        return _shared_out(mapped, logits + near, seen)
 
 
-def _shared_out(told: Tensor, logits: Tensor, seen: Tensor) -> Tensor:
-    """Return (n, a, interests, dim): sums of ``told`` (n, w, dim), of each event the shares that make up 1."""
-    return torch.einsum("nawk,nwd->nakd", logits.softmax(dim=3) * seen, told)
+def _shared_out(mapped: Tensor, logits: Tensor, seen: Tensor) -> Tensor:
+    """Return (n, a, interests, dim): sums of ``mapped`` (n, w, dim), of each event the shares that make up 1."""
+    return torch.einsum("nawk,nwd->nakd", logits.softmax(dim=3) * seen, mapped)
 
 
 def _squashed(capsules: Tensor) -> Tensor:

@@ -32,8 +32,9 @@ class TargetTask(SequenceTask):
         prefixes = drawn_prefixes(step, self._recipe.examples, rng)
         scores, student, labels = self._scores(prefixes, batch, rng)
         net = cross_entropy(scores, labels)
-        told = cross_entropy(student, scores.detach().softmax(dim=1))
-        return tower + net + self._recipe.distillation * told
+        distilled = cross_entropy(student, scores.detach().softmax(dim=1))
+        total: Tensor = tower + net + self._recipe.distillation * distilled
+        return total
 
     def _scores(self, prefixes: Windows, batch: Batch, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Return (m, 1 + c): the scores by net and by interests of what came next and of c negatives; (m,) zeros."""
@@ -66,7 +67,7 @@ class TargetTask(SequenceTask):
     def _products(self) -> int:
         recipe = self._recipe
         net = recipe.batch * recipe.examples * recipe.contrasts * recipe.last * recipe.hidden
-        return super()._products + net
+        return int(super()._products + net)
 
     def _served(self) -> dict[str, npt.NDArray[Any]]:
         """Return what is learnt, and as ``net`` (bytes,) uint8 the ONNX file that scores candidates."""

@@ -64,7 +64,7 @@ def expected(history: list[int], k: int, diversity: float, exclude: set[int]) ->
         best = max(left, key=worth)
         taken.append(best)
         left.remove(best)
-    return ROWS[taken].tolist()
+    return [int(ROWS[place]) for place in taken]
 
 
 @pytest.mark.parametrize("diversity", [0.0, 0.2, 5.0])

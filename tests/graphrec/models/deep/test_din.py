@@ -116,7 +116,7 @@ def test_with_all_items_as_candidates_the_list_is_the_ranking_by_the_net(fitted:
     named = tower.recall(queries, 5)
     for user in range(0, 40, 3):
         history = queries.events.items[queries.events.indptr[user] : queries.events.indptr[user + 1]][-6:]
-        given = {
+        given: dict[str, Any] = {
             "events": channel.sources[history][None], "lengths": np.array([len(history)]),
             "candidates": channel.targets[None],
         }  # fmt: skip
@@ -131,7 +131,7 @@ def test_evidence_is_the_event_that_alone_would_score_an_item_highest(fitted: Fi
     query, items = Queries([-1], item_lists([[2, 7, 4]])), np.arange(12, dtype=np.int32)
     alone = []
     for event in (2, 7, 4):
-        given = {"events": channel.sources[[[event]]], "lengths": np.ones(1, np.int64),
+        given: dict[str, Any] = {"events": channel.sources[[[event]]], "lengths": np.ones(1, np.int64),
                  "candidates": channel.targets[None]}  # fmt: skip
         alone.append(channel.net(given)[0])
     expected = np.array([2, 7, 4])[np.argmax(alone, axis=0)]

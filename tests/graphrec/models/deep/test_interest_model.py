@@ -58,7 +58,8 @@ def by_hand(interests: Interests, events: npt.NDArray[np.float64]) -> npt.NDArra
                 length = np.linalg.norm(mixed[c])
                 logits[:, c] += told @ (mixed[c] / length * length**2 / (1 + length**2))
     centred = mixed - mixed.mean(axis=1, keepdims=True)
-    return centred / np.sqrt(centred.var(axis=1, keepdims=True) + 1e-5)
+    normed: npt.NDArray[np.float64] = centred / np.sqrt(centred.var(axis=1, keepdims=True) + 1e-5)
+    return normed
 
 
 @pytest.mark.parametrize("routing", ["attention", "capsules"])
