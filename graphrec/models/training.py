@@ -315,7 +315,8 @@ def _optimizers(task: Task, settings: TrainingSettings) -> list[Optimizer]:
                 groups[of_rows].append({"params": members, "lr_scale": group.lr_scale, **decay})
     made: list[Optimizer] = []
     if groups[False]:
-        made.append(torch.optim.AdamW(groups[False], lr=settings.lr))
+        # One pass over the weights of a group: several times faster on a processor, where most are rows of tables.
+        made.append(torch.optim.AdamW(groups[False], lr=settings.lr, fused=True))
     if groups[True]:
         made.append(torch.optim.SparseAdam(groups[True], lr=settings.lr))
     return made
