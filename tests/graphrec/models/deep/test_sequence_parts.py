@@ -163,7 +163,7 @@ def test_blocks_begin_with_the_newest_item_and_the_mean_of_the_others() -> None:
     items = FieldInputs(9, 8, with_ids=np.ones(9, dtype=np.bool_), features=None)
     model = CausalTransformer(items, last=6, blocks=1, heads=1, kind="plain", times=False, dropout=0.0).eval()
     model.places.weight.zero_()
-    dict(model.named_parameters())["blocks.0.attention.asking.weight"].zero_()
+    dict(model.named_parameters())["blocks.0.attention.query.weight"].zero_()
     events = drawn_events([5])
     plain = torch.nn.functional.layer_norm(events.vectors, (8,))
     expected = torch.nn.functional.layer_norm(events.vectors[:, 4] + plain.mean(dim=1), (8,))
