@@ -158,7 +158,8 @@ class Histories:
 
     def fresh_events(self, half_life_days: float) -> npt.NDArray[np.float64]:
         """Return (n_items,) float64: each item's number of events, each counted by :meth:`freshness`."""
-        return np.bincount(self.items, weights=self.freshness(half_life_days), minlength=self.n_items)
+        fresh = self.freshness(half_life_days)
+        return np.asarray(np.bincount(self.items, weights=fresh, minlength=self.n_items), dtype=np.float64)
 
     def freshness(self, half_life_days: float) -> FloatArray:
         """Return (m,) float32: what each pair counts by its age, halved every ``half_life_days``, 1 on average.
@@ -169,7 +170,7 @@ class Histories:
             return np.ones(len(self.items), dtype=np.float32)
         ages = (self.times.max() - self.times) / DAY_S
         counted = np.exp2(-ages / half_life_days)
-        return (counted / counted.mean()).astype(np.float32)
+        return np.asarray(counted / counted.mean(), dtype=np.float32)
 
 
 def takers_of(histories: Histories) -> NeighbourTable:

@@ -271,9 +271,9 @@ def choose_labels(
     any), then the most trusted predicate (``terms.LABELS``), then the first text in order.
     """
     trust = np.full(len(relations), len(LABELS), dtype=np.int64)
-    for rank, iri in enumerate(LABELS):
+    for place, iri in enumerate(LABELS):
         if (row := relations.get(iri)) >= 0:
-            trust[row] = rank
+            trust[row] = place
     rows = literals.statements[trust[literals.statements[:, 1]] < len(LABELS)]
     by_language = language_ranks(literals, languages)
     chosen = np.full(n_entities, -1, dtype=np.int32)

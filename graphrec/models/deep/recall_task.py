@@ -148,7 +148,7 @@ class RecallTask(VectorsTask):
         return 0.0
 
     def groups(self) -> list[Group]:
-        """Return the vectors of ids and categories, and the maps, which learn at a rate of their own."""
+        """Return the vectors of ids and categories, and the maps and biases, which learn at a rate of their own."""
         tables = self._tables
         own = {id(table) for table in tables}
         maps = [weight for weight in self.model.parameters() if id(weight) not in own]
@@ -250,14 +250,14 @@ class RecallTask(VectorsTask):
     @property
     def _tables(self) -> list[nn.Parameter]:
         """The vectors of ids and categories."""
+        biases = {id(weight) for weight in self.model.biases()}
         tables = [module for module in self.model.modules() if isinstance(module, nn.Embedding)]
-        return [weight for table in tables for weight in table.parameters()]
+        return [weight for table in tables for weight in table.parameters() if id(weight) not in biases]
 
     def _penalty(self) -> Tensor | float:
         if not self._recipe.regularisation:
             return 0.0
-        biases = {id(weight) for weight in self.model.biases()}
-        squares = torch.stack([table.square().sum() for table in self._tables if id(table) not in biases]).sum()
+        squares = torch.stack([table.square().sum() for table in self._tables]).sum()
         penalty: Tensor = self._recipe.regularisation / 2 * squares
         return penalty
 
