@@ -6,11 +6,11 @@
 ``DIR`` (or the variable GRAPHREC_DATA) holds ``amazon-beauty-kg`` and ``rdf/amazon-beauty-kg.nt.xz``, of which
 ``purchase`` is left out; also_bought, also_viewed and bought_together, which the check of relations finds to be made of
 interactions, are kept. Channels: hot, item-cf, user-cf, swing, rp3beta, als of 256 dimensions, kg-neighbours and
-kg-paths, and those that ``--more`` names, none of which looks at the order of a history, merged by calibrated or
-boosted scores. Weights of paths and of channels are learned on a validation part of train; the test part is read once,
-at the end (``--validation``: not at all, a part of train is held out in its place). A row a channel, one for the list
-merged of all, and one for what it gains by each KG channel and by all of them, overall and for true items with 0, 1-2
-and 3-5 training events.
+kg-paths, and those that ``--more`` names, none of which looks at the order of a history (``kg-paths-hetesim``: the same
+paths by the other score, with weights of their own), merged by calibrated or boosted scores. Weights of paths and of
+channels are learned on a validation part of train; the test part is read once, at the end (``--validation``: not at
+all, a part of train is held out in its place). A row a channel, one for the list merged of all, and one for what it
+gains by each KG channel and by all of them, overall and for true items with 0, 1-2 and 3-5 training events.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from graphrec.pipelines.jobs.train import prepare
 from graphrec.pipelines.progress import Shown
 
 K, SEED = 10, 7
-KG = ("kg-neighbours", "kg-paths", "preference-walk", "pixie")
+KG = ("kg-neighbours", "kg-paths", "kg-paths-hetesim", "preference-walk", "pixie")
 SHARED = "{0}/^{0}"
 CO = "^interacts/interacts"
 PRODUCT = ("also_bought", "also_viewed", "bought_together")
@@ -100,6 +100,7 @@ def config_of(
     plain = {"half_life": 0}
     names = ("item-cf", "user-cf", "swing", "rp3beta", "kg-neighbours")
     learned = {"paths": dict.fromkeys(paths(relations), 1.0)} if given is None else given
+    renamed: dict[str, dict[str, Any]] = {"kg-paths-hetesim": {"recipe": "kg-paths", "score": "hetesim", **learned}}
     raw = {
         "name": "Amazon Beauty, PGPR split",
         "data": {
@@ -117,7 +118,7 @@ def config_of(
             **dict.fromkeys(names, plain),
             "als": {"dim": 256, **plain},
             "kg-paths": {**learned, **plain},
-            **dict.fromkeys(more, plain),
+            **{name: {**renamed.get(name, {}), **plain} for name in more},
         },
         "fusion": FUSIONS[fusion],
         "evaluate": {"k": [K]},
