@@ -112,6 +112,7 @@ def catalogue_graph(
     heads, kinds, tails = placed_edges(*places, heads, kinds, tails)
     adjacency = _adjacency(heads, kinds, tails, names, np.append(0, offsets + len(items)), [ITEM, *node_types])
     del heads, kinds, tails, facts, kept, places
+    release_free_memory()  # names come next, and are as large
     # Without literal nodes the nodes are entities, whose IRIs are distinct.
     entities = kg.entities.pick(order) if nodes.ids is kg.entities.ids else _checked_entities(nodes, order)
     own_labels = _entity_labels(entities.ids, nodes.labels.take(pa.array(order)))

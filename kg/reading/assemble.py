@@ -174,6 +174,7 @@ def _ranked(terms: _Terms, n_terms: int, *, may_repeat: bool) -> tuple[Vocabular
         order = order[~again]
     else:
         rows[terms.numbers[order]] = np.arange(len(order), dtype=np.int32)
+    release_free_memory()  # the keys of the sort, before as much is taken for the copies
     data, offsets = np.empty(terms.n_bytes(), dtype=np.uint8), np.zeros(len(order) + 1, dtype=np.int64)
     _copy_slices(terms.arena, terms.starts, terms.stops, order, data, offsets)
     return Vocabulary(texts_of(offsets, data)), rows
