@@ -48,7 +48,7 @@ CLASSIC: Channels = {
     "hot": {}, "item-cf": {}, "user-cf": {}, "swing": {}, "rp3beta": {}, "ease": {}, "als": {"dim": 64},
 }  # fmt: skip
 # Means of weights stand in for a falling learning rate: the horizon is far, and validation users say where to stop.
-_TRAINING = {"averaged": 5.0, "epochs": 400, "patience": 4, "check_every": 4}
+_TRAINING = {"averaged": 5.0, "weight_decay": 0.1, "epochs": 400, "patience": 4, "check_every": 4}
 SEQUENCES: Channels = dict.fromkeys(("sasrec", "bert4rec", "youtube-dnn", "gru4rec"), _TRAINING)
 # What others report on Beauty, leave-last, full ranking, validation item in the history alone: HR@10 and NDCG@10.
 PUBLISHED = {

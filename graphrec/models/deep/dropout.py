@@ -36,4 +36,5 @@ class Dropout(nn.Module):
         words = torch.empty(-(-x.numel() * _BITS // _WORD), dtype=torch.int64).random_(-(2**63), None)
         drawn = words.view(torch.int16)[: x.numel()].reshape(x.shape)
         kept = drawn >= round(self.share * 2**_BITS) - 2 ** (_BITS - 1)
-        return x * kept.to(x.dtype).mul_(1 / (1 - self.share))
+        result: Tensor = x * kept.to(x.dtype).mul_(1 / (1 - self.share))
+        return result
