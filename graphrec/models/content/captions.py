@@ -7,7 +7,7 @@ import logging
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.models.content.projection import STRENGTHS, Features, projected, ridge
+from graphrec.models.content.projection import STRENGTHS, Features, projected, ridge, with_content
 from graphrec.recallers.query_encoder import FloatArray
 from graphrec.recallers.sentences import SentenceEncoder, unit_rows
 
@@ -38,7 +38,7 @@ def captioned(encoder: SentenceEncoder, features: Features, vectors: FloatArray,
     seed : int
         Of the items held out.
     """
-    rows = np.flatnonzero(vectors.any(axis=1) & (abs(features).sum(axis=1) > 0))
+    rows = np.flatnonzero(vectors.any(axis=1) & with_content(features))
     if len(rows) < _FEWEST:
         _log.info("%d items have words and a picture, of %d that it takes to learn from", len(rows), _FEWEST)
         return None

@@ -40,6 +40,8 @@ _SHARE, _USERS, _K = 0.1, 500, 100
 # Fewer items with events and content teach nothing.
 _FEWEST = 50
 _TOLERANCE = 1e-4
+# Standard errors, over the users, by which a projection must recall more: the best of four is better by chance.
+_CLEAR = 2.0
 
 
 def ridge(features: Features, targets: FloatArray, strength: float) -> FloatArray:
@@ -79,13 +81,14 @@ def ridge(features: Features, targets: FloatArray, strength: float) -> FloatArra
 def chosen_projection(
     features: Features, data: RecallData, context: FitContext, *, dim: int, plain: FloatArray, channel: MakeChannel
 ) -> FloatArray | None:
-    """Return the (f, <= dim) map from features to what is taken together; None where ``plain`` vectors recall more.
+    """Return the (f, <= dim) map from features to what is taken together; None where that is no clear gain.
 
     The targets are the leading eigenvectors of the item graph, each times the root of its eigenvalue
     (:func:`graphrec.channels.behaviour.spectrum.item_spectrum`). Of the items that have events a tenth, drawn with the
     context's seed, loses them; up to 500 of their takers ask for 100 of all items, or a tenth of them where there are
-    fewer than 1,000. The strength of :func:`ridge` by which they get most of what they took is taken, and the map is
-    then learnt of all items. Which users or items are held out for other purposes plays no part: only ``data`` is read.
+    fewer than 1,000. The strength of :func:`ridge` by which they get most of what they took is taken where that is more
+    than without by two standard errors of the paired difference, and the map is then learnt of all items. Only ``data``
+    is read.
 
     Parameters
     ----------
@@ -100,21 +103,28 @@ def chosen_projection(
     if panel is None:
         _log.info("too few items have both content and events; nothing is projected")
         return None
-    scores: dict[float | None, float] = {None: _recall(channel(part, plain), panel)}
+    as_it_is, recalls = _recall(channel(part, plain), panel), {}
     targets = _targets(part, context, dim)
     for strength in STRENGTHS:
         learnt = _learnt(features, part, targets, strength)
-        scores[strength] = _recall(channel(part, projected(features, learnt)), panel)
-    best = max(scores, key=lambda strength: scores[strength])  # the first of equals
-    shown = ", ".join(f"{'none' if name is None else f'{name:g}'} {score:.3f}" for name, score in scores.items())
-    _log.info("strengths of the projection, by the recall of items that play cold: %s", shown)
-    return None if best is None else _learnt(features, data, _targets(data, context, dim), best)
+        recalls[strength] = _recall(channel(part, projected(features, learnt)), panel)
+    best = max(recalls, key=lambda strength: float(recalls[strength].mean()))  # the first of equals
+    gain = recalls[best] - as_it_is
+    clear = bool(gain.mean() > _CLEAR * gain.std() / np.sqrt(len(gain)))
+    shown = ", ".join(f"{name:g} {recall.mean():.3f}" for name, recall in recalls.items())
+    _log.info("recall of items that play cold: %.3f, by strengths of a projection: %s", as_it_is.mean(), shown)
+    return _learnt(features, data, _targets(data, context, dim), best) if clear else None
 
 
 def projected(features: Features, learnt: FloatArray) -> FloatArray:
     """Return (n, e) float32 of length 1, zero where the features are: the features by a map (f, e)."""
     made: FloatArray = np.asarray(features @ learnt, dtype=np.float32)
     return unit_rows(made)
+
+
+def with_content(features: Features) -> npt.NDArray[np.bool_]:
+    """Return (n,): which rows are not zero."""
+    return features.any(axis=1) if isinstance(features, np.ndarray) else np.diff(features.indptr) > 0
 
 
 def _learnt(features: Features, data: RecallData, targets: FloatArray, strength: float) -> FloatArray:
@@ -132,7 +142,7 @@ def _targets(data: RecallData, context: FitContext, dim: int) -> FloatArray:
 
 def _usable(features: Features, data: RecallData) -> npt.NDArray[np.intp]:
     """Return the rows of the items that have content and events."""
-    return np.flatnonzero((abs(features).sum(axis=1) > 0) & (popularity(data.interactions) > 0))
+    return np.flatnonzero(with_content(features) & (popularity(data.interactions) > 0))
 
 
 def _playing_cold(data: RecallData, features: Features, seed: int) -> tuple[Panel | None, RecallData]:
@@ -153,11 +163,11 @@ def _playing_cold(data: RecallData, features: Features, seed: int) -> tuple[Pane
     return Panel(users, shown, take_lists(truth, users), data.pool, last_moment(part)), part
 
 
-def _recall(channel: Recaller, panel: Panel) -> float:
-    """Return the mean share of a user's truth among the first items."""
+def _recall(channel: Recaller, panel: Panel) -> npt.NDArray[np.float64]:
+    """Return the share of each user's truth among the first items."""
     n_items, truth = len(panel.pool), panel.truth
     k = min(_K, max(1, n_items // 10))
     lists = recall_allowed(channel, panel.queries, k, exclude=panel.history, allowed=panel.pool)
     owners, answered = (np.repeat(np.arange(len(each), dtype=np.int64), each.lengths) for each in (truth, lists))
     hits = np.isin(owners * n_items + truth.items, answered * n_items + lists.items)
-    return float(np.mean(np.bincount(owners, weights=hits, minlength=len(truth)) / truth.lengths))
+    return np.asarray(np.bincount(owners, weights=hits, minlength=len(truth)) / truth.lengths, dtype=np.float64)

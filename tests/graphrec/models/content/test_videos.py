@@ -42,7 +42,7 @@ def test_middles_are_as_many_places_as_there_can_be(differences: list[float], n:
 
 def test_a_short_scene_is_seen_that_even_moments_miss(tmp_path: Path) -> None:
     write_video(tmp_path / "cut.mp4", [RED] * 24 + [GREEN] * 3 + [BLUE] * 5)
-    by_time, by_scene = (sampled_frames(tmp_path / "cut.mp4", 3, sampling) for sampling in ("time", "scenes"))  # type: ignore[arg-type]
+    by_time, by_scene = (sampled_frames(tmp_path / "cut.mp4", 3, sampling) for sampling in ("time", "scenes"))
     assert 1 not in strongest(by_time)
     assert strongest(by_scene) == [0, 1, 2]
 
@@ -56,9 +56,14 @@ def test_long_films_are_looked_over_at_few_moments(tmp_path: Path, monkeypatch: 
     write_video(tmp_path / "long.mp4", [RED] * 30 + [GREEN] * 30 + [BLUE] * 30)
     monkeypatch.setattr(videos, "_MOST_EXAMINED", 20)
     monkeypatch.setattr(videos, "_MOMENTS", 12)
-    seen = []
+    seen: list[Any] = []
     looked_over = videos._looked_over
-    monkeypatch.setattr(videos, "_looked_over", lambda *given: seen.extend(looked_over(*given)) or iter(seen))
+
+    def counted(*given: Any) -> list[Any]:
+        seen.extend(looked_over(*given))
+        return seen
+
+    monkeypatch.setattr(videos, "_looked_over", counted)
     assert strongest(sampled_frames(tmp_path / "long.mp4", 3, "scenes")) == [0, 1, 2]
     assert len(seen) <= 12
 
@@ -80,6 +85,6 @@ def test_a_video_without_frames_or_pictures_says_so(tmp_path: Path) -> None:
     write_video(tmp_path / "none.mkv", [])
     for sampling in ("time", "scenes"):
         with pytest.raises(UnreadableError, match="without pictures"):
-            sampled_frames(tmp_path / "sound.wav", 2, sampling)  # type: ignore[arg-type]
+            sampled_frames(tmp_path / "sound.wav", 2, sampling)
         with pytest.raises(UnreadableError, match=r"without frames|without pictures|no video, or damaged"):
-            sampled_frames(tmp_path / "none.mkv", 2, sampling)  # type: ignore[arg-type]
+            sampled_frames(tmp_path / "none.mkv", 2, sampling)
