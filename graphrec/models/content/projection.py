@@ -124,7 +124,9 @@ def projected(features: Features, learnt: FloatArray) -> FloatArray:
 
 def with_content(features: Features) -> npt.NDArray[np.bool_]:
     """Return (n,): which rows are not zero."""
-    return features.any(axis=1) if isinstance(features, np.ndarray) else np.diff(features.indptr) > 0
+    if isinstance(features, np.ndarray):
+        return np.asarray(features.any(axis=1), dtype=np.bool_)
+    return np.asarray(np.diff(features.indptr) > 0, dtype=np.bool_)
 
 
 def _learnt(features: Features, data: RecallData, targets: FloatArray, strength: float) -> FloatArray:
