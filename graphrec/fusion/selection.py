@@ -63,6 +63,7 @@ def select_best(
     A list is sorted by the leading bits of its scores into buckets, the buckets that hold its best k entries are sorted
     whole: O(E + k) time for a list of E scores that are spread, O(E log E) for one whose scores lie close together.
     """
+    k = min(k, max(len(items), 1))  # a multiple of a great k may be no int64
     counts = np.empty(len(indptr) - 1, dtype=np.int64)
     places = np.empty(int(np.minimum(np.diff(indptr), k).sum()), dtype=np.int64)
     total = best_entries(indptr, items, scores, k, counts, places)

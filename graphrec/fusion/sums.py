@@ -86,7 +86,7 @@ def _merge(
     sums = np.zeros(c + 1)
     _add(starts, stops, numbers, values, sums)
     totals = sums[:c].astype(np.float32)
-    counts, places = np.empty(n, dtype=np.int64), np.empty(min(c, n * k), dtype=np.int64)
+    counts, places = np.empty(n, dtype=np.int64), np.empty(min(c, n * min(k, c)), dtype=np.int64)
     places = places[: best_entries(first, distinct, totals, k, counts, places)]
     # The last is for the candidate -1, which an entry names whose list has its item already.
     positions = np.full(c + 1, places.size, dtype=np.int32)

@@ -85,9 +85,9 @@ class FusionContract:
                 assert np.isnan(one.scores[row, column]) if rank == 0 else one.scores[row, column] == scores[rank - 1]
 
     @CASES
-    @given(answers())
-    def test_k_beyond_the_candidates_gives_them_all(self, lists: dict[str, ItemLists]) -> None:
-        for query, items in enumerate(merged(self.fusion, lists, 1000)):
+    @given(answers(), st.sampled_from([1000, 2**40, 2**62]))
+    def test_k_beyond_the_candidates_gives_them_all(self, lists: dict[str, ItemLists], k: int) -> None:
+        for query, items in enumerate(merged(self.fusion, lists, k)):
             assert set(items) == {int(item) for part in lists.values() for item in part[query][0]}
 
     @CASES

@@ -27,6 +27,11 @@ from graphrec.errors import BundleError
 from graphrec.index import build_hnsw
 from graphrec.index.quantised import QuantisedIndex
 from graphrec.index.sketch import sketch_rows
+from graphrec.models.deep.comirec import ComiRec
+from graphrec.models.deep.din import DIN
+from graphrec.models.deep.sasrec import SASRec
+from graphrec.models.deep.tdm import TDM
+from graphrec.models.deep.two_tower import TwoTower
 from graphrec.operations.recipe import Operations
 from graphrec.recallers.interests import InterestRecaller
 from graphrec.recallers.profile import Profile
@@ -48,6 +53,8 @@ def write_whole(directory: Path) -> Path:
     channels["rules"] = Operations().fit(data)
     channels["votes"], channels["sketched"] = _votes(len(data.items)), _sketched(channels["als"])
     channels["interests"] = _interests(len(data.items))
+    channels |= {recipe.__name__.lower(): recipe(dim=4, epochs=1).fit(data) for recipe in (ComiRec, DIN, SASRec, TDM)}
+    channels["tower"] = TwoTower(dim=4, epochs=1, serve="tower").fit(data)
     return write(directory, data, channels, audits={"als": 1.0})
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ctypes
 import subprocess
 import sys
 from pathlib import Path
@@ -50,9 +51,9 @@ def test_a_limit_of_the_process_counts() -> None:
 
 def test_freed_memory_is_released_where_the_c_library_can(monkeypatch: pytest.MonkeyPatch) -> None:
     trimmed: list[int] = []
-    monkeypatch.setattr(memory.ctypes, "CDLL", lambda _: type("C", (), {"malloc_trim": trimmed.append}))
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: type("C", (), {"malloc_trim": trimmed.append}))
     release_free_memory()
     assert trimmed == [0]
-    monkeypatch.setattr(memory.ctypes, "CDLL", lambda _: object())  # a C library that is not glibc
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: object())  # a C library that is not glibc
     release_free_memory()
     assert trimmed == [0]

@@ -115,9 +115,9 @@ def test_a_stranger_without_a_history_gets_the_ranking_by_what_is_the_items_own(
 def test_an_items_own_weight_begins_with_its_events() -> None:
     data = described(skewed())
     liked = np.concatenate([items[weights > 0] for items, weights in histories(data.interactions)])
-    weight = FM(dim=4)._task(data, FitContext()).model.linear.ids.weight  # type: ignore[attr-defined]
+    model: Any = FM(dim=4)._task(data, FitContext()).model
     expected = np.log1p(np.bincount(liked, minlength=len(data.items)))
-    np.testing.assert_allclose(weight[:, 0].detach().numpy(), expected, rtol=1e-6)
+    np.testing.assert_allclose(model.linear.ids.weight[:, 0].detach().numpy(), expected, rtol=1e-6)
 
 
 def test_recent_pairs_count_more_with_a_half_life() -> None:
