@@ -16,6 +16,7 @@ from graphrec.contracts.progress import State
 from graphrec.contracts.recall_data import RecallData
 from graphrec.data.lists import indptr_of, lists_of
 from graphrec.models.deep.export_onnx import user_tower
+from graphrec.models.deep.inputs import FieldInputs
 from graphrec.models.deep.sampled_softmax import sampled_softmax
 from graphrec.models.deep.towers import Towers
 from graphrec.models.pinsage_batches import Histories, histories_of
@@ -148,11 +149,17 @@ class RecallTask(VectorsTask):
         return 0.0
 
     def groups(self) -> list[Group]:
-        """Return the vectors of ids and categories, and the maps and biases, which learn at a rate of their own."""
-        tables = self._tables
-        own = {id(table) for table in tables}
-        maps = [weight for weight in self.model.parameters() if id(weight) not in own]
-        return [Group(tables), Group(maps, lr_scale=self._recipe.map_lr / self._recipe.lr)]
+        """Return what is of one user, item or node, and all else, which learns at a rate of its own.
+
+        A category is in every step, and an id in few: steps of one length would carry what many items share so far that
+        it drowns what each has of its own.
+        """
+        inputs = [module for module in self.model.modules() if isinstance(module, FieldInputs)]
+        shared = {id(weight) for fields in inputs for weight in fields.tables.parameters()}
+        single = [table for table in self._tables if id(table) not in shared]
+        fast = {id(table) for table in single}
+        others = [weight for weight in self.model.parameters() if id(weight) not in fast]
+        return [Group(single), Group(others, lr_scale=self._recipe.map_lr / self._recipe.lr)]
 
     @torch.no_grad()
     def learnt(self) -> dict[str, npt.NDArray[Any]]:

@@ -99,8 +99,8 @@ class LearnedSettings(TrainedVectors):
         Half of it times the squared length of all learnt vectors is added to the mean loss of a pair; linear weights of
         a factorisation machine are none.
     lr, map_lr : float
-        Greatest learning rates, of vectors and of maps; they rise for a tenth of the steps at most, then fall along
-        half a cosine to a tenth.
+        Greatest learning rates, of vectors of ids and of all else (categories, maps); they rise for a tenth of the
+        steps at most, then fall along half a cosine to a tenth.
     last, half_life, weight_exponent :
         See :class:`graphrec.channels.families.HistorySettings`.
     index, m, ef_construction, ef_search :

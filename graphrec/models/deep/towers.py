@@ -65,7 +65,7 @@ class Towers(nn.Module, ABC):
         return self.finish(own)
 
     def biases(self) -> Iterator[nn.Parameter]:
-        """Yield the weights that say how often things are taken: no penalty draws them to 0, and they learn as maps."""
+        """Yield the weights that say how often things are taken: no penalty draws them to 0, and they learn slowly."""
         yield from ()
 
     def stranger(self) -> npt.NDArray[np.float32]:

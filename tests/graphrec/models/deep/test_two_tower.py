@@ -20,6 +20,8 @@ from graphrec.errors import ConfigError, DataError
 from graphrec.evaluation.held_out import held_out_panel
 from graphrec.evaluation.objective import MeanMetric
 from graphrec.models import training
+from graphrec.models.deep.fm import FM
+from graphrec.models.deep.tdm import TDM
 from graphrec.models.deep.two_tower import TwoTower
 from graphrec.pipelines.jobs.checkpoints import FileCheckpoints
 from graphrec.recallers.vector import VectorRecaller
@@ -161,3 +163,21 @@ def test_without_ids_there_must_be_features() -> None:
 def test_negatives_that_the_data_do_not_have_are_refused_before_training() -> None:
     with pytest.raises(DataError, match="need exposures"):
         replace(SMALL, mix={"exposed": 1.0}).fit(skewed())
+
+
+@pytest.mark.parametrize("recipe", [TwoTower(dim=4), FM(dim=4), TDM(dim=4)], ids=["two-tower", "fm", "tdm"])
+def test_what_many_items_share_learns_slowly(recipe: Any) -> None:
+    task = replace(recipe, lr=0.02, map_lr=0.001)._task(described(skewed()), FitContext())
+    fast, slow = task.groups()
+    model = task.model
+    own = [
+        model.items_in.ids,
+        model.users_in.ids,
+        *(getattr(model, name) for name in ("said", "nodes") if hasattr(model, name)),
+    ]
+    assert {id(weight) for weight in fast.parameters} == {id(table.weight) for table in own}
+    assert slow.lr_scale == pytest.approx(0.05)
+    assert {id(weight) for weight in [*fast.parameters, *slow.parameters]} == {
+        id(weight) for weight in model.parameters()
+    }
+    assert any(weight is table.weight for table in model.items_in.tables for weight in slow.parameters)
