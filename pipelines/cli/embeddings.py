@@ -76,7 +76,10 @@ def similar(
         Path | None, typer.Option(help="A vector in place of an id: .npy, or numbers in a text or JSON file.")
     ] = None,
     text: Annotated[
-        str | None, typer.Option(help="A sentence in place of an id, for a channel that reads sentences: text.")
+        str | None,
+        typer.Option(
+            help="A sentence in place of an id, for a channel that reads sentences: text, or image with captions."
+        ),
     ] = None,
     of: Annotated[str | None, typer.Option(help="Kind of ID, where several kinds have it: item, user, a type.")] = None,
     kind: Annotated[str, typer.Option(help="Kind of the nodes wanted: item, user, a type of entities.")] = "item",
