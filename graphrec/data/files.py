@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -30,6 +31,8 @@ _LENGTHS = {b"\x01\x00": 2, b"\x02\x00": 4}
 _HEADER_BYTES = 10_000
 _MOST_NUMBERS = 1 << 60
 _WHOLE = range(-(1 << 63), 1 << 63)
+# Two threads in Python's parser at once end in a SystemError where CPython has the fault gh-106905.
+_PARSING = threading.Lock()
 _JSON_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
@@ -106,7 +109,8 @@ def _array_header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype[Any]]:
         raise ValueError(f"its header has {size:,} bytes; the limit is {_HEADER_BYTES:,}")
     file.seek(_MAGIC_BYTES + width)
     try:
-        header = ast.literal_eval(file.read(size).decode("latin1"))
+        with _PARSING:
+            header = ast.literal_eval(file.read(size).decode("latin1"))
         descr, fortran, shape = (header[name] for name in ("descr", "fortran_order", "shape"))
         dtype = np.dtype(descr) if isinstance(descr, str) else None
     except (SyntaxError, ValueError, TypeError, LookupError, RecursionError, MemoryError) as error:

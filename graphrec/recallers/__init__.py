@@ -79,5 +79,5 @@ def _recaller_class(kind: str, directory: Path) -> type[Recaller]:
         raise BundleError(f"{directory} holds a recaller of kind {kind!r}: {error}") from error
     raise BundleError(
         f"{directory} holds a recaller of kind {kind!r}, which no installed package brings; install the package that "
-        f"the channel was trained with, or upgrade graphrec (its own kinds are {', '.join(KINDS)})"
+        "the channel was trained with, or upgrade graphrec"
     )

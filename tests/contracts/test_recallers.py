@@ -222,7 +222,7 @@ class TestTdmServedByTheTower(RecallerContract):
 
 
 class TestTwoTowerServedByTheTower(RecallerContract):
-    recipe = TwoTower(dim=6, epochs=15, lr=0.05, serve="tower", user_layers=1, layers=1)
+    recipe = TwoTower(dim=6, epochs=30, lr=0.05, serve="tower", user_layers=1, layers=1)
     prepared = staticmethod(described)
 
 

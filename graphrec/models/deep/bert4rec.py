@@ -66,7 +66,7 @@ class BERT4Rec(TransformerSettings):
         libraries=("torch", "lightning-fabric", "scikit-learn"),
     )
 
-    hide: float = number(0.3, above=0, below=1.0, search=choices(0.2, 0.4, 0.6))
+    hide: float = number(0.3, above=0, below=1.0, search=choices(0.15, 0.3, 0.6))
     hide_newest: float = number(0.3, most=1.0)
 
     def _model(self, items_in: FieldInputs, data: RecallData) -> SequenceModel:  # noqa: ARG002 - as its base has it
