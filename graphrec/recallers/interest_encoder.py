@@ -10,18 +10,16 @@ import numpy as np
 import numpy.typing as npt
 
 from graphrec.checks import check_k, check_rows
-from graphrec.contracts.queries import Queries, take_queries
+from graphrec.contracts.queries import Queries
 from graphrec.contracts.recaller import BundleParts, Evidence, evidence_of, no_evidence
 from graphrec.data.lists import ItemLists, concatenate, take_lists
 from graphrec.errors import ConfigError
 from graphrec.index.order import ordered_lists
 from graphrec.recallers.encoder import EncoderRecaller, TowerEncoder, read_encoder
 from graphrec.recallers.files import load_saved, setting
+from graphrec.recallers.interests import query_parts
 from graphrec.recallers.newest_events import newest_events
 from graphrec.recallers.query_encoder import FloatArray, positions_among, unit_vectors
-
-# Queries answered at a time, so that memory does not grow with the batch.
-_CHUNK = 1024
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,13 +66,8 @@ class InterestEncoderRecaller(EncoderRecaller):
         """Search for every interest of every query, and merge by query."""
         check_k(k)
         check_rows(queries.history.items, self.n_items, name="history items")
-        parts = []
-        for start in range(0, len(queries), _CHUNK):
-            chosen = np.arange(start, min(start + _CHUNK, len(queries)))
-            own = None if skip is None else take_lists(skip, chosen)
-            part = queries if len(chosen) == len(queries) else take_queries(queries, chosen)
-            parts.append(self._answers(self.encoder.vectors(part), k, allow, own))
-        return concatenate(parts)
+        parts = query_parts(queries, skip)
+        return concatenate([self._answers(self.encoder.vectors(part), k, allow, own) for part, own in parts])
 
     def _answers(
         self, vectors: FloatArray, k: int, allow: npt.NDArray[np.bool_] | None, skip: ItemLists | None

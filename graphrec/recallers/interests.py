@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol, Self
@@ -137,12 +138,7 @@ class InterestRecaller:
     ) -> ItemLists:
         check_k(k)
         check_rows(queries.history.items, self.n_items, name="history items")
-        parts = []
-        for start in range(0, len(queries), _CHUNK):
-            chosen = np.arange(start, min(start + _CHUNK, len(queries)))
-            own = None if skip is None else take_lists(skip, chosen)
-            parts.append(self._answers(take_queries(queries, chosen), k, allow, own))
-        return concatenate(parts)
+        return concatenate([self._answers(part, k, allow, own) for part, own in query_parts(queries, skip)])
 
     def _answers(
         self, queries: Queries, k: int, allow: npt.NDArray[np.bool_] | None, skip: ItemLists | None
@@ -222,6 +218,14 @@ class InterestRecaller:
             If a file is missing or damaged, the parts do not fit, or the recaller was made for other items.
         """
         return load_saved(directory, cls.kind, parts.items, lambda settings: cls(**_read(directory, settings)))
+
+
+def query_parts(queries: Queries, skip: ItemLists | None) -> Iterator[tuple[Queries, ItemLists | None]]:
+    """Yield the queries a chunk at a time, and their lists of ``skip``."""
+    for start in range(0, len(queries), _CHUNK):
+        chosen = np.arange(start, min(start + _CHUNK, len(queries)))
+        part = queries if len(chosen) == len(queries) else take_queries(queries, chosen)
+        yield part, None if skip is None else take_lists(skip, chosen)
 
 
 class InterestSettings(Protocol):

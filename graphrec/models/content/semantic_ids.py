@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +20,7 @@ from graphrec.data.item_tags import ItemTags
 from graphrec.data.neighbours import csr_table
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import MissingExtraError
+from graphrec.models.content.of_texts import OfTexts
 from graphrec.models.content.projection import Projection
 from graphrec.models.content.text import Text
 from graphrec.recallers.neighbours import NeighbourRecaller
@@ -31,7 +31,7 @@ _BETWEEN = "."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SemanticIds(Tag):
+class SemanticIds(OfTexts, Tag):
     """Items that share the beginning of a history's semantic ids: buckets of what is described alike.
 
     An item's id has ``levels`` codes: the cluster of its text's vector by k-means, the cluster of what is left of the
@@ -76,19 +76,6 @@ class SemanticIds(Tag):
     codes: int = count(128, least=2, most=4096, unit="clusters", search=ints(8, 256, log=True))
     idf_exponent: float = number(3.0, search=floats(0.0, 6.0))
     popularity_exponent: float = number(0.0, search=floats(0.0, 1.2))
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """What is read of a folder: a kept fit holds as long as these files stay as they are."""
-        return self._text().files
-
-    def seen_from(self, directory: Path) -> Self:
-        """Return the recipe with the path of a folder that starts at ``directory``."""
-        return replace(self, model=self._text().seen_from(directory).model)
-
-    def check_data(self, data: RecallData) -> None:
-        """Raise ConfigError where a column is unknown."""
-        self._text().check_data(data)
 
     def fit(self, data: RecallData, context: FitContext = ALONE) -> NeighbourRecaller:
         """Return the channel. Time that of the texts, and O(n_items · codes · dim) a level and round of k-means.

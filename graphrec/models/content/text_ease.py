@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import ClassVar, Self
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from graphrec.contracts.recall_data import RecallData
 from graphrec.contracts.recipe import About
 from graphrec.contracts.settings import count, number, text, texts
 from graphrec.errors import ConfigError
+from graphrec.models.content.of_texts import OfTexts
 from graphrec.models.content.text import Text
 from graphrec.recallers.neighbours import NeighbourRecaller
 from graphrec.recallers.query_encoder import FloatArray
@@ -23,7 +23,7 @@ from graphrec.sparse.taste import degrees
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TextEase(Ease):
+class TextEase(OfTexts, Ease):
     r"""The k items that each item predicts best, by who took them and by what they say.
 
     .. math:: P = (R^\top R + \tau X X^\top + \lambda I)^{-1}, \qquad B_{ij} = -P_{ij} / P_{jj}, \quad B_{ii} = 0
@@ -73,19 +73,6 @@ class TextEase(Ease):
     text_weight: float = number(100.0, above=0, unit="users", search=floats(1.0, 1000.0, log=True))
     columns: tuple[str, ...] = texts(legal="a list of columns of the items")
     model: str = text("wordllama", legal='"wordllama", "minilm" or the path of a folder', empty=False)
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """What is read of a folder: a kept fit holds as long as these files stay as they are."""
-        return self._text().files
-
-    def seen_from(self, directory: Path) -> Self:
-        """Return the recipe with the path of a folder that starts at ``directory``."""
-        return replace(self, model=self._text().seen_from(directory).model)
-
-    def check_data(self, data: RecallData) -> None:
-        """Raise ConfigError where a column is unknown."""
-        self._text().check_data(data)
 
     def fit(self, data: RecallData, context: FitContext = ALONE) -> NeighbourRecaller:
         """Return the channel. Time O(I^3) and memory 4 I^2 bytes for I items with events or a text.

@@ -39,7 +39,9 @@ def test_what_was_saved_answers(saved: Path) -> None:
 
 def test_an_unknown_kind_is_refused(saved: Path) -> None:
     _change(saved, kind="oracle")
-    with pytest.raises(BundleError, match=r"'oracle', which no installed package brings; install the package .*, or upgrade graphrec"):
+    with pytest.raises(
+        BundleError, match=r"'oracle', which no installed package brings; install the package .*, or upgrade graphrec"
+    ):
         load_recaller(saved, parts_of(ITEMS))
 
 
