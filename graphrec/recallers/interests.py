@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
@@ -12,24 +12,15 @@ import numpy.typing as npt
 
 from graphrec.checks import check_k, check_rows
 from graphrec.contracts.queries import Queries, take_queries
-from graphrec.contracts.recaller import BundleParts, Evidence, evidence_of, no_evidence
+from graphrec.contracts.recaller import BundleParts
 from graphrec.data.lists import ItemLists, concatenate, places_among, take_lists
-from graphrec.errors import ConfigError, DataError
-from graphrec.index import Index, load_index
+from graphrec.errors import ConfigError
+from graphrec.index import Index
 from graphrec.index.order import ordered_lists
-from graphrec.recallers.auditing import audit_on_items
-from graphrec.recallers.files import (
-    load_saved,
-    read_array,
-    read_matrix,
-    setting,
-    write_array,
-    write_matrix,
-    write_settings,
-)
-from graphrec.recallers.nearest_source import nearest_sources
+from graphrec.recallers.files import load_saved, setting
+from graphrec.recallers.item_vectors import ItemVectors, read_item_vectors, save_item_vectors
 from graphrec.recallers.profile import Profile
-from graphrec.recallers.query_encoder import FloatArray, check_vector_rows, unit_vectors, usable_entries
+from graphrec.recallers.query_encoder import FloatArray, unit_vectors, usable_entries
 from graphrec.recallers.sentences import SentenceEncoder, load_sentences, save_sentences
 
 # Queries answered at a time, so that memory does not grow with the batch.
@@ -46,7 +37,7 @@ class Interests(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class InterestRecaller:
+class InterestRecaller(ItemVectors):
     r"""Items near one of a history's interests, each interest with places in proportion to its weight.
 
     The unit vectors of a history's items are clustered by Ward's method, up to the height ``spread``. A cluster asks
@@ -60,16 +51,9 @@ class InterestRecaller:
 
     Parameters
     ----------
-    rows : ndarray
-        (t,) int32, ascending: the items that have a vector. No other item is ever returned.
-    sources : ndarray
-        (t, dim) float32.
-    near : Index
-        By cosine, over ``sources``.
-    n_items : int
-        Size of the item vocabulary.
-    profile : Profile
-        Which items of a history count, and how much; of these at most the newest 200 are clustered.
+    rows, sources, near, n_items, profile :
+        As of :class:`graphrec.recallers.item_vectors.ItemVectors`. At most the newest 200 items of a history are
+        clustered.
     interests : int
         Clusters that ask, at most, >= 1.
     spread : float
@@ -83,7 +67,7 @@ class InterestRecaller:
     Raises
     ------
     DataError
-        If shapes disagree or rows are out of range, not ascending or repeated.
+        As of :class:`graphrec.recallers.item_vectors.ItemVectors`.
     ConfigError
         If ``interests`` or ``spread`` is out of range.
 
@@ -100,11 +84,6 @@ class InterestRecaller:
 
     kind: ClassVar[str] = "interests"
 
-    rows: npt.NDArray[np.int32]
-    sources: FloatArray
-    near: Index
-    n_items: int
-    profile: Profile = field(default_factory=Profile)
     interests: int = 3
     spread: float = 1.0
     reason: str = "because you {verb} {source}: close to it in the graph"
@@ -115,9 +94,7 @@ class InterestRecaller:
             raise ConfigError(
                 f"interests is {self.interests} and spread {self.spread}; they must be 1 or more, and 0 or more"
             )
-        check_vector_rows(self.rows, self.sources, self.n_items)
-        if (len(self.near), self.near.dim) != self.sources.shape:
-            raise DataError(f"vectors {self.sources.shape} and an index of {len(self.near)} do not fit each other")
+        ItemVectors.__post_init__(self)
 
     def recall(self, queries: Queries, k: int) -> ItemLists:
         """Return at most k items a query, best first, ties by row."""
@@ -182,31 +159,15 @@ class InterestRecaller:
         medoids = [_medoid(vectors, np.flatnonzero(labels == label)) for label in heaviest]
         return Interests(positions[np.array(medoids, dtype=np.int64)], mass[heaviest] / max(mass.sum(), 1e-300))
 
-    def evidence(self, query: Queries, items: npt.NDArray[np.int32]) -> Evidence:
-        """Return for each of ``items`` (m,) the history item whose weighted cosine with it is greatest."""
-        chosen = nearest_sources(query.history, items, self.profile, self.rows, self.sources, self.sources)
-        return no_evidence(len(items)) if chosen is None else evidence_of(chosen)
-
-    def audit(self, *, k: int = 100, seed: int = 0, n_queries: int = 200) -> float:
-        """Return the share of the exact ``k`` best that the index returns, on queries drawn from the items."""
-        return audit_on_items(self.near, self.sources, self.sources, k=k, seed=seed, n_queries=n_queries)
-
     def save(self, directory: Path) -> None:
         """Write ``recaller.json``, the arrays as ``.npy``, and the index in ``index/``."""
         settings = {
-            "n_items": self.n_items,
-            "dim": int(self.sources.shape[1]),
             "interests": self.interests,
             "spread": float(self.spread),
-            "profile": asdict(self.profile),
             "reason": self.reason,
             **save_sentences(directory, self.sentences),
         }
-        write_settings(directory, self.kind, settings)
-        write_array(directory, "rows", self.rows)
-        write_matrix(directory, "sources", self.sources)
-        (directory / "index").mkdir()
-        self.near.save(directory / "index")
+        save_item_vectors(self, directory, self.kind, settings)
 
     @classmethod
     def load(cls, directory: Path, parts: BundleParts) -> Self:
@@ -269,13 +230,8 @@ def interest_channel(
 
 def _read(directory: Path, settings: dict[str, Any]) -> dict[str, Any]:
     """Return the constructor's arguments from the files of ``directory``."""
-    sources = read_matrix(directory, "sources", setting(settings, "dim", int, directory=directory))
     return {
-        "rows": read_array(directory, "rows", np.int32),
-        "sources": sources,
-        "near": load_index(directory / "index", sources),
-        "n_items": setting(settings, "n_items", int, directory=directory),
-        "profile": Profile(**setting(settings, "profile", dict, directory=directory)),
+        **read_item_vectors(directory, settings),
         "interests": setting(settings, "interests", int, directory=directory),
         "spread": setting(settings, "spread", float, directory=directory),
         "reason": setting(settings, "reason", str, directory=directory),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -11,28 +11,16 @@ import numpy.typing as npt
 
 from graphrec.checks import check_k, check_rows
 from graphrec.contracts.queries import Queries, take_queries
-from graphrec.contracts.recaller import BundleParts, Evidence, evidence_of, no_evidence
+from graphrec.contracts.recaller import BundleParts
 from graphrec.data.lists import ItemLists, concatenate, empty_lists, indptr_of, lists_of
 from graphrec.data.neighbours import NeighbourTable
 from graphrec.errors import ConfigError, DataError
-from graphrec.index import Index, load_index
+from graphrec.index import Index
 from graphrec.index.order import ordered_lists
-from graphrec.recallers.auditing import audit_on_items
 from graphrec.recallers.entity_vectors import EntityVectors, load_entities, save_entities
-from graphrec.recallers.files import (
-    load_saved,
-    read_array,
-    read_matrix,
-    read_table,
-    setting,
-    write_array,
-    write_matrix,
-    write_settings,
-    write_table,
-)
-from graphrec.recallers.nearest_source import nearest_sources
-from graphrec.recallers.profile import Profile
-from graphrec.recallers.query_encoder import FloatArray, check_vector_rows, usable_entries
+from graphrec.recallers.files import load_saved, read_table, setting, write_table
+from graphrec.recallers.item_vectors import ItemVectors, read_item_vectors, save_item_vectors
+from graphrec.recallers.query_encoder import FloatArray, usable_entries
 from graphrec.recallers.sentences import SentenceEncoder, load_sentences, save_sentences
 from graphrec.sparse.topk import push
 
@@ -41,7 +29,7 @@ _CHUNK = 1024
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class VoteRecaller:
+class VoteRecaller(ItemVectors):
     r"""Items that a history's items vote for: each for those nearest to it, by their cosine to the power ``power``.
 
     .. math:: score(j) = \sum_p w_p \max(0, \cos(x_p, x_j))^{power}
@@ -51,16 +39,8 @@ class VoteRecaller:
 
     Parameters
     ----------
-    rows : ndarray
-        (t,) int32, ascending: the items that have a vector. No other item is ever returned.
-    sources : ndarray
-        (t, dim) float32.
-    near : Index
-        By cosine, over ``sources``.
-    n_items : int
-        Size of the item vocabulary.
-    profile : Profile
-        Which items of a history count, and how much: :math:`w`.
+    rows, sources, near, n_items, profile :
+        As of :class:`graphrec.recallers.item_vectors.ItemVectors`; the profile gives :math:`w`.
     neighbours : int
         Votes of an item, >= 1.
     power : float
@@ -77,18 +57,13 @@ class VoteRecaller:
     Raises
     ------
     DataError
-        If shapes disagree or rows are out of range, not ascending or repeated.
+        If shapes disagree, or as of :class:`graphrec.recallers.item_vectors.ItemVectors`.
     ConfigError
         If ``neighbours`` or ``power`` is out of range.
     """
 
     kind: ClassVar[str] = "votes"
 
-    rows: npt.NDArray[np.int32]
-    sources: FloatArray
-    near: Index
-    n_items: int
-    profile: Profile = field(default_factory=Profile)
     neighbours: int = 20
     power: float = 1.0
     table: NeighbourTable | None = None
@@ -99,9 +74,7 @@ class VoteRecaller:
     def __post_init__(self) -> None:
         if self.neighbours < 1 or not self.power > 0:
             raise ConfigError(f"neighbours is {self.neighbours} and power {self.power}; both must be above 0")
-        check_vector_rows(self.rows, self.sources, self.n_items)
-        if (len(self.near), self.near.dim) != self.sources.shape:
-            raise DataError(f"vectors {self.sources.shape} and an index of {len(self.near)} do not fit each other")
+        ItemVectors.__post_init__(self)
         if self.table is not None and {len(self.table), self.table.n_columns} != {len(self.rows)}:
             raise DataError(f"the votes are of {len(self.table)} items; {len(self.rows)} have vectors")
 
@@ -156,35 +129,19 @@ class VoteRecaller:
         positive = sums > 0
         return owners[positive], rows[positive].astype(np.int32), sums[positive].astype(np.float32)
 
-    def evidence(self, query: Queries, items: npt.NDArray[np.int32]) -> Evidence:
-        """Return for each of ``items`` (m,) the history item whose weighted cosine with it is greatest."""
-        chosen = nearest_sources(query.history, items, self.profile, self.rows, self.sources, self.sources)
-        return no_evidence(len(items)) if chosen is None else evidence_of(chosen)
-
-    def audit(self, *, k: int = 100, seed: int = 0, n_queries: int = 200) -> float:
-        """Return the share of the exact ``k`` best that the index returns, on queries drawn from the items."""
-        return audit_on_items(self.near, self.sources, self.sources, k=k, seed=seed, n_queries=n_queries)
-
     def save(self, directory: Path) -> None:
         """Write ``recaller.json``, the arrays as ``.npy``, and the index in ``index/``."""
         settings = {
-            "n_items": self.n_items,
-            "dim": int(self.sources.shape[1]),
             "neighbours": self.neighbours,
             "power": float(self.power),
-            "profile": asdict(self.profile),
             "reason": self.reason,
             "has_table": self.table is not None,
             **save_entities(directory, self.entities),
             **save_sentences(directory, self.sentences),
         }
-        write_settings(directory, self.kind, settings)
-        write_array(directory, "rows", self.rows)
-        write_matrix(directory, "sources", self.sources)
+        save_item_vectors(self, directory, self.kind, settings)
         if self.table is not None:
             write_table(directory, "votes-{}", self.table)
-        (directory / "index").mkdir()
-        self.near.save(directory / "index")
 
     @classmethod
     def load(cls, directory: Path, parts: BundleParts) -> Self:
@@ -200,18 +157,14 @@ class VoteRecaller:
 
 def _read(directory: Path, settings: dict[str, Any], parts: BundleParts) -> dict[str, Any]:
     """Return the constructor's arguments from the files of ``directory``."""
-    dim = setting(settings, "dim", int, directory=directory)
-    sources = read_matrix(directory, "sources", dim)
+    vectors = read_item_vectors(directory, settings)
+    n, dim = vectors["sources"].shape
     has_table = setting(settings, "has_table", bool, directory=directory)
     return {
-        "rows": read_array(directory, "rows", np.int32),
-        "sources": sources,
-        "near": load_index(directory / "index", sources),
-        "n_items": setting(settings, "n_items", int, directory=directory),
-        "profile": Profile(**setting(settings, "profile", dict, directory=directory)),
+        **vectors,
         "neighbours": setting(settings, "neighbours", int, directory=directory),
         "power": setting(settings, "power", float, directory=directory),
-        "table": read_table(directory, "votes-{}", n_columns=len(sources)) if has_table else None,
+        "table": read_table(directory, "votes-{}", n_columns=n) if has_table else None,
         "reason": setting(settings, "reason", str, directory=directory),
         "entities": load_entities(directory, settings, dim=dim, n_entities=len(parts.catalogue.entities)),
         "sentences": load_sentences(directory, settings),
