@@ -5,12 +5,21 @@ from __future__ import annotations
 import json
 import os
 import platform
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from graphrec.contracts.queries import Queries
+from graphrec.contracts.recaller import Recaller
+from graphrec.threads import at_most
+
+# Requests that come before those that are timed.
+_WARM = 20
 _DEFAULT = ("graphrec", "numpy", "scipy", "numba", "polars", "pyarrow", "hnswlib")
 
 
@@ -43,6 +52,25 @@ def versions(*packages: str) -> dict[str, str]:
         except PackageNotFoundError:
             found[name] = "not installed"
     return found
+
+
+def request_times(channel: Recaller, queries: Sequence[Queries], k: int) -> dict[str, float]:
+    """Return milliseconds of a channel's answers, asked for one after the other on one thread.
+
+    The processor's time beside the clock's tells a busy machine from a slow channel. The first 20 do not count.
+    """
+    took: list[tuple[float, float]] = []
+    with at_most(1):
+        for query in queries:
+            started = time.perf_counter(), time.thread_time()
+            channel.recall(query, k)
+            took.append((time.perf_counter() - started[0], time.thread_time() - started[1]))
+    walls, works = 1000 * np.array(took[_WARM:]).T
+    return {
+        "median_ms": float(np.median(walls)),
+        "p99_ms": float(np.percentile(walls, 99)),
+        "median_cpu_ms": float(np.median(works)),
+    }
 
 
 def write_json(

@@ -18,7 +18,6 @@ import argparse
 import json
 import os
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.harness import write_json
+from benchmarks.harness import request_times, write_json
 from graphrec.contracts.progress import FitContext
 from graphrec.contracts.queries import Queries
 from graphrec.contracts.recall_data import RecallData
@@ -38,7 +37,6 @@ from graphrec.graph.catalogue import items_only
 from graphrec.models.deep.sasrec import SASRec
 from graphrec.pipelines.jobs.evaluate import evaluate
 from graphrec.pipelines.progress import Shown, Steps
-from graphrec.threads import at_most
 
 Channels = Mapping[str, Mapping[str, Any]]
 
@@ -129,19 +127,8 @@ def online(n_items: int = 100_000, n_queries: int = 300) -> dict[str, Any]:
     # As it is drawn at first: of vectors without leading directions a sketch is least use, so this is the slowest case.
     recipe, context = SASRec(start="random"), FitContext(seed=SEED)
     channel = recipe._channel(data, recipe._task(data, context).learnt(), context)
-    histories = [rng.integers(0, n_items, 50).tolist() for _ in range(n_queries)]
-    took: list[tuple[float, float]] = []
-    with at_most(1):
-        for history in histories:
-            query = Queries([-1], item_lists([history]))
-            started = time.perf_counter(), time.thread_time()
-            channel.recall(query, 200)
-            took.append((time.perf_counter() - started[0], time.thread_time() - started[1]))
-    walls, works = 1000 * np.array(took[20:]).T
-    return {
-        "name": f"sasrec, {n_items:,} items, histories of 50", "median_ms": float(np.median(walls)),
-        "p99_ms": float(np.percentile(walls, 99)), "median_cpu_ms": float(np.median(works)),
-    }  # fmt: skip
+    asked = [Queries([-1], item_lists([rng.integers(0, n_items, 50).tolist()])) for _ in range(n_queries)]
+    return {"name": f"sasrec, {n_items:,} items, histories of 50", **request_times(channel, asked, 200)}
 
 
 def show(name: str, protocol: str, rows: list[dict[str, Any]]) -> Table:

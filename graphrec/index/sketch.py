@@ -37,6 +37,8 @@ _LEAST_RATIO = 1.25
 _LEAST_NUMBERS = 1 << 20
 # A byte of a row that is picked takes as long to read as this many of rows in a run (measured: 3 to 6).
 _PICKED = 4
+# To choose a candidate among all rows takes as long as to read this many (measured: 30 to 45 ns, 400 to 900 bytes).
+_CHOSEN = 400
 # A sketch must halve the cost of a scan.
 _WORTH = 0.5
 # Numbers of axes that are tried, in units of 64: one cache line of codes.
@@ -251,8 +253,8 @@ def choose_sketch(matrix: FloatArray, queries: FloatArray, base: FloatArray | No
 
 
 def _cost(n: int, dim: int, n_axes: int, candidates: int, finalists: int) -> int:
-    """Return the cost of a query: leading codes in a run, other codes of candidates and rows of finalists picked."""
-    return n * n_axes + _PICKED * (candidates * (dim - n_axes) + 4 * dim * finalists)
+    """Return the cost of a query: leading codes in a run, candidates chosen, their other codes and finalists picked."""
+    return n * n_axes + _CHOSEN * candidates + _PICKED * (candidates * (dim - n_axes) + 4 * dim * finalists)
 
 
 def _quantised(matrix: FloatArray) -> tuple[FloatArray, CodeArray, FloatArray]:

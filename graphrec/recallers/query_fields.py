@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from graphrec.contracts.queries import Queries
 from graphrec.data.encoding.encoded import MISSING, EncodedFeatures
-from graphrec.data.encoding.encoder import FeatureEncoder
+from graphrec.data.encoding.encoder import FeatureEncoder, column_kinds
 from graphrec.data.features import Features, Labels
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import BundleError
@@ -99,9 +99,13 @@ class QueryFields:
     known: npt.NDArray[np.bool_]
     # Of nobody, a row is what training saw where all columns are missing.
     _nothing: Mapping[str, npt.NDArray[Any]] = field(init=False)
+    # Where each number stands in the matrix of numbers.
+    _places: Mapping[str, int] = field(init=False)
 
     def __post_init__(self) -> None:
+        numbers = [own.name for own in self.encoder.fields if own.kind == "number"]
         object.__setattr__(self, "_nothing", padded(self.encoder.encode(Features(1))))
+        object.__setattr__(self, "_places", {name: place for place, name in enumerate(numbers)})
 
     @classmethod
     def of(cls, users: RowFeatures) -> QueryFields:
@@ -124,14 +128,15 @@ class QueryFields:
 
     def _with(self, matrices: Matrices, given: Features) -> Matrices:
         """Return the matrices with what the requests say in place of what is stored."""
-        said = padded(self.encoder.encode(given))
-        numbers = [field.name for field in self.encoder.fields if field.kind == "number"]
-        for column in self.encoder.columns:
+        names = column_kinds(given)
+        columns = tuple(column for column in self.encoder.columns if column.name in names)
+        said, place = padded(replace(self.encoder, columns=columns, crosses=()).encode(given)), 0
+        for column in columns:
             rows = known_rows(given, [column.name])
             for own in column.fields:
                 if own.kind == "number":
-                    place = numbers.index(own.name)
-                    matrices["numbers"][rows, place] = said["numbers"][rows, place]
+                    matrices["numbers"][rows, self._places[own.name]] = said["numbers"][rows, place]
+                    place += 1
                 else:
                     name = f"{own.kind}:{own.name}"
                     matrices[name] = _over(rows, said[name], matrices[name])

@@ -95,6 +95,13 @@ def test_an_audit_reads_less_and_misses_little(monkeypatch: pytest.MonkeyPatch) 
     assert_same_lists(again, together)
 
 
+def test_choosing_many_candidates_costs_more_than_reading_all_axes() -> None:
+    # 100,000 rows without leading directions, as measured: 2.3 ms by half of the axes, 1.2 ms by all.
+    every = sketch._cost(100_000, 128, 128, candidates=500, finalists=500)
+    assert every < sketch._cost(100_000, 128, 64, candidates=22_000, finalists=500)
+    assert every > sketch._cost(100_000, 128, 64, candidates=2_000, finalists=500)
+
+
 @pytest.mark.parametrize("metric", ["cosine", "ip", "l2"])
 def test_scores_of_a_built_index_are_those_of_the_rows(metric: str, tmp_path: Path) -> None:
     matrix = decaying(9_000, 130, 1)

@@ -25,6 +25,7 @@ from graphrec.models.deep.two_tower import TwoTower
 from graphrec.recallers import load_recaller
 from graphrec.recallers.encoder import EncoderRecaller, TowerEncoder
 from graphrec.recallers.onnx_tower import OnnxTower
+from graphrec.recallers.query_fields import QueryFields, RowFeatures
 from tests.worlds import described, parts_of, skewed
 
 RECIPE = TwoTower(dim=6, epochs=8, lr=0.05, serve="tower", user_layers=2)
@@ -75,6 +76,18 @@ def test_what_a_request_says_goes_before_what_is_stored(fitted: tuple[RecallData
         Queries([0, 1], nothing, features=Features(2, {}, {"country": Labels(names, [0, -1])}))
     )
     np.testing.assert_allclose(by_features, as_other, rtol=1e-5)
+
+
+def test_a_column_that_a_request_says_takes_its_own_place_alone() -> None:
+    rng = np.random.default_rng(2)
+    names = ("first", "second", "third")
+    users = RowFeatures.of(Features(30, {name: rng.uniform(0, 9, 30) for name in names}))
+    said = Features(1, {"second": np.array([4.0])})
+    matrices, known = QueryFields.of(users).inputs(Queries([7], empty_lists(1), features=said))
+    expected = np.array(users.encoded.numbers[7:8])
+    expected[:, 1] = users.encoder.encode(said).numbers[:, 1]
+    np.testing.assert_allclose(matrices["numbers"], expected)
+    assert known.tolist() == [True]
 
 
 def test_a_stranger_is_known_by_what_his_request_says(fitted: tuple[RecallData, Any, EncoderRecaller]) -> None:
