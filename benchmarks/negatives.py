@@ -146,8 +146,10 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.data is None:
         parser.error("name the folder of test data: --data DIR or GRAPHREC_DATA")
-    settings = {"epochs": arguments.epochs, "batch": 1024, "lr": 0.02, "temperature": 0.16, "negatives": 4096,
-                "hard_from": 51, "hard_to": 300}  # fmt: skip
+    settings = {
+        "epochs": arguments.epochs, "batch": 1024, "lr": 0.02, "temperature": 0.12, "negatives": 4096,
+        "regularisation": 0.3, "hard_from": 51, "hard_to": 300,
+    }  # fmt: skip
     rows = run(arguments.set, Path(arguments.data), settings, arguments.users, Console(stderr=True, width=160))
     Console(width=112).print(table(arguments.set, rows))
     if arguments.json is not None:

@@ -44,8 +44,7 @@ from graphrec.recallers.filtering import recall_allowed
 K = 200
 EXPONENTS = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5)
 SETTINGS: dict[str, Any] = {
-    "mix": {"uniform": 1.0}, "batch": 256, "lr": 0.02, "temperature": 0.16, "negatives": 4096, "index": "exact",
-    "value": "price",
+    "mix": {"uniform": 1.0}, "batch": 256, "negatives": 4096, "index": "exact", "value": "price",
 }  # fmt: skip
 Numbers = npt.NDArray[np.float64]
 
@@ -137,7 +136,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("GRAPHREC_DATA", "data")))
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--users", type=int, default=0, help="households drawn; 0 takes all")
     given = parser.parse_args()
     rows = run(given.data, given.epochs, given.users)

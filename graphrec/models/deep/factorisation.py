@@ -27,6 +27,10 @@ class Machine(Towers):
         more than these, which is what a softmax over all items makes of it where nothing is known of anybody.
     width : int
         Of what an item says in a history.
+    own_rate : float
+        The share of the gradient of an item's own number that reaches its fields' vectors by the pairs among them.
+        Those move in all dimensions at once, and would carry how often an item is taken far beyond the linear weights,
+        which learn slowly for that reason.
     """
 
     users_in: FieldInputs
@@ -39,9 +43,10 @@ class Machine(Towers):
         *,
         events: npt.NDArray[np.float64],
         width: int,
+        own_rate: float,
     ) -> None:
         super().__init__()
-        self.items_in, self.users_in, self.linear = items_in, users_in, linear
+        self.items_in, self.users_in, self.linear, self.own_rate = items_in, users_in, linear, own_rate
         self.said = nn.Embedding(items_in.n, width)
         with torch.no_grad():
             self.said.weight.normal_(std=_SCALE)
@@ -66,16 +71,22 @@ class FMTowers(Machine):
     r"""Item :math:`(V, b_i)`, user :math:`(U, 1)`: :class:`graphrec.models.deep.fm.FM` has the formulas."""
 
     def __init__(
-        self, items_in: FieldInputs, users_in: FieldInputs, linear: FieldInputs, *, events: npt.NDArray[np.float64]
+        self,
+        items_in: FieldInputs,
+        users_in: FieldInputs,
+        linear: FieldInputs,
+        *,
+        events: npt.NDArray[np.float64],
+        own_rate: float,
     ) -> None:
-        super().__init__(items_in, users_in, linear, events=events, width=items_in.dim)
+        super().__init__(items_in, users_in, linear, events=events, width=items_in.dim, own_rate=own_rate)
 
     def items(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return (s, dim + 1) vectors, and what they say."""
         fields = self.items_in.fields(rows)  # (s, fields, dim)
         total = fields.sum(dim=1)
         pairs = (total.square().sum(dim=1) - fields.square().sum(dim=(1, 2))) / 2
-        part = self.linear(rows)[:, 0] + pairs
+        part = self.linear(rows)[:, 0] + _slowly(pairs, self.own_rate)
         return torch.cat([total, part[:, None]], dim=1), _with(self.said(rows), 0.0)
 
     def own(self, rows: Tensor) -> Tensor:
@@ -98,8 +109,9 @@ class FFMTowers(Machine):
         *,
         events: npt.NDArray[np.float64],
         dim: int,
+        own_rate: float,
     ) -> None:
-        super().__init__(items_in, users_in, linear, events=events, width=users_in.dim)
+        super().__init__(items_in, users_in, linear, events=events, width=users_in.dim, own_rate=own_rate)
         self.dim, self.n_item_fields, self.n_user_fields = dim, items_in.n_fields, users_in.n_fields + 1
 
     def items(self, rows: Tensor) -> tuple[Tensor, Tensor]:
@@ -110,7 +122,7 @@ class FFMTowers(Machine):
         inner = fields[:, :, g:]  # (s, F, F, dim): of each field, towards each other
         products = (inner * inner.transpose(1, 2)).sum(dim=3)  # (s, F, F)
         pairs = (products.sum(dim=(1, 2)) - products.diagonal(dim1=1, dim2=2).sum(dim=1)) / 2
-        part = self.linear(rows)[:, 0] + pairs
+        part = self.linear(rows)[:, 0] + _slowly(pairs, self.own_rate)
         said = torch.cat([torch.zeros((s, (g - 1) * f * self.dim), device=rows.device), self.said(rows)], dim=1)
         return torch.cat([across.reshape(s, g * f * self.dim), part[:, None]], dim=1), _with(said, 0.0)
 
@@ -120,6 +132,11 @@ class FFMTowers(Machine):
         fields = self.users_in.fields(rows).reshape(len(rows), (self.n_user_fields - 1) * width)
         history = torch.zeros((len(rows), width), device=rows.device)
         return _with(torch.cat([fields, history], dim=1), 1.0)
+
+
+def _slowly(values: Tensor, rate: float) -> Tensor:
+    """Return the values, of whose gradient a share of ``rate`` goes back."""
+    return rate * values + (1 - rate) * values.detach()
 
 
 def _with(vectors: Tensor, last: float) -> Tensor:

@@ -54,7 +54,8 @@ class FFM(LearnedSettings):
     References
     ----------
     .. [1] Juan, Zhuang, Chin, Lin, "Field-aware factorization machines for CTR prediction", RecSys 2016, eq. (4).
-       Differs: a sampled softmax in place of a loss a pair; the items of a history weigh :math:`d_j^{-\delta} / |H|^e`.
+       Differs: a sampled softmax in place of a loss a pair; the items of a history weigh :math:`d_j^{-\delta} / |H|^e`;
+       of b, the pairs learn as slowly as the linear weights.
     """
 
     about: ClassVar[About] = About(
@@ -97,5 +98,6 @@ class FFM(LearnedSettings):
             len(data.items), (n_user + n_item) * self.dim, with_ids=taken if self.ids else None, features=items
         )
         return FFMTowers(
-            items_in, users_in, shapes[1], events=histories.fresh_events(self.half_life_days), dim=self.dim
-        )
+            items_in, users_in, shapes[1], events=histories.fresh_events(self.half_life_days), dim=self.dim,
+            own_rate=self.map_lr / self.lr,
+        )  # fmt: skip

@@ -50,7 +50,8 @@ class FM(LearnedSettings):
     References
     ----------
     .. [1] Rendle, "Factorization machines", ICDM 2010, eq. (1). Differs: a sampled softmax in place of a loss a pair;
-       the items of a history weigh :math:`d_j^{-\delta} / |H|^e`.
+       the items of a history weigh :math:`d_j^{-\delta} / |H|^e`; of b, the pairs learn as slowly as the linear
+       weights.
     """
 
     about: ClassVar[About] = About(
@@ -79,4 +80,7 @@ class FM(LearnedSettings):
             for dim in (self.dim, 1)
         )
         users_in = FieldInputs(len(data.users), self.dim, with_ids=trained if self.ids else None, features=users)
-        return FMTowers(items_in, users_in, linear, events=histories.fresh_events(self.half_life_days))
+        return FMTowers(
+            items_in, users_in, linear, events=histories.fresh_events(self.half_life_days),
+            own_rate=self.map_lr / self.lr,
+        )  # fmt: skip

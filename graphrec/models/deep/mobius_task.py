@@ -25,7 +25,10 @@ class MobiusTask(RecallTask):
             mean = float(powers[self._histories.items].mean()) if len(self._histories.items) else 1.0
             self._worth = (powers / mean).astype(np.float32)
 
-    def _pair_weights(self, places: Rows) -> npt.NDArray[np.float32]:
-        """Return (m,) float32: how fresh the pairs are, times what their items are worth."""
+    def _pair_weights(self, places: Rows) -> npt.NDArray[np.float32] | None:
+        """Return (m,) float32: how fresh the pairs are, times what their items are worth; None where all are alike."""
         fresh = super()._pair_weights(places)
-        return fresh if self._worth is None else fresh * self._worth[self._histories.items[places]]
+        if self._worth is None:
+            return fresh
+        worth: npt.NDArray[np.float32] = self._worth[self._histories.items[places]]
+        return worth if fresh is None else np.multiply(fresh, worth)

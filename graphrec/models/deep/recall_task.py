@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -79,7 +80,7 @@ class RecallTask(VectorsTask):
         self._recipe, self._mixture, self._seed = recipe, mixture, seed
         self._histories, self._taken = histories_of(data.interactions), Taken(data.interactions)
         self._discounts = self._histories.discounts(recipe.discount)
-        self._fresh = self._histories.freshness(recipe.half_life_days)
+        self._fresh = None if math.isinf(recipe.half_life_days) else self._histories.freshness(recipe.half_life_days)
         self._users = np.flatnonzero(np.diff(self._histories.indptr))
         with seeded(seed):
             self.model: Towers = towers(self._histories)
@@ -132,17 +133,18 @@ class RecallTask(VectorsTask):
             users, anchors, self._on(told_indptr), items[told], vectors[positives], shared, vectors[common], masked,
             own, vectors[single].reshape(*own.shape, vectors.shape[1]),
         )  # fmt: skip
+        counted = self._pair_weights(told)
         mean = sampled_softmax(
             anchors, compared.indptr, compared.positives, compared.common, self._on(batch.shared["shared_log_q"]),
             (self._on(masked[0]), self._on(masked[1])), compared.single, self._on(own_log_q),
-            self._on(self._pair_weights(told)),
+            None if counted is None else self._on(counted),
         )  # fmt: skip
         mean = mean + self._further(compared, rng)
         return mean * (len(told) / (len(users) * self._pairs_per_user)) + self._penalty()
 
-    def _pair_weights(self, places: Rows) -> npt.NDArray[np.float32]:
-        """Return (m,) float32: how much the pairs at ``places`` (m,) count beside the others, 1 on average."""
-        return self._fresh[places]
+    def _pair_weights(self, places: Rows) -> npt.NDArray[np.float32] | None:
+        """Return (m,) float32: what the pairs at ``places`` (m,) count, 1 on average; None where all count alike."""
+        return None if self._fresh is None else self._fresh[places]
 
     def _further(self, compared: Compared, rng: np.random.Generator) -> Tensor | float:  # noqa: ARG002
         """Return what is added to the mean loss of a pair; nothing, but in models that are towers and more."""
@@ -264,7 +266,8 @@ class RecallTask(VectorsTask):
     def _penalty(self) -> Tensor | float:
         if not self._recipe.regularisation:
             return 0.0
-        squares = torch.stack([table.square().sum() for table in self._tables]).sum()
+        # A row is drawn by its own examples, a share of all that falls as the rows grow in number; so does its penalty.
+        squares = torch.stack([table.square().sum() / max(len(table), 1) for table in self._tables]).sum()
         penalty: Tensor = self._recipe.regularisation / 2 * squares
         return penalty
 

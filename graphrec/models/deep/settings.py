@@ -95,9 +95,10 @@ class LearnedSettings(TrainedVectors):
     batch : int, default 1024
         Users of a step, >= 1; each with all of his items. These three were chosen on a validation part of Gowalla; on
         ml-latest-small, with its 610 users, they are within chance of smaller steps.
-    regularisation : float
-        Half of it times the squared length of all learnt vectors is added to the mean loss of a pair; linear weights of
-        a factorisation machine are none.
+    regularisation : float, default 1.0
+        Half of it times the mean squared length of a learnt vector, of each kind (users, items, each category), is
+        added to the mean loss of a pair, so that it means the same for many users and for few; linear weights of a
+        factorisation machine are not among them.
     lr, map_lr : float
         Greatest learning rates, of vectors of ids and of all else (categories, maps); they rise for a tenth of the
         steps at most, then fall along half a cosine to a tenth.
@@ -137,7 +138,7 @@ class LearnedSettings(TrainedVectors):
     epochs: int = count(30, least=1, search=ints(10, 100, log=True))
     check_every: int = count(5, least=1, unit="epochs")
     batch: int = count(1024, least=1, unit="users", search=choices(128, 256, 1024))
-    regularisation: float = number(1e-5, search=floats(1e-7, 1e-4, log=True))
+    regularisation: float = number(1.0, search=floats(0.03, 10.0, log=True))
     lr: float = number(0.02, above=0, search=floats(0.002, 0.1, log=True))
     map_lr: float = number(0.001, search=floats(0.0001, 0.01, log=True))
     half_life: float = history_half_life(0.0)

@@ -130,10 +130,21 @@ def test_recent_pairs_count_more_with_a_half_life() -> None:
         assert channel.recall(Queries([-1], item_lists([[]])), 1)[0][0].tolist() == [first]
 
 
+@pytest.mark.parametrize("recipe", [FM(dim=4), FFM(dim=3)], ids=["fm", "ffm"])
+def test_pairs_within_an_item_learn_as_slowly_as_its_linear_weights(recipe: Any) -> None:
+    gradients = []
+    for map_lr in (recipe.lr, recipe.lr / 4):
+        model = replace(recipe, map_lr=map_lr)._task(described(skewed()), FitContext()).model
+        model.items(torch.arange(45))[0][:, -1].sum().backward()
+        gradients.append(model.items_in.ids.weight.grad.numpy())
+    assert np.abs(gradients[0]).max() > 0.01
+    np.testing.assert_allclose(gradients[1], gradients[0] / 4, rtol=1e-4, atol=1e-7)
+
+
 @pytest.mark.parametrize("recipe", [FM(dim=2), FFM(dim=2)], ids=["fm", "ffm"])
-def test_the_penalty_leaves_linear_weights_alone(recipe: Any) -> None:
+def test_the_penalty_is_of_mean_squared_lengths_and_leaves_linear_weights_alone(recipe: Any) -> None:
     task = replace(recipe, regularisation=0.5)._task(described(skewed()), FitContext())
     model = task.model
     tables = [model.said, model.items_in.ids, model.users_in.ids, *model.items_in.tables, *model.users_in.tables]
-    expected = sum(float((table.weight.detach().numpy() ** 2).sum()) for table in tables)
+    expected = sum(float((table.weight.detach().numpy() ** 2).sum(axis=1).mean()) for table in tables)
     assert task._penalty().item() == pytest.approx(0.25 * expected, rel=1e-4)
