@@ -1,16 +1,18 @@
 """What each channel of the knowledge graph recalls alone, and what it adds to the classic channels, on three data sets.
 
     python -m benchmarks.kg_recall --data DIR [--only NAME ...] [--fusion KIND] [--validation] [--max-users N]
-                                  [--json FILE]
+                                  [--others NAME] [--popularity-exponent X] [--json FILE]
 
 Amazon Beauty (split of PGPR, all relations), goodbooks (random 80/20) and MovieLens-1M with DBpedia (split of CoLaKG,
 linked by its table; entities of a dump without a label or type). ``DIR`` (or the variable GRAPHREC_DATA) holds the test
-data. Classic channels are hot, item-cf, user-cf, swing, rp3beta and als; those of the graph kg-neighbours, kg-paths,
+data. The other channels are hot, item-cf, user-cf, swing, rp3beta and als, or with ``--others all`` those of goodbooks'
+``all-channels.toml``, of which node2vec and tag read the graph, too; those of the graph kg-neighbours, kg-paths,
 preference-walk and pixie, all with their defaults, merged by calibrated or boosted scores. Weights of paths and scores
 are learned on a validation part of train; the test part is read once (``--validation``: not at all, a part of train is
-held out in its place). A row a channel; of those of the graph, what the list merged with the classic ones
-gains, and last by all four: overall, for items of the tail and with 0, 1-2 and 3-5 training events, with 95 % bootstrap
-intervals over users. Beside them what the check of relations says of each: ``derived`` relations are made of events.
+held out in its place). A row a channel; of those of the graph, what the list merged with the others gains, then by
+kg-neighbours and kg-paths ("pair"), and last by all four: overall, for items of the tail and with 0, 1-2 and 3-5
+training events, with 95 % bootstrap intervals over users. Beside them what the check of relations says of each:
+``derived`` relations are made of events.
 """
 
 from __future__ import annotations
@@ -48,7 +50,10 @@ from graphrec.pipelines.progress import Shown
 from graphrec.pipelines.registry.datasets import datasets_directory
 
 CLASSIC = ("hot", "item-cf", "user-cf", "swing", "rp3beta", "als")
-KG = ("kg-neighbours", "kg-paths", "preference-walk", "pixie")
+MORE = ("ease", "gf-cf", "turbo-cf", "bspm", "cheby-cf", "lightgcn", "tag", "node2vec")
+OTHERS = {"classic": CLASSIC, "all": (*CLASSIC, *MORE)}
+PAIR = ("kg-neighbours", "kg-paths")
+KG = (*PAIR, "preference-walk", "pixie")
 DBPEDIA = (
     "subject", "starring", "writer", "producer", "musicComposer", "director", "distributor", "cinematography",
     "editing", "language", "country", "basedOn",
@@ -87,6 +92,7 @@ def goodbooks(root: Path, folder: Path) -> World:  # noqa: ARG001 - the books ar
         "paths": [str(books / "books.ttl.gz")],
         "link": {"template": "https://graphrec.org/goodbooks/book/{id}"},
         "relations": ["author", "isPartOf", "genre"],
+        "tags": ["genre"],
     }
     events = {"path": str(books / "ratings.csv.gz"), "columns": {"weight": "rating"}}
     return World(
@@ -116,16 +122,21 @@ def movies(root: Path, folder: Path) -> World:
 WORLDS: dict[str, Callable[[Path, Path], World]] = {"beauty": beauty, "goodbooks": goodbooks, "movies": movies}
 
 
-def config_of(name: str, world: World, folder: Path, fusion: str) -> Config:
+def config_of(name: str, world: World, folder: Path, arguments: argparse.Namespace) -> Config:
     """Return a run of all channels; age counts where histories are ordered."""
+    others = OTHERS[arguments.others]
+    fusion: dict[str, Any] = {"kind": arguments.fusion, "cutoffs": [world.k]}
+    if arguments.popularity_exponent:
+        fusion["popularity_exponent"] = arguments.popularity_exponent
     settings = {} if world.ordered else {"half_life": 0}
     raw = {
         "name": name,
+        "seed": 42,
         "data": dict(world.data),
         "catalogue": dict(world.catalogue),
         "split": dict(world.split),
-        "channels": {"hot": {}, **{channel: dict(settings) for channel in (*CLASSIC[1:], *KG)}},
-        "fusion": {"kind": fusion, "cutoffs": [world.k]},
+        "channels": {"hot": {}, **{channel: dict(settings) for channel in (*others[1:], *KG)}},
+        "fusion": fusion,
         "evaluate": {"k": [world.k]},
     }
     return check_config({key: value for key, value in raw.items() if value}, directory=folder)
@@ -169,7 +180,7 @@ def measure(
 ) -> list[dict[str, Any]]:
     """Return the rows of a data set."""
     world, shown, rounds = WORLDS[name](root, folder), Shown(console), arguments.bootstrap
-    config = config_of(name, world, folder, arguments.fusion)
+    config = config_of(name, world, folder, arguments)
     _, split, data = prepare(config, rejects=None, steps=shown)
     if arguments.validation:
         split, data = divide(config, data, inner_section(config.settings.split), seed=SEED)
@@ -184,7 +195,11 @@ def measure(
     def fused(names: Sequence[str]) -> ItemLists:
         return merged(of_channels(answers, names), chosen.fusion, world.k)
 
-    lists = {**answers.lists, "classic": fused(CLASSIC), "classic+kg": fused((*CLASSIC, *KG))}
+    others = OTHERS[arguments.others]
+    added: dict[str, tuple[str, ...]] = {"classic": (), "classic+pair": PAIR, "classic+kg": KG} | {
+        name: (name,) for name in KG
+    }
+    lists = {**answers.lists, **{name: fused((*others, *added[name])) for name in added if name not in KG}}
     rows: list[dict[str, Any]] = []
     for channel, part in lists.items():
         metrics = rank_metrics(part, panel.truth, world.k)
@@ -192,9 +207,9 @@ def measure(
         row |= {"recall": float(metrics.recall.mean()), "ndcg": float(metrics.ndcg.mean())}
         row["tail_recall"] = float(np.nanmean(recalls(part, panel.truth, strata["tail"], world.k)))
         row |= {"fit_s": fitted.fit_s.get(channel), "chosen": chosen.settings.get(channel)}
-        added = (channel,) if channel in KG else KG if channel == "classic+kg" else ()
-        if added:
-            row["gain"] = gain(fused((*CLASSIC, *added)), lists["classic"], panel.truth, strata, world.k, rounds)
+        if added.get(channel):
+            after = fused((*others, *added[channel]))
+            row["gain"] = gain(after, lists["classic"], panel.truth, strata, world.k, rounds)
         rows.append(row)
         console.print(row)
     rows.append(
@@ -209,6 +224,10 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=os.environ.get("GRAPHREC_DATA"))
     parser.add_argument("--only", nargs="+", choices=list(WORLDS), default=list(WORLDS))
     parser.add_argument("--fusion", choices=("calibrated", "boosted"), default="calibrated")
+    parser.add_argument("--others", choices=list(OTHERS), default="classic")
+    parser.add_argument(
+        "--popularity-exponent", type=float, default=0.0, help="of boosted scores: above 0 for the tail"
+    )
     parser.add_argument("--max-users", type=int, default=5000)
     parser.add_argument("--validation", action="store_true", help="measure on a part of train; no test event is read")
     parser.add_argument("--json", type=Path)
@@ -221,6 +240,8 @@ def main() -> None:
         "max_users": arguments.max_users,
         "bootstrap_rounds": arguments.bootstrap,
         "fusion": arguments.fusion,
+        "others": OTHERS[arguments.others],
+        "popularity_exponent": arguments.popularity_exponent,
         "part": "validation" if arguments.validation else "test",
     }
     for name in arguments.only:

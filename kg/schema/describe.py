@@ -167,6 +167,7 @@ def _use(
         relations=tuple(kg.relations.take(np.asarray(chosen.relations, np.int32))),
         literal_nodes=tuple(kg.relations.take(np.asarray(chosen.literal_nodes, np.int32))),
         tags=tuple(kg.relations.take(np.asarray(chosen.tags, np.int32))),
+        attributes=tuple(kg.relations.take(np.asarray(chosen.attributes, np.int32))),
         interactions=tuple(kg.relations.take(np.asarray(interactions, np.int32))),
         links=tuple(rules),
         item_template=_template(kg, members),

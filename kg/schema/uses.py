@@ -1,4 +1,4 @@
-"""What a graph can do for the items: predicates to walk along, literals to make nodes of, tags."""
+"""What a graph can do for the items: predicates to walk along, literals to make nodes of, tags, attributes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow.compute as pc
 
 from ..knowledge_graph import KnowledgeGraph
+from ..literal_values import literal_table, moments, numbers
 from ..terms import EDGELESS, LABELS, OWL
 from .statements import Int32, Int64, Statements, distinct
 
@@ -23,6 +24,8 @@ _CONSTANT = 0.9
 _TEXT, _REPEATED = 40, 0.2
 # Tags: several an item, each of several items, and no items themselves.
 _TAGS_EACH, _ITEMS_EACH, _ARE_ITEMS = 1.5, 3.0, 0.05
+# Whole numbers of which this share stands once are identifiers (an ISBN), and say nothing of an item.
+_IDENTIFIES = 0.9
 _NEVER = (*EDGELESS, *LABELS, OWL + "sameAs")
 
 
@@ -33,6 +36,7 @@ class Roles:
     relations: tuple[int, ...]
     literal_nodes: tuple[int, ...]
     tags: tuple[int, ...]
+    attributes: tuple[int, ...]
 
 
 def roles(kg: KnowledgeGraph, statements: Statements, items: Mask, left_out: Sequence[int]) -> Roles:
@@ -70,7 +74,8 @@ def roles(kg: KnowledgeGraph, statements: Statements, items: Mask, left_out: Seq
     ranked = tuple(sorted(relations, key=lambda relation: (-share[relation], relation)))
     nodes = [r for r, _, _ in statements if r not in never and _is_node(kg, statements, r, items)]
     tags = [r for r in ranked if _is_tag(statements, r, items)]
-    return Roles(ranked, tuple(nodes), tuple(tags))
+    attributes = [r for r, _, _ in statements if r not in never and _is_attribute(kg, statements, r, items)]
+    return Roles(ranked, tuple(nodes), tuple(tags), tuple(attributes))
 
 
 def _share_near(statements: Statements, relation: int, near: Mask) -> float:
@@ -96,18 +101,41 @@ def _joins(statements: Statements, relation: int) -> bool:
     return max(forward[0], backward[0]) >= _JOINING and forward[1] < _CONSTANT and backward[1] < _CONSTANT
 
 
-def _is_node(kg: KnowledgeGraph, statements: Statements, relation: int, items: Mask) -> bool:
-    """Return whether the literals of a predicate are categories: a year, a language, a format."""
+def _literals(statements: Statements, relation: int, items: Mask) -> Int64:
+    """Return the rows of the literals that a predicate gives items, one a statement; none where few items have any."""
     subjects, values = statements.of(relation)
     of_items = (values >= statements.n_entities) & items[subjects]
-    if len(distinct(subjects[of_items], len(items))) < 10 * _OF_ITEMS * items.sum() or not of_items.any():
+    if len(distinct(subjects[of_items], len(items))) < 10 * _OF_ITEMS * items.sum():
+        return np.empty(0, np.int64)
+    return values[of_items] - statements.n_entities
+
+
+def _is_node(kg: KnowledgeGraph, statements: Statements, relation: int, items: Mask) -> bool:
+    """Return whether the literals of a predicate are categories: a year, a language, a format."""
+    literals = _literals(statements, relation, items)
+    if not len(literals):
         return False
-    joining, most = _joining(values[of_items])
-    rows = np.unique(values[of_items]) - statements.n_entities
+    joining, most = _joining(literals)
+    rows = np.unique(literals)
     longest = pc.mean(pc.utf8_length(kg.literals.texts.take(rows))).as_py()
-    return (
-        joining >= 1 - _REPEATED and len(rows) <= _REPEATED * of_items.sum() and most < _CONSTANT and longest <= _TEXT
-    )
+    return joining >= 1 - _REPEATED and len(rows) <= _REPEATED * len(literals) and most < _CONSTANT and longest <= _TEXT
+
+
+def _is_attribute(kg: KnowledgeGraph, statements: Statements, relation: int, items: Mask) -> bool:
+    """Return whether the literals of a predicate say something of items: numbers, dates, sentences; no identifiers."""
+    literals = _literals(statements, relation, items)
+    if not len(literals):
+        return False
+    rows, counts = np.unique(literals, return_counts=True)
+    if counts.max() >= _CONSTANT * len(literals):
+        return False
+    table = literal_table(kg, rows.astype(np.int32))
+    is_number, is_moment = (values(table).is_not_null().to_numpy() for values in (numbers, moments))
+    if 2 * counts[is_number | is_moment].sum() >= len(literals):
+        whole = table["text"].str.contains(r"^[+-]?[0-9]+$").to_numpy()
+        return not counts[whole & (counts == 1)].sum() >= _IDENTIFIES * len(literals)
+    words = table["text"].str.contains(r"\S\s+\S") & (table["text"].str.len_chars() > _TEXT)
+    return bool(2 * counts[words.to_numpy()].sum() >= len(literals))
 
 
 def _is_tag(statements: Statements, relation: int, items: Mask) -> bool:

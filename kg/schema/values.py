@@ -139,7 +139,7 @@ class Use:
         What the items were taken to be: "the table of items", or the IRI of a class.
     n_items : int
         Entities that are items.
-    relations, literal_nodes, tags : tuple of str
+    relations, literal_nodes, tags, attributes : tuple of str
         Predicates for the keys of the same names in ``data.knowledge``.
     interactions : tuple of str
         Predicates that say who took what.
@@ -154,6 +154,7 @@ class Use:
     relations: tuple[str, ...]
     literal_nodes: tuple[str, ...]
     tags: tuple[str, ...]
+    attributes: tuple[str, ...]
     interactions: tuple[str, ...]
     links: tuple[LinkRule, ...] = ()
     item_template: str | None = None

@@ -116,6 +116,8 @@ def _knowledge_part(
         lines.append(_pair("tags", _names(schema, use.tags)))
     if use.literal_nodes:
         lines.append(f"# {_pair('literal_nodes', _names(schema, use.literal_nodes))}  # values that items share")
+    if use.attributes:
+        lines.append(f"# {_pair('attributes', _names(schema, use.attributes))}  # columns for channels of features")
     return lines
 
 

@@ -47,6 +47,16 @@ def test_it_learns_what_no_weights_can_say() -> None:
     assert boosted > 0.95
 
 
+def test_hits_that_few_people_took_may_weigh_more() -> None:
+    lists, truth = _world(300, seed=0)
+    asked, _ = _world(100, seed=9)
+    tails = []
+    for exponent in (0.0, 0.5):
+        fusion = fit_boosted(lists, truth, cutoffs=(8,), counts=COUNTS, seed=0, trees=30, popularity_exponent=exponent)
+        tails.append(float((fusion.merge(asked, 4).lists.items % 2 == 0).mean()))
+    assert tails[0] < 0.7 < 0.9 < tails[1]
+
+
 def test_a_channel_that_is_missing_leaves_the_others_what_they_know() -> None:
     fusion = _fitted()
     lists, truth = _world(300, seed=9)
@@ -97,6 +107,8 @@ def test_bad_settings_are_refused() -> None:
         FittedBoosted(leaves=1)
     with pytest.raises(ConfigError, match="learning_rate is 0"):
         FittedBoosted(learning_rate=0.0)
+    with pytest.raises(ConfigError, match="popularity_exponent is -1"):
+        FittedBoosted(popularity_exponent=-1.0)
     with pytest.raises(ConfigError, match="legal: isotonic, logistic"):
         FittedBoosted(method="platt")  # type: ignore[arg-type]
     with pytest.raises(DataError, match="no user has a held-out item"):

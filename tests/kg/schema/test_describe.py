@@ -101,6 +101,19 @@ def test_what_is_odd_is_flagged(tmp_path: Path) -> None:
     assert schema.use.literal_nodes == ("http://e.org/year",)
 
 
+def test_literals_that_say_something_of_items_are_attributes(tmp_path: Path) -> None:
+    said = "A long way round, told by people who were there"
+    rows = [
+        f':b{n} a :Book ; s:name "Book {n}" ; :pages {300 + n % 7} ; :price "{n}.5" ; :rating {1 + n / 100:.2f} ; '
+        f':isbn "{9780000000000 + n}" ; :nr {n} ; :out "1990-01-{1 + n:02}" ; :kind "paper" ; :code "x{n}" ; '
+        f':about "{said}, {n}" ; :note :n{n % 3} .'
+        for n in range(25)
+    ]
+    rows += [":b0 :rare 5 .", ":n0 :height 12 , 13 ."]  # of one item in 25, and of what is no item
+    use = describe(graph_of(tmp_path, "\n".join(rows))).use
+    assert {iri.rpartition("/")[2] for iri in use.attributes} == {"pages", "price", "rating", "out", "about"}
+
+
 def test_a_hub_is_flagged(tmp_path: Path) -> None:
     rows = [f":b{n} :genre :g{n} , :g{n + 1} , {':fiction' if n % 2 else ':fact'} ." for n in range(300)]
     assert "hub-like" in describe(graph_of(tmp_path, "\n".join(rows))).predicate("genre").flags

@@ -60,6 +60,17 @@ def test_a_graph_that_holds_the_events_trains_by_itself(folder: Path, command: C
     assert trained.code == 0, trained.err
 
 
+def test_attributes_are_suggested_and_load(folder: Path, command: Command) -> None:
+    years = "\n".join(f"b:b{n} s:copyrightYear {1990 + n % 9} ." for n in range(31))
+    Path("books.ttl").write_text(Path("books.ttl").read_text(encoding="utf-8") + "\n" + years, encoding="utf-8")
+    text = command("kg", "describe", "books.ttl", "--events", "ratings.csv", "--toml", "-").out
+    line = next(line for line in text.splitlines() if line.startswith("# attributes"))
+    assert line.startswith('# attributes = ["copyrightYear"]  # ')
+    Path("a.toml").write_text(text.replace("# attributes", "attributes"), encoding="utf-8")
+    trained = command("train", "a.toml", "--out", "out", "--json")
+    assert trained.code == 0, trained.err
+
+
 def test_without_events_the_configuration_loads_and_says_what_is_missing(folder: Path, command: Command) -> None:
     ran = command("kg", "describe", "books.ttl", "--toml", "-")
     assert ran.code == 0
