@@ -1,14 +1,15 @@
 """Learned channels with features: each alone, and what it adds to the classic channels.
 
-    python -m benchmarks.learned [--data DIR] [--json FILE] [--set NAME ...] [--epochs N] [--online]
+    python -m benchmarks.learned [--data DIR] [--json FILE] [--set NAME ...] [--channels NAME ...] [--epochs N]
+                                 [--online]
 
 completejourney and ml-latest-small are split by time, the newest fifth of the events held out; colakg-ml-1m has its
 given split. Full ranking, items of the history left out. A row's marginal gain is that of the fused list (RRF) of the
 classic channels and it over the list without it, in points of Recall@K, with a paired bootstrap interval over users.
 ``short`` is Recall@200 of users with a history of at most 20 items, ``rare`` that of held-out items with fewer than 5
-training events, ``never`` that of those without any, both of the catalogue. Settings are the same everywhere; users
-held out of train say when training stops. ``--online`` measures in their place a two tower that is served by its tower:
-encoder and search over 100,000 items, one request at a time, on one thread.
+training events, ``never`` that of those without any, both of the catalogue. Settings are the same for all.
+``--online`` measures in their place a two tower that is served by its tower: encoder and search over 100,000 items, one
+request at a time, on one thread.
 """
 
 from __future__ import annotations
@@ -51,22 +52,23 @@ CUTOFFS = (50, 200)
 SHORT, RARE = 20, 5
 PARTS = ("rare", "never", "short")
 CLASSIC: dict[str, dict[str, Any]] = {"hot": {}, "item-cf": {}, "user-cf": {}, "als": {"dim": 64}}
-TOWERS = {"batch": 256, "patience": 2, "check_every": 3}
+TOWERS = {"batch": 256}
 LEARNED: dict[str, dict[str, Any]] = dict.fromkeys(("two-tower", "esam", "mobius", "tdm", "fm", "ffm"), TOWERS)
 
 
 def of_parts(channel: Recaller, data: RecallData, panel: Panel) -> dict[str, float]:
-    """Return Recall@200 of users with short histories, of rare items, and of those that training never saw."""
+    """Return Recall@200 of users with short histories, of rare items, and of those that training never saw.
+
+    A part of which nothing is held out is left out.
+    """
     k, counts = CUTOFFS[-1], np.bincount(data.interactions.items, minlength=len(data.items))
     answer = recall_allowed(channel, panel.queries, k, exclude=panel.history, allowed=panel.pool)
     parts = {"rare": counts < RARE, "never": counts == 0}
-    recalls = {
-        f"recall@{k}_{part}": _mean(rank_metrics(answer, _among(panel.truth, chosen), k).recall)
-        for part, chosen in parts.items()
-    }
-    recall = rank_metrics(answer, panel.truth, k).recall
+    recalls = {part: rank_metrics(answer, _among(panel.truth, rows), k).recall for part, rows in parts.items()}
     users = panel.history.lengths <= SHORT
-    return {**recalls, f"recall@{k}_short": _mean(recall[users]), "n_short": float(users.sum())}
+    recalls["short"] = rank_metrics(answer, panel.truth, k).recall[users]
+    means = {f"recall@{k}_{part}": float(np.nanmean(of)) for part, of in recalls.items() if np.isfinite(of).any()}
+    return {**means, "n_short": float(users.sum())}
 
 
 def _among(truth: ItemLists, chosen: npt.NDArray[np.bool_]) -> ItemLists:
@@ -75,13 +77,9 @@ def _among(truth: ItemLists, chosen: npt.NDArray[np.bool_]) -> ItemLists:
     return item_lists([items[within[np.minimum(items, len(chosen))]] for items, _ in truth])
 
 
-def _mean(values: Any) -> float:
-    return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
-
-
-def run(name: str, root: Path, settings: Mapping[str, Any], steps: Steps) -> list[dict[str, Any]]:
-    """Return a row a channel."""
-    channels = CLASSIC | {channel: {**own, **settings} for channel, own in LEARNED.items()}
+def run(name: str, root: Path, learned: Mapping[str, Mapping[str, Any]], steps: Steps) -> list[dict[str, Any]]:
+    """Return a row a channel: the classic ones, and those of ``learned`` by name with their settings."""
+    channels = CLASSIC | learned
     config = configuration(name, root, channels, list(CUTOFFS))
     _, split, data = prepare(config, rejects=None, steps=steps)
     fitted = fit_channels(config, data, steps)
@@ -144,8 +142,13 @@ def table(name: str, rows: list[dict[str, Any]]) -> Table:
     for row in rows:
         gain = row["marginal_recall@200"]
         beside = "" if gain is None else f"{100 * gain[0]:+.2f} [{100 * gain[1]:+.2f}, {100 * gain[2]:+.2f}]"
-        figures = [row[key] for key in ("recall@50", "recall@200", *(f"recall@200_{part}" for part in PARTS))]
-        shown.add_row(row["name"], *(f"{figure:.4f}" for figure in figures), beside, f"{row['fit_s']:.0f}")
+        figures = [row.get(key) for key in ("recall@50", "recall@200", *(f"recall@200_{part}" for part in PARTS))]
+        shown.add_row(
+            row["name"],
+            *("" if figure is None else f"{figure:.4f}" for figure in figures),
+            beside,
+            f"{row['fit_s']:.0f}",
+        )
     return shown
 
 
@@ -155,22 +158,23 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=os.environ.get("GRAPHREC_DATA"), help="folder of test data")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--set", nargs="+", choices=list(DATA), default=list(DATA))
+    parser.add_argument("--channels", nargs="+", choices=list(LEARNED), default=list(LEARNED))
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--online", action="store_true")
     arguments = parser.parse_args()
     if arguments.data is None and not arguments.online:
         parser.error("name the folder of test data: --data DIR or GRAPHREC_DATA")
-    settings = {"epochs": arguments.epochs}
+    learned = {name: {**LEARNED[name], "epochs": arguments.epochs} for name in arguments.channels}
     rows: list[dict[str, Any]] = []
     if arguments.online:
         rows.append(online())
         Console().print(rows[-1])
     for name in () if arguments.online else arguments.set:
-        made = run(name, Path(arguments.data), settings, Shown(Console(stderr=True)))
+        made = run(name, Path(arguments.data), learned, Shown(Console(stderr=True)))
         rows += made
         Console(width=112).print(table(name, made))
     if arguments.json is not None:
-        described = {"seed": SEED, "classic": CLASSIC, "learned": LEARNED, "epochs": arguments.epochs}
+        described = {"seed": SEED, "classic": CLASSIC, "learned": learned}
         write_json(arguments.json, "learned", described, rows, packages=("torch",))
 
 
