@@ -79,7 +79,7 @@ def _among(truth: ItemLists, chosen: npt.NDArray[np.bool_]) -> ItemLists:
 
 def run(name: str, root: Path, learned: Mapping[str, Mapping[str, Any]], steps: Steps) -> list[dict[str, Any]]:
     """Return a row a channel: the classic ones, and those of ``learned`` by name with their settings."""
-    channels = CLASSIC | learned
+    channels = {**CLASSIC, **learned}
     config = configuration(name, root, channels, list(CUTOFFS))
     _, split, data = prepare(config, rejects=None, steps=steps)
     fitted = fit_channels(config, data, steps)
