@@ -86,7 +86,7 @@ CHANNELS: dict[str, dict[str, Any]] = {
     },
     "lightgcn": {"dim": 128, "negatives": 8192, "length_exponent": 0.4, "half_life": 0.0},
     "node2vec": {"dim": 128, "walks_per_node": 40, "window": 5, "negative": 10, "query": "history"},
-    "pinsage": {"dim": 128, "negatives": 8192, "half_life": 0.0},
+    "pinsage": {"dim": 128, "batch": 2048, "temperature": 0.1, "half_life": 0.0},
     # Chosen on the validation part of the fusion.
     "two-tower": {
         "dim": 128, "mix": {"in-batch": 1.0, "hard": 0.001}, "hard_from": 51, "hard_to": 300, "batch": 1024, "lr": 0.02,

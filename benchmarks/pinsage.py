@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import normalize
 from torch_geometric.nn import SAGEConv  # type: ignore[import-untyped]
 
 from benchmarks.harness import write_json
@@ -68,9 +69,10 @@ def pairs_of(events: Interactions, n: int, rng: np.random.Generator) -> tuple[Ro
 def loss_of(vectors: Tensor, places: Rows, n_pairs: int) -> Tensor:
     """Return the margin loss of a step whose queries, partners and negatives stand at ``places`` of ``vectors``."""
     queries, partners, negatives = torch.tensor_split(torch.from_numpy(places), [n_pairs, 2 * n_pairs])
-    itself = queries[:, None] == negatives[None, :]
-    owners = torch.arange(n_pairs)
-    return margin_loss(vectors[queries], owners, vectors[partners], vectors[negatives], margin=MARGIN, itself=itself)
+    rows, columns = torch.nonzero(queries[:, None] == negatives, as_tuple=True)
+    anchors, positives, candidates = (normalize(vectors[part]) for part in (queries, partners, negatives))
+    none = candidates.new_empty(n_pairs, 0, DIM)
+    return margin_loss(anchors, torch.arange(n_pairs), positives, candidates, (rows, columns), none, margin=MARGIN)
 
 
 class Ours:

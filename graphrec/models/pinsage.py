@@ -54,8 +54,9 @@ class PinSage(TrainedVectors):
 
     Both are learnt by Adam on batches of users, of whose histories a random part is read and the rest is to be told;
     and, with ``item_weight``, on pairs of items that one user took, whose own edges are taken out of the neighbourhoods
-    of the batch. The loss is a softmax over items that the batch shares (with the correction for how they were
-    drawn), or a margin. Negatives that are hard come from a band of ranks by personalised PageRank, one more a query
+    of the batch. The loss of a pair is a softmax over its item and negatives that the batch shares (with the correction
+    for how they were drawn; :func:`graphrec.models.deep.sampled_softmax.sampled_softmax`), or a margin. What a user has
+    is no negative of his. Negatives that are hard come from a band of ranks by personalised PageRank, one more a query
     with every epoch.
 
     A user is served by his own vector, where he was trained, and by his history, known or live; without either the list
@@ -85,7 +86,7 @@ class PinSage(TrainedVectors):
         Whether items have learnt vectors of their own, and whether item features and tags are read. Without ids the
         model is inductive: an item that was not trained gets a vector of its features and neighbours alone.
     loss : {"softmax", "margin"}
-        What is minimised (:mod:`graphrec.models.pinsage_losses`).
+        What is minimised (:mod:`graphrec.models.pinsage_training`).
     temperature : float
         tau of the softmax, > 0: the lower, the more the nearest items that the user did not take matter.
     margin : float
@@ -119,13 +120,14 @@ class PinSage(TrainedVectors):
     patience : int, default 0
         Checks in a row that may serve held-out users no better than the best before training stops; 0 trains all
         epochs. Where a fit is handed held-out users (:meth:`choose`), ``stop_at`` is the epoch of the best check.
-    check_every : int, default 10
+    check_every : int, default 5
         Epochs between two checks, >= 1.
     stop_at : int, default 0
         Epochs after which training stops while the learning rate falls as for ``epochs``; 0 goes to the end.
-    batch : int
-        Users of a batch, >= 1.
-    regularisation : float, default 1e-5
+    batch : int, default 512
+        Users of a batch, >= 1, each with all of his items. A step works on nearly the whole catalogue whatever its
+        users are, so that for many of them larger batches are faster.
+    regularisation : float, default 3e-6
         Half of it times the squared length of all learnt vectors is added to the mean loss of a pair.
     lr, map_lr : float
         Greatest learning rates, of vectors and of maps; they rise for a tenth of the steps at most, then fall along
@@ -185,12 +187,12 @@ class PinSage(TrainedVectors):
     discount: float = number(0.5, search=choices(0.0, 0.25, 0.5))
     history_exponent: float = number(0.5, search=choices(0.5, 1.0))
     length_exponent: float = number(0.4, search=floats(0.0, 1.0))
-    epochs: int = count(100, least=1, search=ints(20, 300, log=True))
-    check_every: int = count(10, least=1, unit="epochs")
-    batch: int = count(32_768, least=1, unit="users")
-    regularisation: float = number(1e-5, search=floats(1e-6, 1e-4, log=True))
-    lr: float = number(0.05, above=0, search=floats(0.005, 0.1, log=True))
-    map_lr: float = number(0.0003, search=floats(0.0001, 0.003, log=True))
+    epochs: int = count(30, least=1, search=ints(10, 100, log=True))
+    check_every: int = count(5, least=1, unit="epochs")
+    batch: int = count(512, least=1, unit="users", search=choices(128, 512, 2048))
+    regularisation: float = number(3e-6, search=floats(1e-7, 1e-4, log=True))
+    lr: float = number(0.02, above=0, search=floats(0.002, 0.1, log=True))
+    map_lr: float = number(0.001, search=floats(0.0001, 0.01, log=True))
     query: QueryKind = choice("user", QueryKind)
     interests: int = history_interests()
     spread: float = interest_spread()

@@ -344,7 +344,7 @@ class Batches:
         """Return the distinct negatives that the batch shares, and the log of how likely each was to be among them."""
         n_items = self._histories.n_items
         if len(negatives) == n_items or not self._settings.in_batch:
-            return negatives, np.zeros(len(negatives), dtype=np.float32)
+            return negatives, np.full(len(negatives), np.log(len(negatives) / n_items), dtype=np.float32)
         candidates = np.unique(np.concatenate([negatives, taken]))
         missed = (1 - self._shares[candidates]) ** len(taken) * (1 - len(negatives) / n_items)
         return candidates, np.log1p(-np.minimum(missed, 1 - 1e-9)).astype(np.float32)

@@ -8,16 +8,20 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import normalize
 
 from graphrec.contracts.recall_data import RecallData
+from graphrec.data.lists import indptr_of
 from graphrec.data.neighbours import NeighbourTable
+from graphrec.models.deep.sampled_softmax import sampled_softmax
 from graphrec.models.item_inputs import ItemInputs
 from graphrec.models.pinsage_batches import Batch as PinSageBatch
-from graphrec.models.pinsage_batches import Batches, Frontier, Histories, takers_of
-from graphrec.models.pinsage_losses import margin_loss, softmax_loss
+from graphrec.models.pinsage_batches import Batches, Frontier, Histories, Rows, takers_of
+from graphrec.models.pinsage_losses import margin_loss
 from graphrec.models.pinsage_model import ItemTower, PinSageModel, on
 from graphrec.models.recipe_training import VectorsTask
 from graphrec.models.training import Batch, Group, seeded
+from graphrec.negatives.taken import Taken
 
 # Standard deviation of the vectors drawn at first.
 _SCALE = 0.1
@@ -53,6 +57,7 @@ class PinSageTask(VectorsTask):
         seed: int,
     ) -> None:
         self._recipe, self._histories, (self._near, band) = recipe, histories, tables
+        self._taken = Taken(data.interactions)
         self._batches = Batches(histories, Frontier(self._near, recipe.layers), recipe.batch_settings(), band)
         with seeded(seed):
             self.model: PinSageModel = model_of(recipe, data, histories)
@@ -72,7 +77,8 @@ class PinSageTask(VectorsTask):
         """Return the penalty and the mean over users of their losses, each over a mean number of pairs."""
         users, numbers = batch.examples["users"], batch.examples["numbers"]
         made = self._batches.batch(users, numbers, batch.shared["negatives"], int(batch.shared["n_hard"]))
-        told: Tensor = batch_loss(self.model, made, self._recipe) / (len(users) * self._batches.pairs_per_user)
+        summed = batch_loss(self.model, made, self._recipe, self._taken)
+        told: Tensor = summed / (len(users) * self._batches.pairs_per_user)
         if not self._recipe.regularisation:
             return told
         squares = torch.stack([table.square().sum() for table in self._tables]).sum()
@@ -136,39 +142,58 @@ def model_of(recipe: Any, data: RecallData, histories: Histories) -> PinSageMode
     )
 
 
-def batch_loss(model: PinSageModel, batch: PinSageBatch, recipe: Any) -> Tensor:
-    """Return the sum of the losses over pairs of user and item, and over pairs of items, a scalar."""
+def batch_loss(model: PinSageModel, batch: PinSageBatch, recipe: Any, taken: Taken) -> Tensor:
+    """Return the sum of the losses over pairs of user and item, and over pairs of items, a scalar.
+
+    No item that its user has, or that is the query itself, is a negative.
+    """
     device = model.items.device
     items = model.vectors(batch.blocks, batch.seeds)
-    candidates, log_q = items[on(device, batch.candidates)], on(device, batch.log_q)
+    directions = normalize(items)  # the losses look at nothing else of what is chosen or not
     total: Tensor = 0.0 * items.sum()  # a batch of single events may have nothing to tell
     if recipe.user_weight and len(batch.taken):
         users = model.users(batch.users, batch.history_indptr, batch.history, batch.history_weights, items)
-        pairs = on(device, batch.owners), items[on(device, batch.taken)]
-        total = total + recipe.user_weight * len(batch.taken) * _loss(recipe, users, *pairs, candidates, log_q)
+        masked = taken.among(batch.users, batch.seeds[batch.candidates])
+        mean = _loss(recipe, users, directions, (batch.owners, batch.taken), masked, batch)
+        total = total + recipe.user_weight * len(batch.taken) * mean
     if recipe.item_weight and len(batch.queries):
-        queries = on(device, batch.queries)
-        itself = queries[:, None] == on(device, batch.candidates)[None, :]
-        hard = items[on(device, batch.hard)] if batch.hard.shape[1] else None
-        pairs = torch.arange(len(queries), device=device), items[on(device, batch.partners)]
-        own = _loss(recipe, items[queries], *pairs, candidates, log_q, itself=itself, hard=hard)
-        total = total + recipe.item_weight * len(queries) * own
+        queries = items.index_select(0, on(device, batch.queries))
+        pairs = np.arange(len(batch.queries)), batch.partners
+        mean = _loss(recipe, queries, directions, pairs, _themselves(batch), batch, batch.hard)
+        total = total + recipe.item_weight * len(batch.queries) * mean
     return total
+
+
+def _themselves(batch: PinSageBatch) -> tuple[Rows, Rows]:
+    """Return the places among queries and among candidates of the pairs that are of one item."""
+    places = np.full(len(batch.seeds), -1, dtype=np.int64)
+    places[batch.candidates] = np.arange(len(batch.candidates))
+    shared = np.flatnonzero(places[batch.queries] >= 0)
+    return shared, places[batch.queries[shared]]
 
 
 def _loss(
     recipe: Any,
     anchors: Tensor,
-    owners: Tensor,
-    positives: Tensor,
-    candidates: Tensor,
-    log_q: Tensor,
-    *,
-    itself: Tensor | None = None,
-    hard: Tensor | None = None,
+    directions: Tensor,
+    pairs: tuple[Rows, Rows],
+    masked: tuple[Rows, Rows],
+    batch: PinSageBatch,
+    hard: Rows | None = None,
 ) -> Tensor:
+    """Return the mean over ``pairs``: (m,) places of anchors, rising, and places of what they chose in ``directions``.
+
+    ``masked`` are pairs of anchor and candidate that are no negatives; ``hard`` (b, r) are each anchor's own.
+    """
+    device, (owners, chosen) = anchors.device, pairs
+    anchors, hard = normalize(anchors), np.empty((len(anchors), 0), dtype=np.int64) if hard is None else hard
+    positives, candidates = (directions.index_select(0, on(device, rows)) for rows in (chosen, batch.candidates))
+    own = directions.index_select(0, on(device, hard.ravel())).view(*hard.shape, directions.shape[1])
+    left_out = on(device, masked[0]), on(device, masked[1])
     if recipe.loss == "margin":
-        return margin_loss(anchors, owners, positives, candidates, margin=recipe.margin, itself=itself, hard=hard)
-    return softmax_loss(
-        anchors, owners, positives, candidates, log_q, temperature=recipe.temperature, itself=itself, hard=hard
-    )
+        return margin_loss(anchors, on(device, owners), positives, candidates, left_out, own, margin=recipe.margin)
+    indptr = on(device, indptr_of(np.bincount(owners, minlength=len(anchors))))
+    return sampled_softmax(
+        anchors / recipe.temperature, indptr, positives, candidates, on(device, batch.log_q), left_out, own,
+        own.new_zeros(hard.shape),
+    )  # fmt: skip

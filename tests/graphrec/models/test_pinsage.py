@@ -197,6 +197,37 @@ def test_parts_of_a_batch_have_the_loss_of_the_whole(changed: dict[str, Any]) ->
     assert sum(shares) == pytest.approx(whole, rel=1e-4)
 
 
+@pytest.mark.parametrize("item_weight", [0.0, 0.5])
+def test_what_a_user_has_is_no_negative_of_his_softmax_nor_a_query_its_own(item_weight: float) -> None:
+    recipe = replace(SMALL, regularisation=0.0, batch=100, negatives=12, temperature=0.3, item_weight=item_weight)
+    data = skewed()
+    task = recipe._task(data, FitContext(seed=2))
+    (batch,) = task.batches(0, np.random.default_rng(1))
+    made = task._batches.batch(batch.examples["users"], batch.examples["numbers"], batch.shared["negatives"])
+    with torch.no_grad():
+        vectors = task.model.vectors(made.blocks, made.seeds)
+        users = task.model.users(made.users, made.history_indptr, made.history, made.history_weights, vectors)
+        loss = float(task.loss(batch, np.random.default_rng(0)))
+    history = {user: set(items.tolist()) for user, (items, _) in enumerate(histories(data.interactions))}
+    everything, drawn = made.seeds.tolist(), made.seeds[made.candidates].tolist()
+
+    def lost(anchor: torch.Tensor, chosen: int, left_out: set[int]) -> float:
+        cosines = torch.cosine_similarity(anchor[None], vectors).double().numpy() / recipe.temperature
+        # 12 of the 45 items stand for all.
+        others = sum(np.exp(cosines[everything.index(item)]) for item in drawn if item not in left_out) * 45 / 12
+        return float(np.log(np.exp(cosines[chosen]) + others) - cosines[chosen])
+
+    total = sum(
+        lost(users[owner], item, history[made.users[owner]])
+        for owner, item in zip(made.owners, made.taken, strict=True)
+    )
+    total += item_weight * sum(
+        lost(vectors[query], partner, {everything[query]})
+        for query, partner in zip(made.queries, made.partners, strict=True)
+    )
+    assert loss == pytest.approx(total / (len(made.users) * task._batches.pairs_per_user), rel=1e-4)
+
+
 def test_long_vectors_cost() -> None:
     plain = replace(SMALL, regularisation=0.0)
     (batch,) = replace(plain, batch=100)._task(skewed(), FitContext(seed=2)).batches(0, np.random.default_rng(1))
@@ -342,7 +373,7 @@ def test_a_history_is_of_liked_items_once_each() -> None:
         ({"margin": 0}, "margin is 0; it must be a number above 0"),
         ({"loss": "bpr"}, "loss is 'bpr'"),
         ({"query": "mean"}, "query is 'mean'"),
-        ({"stop_at": 999}, "stop_at is 999; it must be at most epochs, which is 100, or 0"),
+        ({"stop_at": 999}, "stop_at is 999; it must be at most epochs, which is 30, or 0"),
         ({"hard_from": 500}, "hard_from is 500; it must be below hard_to, which is 500"),
         ({"hard_negatives": 2}, "hard_negatives is 2, and they are negatives of item pairs"),
         ({"user_weight": 0}, "user_weight and item_weight are both 0"),
