@@ -1,13 +1,15 @@
 """Sequence channels in the leave-last protocol: each alone, and what they add to the classic channels.
 
     python -m benchmarks.sequences [--data DIR] [--json FILE] [--set NAME ...] [--protocol NAME ...]
-                                   [--channels NAME ...] [--alone] [--settings JSON] [--online]
+                                   [--channels NAME ...] [--alone] [--attributes] [--settings JSON] [--online]
 
 Of each user's items the last is the test and the last but one validation, by which settings and fusion weights are
 chosen. In the protocol ``history`` the validation item is in the history of the test and in nothing that is learned; in
 ``learned`` all channels are fitted again with it. Full ranking, items of the history left out. ``--alone`` leaves out
 the classic channels and what is merged; ``--settings`` puts settings of channels in the place of those that stand
-here: ``{"sasrec": {"epochs": 10}}``. ``--online`` measures
+here: ``{"sasrec": {"epochs": 10}}``. ``--attributes`` gives the items of Beauty their categories and brands: sequence
+channels read them beside the ids, and ``tag`` and ``kg-neighbours`` join the classic channels. What the merged list
+loses without a channel is told with a paired bootstrap interval over users. ``--online`` measures
 encoder and search over 100,000 items, one history of 50 events at a time, on one thread; the processor's time beside
 the clock's tells a busy machine from a slow channel.
 """
@@ -45,15 +47,34 @@ CUTOFFS = {"beauty": [10, 50], "ml-latest-small": [10, 200], "goodbooks": [10, 2
 CLASSIC: Channels = {
     "hot": {}, "item-cf": {}, "user-cf": {}, "swing": {}, "rp3beta": {}, "ease": {}, "als": {"dim": 64},
 }  # fmt: skip
+# Without training: tables of the classic channels, asked by the newest two items alone.
+TRIGGERS: Channels = {
+    f"{recipe}-session": {"recipe": recipe, "last": 2, "half_life": 1.0} for recipe in ("item-cf", "swing")
+}
+# What reads the attributes of items.
+BY_ATTRIBUTES: Channels = {"tag": {}, "kg-neighbours": {}}
 # Means of weights stand in for a falling learning rate: the horizon is far, and validation users say where to stop.
 _TRAINING = {"averaged": 5.0, "weight_decay": 0.1, "epochs": 400, "patience": 4, "check_every": 4}
-SEQUENCES: Channels = dict.fromkeys(("sasrec", "bert4rec", "youtube-dnn", "gru4rec"), _TRAINING)
+SEQUENCES: Channels = {
+    "sasrec": {
+        **_TRAINING,
+        "prefixes": True,
+        "negatives": 2048,
+        "dropout": 0.5,
+        "batch": 256,
+        "averaged": 3.0,
+        "patience": 3,
+        "check_every": 2,
+    },
+    **dict.fromkeys(("bert4rec", "youtube-dnn", "gru4rec"), _TRAINING),
+}
 # What others report on Beauty, leave-last, full ranking, validation item in the history alone: HR@10 and NDCG@10.
 PUBLISHED = {
     "eSASRec": (0.0928, 0.0523),
     "SASRec, sampled softmax": (0.0921, 0.0531),
     "BARGE": (0.0927, 0.0547),
     "CBiT": (0.0905, 0.0537),
+    "BSARec": (0.1008, 0.0611),
     "HSTU": (0.0788, 0.0439),
     "TIGER": (0.0648, 0.0384),
 }
@@ -75,37 +96,61 @@ def events_of(name: str, root: Path) -> Iterator[tuple[str, str, int]]:
             yield user, item, int(moment[0]) if moment else place
 
 
-def run(name: str, root: Path, protocol: str, sequences: Channels, steps: Steps, *, alone: bool) -> list[Any]:
+def attributes_of(root: Path) -> dict[str, list[str]]:
+    """Return the categories and brands of Beauty's items, by numbers that mean nothing else."""
+    known = json.loads((root / "s3rec" / "Beauty_item2attributes.json").read_text(encoding="utf-8"))
+    return {item: [str(number) for number in numbers] for item, numbers in known.items()}
+
+
+def run(
+    name: str, root: Path, protocol: str, sequences: Channels, steps: Steps, *, alone: bool, attributes: bool
+) -> list[Any]:
     """Return a row a channel, and unless it is ``alone`` one of the classic channels merged, and one of all."""
+    classic = {**CLASSIC, **(BY_ATTRIBUTES if attributes else {})}
     rows: list[Any] = []
     with tempfile.TemporaryDirectory() as folder:
         table = Path(folder) / "events.csv"
         with table.open("w", encoding="utf-8") as file:
             file.write("user_id,item_id,timestamp\n")
             file.writelines(f"{user},{item},{moment}\n" for user, item, moment in events_of(name, root))
+        data: dict[str, Any] = {"interactions": {"path": str(table)}}
+        if attributes:
+            data["items"] = {"path": str(_items_table(root, Path(folder))), "relations": ["attribute"]}
         runs: dict[str, Channels] = (
-            {"": sequences} if alone else {"classic channels, merged": CLASSIC, "all, merged": {**CLASSIC, **sequences}}
+            {"": sequences}
+            if alone
+            else {"classic channels, merged": classic, "all, merged": {**classic, **TRIGGERS, **sequences}}
         )
         for merged, channels in runs.items():
-            report = evaluate(_config(name, table, protocol, channels), Path(folder) / "out", steps=steps).to_dict()
+            report = evaluate(_config(name, data, protocol, channels), Path(folder) / "out", steps=steps).to_dict()
             if merged:
                 figures = _figures(report["fused"], CUTOFFS[name])
                 rows.append({"set": name, "protocol": protocol, "name": merged, **figures})
-        rows += [
-            {"set": name, "protocol": protocol, "name": channel, **_figures(row, CUTOFFS[name]), "fit_s": row["fit_s"]}
-            for channel, row in report["channels"].items()
-        ]
+        for channel, row in report["channels"].items():
+            figures = {**_figures(row, CUTOFFS[name]), "fit_s": row["fit_s"]}
+            gains = {} if alone else {f"marginal_recall@{k}": row[f"marginal_recall@{k}"] for k in CUTOFFS[name]}
+            rows.append({"set": name, "protocol": protocol, "name": channel, **figures, **gains})
     return rows
 
 
-def _config(name: str, table: Path, protocol: str, channels: Channels) -> dict[str, Any]:
+def _items_table(root: Path, folder: Path) -> Path:
+    """Write the attributes of items, as tags and as nodes of the graph."""
+    table = folder / "items.csv"
+    with table.open("w", encoding="utf-8") as file:
+        file.write("item_id,tags,attribute\n")
+        for item, attributes in attributes_of(root).items():
+            file.write(f"{item},{'|'.join(attributes)},{'|'.join(attributes)}\n")
+    return table
+
+
+def _config(name: str, data: dict[str, Any], protocol: str, channels: Channels) -> dict[str, Any]:
     return {
         "name": name,
         "seed": SEED,
-        "data": {"interactions": {"path": str(table)}},
+        "data": data,
         "split": {"kind": "leave-last", "validation": protocol},
         "channels": channels,
-        "fusion": {"kind": "boosted"},
+        "fusion": {"kind": "boosted", "cutoffs": CUTOFFS[name]},
         "evaluate": {"k": CUTOFFS[name], "bootstrap_rounds": 200},
     }
 
@@ -136,13 +181,15 @@ def show(name: str, protocol: str, rows: list[dict[str, Any]]) -> Table:
     shown = Table(title=f"{name}, validation items {protocol}", title_justify="left")
     least, most = CUTOFFS[name]
     heads = {f"HR@{least}": f"hit_rate@{least}", f"NDCG@{least}": f"ndcg@{least}", f"R@{most}": f"recall@{most}"}
-    for head in ("channel", *heads, "fit s"):
+    for head in ("channel", *heads, f"gain R@{most}", "fit s"):
         shown.add_column(head, justify="left" if head == "channel" else "right", no_wrap=True)
     for row in rows:
         fit = f"{row['fit_s']:.0f}" if "fit_s" in row else ""
-        shown.add_row(row["name"], *(f"{row[key]:.4f}" for key in heads.values()), fit)
-    for published, (hits, gain) in PUBLISHED.items() if (name, protocol) == ("beauty", "history") else ():
-        shown.add_row(f"published: {published}", f"{hits:.4f}", f"{gain:.4f}", "", "")
+        gain = row.get(f"marginal_recall@{most}")
+        points = "" if gain is None else "{:+.2f} [{:+.2f}, {:+.2f}]".format(*(100 * x for x in gain))
+        shown.add_row(row["name"], *(f"{row[key]:.4f}" for key in heads.values()), points, fit)
+    for published, (hits, ndcg) in PUBLISHED.items() if (name, protocol) == ("beauty", "history") else ():
+        shown.add_row(f"published: {published}", f"{hits:.4f}", f"{ndcg:.4f}")
     return shown
 
 
@@ -155,24 +202,36 @@ def main() -> None:
     parser.add_argument("--protocol", nargs="+", choices=["history", "learned"], default=["history", "learned"])
     parser.add_argument("--channels", nargs="+", choices=list(SEQUENCES), default=list(SEQUENCES))
     parser.add_argument("--alone", action="store_true", help="the sequence channels by themselves")
+    parser.add_argument("--attributes", action="store_true", help="items of Beauty with their categories and brands")
     parser.add_argument("--settings", type=json.loads, default={}, help="JSON: settings by channel")
     parser.add_argument("--online", action="store_true")
     arguments = parser.parse_args()
     if arguments.data is None and arguments.set:
         parser.error("name the folder of test data: --data DIR or GRAPHREC_DATA")
+    if arguments.attributes and arguments.set != ["beauty"]:
+        parser.error("attributes are there for --set beauty alone")
     sequences = {name: {**SEQUENCES[name], **arguments.settings.get(name, {})} for name in arguments.channels}
     rows: list[dict[str, Any]] = []
     for name in arguments.set:
         for protocol in arguments.protocol:
             steps = Shown(Console(stderr=True))
-            made = run(name, Path(arguments.data), protocol, sequences, steps, alone=arguments.alone)
+            made = run(
+                name, Path(arguments.data), protocol, sequences, steps,
+                alone=arguments.alone, attributes=arguments.attributes,
+            )  # fmt: skip
             rows += made
             Console(width=112).print(show(name, protocol, made))
     if arguments.online:
         rows.append(online())
         Console().print(rows[-1])
     if arguments.json is not None:
-        described = {"seed": SEED, "classic": CLASSIC, "sequences": sequences, "published_beauty": PUBLISHED}
+        described = {
+            "seed": SEED,
+            "classic": CLASSIC,
+            "triggers": TRIGGERS,
+            "sequences": sequences,
+            "published_beauty": PUBLISHED,
+        }
         write_json(arguments.json, "sequences", described, rows, packages=("torch", "onnxruntime"))
 
 

@@ -22,7 +22,7 @@ class BERT4Rec(TransformerSettings):
     r"""The items whose vectors are greatest times the state of a hidden place behind the newest event.
 
     .. math:: h = \mathrm{Blocks}(x_1 + p_1, \dots, x_w + p_w), \qquad
-              x_r = \begin{cases} m & r \text{ hidden} \\ v_{i_r} & \text{else} \end{cases}, \qquad
+              x_r = \begin{cases} m & r \text{ hidden} \\ \hat v_{i_r} & \text{else} \end{cases}, \qquad
               s(j \mid h_t) = h_t \cdot v_j
 
     In training places of a window are hidden and each is predicted by its state, which attends to all events that are

@@ -28,6 +28,9 @@ class ClozeTask(SequenceTask):
         hidden = step["hidden"][:, : positions.shape[1]]
         return Examples(np.where(hidden, -1, positions), np.where(hidden, positions, -1), step["lengths"])
 
+    def _states(self, events: Events, examples: Examples) -> Tensor:
+        return self.model.states(events)[self._on(examples.targets >= 0)]
+
     def _padded(self, vectors: Tensor, examples: Examples) -> Events:
         hidden = self._on(examples.targets >= 0)
         return super()._padded(vectors, examples)._replace(hidden=hidden)

@@ -70,7 +70,7 @@ class MeanOfEvents(SequenceModel):
 
     def last(self, events: Events) -> Tensor:
         """Return (n, dim), of one sum a history."""
-        mean = events.vectors.sum(dim=1, keepdim=True) / events.lengths[:, None, None]
+        mean = self.dropout(events.vectors).sum(dim=1, keepdim=True) / events.lengths[:, None, None]
         return self._made(mean, newest(events.example_ages[:, :, None], events.lengths)[:, :, 0])[:, 0]
 
     def _made(self, mean: Tensor, example_ages: Tensor) -> Tensor:

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 class SASRec(TransformerSettings):
     r"""The items whose vectors are greatest times the state after the newest event, made by self-attention.
 
-    .. math:: h_t = \mathrm{Blocks}(v_{i_1} + p_1, \dots, v_{i_t} + p_t)_t, \qquad s(j \mid i_{1..t}) = h_t \cdot v_j
+    .. math:: h_t = \mathrm{Blocks}(\hat v_{i_1} + p_1, \dots, \hat v_{i_t} + p_t)_t, \qquad
+              s(j \mid i_{1..t}) = h_t \cdot v_j
 
-    An item is read and searched by the same vector v, of its id and its features; p is one of its place. A block
-    attends to events up to its own,
+    An item is read and searched by the same vector v, of its id and its features, and read as v normalised; p is a
+    vector of its place. A block attends to events up to its own,
 
     .. math:: a_{tr} \propto \exp\big(q_t \cdot k_r / \sqrt d + b_{t - r}
               + c_{\lfloor \log_2 (1 + \tau_t - \tau_r) \rfloor}\big)

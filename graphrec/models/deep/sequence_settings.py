@@ -52,6 +52,10 @@ class SequenceSettings(TrainedVectors):
     ----------
     last : int, default 50
         The window: newest events that are read, >= 1. Longer histories are cut into windows for training.
+    prefixes : bool, default False
+        Whether each event is an example by itself, after the ``last`` events before it, drawn into steps with those of
+        other histories; else a window's events are predicted in one pass, whose epoch is shorter, but of fewer steps,
+        and each of these knows fewer histories.
     dim : int, default 128
         Width of the vectors, >= 1.
     features : bool, default True
@@ -78,7 +82,7 @@ class SequenceSettings(TrainedVectors):
     patience, check_every, stop_at :
         See :class:`graphrec.models.deep.settings.LearnedSettings`.
     batch : int, default 128
-        Windows of a step, >= 1.
+        Windows, or prefixes, of a step, >= 1.
     lr : float, default 0.001
         Greatest learning rate; it rises for a tenth of the steps at most, then falls along half a cosine to a tenth.
     weight_decay : float
@@ -108,6 +112,7 @@ class SequenceSettings(TrainedVectors):
     """
 
     last: int = count(50, least=1, most=4096, unit="events", search=choices(20, 50, 100, 200))
+    prefixes: bool = flag(False)
     dim: int = count(128, least=1, search=choices(64, 128, 256))
     features: bool = flag(True)
     start: Start = choice("spectral", Start)

@@ -24,6 +24,7 @@ from graphrec.models.deep.sequence_windows import (
     liked_events,
     n_windows,
     positions_of,
+    prefixes,
     windows,
 )
 from graphrec.models.recipe_training import VectorsTask
@@ -89,12 +90,14 @@ class SequenceTask(VectorsTask):
     def n_batches(self) -> int:
         """Steps of an epoch; none where nobody has two events."""
         batch: int = self._recipe.batch
-        return -(-n_windows(self._events, self._recipe.last) // batch)
+        return -(-n_windows(self._events, 1 if self._recipe.prefixes else self._recipe.last) // batch)
 
     def batches(self, epoch: int, rng: np.random.Generator) -> Iterator[Batch]:
         """Yield the windows of each step, and its negatives."""
         mixture = self._mixture.at(epoch / self._recipe.epochs)
-        for step in in_steps(windows(self._events, self._recipe.last, rng), self._recipe.batch, rng):
+        last = self._recipe.last
+        cut = prefixes(self._events, last) if self._recipe.prefixes else windows(self._events, last, rng)
+        for step in in_steps(cut, self._recipe.batch, rng):
             examples = {"starts": step.starts, "lengths": step.lengths, **self._drawn(step, rng)}
             targets = self._examples(examples).targets
             targets = targets[targets >= 0]
@@ -107,10 +110,19 @@ class SequenceTask(VectorsTask):
         return {}
 
     def _examples(self, step: Arrays) -> Examples:
-        """Return what is read and predicted in a step: each event but the first, from those before it."""
+        """Return what is read and predicted in a step: each event but the first, or the newest, from those before."""
         positions = positions_of(Windows(step["starts"], step["lengths"]))
-        targets = positions[:, 1:]
-        return Examples(np.where(targets >= 0, positions[:, :-1], -1), targets, step["lengths"] - 1)
+        lengths, targets = step["lengths"] - 1, positions[:, 1:]
+        read = np.where(targets >= 0, positions[:, :-1], -1)
+        if self._recipe.prefixes:
+            targets = np.where(np.arange(targets.shape[1]) == lengths[:, None] - 1, targets, -1)
+        return Examples(read, targets, lengths)
+
+    def _states(self, events: Events, examples: Examples) -> Tensor:
+        """Return (m, dim) or (m, interests, dim): what predicts the targets, row by row."""
+        if self._recipe.prefixes:
+            return self.model.last(events)
+        return self.model.states(events)[self._on(examples.targets >= 0)]
 
     def loss(self, batch: Batch, rng: np.random.Generator) -> Tensor:  # noqa: ARG002 - torch draws what dropout hides
         """Return the mean over predicted events of their losses; the step before is taken up by the weights' means."""
@@ -124,8 +136,7 @@ class SequenceTask(VectorsTask):
         history, positives, common = (self._on(part) for part in np.split(where, ends))
         vectors = self.model.items_in(self._on(rows))
         events = self._padded(vectors[history], examples)
-        states = self.model.states(events)[self._on(examples.targets >= 0)]  # (m, dim), or (m, interests, dim)
-        states = self.model.compared(states, vectors[positives])
+        states = self.model.compared(self._states(events, examples), vectors[positives])
         places, drawn = drawn_targets(targets, shared)
         masked = self._on(places), self._on(drawn)
         log_q = self._on(batch.shared["shared_log_q"])

@@ -53,6 +53,15 @@ def windows(events: Sequences, last: int, rng: np.random.Generator) -> Windows:
     return Windows(events.indptr[owners] + begins, ends - begins + 1)
 
 
+def prefixes(events: Sequences, last: int) -> Windows:
+    """Return for each event but the first of a list a window that ends with it, after at most ``last`` others."""
+    begins = np.repeat(events.indptr[:-1], events.lengths)
+    ends = np.arange(len(begins))
+    ends = ends[ends > begins]
+    starts = np.maximum(begins[ends], ends - last)
+    return Windows(starts, ends - starts + 1)
+
+
 def in_steps(cut: Windows, size: int, rng: np.random.Generator) -> Iterator[Windows]:
     """Yield windows ``size`` at a time, each once, in an order that is drawn; those of a step are of like lengths."""
     order = rng.permutation(len(cut.starts))

@@ -167,7 +167,7 @@ class Transformer(SequenceModel):
             _BLOCKS[kind](Attention(dim, heads, distances, times=times, dropout=dropout), dim, dropout=dropout)
             for _ in range(blocks)
         )
-        self.norm, self.dropout = nn.LayerNorm(dim), Dropout(dropout)
+        self.before, self.norm, self.dropout = nn.LayerNorm(dim), nn.LayerNorm(dim), Dropout(dropout)
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.xavier_normal_(module.weight)
@@ -182,8 +182,12 @@ class Transformer(SequenceModel):
         """Return what the places ``looking`` (1 or n, a) int64 look at."""
 
     def placed(self, vectors: Tensor) -> Tensor:
-        """Return (n, w, dim): ``vectors``, and where they stand."""
-        placed: Tensor = self.dropout(vectors + self.places(torch.arange(vectors.shape[1], device=vectors.device)))
+        """Return (n, w, dim): ``vectors``, normalised, and where they stand.
+
+        A popular item's vector is long, for it is searched by; read, it must not drown what the blocks add to it.
+        """
+        places = self.places(torch.arange(vectors.shape[1], device=vectors.device))
+        placed: Tensor = self.dropout(self.before(vectors) + places)
         return placed
 
     def states(self, events: Events) -> Tensor:

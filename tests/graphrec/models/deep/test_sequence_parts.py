@@ -15,14 +15,18 @@ from graphrec.contracts.progress import FitContext
 from graphrec.data.interactions import Interactions
 from graphrec.data.lists import indptr_of
 from graphrec.data.sequences import Sequences
+from graphrec.models.deep.comirec import ComiRec
 from graphrec.models.deep.generalised_bce import generalised_bce
+from graphrec.models.deep.gru4rec import GRU4Rec
 from graphrec.models.deep.inputs import FieldInputs
 from graphrec.models.deep.sasrec import SASRec
 from graphrec.models.deep.sequence_model import Events
+from graphrec.models.deep.sequence_settings import SequenceSettings
 from graphrec.models.deep.sequence_start import spectral_vectors
 from graphrec.models.deep.sequence_task import drawn_targets
-from graphrec.models.deep.sequence_windows import in_steps, n_windows, positions_of, windows
+from graphrec.models.deep.sequence_windows import in_steps, n_windows, positions_of, prefixes, windows
 from graphrec.models.deep.transformer import CausalTransformer
+from graphrec.models.deep.youtube_dnn import YouTubeDNN
 from tests.graphrec.models.deep.sequence_worlds import rounds
 
 
@@ -41,6 +45,23 @@ def test_every_event_but_the_first_is_predicted_once(lengths: list[int], last: i
     for step in steps:
         for row in step:
             assert len(set(owners[row[row >= 0]].tolist())) == 1
+    own = positions_of(prefixes(events, last))
+    assert [row.max() for row in own] == told
+    for row in own:
+        begin = indptr[owners[row.max()]]
+        assert row[row >= 0].tolist() == list(range(max(begin, row.max() - last), row.max() + 1))
+
+
+@pytest.mark.parametrize("recipe", [SASRec(), GRU4Rec(), YouTubeDNN(), ComiRec()])
+def test_prefixes_teach_in_many_passes_what_a_window_teaches_in_one(recipe: SequenceSettings) -> None:
+    losses = []
+    for by_prefix in (False, True):
+        alike = replace(recipe, prefixes=by_prefix, dim=8, last=40, negatives=10**6, batch=10**6, dropout=0.0)
+        task = alike._task(rounds(), FitContext(seed=2))
+        assert task.n_batches == 1
+        (step,) = task.batches(0, np.random.default_rng(0))
+        losses.append(task.loss(step, np.random.default_rng(0)))
+    torch.testing.assert_close(losses[1], losses[0], rtol=1e-4, atol=1e-5)
 
 
 def transformer(kind: str) -> CausalTransformer:
@@ -166,7 +187,7 @@ def test_blocks_begin_with_the_newest_item_and_the_mean_of_the_others() -> None:
     dict(model.named_parameters())["blocks.0.attention.query.weight"].zero_()
     events = drawn_events([5])
     plain = torch.nn.functional.layer_norm(events.vectors, (8,))
-    expected = torch.nn.functional.layer_norm(events.vectors[:, 4] + plain.mean(dim=1), (8,))
+    expected = torch.nn.functional.layer_norm(plain[:, 4] + plain.mean(dim=1), (8,))
     torch.testing.assert_close(model.last(events), expected)
 
 

@@ -275,7 +275,7 @@ def test_hidden_events_are_told_from_both_sides_and_say_nothing() -> None:
 
     def states(changed: int, hidden: list[int]) -> torch.Tensor:
         taken = vectors.clone()
-        taken[0, changed] += 1
+        taken[0, changed] *= torch.linspace(-2, 2, 16)
         places = torch.isin(torch.arange(5), torch.tensor(hidden))[None]
         made: torch.Tensor = task.model.states(Events(taken, torch.tensor([5]), nothing, nothing, places))
         return made[0]
