@@ -230,6 +230,7 @@ def main() -> None:
             "classic": CLASSIC,
             "triggers": TRIGGERS,
             "sequences": sequences,
+            "attributes": arguments.attributes,
             "published_beauty": PUBLISHED,
         }
         write_json(arguments.json, "sequences", described, rows, packages=("torch", "onnxruntime"))
