@@ -11,8 +11,9 @@ preference-walk and pixie, all with their defaults, merged by calibrated or boos
 are learned on a validation part of train; the test part is read once (``--validation``: not at all, a part of train is
 held out in its place). A row a channel; of those of the graph, what the list merged with the others gains, then by
 kg-neighbours and kg-paths ("pair"), and last by all four: overall, for items of the tail and with 0, 1-2 and 3-5
-training events, with 95 % bootstrap intervals over users. Beside them what the check of relations says of each:
-``derived`` relations are made of events.
+training events, with 95 % bootstrap intervals over users; ``tail_recall`` is a mean over users, ``tail_share`` one over
+all true items of the tail, as in reports. Beside them what the check of relations says of each: ``derived`` relations
+are made of events.
 """
 
 from __future__ import annotations
@@ -155,9 +156,15 @@ def recalls(lists: ItemLists, truth: ItemLists, items: Mask, k: int) -> npt.NDAr
     first = np.arange(len(lists.items)) - starts < k
     rows = np.repeat(np.arange(len(lists)), lists.lengths)[first]
     got = np.isin(owners * len(items) + truth.items, rows * len(items) + lists.items[first])
-    counts = np.bincount(owners, weights=items[truth.items], minlength=len(truth))
+    counts = by_user(items, truth)
     hits = np.bincount(owners, weights=got & items[truth.items], minlength=len(truth))
     return np.where(counts > 0, hits / np.maximum(counts, 1), np.nan)
+
+
+def by_user(items: Mask, truth: ItemLists) -> npt.NDArray[np.float64]:
+    """Return (n,) how many true items are among ``items``."""
+    owners = np.repeat(np.arange(len(truth)), truth.lengths)
+    return np.bincount(owners, weights=items[truth.items], minlength=len(truth))
 
 
 def gain(
@@ -205,7 +212,9 @@ def measure(
         metrics = rank_metrics(part, panel.truth, world.k)
         row = {"name": f"{name}/{channel}", "data": name, "channel": channel, "k": world.k, "users": len(panel)}
         row |= {"recall": float(metrics.recall.mean()), "ndcg": float(metrics.ndcg.mean())}
-        row["tail_recall"] = float(np.nanmean(recalls(part, panel.truth, strata["tail"], world.k)))
+        tail, n_tail = recalls(part, panel.truth, strata["tail"], world.k), by_user(strata["tail"], panel.truth)
+        row["tail_recall"] = float(np.nanmean(tail))
+        row["tail_share"] = float(np.nansum(tail * n_tail) / n_tail.sum())
         row |= {"fit_s": fitted.fit_s.get(channel), "chosen": chosen.settings.get(channel)}
         if added.get(channel):
             after = fused((*others, *added[channel]))
