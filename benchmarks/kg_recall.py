@@ -6,14 +6,14 @@
 Amazon Beauty (split of PGPR, all relations), goodbooks (random 80/20) and MovieLens-1M with DBpedia (split of CoLaKG,
 linked by its table; entities of a dump without a label or type). ``DIR`` (or the variable GRAPHREC_DATA) holds the test
 data. The other channels are hot, item-cf, user-cf, swing, rp3beta and als, or with ``--others all`` those of goodbooks'
-``all-channels.toml``, of which node2vec and tag read the graph, too; those of the graph kg-neighbours, kg-paths,
-preference-walk and pixie, all with their defaults, merged by calibrated or boosted scores. Weights of paths and scores
-are learned on a validation part of train; the test part is read once (``--validation``: not at all, a part of train is
-held out in its place). A row a channel; of those of the graph, what the list merged with the others gains, then by
-kg-neighbours and kg-paths ("pair"), and last by all four: overall, for items of the tail and with 0, 1-2 and 3-5
-training events, with 95 % bootstrap intervals over users; ``tail_recall`` is a mean over users, ``tail_share`` one over
-all true items of the tail, as in reports. Beside them what the check of relations says of each: ``derived`` relations
-are made of events.
+``all-channels.toml``, of which tag and node2vec read the graph, too (``events``: the others of them); those of the
+graph kg-neighbours, kg-paths, preference-walk and pixie, all with their defaults, merged by calibrated or boosted
+scores. Weights of paths and scores are learned on a validation part of train; the test part is read once
+(``--validation``: not at all, a part of train is held out in its place). A row a channel; of those of the graph, what
+the list merged with the others gains, then by kg-neighbours and kg-paths ("pair"), and last by all four: overall, for
+items of the tail and with 0, 1-2 and 3-5 training events, with 95 % bootstrap intervals over users. ``tail_recall`` is
+a mean over users, ``tail_share`` one over all true items of the tail, as in reports. Beside them what the check of
+relations says of each: ``derived`` relations are made of events.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ from graphrec.pipelines.progress import Shown
 from graphrec.pipelines.registry.datasets import datasets_directory
 
 CLASSIC = ("hot", "item-cf", "user-cf", "swing", "rp3beta", "als")
-MORE = ("ease", "gf-cf", "turbo-cf", "bspm", "cheby-cf", "lightgcn", "tag", "node2vec")
-OTHERS = {"classic": CLASSIC, "all": (*CLASSIC, *MORE)}
+EVENTS = (*CLASSIC, "ease", "gf-cf", "turbo-cf", "bspm", "cheby-cf", "lightgcn")
+OTHERS = {"classic": CLASSIC, "events": EVENTS, "all": (*EVENTS, "tag", "node2vec")}
 PAIR = ("kg-neighbours", "kg-paths")
 KG = (*PAIR, "preference-walk", "pixie")
 DBPEDIA = (
@@ -164,7 +164,7 @@ def recalls(lists: ItemLists, truth: ItemLists, items: Mask, k: int) -> npt.NDAr
 def by_user(items: Mask, truth: ItemLists) -> npt.NDArray[np.float64]:
     """Return (n,) how many true items are among ``items``."""
     owners = np.repeat(np.arange(len(truth)), truth.lengths)
-    return np.bincount(owners, weights=items[truth.items], minlength=len(truth))
+    return np.bincount(owners, weights=items[truth.items], minlength=len(truth)).astype(np.float64)
 
 
 def gain(
