@@ -53,7 +53,10 @@ SHORT, RARE = 20, 5
 PARTS = ("rare", "never", "short")
 CLASSIC: dict[str, dict[str, Any]] = {"hot": {}, "item-cf": {}, "user-cf": {}, "als": {"dim": 64}}
 TOWERS = {"batch": 256}
-LEARNED: dict[str, dict[str, Any]] = dict.fromkeys(("two-tower", "esam", "mobius", "tdm", "fm", "ffm"), TOWERS)
+LEARNED: dict[str, dict[str, Any]] = dict.fromkeys(("two-tower", "esam", "mobius", "tdm", "fm", "ffm"), TOWERS) | {
+    # Chosen on parts of train of completejourney and ml-latest-small.
+    "two-tower-tail": {**TOWERS, "recipe": "two-tower", "regularisation": 10.0, "length_exponent": 0.2},
+}
 
 
 def of_parts(channel: Recaller, data: RecallData, panel: Panel) -> dict[str, float]:
