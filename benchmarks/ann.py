@@ -38,7 +38,7 @@ from graphrec.contracts.progress import FitContext
 from graphrec.index import ExactIndex, HnswIndex, Index, build_hnsw, build_index, build_quantised
 from graphrec.index.build import index_kind, suitable_kind
 from graphrec.index.hnsw import HnswSettings
-from graphrec.models.node2vec import Node2Vec
+from graphrec.models.node_embeddings.node2vec import Node2Vec
 from graphrec.pipelines.config.load import load_config
 from graphrec.pipelines.progress import Silent
 from graphrec.pipelines.readers.inputs import load_inputs

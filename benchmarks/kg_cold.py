@@ -38,7 +38,7 @@ from graphrec.graph.adjacency import adjacency_from_edges
 from graphrec.graph.catalogue import CatalogueGraph
 from graphrec.index.cold_items import cold_item_vectors
 from graphrec.index.embeddings import EmbeddingTable
-from graphrec.models.node2vec import Node2Vec
+from graphrec.models.node_embeddings.node2vec import Node2Vec
 from graphrec.pipelines.config.load import check_config
 from graphrec.pipelines.progress import Silent
 from graphrec.pipelines.readers.inputs import load_inputs

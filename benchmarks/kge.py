@@ -32,11 +32,11 @@ from benchmarks.kg_paths_quality import GRAPHS, config_of, write_tables
 from graphrec.contracts.progress import FitContext
 from graphrec.evaluation.held_out import held_out_panel
 from graphrec.evaluation.objective import MeanMetric
-from graphrec.models.kge import Kge, ModelName
-from graphrec.models.kge_ranks import link_ranks
-from graphrec.models.kge_training import KgeTask
-from graphrec.models.kge_triples import Triples
-from graphrec.models.training import TrainingSettings, train
+from graphrec.models.kg_embeddings.kge import Kge, ModelName
+from graphrec.models.kg_embeddings.kge_ranks import link_ranks
+from graphrec.models.kg_embeddings.kge_training import KgeTask
+from graphrec.models.kg_embeddings.kge_triples import Triples
+from graphrec.models.training.loop import TrainingSettings, train
 from graphrec.pipelines.config.build import Config
 from graphrec.pipelines.config.load import load_config
 from graphrec.pipelines.jobs.splitting import divide, inner_section

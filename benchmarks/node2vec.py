@@ -36,9 +36,9 @@ from graphrec.evaluation.metrics import rank_metrics
 from graphrec.graph.adjacency import Adjacency
 from graphrec.graph.catalogue import items_only, with_users
 from graphrec.graph.walks import generate_walks, stream_walks, write_corpus
-from graphrec.models.gensim_skip_gram import train_gensim
-from graphrec.models.node2vec import Node2Vec
-from graphrec.models.skip_gram import SkipGram, block_walks, node_counts, train_skip_gram
+from graphrec.models.node_embeddings.gensim_skip_gram import train_gensim
+from graphrec.models.node_embeddings.node2vec import Node2Vec
+from graphrec.models.node_embeddings.skip_gram import SkipGram, block_walks, node_counts, train_skip_gram
 from graphrec.pipelines.config.load import load_config
 from graphrec.pipelines.evaluation.panel_lists import ask_channel
 from graphrec.pipelines.jobs.train import prepare

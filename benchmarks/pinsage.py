@@ -33,10 +33,10 @@ from graphrec.data.neighbours import NeighbourTable
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.graph.catalogue import items_only, with_users
 from graphrec.graph.importance import importance_neighbours
-from graphrec.models.item_inputs import ItemInputs
-from graphrec.models.pinsage_batches import Frontier
-from graphrec.models.pinsage_losses import margin_loss
-from graphrec.models.pinsage_model import ItemTower
+from graphrec.models.graph_networks.item_inputs import ItemInputs
+from graphrec.models.graph_networks.pinsage_batches import Frontier
+from graphrec.models.graph_networks.pinsage_losses import margin_loss
+from graphrec.models.graph_networks.pinsage_model import ItemTower
 
 DIM, LAYERS, FAN_OUT, NEGATIVES, MARGIN = 64, 2, 20, 500, 0.2
 Rows = npt.NDArray[np.int64]

@@ -34,7 +34,7 @@ from torch_geometric.sampler import NodeSamplerInput
 
 import graphrec as gr
 from benchmarks.harness import write_json
-from graphrec.models.neighbour_sampler import BatchKeys, NeighborSampler
+from graphrec.models.loaders.neighbour_sampler import BatchKeys, NeighborSampler
 
 FAN_OUTS = [10, 10]
 BATCH = 1024

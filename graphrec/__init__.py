@@ -74,7 +74,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "graphrec.index.embedding_map": ("EmbeddingMap",),
     "graphrec.index.embedding_drift": ("Drift", "drift"),
     "graphrec.index.row_ids": ("Near",),
-    "graphrec.models.keyed_vectors": ("from_keyed_vectors", "to_keyed_vectors"),
+    "graphrec.models.node_embeddings.keyed_vectors": ("from_keyed_vectors", "to_keyed_vectors"),
     "graphrec.data.features": ("Features", "Labels", "take_features"),
     "graphrec.contracts.described": ("item_columns", "user_columns"),
     "graphrec.data.encoding": ("EncodedFeatures", "EncodedField", "EncoderSettings", "FeatureEncoder"),
@@ -100,10 +100,10 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "graphrec.contracts.recipe": ("Recipe",),
     "graphrec.contracts.recaller": ("Evidence", "Recaller"),
     "graphrec.contracts.training_part": ("training_part",),
-    "graphrec.models.event_log": ("TensorBoardLog",),
+    "graphrec.models.training.event_log": ("TensorBoardLog",),
     "graphrec.models.hetero": ("adjacency_from_hetero", "to_hetero"),
-    "graphrec.models.loaders": ("LinkNeighborLoader", "NeighborLoader"),
-    "graphrec.models.node_vectors": ("NodeVectors",),
+    "graphrec.models.loaders.neighbour_loaders": ("LinkNeighborLoader", "NeighborLoader"),
+    "graphrec.models.node_embeddings.node_vectors": ("NodeVectors",),
     # Indexes, fusions, metrics, bundles.
     "graphrec.index": (
         "ExactIndex",

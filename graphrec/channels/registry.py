@@ -37,8 +37,8 @@ RECIPES: Mapping[str, str] = MappingProxyType(
         "image": "graphrec.models.content.image:Image",
         "video": "graphrec.models.content.video:Video",
         "vectors": "graphrec.channels.content.vectors:VectorChannel",
-        "node2vec": "graphrec.models.node2vec:Node2Vec",
-        "lightgcn": "graphrec.models.lightgcn:LightGCN",
+        "node2vec": "graphrec.models.node_embeddings.node2vec:Node2Vec",
+        "lightgcn": "graphrec.models.graph_networks.lightgcn:LightGCN",
         "two-tower": "graphrec.models.deep.two_tower:TwoTower",
         "esam": "graphrec.models.deep.esam:ESAM",
         "mobius": "graphrec.models.deep.mobius:Mobius",
@@ -51,9 +51,9 @@ RECIPES: Mapping[str, str] = MappingProxyType(
         "gru4rec": "graphrec.models.deep.gru4rec:GRU4Rec",
         "comirec": "graphrec.models.deep.comirec:ComiRec",
         "din": "graphrec.models.deep.din:DIN",
-        "pinsage": "graphrec.models.pinsage:PinSage",
-        "kge": "graphrec.models.kge:Kge",
-        "entity2rec": "graphrec.models.entity2rec:Entity2Rec",
+        "pinsage": "graphrec.models.graph_networks.pinsage:PinSage",
+        "kge": "graphrec.models.kg_embeddings.kge:Kge",
+        "entity2rec": "graphrec.models.node_embeddings.entity2rec:Entity2Rec",
     }
 )
 

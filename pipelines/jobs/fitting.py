@@ -18,7 +18,7 @@ from graphrec.contracts.recaller import Recaller
 from graphrec.contracts.recipe import Recipe
 from graphrec.data.scratch import scratch_directory
 from graphrec.evaluation.objective import MeanMetric
-from graphrec.models.event_log import TensorBoardLog
+from graphrec.models.training.event_log import TensorBoardLog
 
 from ..config.build import Config
 from ..progress import Advance, Steps

@@ -45,10 +45,10 @@ from graphrec.models.deep.sasrec import SASRec
 from graphrec.models.deep.tdm import TDM
 from graphrec.models.deep.two_tower import TwoTower
 from graphrec.models.deep.youtube_dnn import YouTubeDNN
-from graphrec.models.entity2rec import Entity2Rec
-from graphrec.models.kge import Kge
-from graphrec.models.lightgcn import LightGCN
-from graphrec.models.pinsage import PinSage
+from graphrec.models.graph_networks.lightgcn import LightGCN
+from graphrec.models.graph_networks.pinsage import PinSage
+from graphrec.models.kg_embeddings.kge import Kge
+from graphrec.models.node_embeddings.entity2rec import Entity2Rec
 from graphrec.operations.recipe import Operations
 from tests.contracts.recaller import RecallerContract
 from tests.graphrec.models.content.media import coloured, colours_of, filmed
@@ -404,7 +404,7 @@ def _tiny_node2vec() -> Any:
     except MissingExtraError:
         return None
     except ModuleNotFoundError as error:
-        if error.name not in {"graphrec.models.node2vec", "gensim", "torch"}:
+        if error.name not in {"graphrec.models.node_embeddings.node2vec", "gensim", "torch"}:
             raise
         return None
     return recipe(dim=16, walks_per_node=10, length=10, epochs=2)
@@ -413,7 +413,7 @@ def _tiny_node2vec() -> Any:
 NODE2VEC = _tiny_node2vec()
 
 
-@pytest.mark.skipif(NODE2VEC is None, reason="graphrec.models.node2vec is not there, or gensim is not installed")
+@pytest.mark.skipif(NODE2VEC is None, reason="Node2Vec is not there, or gensim is not installed")
 class TestNode2Vec(RecallerContract):
     recipe = NODE2VEC
 

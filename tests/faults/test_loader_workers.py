@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch_geometric.data import Data  # type: ignore[import-untyped]
 
-from graphrec.models.loaders import LinkNeighborLoader, NeighborLoader
+from graphrec.models.loaders.neighbour_loaders import LinkNeighborLoader, NeighborLoader
 
 # Newer Pythons remark on forks of a process that has threads; these children start none.
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")

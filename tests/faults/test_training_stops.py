@@ -12,22 +12,22 @@ import numpy as np
 import pytest
 
 from graphrec.contracts.progress import FitContext
-from graphrec.models.training import TrainingSettings, train
+from graphrec.models.training.loop import TrainingSettings, train
 from graphrec.pipelines.jobs.checkpoints import FileCheckpoints
 from tests.faults.figures import report
 from tests.faults.processes import start, stop
-from tests.graphrec.models.training_worlds import FactorTask
+from tests.graphrec.models.training.training_worlds import FactorTask
 
 EPOCHS = 400
 # A command of ours that trains.
 SCRIPT = f"""
 from pathlib import Path
 from graphrec.contracts.progress import FitContext
-from graphrec.models.training import TrainingSettings, train
+from graphrec.models.training.loop import TrainingSettings, train
 from graphrec.pipelines.cli.app import main
 from graphrec.pipelines.cli.root import app
 from graphrec.pipelines.jobs.checkpoints import FileCheckpoints
-from tests.graphrec.models.training_worlds import FactorTask
+from tests.graphrec.models.training.training_worlds import FactorTask
 
 def show(done, total, /, **values):
     print(done, flush=True)

@@ -11,7 +11,7 @@ from torch import Tensor
 from graphrec.models.deep.sequence_model import Events
 from graphrec.models.deep.sequence_task import Examples, SequenceTask
 from graphrec.models.deep.sequence_windows import Windows, positions_of
-from graphrec.models.training_task import Arrays
+from graphrec.models.training.training_task import Arrays
 
 
 class ClozeTask(SequenceTask):

@@ -17,7 +17,7 @@ from graphrec.recallers.query_fields import RowFeatures
 
 if TYPE_CHECKING:
     from graphrec.models.deep.towers import Towers
-    from graphrec.models.pinsage_batches import Histories
+    from graphrec.models.graph_networks.pinsage_batches import Histories
 
 # Dimensions of a served vector beyond which this is no recall any more.
 _WIDEST = 8192

@@ -16,7 +16,7 @@ from graphrec.recallers.query_fields import RowFeatures
 
 if TYPE_CHECKING:
     from graphrec.models.deep.towers import Towers
-    from graphrec.models.pinsage_batches import Histories
+    from graphrec.models.graph_networks.pinsage_batches import Histories
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,9 +20,9 @@ from graphrec.models.deep.export_onnx import user_tower
 from graphrec.models.deep.inputs import FieldInputs
 from graphrec.models.deep.sampled_softmax import sampled_softmax
 from graphrec.models.deep.towers import Towers
-from graphrec.models.pinsage_batches import Histories, histories_of
-from graphrec.models.recipe_training import VectorsTask
-from graphrec.models.training import Batch, Group, seeded
+from graphrec.models.graph_networks.pinsage_batches import Histories, histories_of
+from graphrec.models.training.loop import Batch, Group, seeded
+from graphrec.models.training.recipe_training import VectorsTask
 from graphrec.negatives.mixture import Mixture
 from graphrec.negatives.protocol import Model, Positives, Refreshed, Rows
 from graphrec.negatives.taken import Taken

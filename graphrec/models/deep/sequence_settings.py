@@ -17,7 +17,7 @@ from graphrec.contracts.settings import choice, count, flag, number, weights
 from graphrec.errors import ConfigError, MissingExtraError
 from graphrec.index import Index
 from graphrec.models.deep.settings import encoded, item_columns
-from graphrec.models.trained_vectors import TrainedVectors
+from graphrec.models.training.trained_vectors import TrainedVectors
 from graphrec.negatives.kinds import KindSettings, check_mix, make_mixture
 from graphrec.recallers.encoder import EncoderRecaller, TowerEncoder
 from graphrec.recallers.interests import InterestRecaller, interest_channel
@@ -153,7 +153,7 @@ class SequenceSettings(TrainedVectors):
         """Return the channel; the same for a seed, but for rounding, whatever the number of threads.
 
         An epoch takes O(events * (negatives + window + dim) * dim) time. Progress, record, checkpoints, device and
-        processes are those of :func:`graphrec.models.training.train`.
+        processes are those of :func:`graphrec.models.training.loop.train`.
 
         Raises
         ------

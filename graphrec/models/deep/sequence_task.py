@@ -27,9 +27,9 @@ from graphrec.models.deep.sequence_windows import (
     prefixes,
     windows,
 )
-from graphrec.models.recipe_training import VectorsTask
-from graphrec.models.training import Batch, Group, seeded
-from graphrec.models.training_task import Arrays
+from graphrec.models.training.loop import Batch, Group, seeded
+from graphrec.models.training.recipe_training import VectorsTask
+from graphrec.models.training.training_task import Arrays
 from graphrec.negatives.mixture import Mixture
 from graphrec.negatives.protocol import Positives
 

@@ -20,7 +20,7 @@ from graphrec.data.features import Features
 from graphrec.errors import ConfigError, DataError, MissingExtraError
 from graphrec.index import Index
 from graphrec.index.sketch import AUDITED
-from graphrec.models.trained_vectors import TrainedVectors
+from graphrec.models.training.trained_vectors import TrainedVectors
 from graphrec.negatives.kinds import KindSettings, check_mix, make_mixture
 from graphrec.recallers.encoder import EncoderRecaller, TowerEncoder
 from graphrec.recallers.onnx_tower import OnnxTower
@@ -31,7 +31,7 @@ from graphrec.recallers.vector import VectorRecaller
 if TYPE_CHECKING:
     from graphrec.models.deep.recall_task import RecallTask
     from graphrec.models.deep.towers import Towers
-    from graphrec.models.pinsage_batches import Histories
+    from graphrec.models.graph_networks.pinsage_batches import Histories
 
 Similarity = Literal["cosine", "dot"]
 Serve = Literal["vectors", "tower"]
@@ -165,7 +165,7 @@ class LearnedSettings(TrainedVectors):
         """Return the channel; the same for a seed, but for rounding, whatever the number of threads.
 
         An epoch takes O(pairs * dim + users * negatives * dim) time. Progress, record, checkpoints, device and
-        processes are those of :func:`graphrec.models.training.train`.
+        processes are those of :func:`graphrec.models.training.loop.train`.
 
         Raises
         ------

@@ -14,7 +14,7 @@ from graphrec.models.deep.export_onnx import target_net
 from graphrec.models.deep.sequence_task import Examples, SequenceTask
 from graphrec.models.deep.sequence_windows import Rows, Windows, positions_of
 from graphrec.models.deep.target_attention import TargetAware
-from graphrec.models.training import Batch
+from graphrec.models.training.loop import Batch
 
 # Score of what is left out.
 _NEVER = -1e4

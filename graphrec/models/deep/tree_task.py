@@ -14,7 +14,7 @@ from graphrec.contracts.progress import State
 from graphrec.index.tree import first_tree_level, mean_nodes, node_of, tree_depth, tree_order
 from graphrec.models.deep.recall_task import Compared, RecallTask
 from graphrec.models.deep.sampled_softmax import sampled_softmax
-from graphrec.models.training import Batch
+from graphrec.models.training.loop import Batch
 from graphrec.negatives.protocol import Rows
 
 

@@ -13,13 +13,13 @@ from graphrec.contracts.recall_data import RecallData
 from graphrec.contracts.recipe import About
 from graphrec.contracts.settings import choice, count, number
 from graphrec.errors import ConfigError
-from graphrec.models.cosine_softmax import with_lengths
 from graphrec.models.deep.settings import LearnedSettings, Serve, Similarity
+from graphrec.models.graph_networks.cosine_softmax import with_lengths
 from graphrec.recallers.query_fields import RowFeatures
 
 if TYPE_CHECKING:
     from graphrec.models.deep.towers import Towers
-    from graphrec.models.pinsage_batches import Histories
+    from graphrec.models.graph_networks.pinsage_batches import Histories
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

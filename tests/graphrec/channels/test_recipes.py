@@ -34,9 +34,9 @@ from graphrec.models.deep.mobius import Mobius
 from graphrec.models.deep.sasrec import SASRec
 from graphrec.models.deep.tdm import TDM
 from graphrec.models.deep.two_tower import TwoTower
-from graphrec.models.entity2rec import Entity2Rec
-from graphrec.models.lightgcn import LightGCN
-from graphrec.models.node2vec import Node2Vec
+from graphrec.models.graph_networks.lightgcn import LightGCN
+from graphrec.models.node_embeddings.entity2rec import Entity2Rec
+from graphrec.models.node_embeddings.node2vec import Node2Vec
 from tests.close import assert_same_lists
 from tests.graphrec.channels.compare import (
     settings_of,

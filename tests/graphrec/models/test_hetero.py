@@ -20,7 +20,7 @@ from graphrec.graph.catalogue import CatalogueGraph, items_only, with_users
 from graphrec.index.embeddings import EmbeddingTable
 from graphrec.models.hetero import adjacency_from_hetero, to_hetero
 from graphrec.models.hetero_features import text_vectors
-from graphrec.models.loaders import NeighborLoader
+from graphrec.models.loaders.neighbour_loaders import NeighborLoader
 from graphrec.recallers.by_id import recall
 
 

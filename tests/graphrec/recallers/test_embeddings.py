@@ -14,9 +14,9 @@ from graphrec.channels.popular.hot import Hot
 from graphrec.contracts.recaller import BundleParts
 from graphrec.errors import BundleError, ConfigError, DataError
 from graphrec.index.embeddings import EmbeddingTable
-from graphrec.models.kge import Kge
-from graphrec.models.lightgcn import LightGCN
-from graphrec.models.node2vec import Node2Vec
+from graphrec.models.graph_networks.lightgcn import LightGCN
+from graphrec.models.kg_embeddings.kge import Kge
+from graphrec.models.node_embeddings.node2vec import Node2Vec
 from graphrec.recallers.embeddings import channel_embeddings, item_embeddings, user_embeddings
 from graphrec.recallers.entity_vectors import EntityVectors, load_entities, save_entities
 from tests.worlds import checkerboard, skewed

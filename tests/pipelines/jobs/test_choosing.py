@@ -15,7 +15,7 @@ from graphrec.contracts.progress import FitContext
 from graphrec.contracts.recall_data import RecallData
 from graphrec.evaluation.held_out import held_out_panel
 from graphrec.evaluation.objective import MeanMetric
-from graphrec.models.lightgcn import LightGCN
+from graphrec.models.graph_networks.lightgcn import LightGCN
 from graphrec.pipelines.config.build import Config
 from graphrec.pipelines.config.load import load_config
 from graphrec.pipelines.config.sections import TrainSection

@@ -25,7 +25,6 @@ from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import BundleError, ConfigError, DataError
 from graphrec.evaluation.held_out import held_out_panel
 from graphrec.evaluation.objective import MeanMetric
-from graphrec.models import training
 from graphrec.models.deep.bert4rec import BERT4Rec
 from graphrec.models.deep.cloze_task import ClozeTask, hidden_events
 from graphrec.models.deep.comirec import ComiRec
@@ -34,6 +33,7 @@ from graphrec.models.deep.gru4rec import GRU4Rec
 from graphrec.models.deep.sasrec import SASRec
 from graphrec.models.deep.sequence_model import Events
 from graphrec.models.deep.youtube_dnn import YouTubeDNN
+from graphrec.models.training import loop
 from graphrec.pipelines.jobs.checkpoints import FileCheckpoints
 from graphrec.recallers import load_recaller
 from graphrec.recallers.encoder import EncoderRecaller
@@ -216,9 +216,9 @@ def test_a_training_that_was_stopped_goes_on_as_it_would_have(
     stop: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data, checkpoints = rounds(), FileCheckpoints(tmp_path / "state.npz")
-    recipe, settings = replace(SMALL, epochs=3), training.TrainingSettings
+    recipe, settings = replace(SMALL, epochs=3), loop.TrainingSettings
     monkeypatch.setattr(
-        "graphrec.models.recipe_training.TrainingSettings", lambda **given: settings(**given, checkpoint_s=0.0)
+        "graphrec.models.training.recipe_training.TrainingSettings", lambda **given: settings(**given, checkpoint_s=0.0)
     )
 
     def until(done: int, _total: int, /, **_values: float) -> None:

@@ -17,10 +17,10 @@ from graphrec.data.lists import item_lists
 from graphrec.errors import ConfigError
 from graphrec.index import ExactIndex, TreeIndex
 from graphrec.index.tree import node_of
-from graphrec.models import training
 from graphrec.models.deep.recall_task import Compared
 from graphrec.models.deep.tdm import TDM
 from graphrec.models.deep.tree_task import TreeTask
+from graphrec.models.training import loop
 from graphrec.pipelines.jobs.checkpoints import FileCheckpoints
 from tests.worlds import checkerboard, library, skewed, without_knowledge
 
@@ -106,9 +106,9 @@ def test_nodes_learn() -> None:
 @pytest.mark.parametrize("stop", [3, 21, 33])
 def test_a_training_that_was_stopped_keeps_its_tree(stop: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data, checkpoints = skewed(), FileCheckpoints(tmp_path / "state.npz")
-    settings = training.TrainingSettings
+    settings = loop.TrainingSettings
     monkeypatch.setattr(
-        "graphrec.models.recipe_training.TrainingSettings", lambda **given: settings(**given, checkpoint_s=0.0)
+        "graphrec.models.training.recipe_training.TrainingSettings", lambda **given: settings(**given, checkpoint_s=0.0)
     )
 
     def until(done: int, _total: int, /, **_values: float) -> None:

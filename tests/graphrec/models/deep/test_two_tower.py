@@ -19,10 +19,10 @@ from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, DataError
 from graphrec.evaluation.held_out import held_out_panel
 from graphrec.evaluation.objective import MeanMetric
-from graphrec.models import training
 from graphrec.models.deep.fm import FM
 from graphrec.models.deep.tdm import TDM
 from graphrec.models.deep.two_tower import TwoTower
+from graphrec.models.training import loop
 from graphrec.pipelines.jobs.checkpoints import FileCheckpoints
 from graphrec.recallers.vector import VectorRecaller
 from tests.worlds import checkerboard, described, library, skewed, without_knowledge
@@ -82,9 +82,9 @@ def test_a_training_that_was_stopped_goes_on_as_it_would_have(
 ) -> None:
     """Hard negatives and a committee are looked up from the model in between, and are not looked up again."""
     data, checkpoints = skewed(), FileCheckpoints(tmp_path / "state.npz")
-    settings = training.TrainingSettings
+    settings = loop.TrainingSettings
     monkeypatch.setattr(
-        "graphrec.models.recipe_training.TrainingSettings", lambda **given: settings(**given, checkpoint_s=0.0)
+        "graphrec.models.training.recipe_training.TrainingSettings", lambda **given: settings(**given, checkpoint_s=0.0)
     )
 
     def until(done: int, _total: int, /, **_values: float) -> None:

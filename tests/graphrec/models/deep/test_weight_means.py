@@ -13,9 +13,9 @@ import torch
 from torch import nn
 
 from graphrec.contracts.progress import FitContext
-from graphrec.models import training
 from graphrec.models.deep.sasrec import SASRec
 from graphrec.models.deep.weight_means import WeightMeans
+from graphrec.models.training import loop
 from graphrec.pipelines.jobs.checkpoints import FileCheckpoints
 from tests.graphrec.models.deep.sequence_worlds import rounds
 
@@ -69,9 +69,9 @@ def test_what_is_served_is_the_means_and_training_goes_on_from_the_weights() -> 
 
 def test_a_training_that_was_stopped_goes_on_with_its_means(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data, checkpoints = rounds(), FileCheckpoints(tmp_path / "state.npz")
-    settings = training.TrainingSettings
+    settings = loop.TrainingSettings
     monkeypatch.setattr(
-        "graphrec.models.recipe_training.TrainingSettings", lambda **given: settings(**given, checkpoint_s=0.0)
+        "graphrec.models.training.recipe_training.TrainingSettings", lambda **given: settings(**given, checkpoint_s=0.0)
     )
 
     def until(done: int, _total: int, /, **_values: float) -> None:

@@ -1,0 +1,1 @@
+"""What propagates vectors over a graph: PinSage and LightGCN."""

@@ -1,0 +1,1 @@
+"""PyG's neighbour loaders on our own sampling."""

@@ -1,0 +1,1 @@
+"""The training loop that every model learned in torch runs through."""
