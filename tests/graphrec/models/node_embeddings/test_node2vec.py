@@ -26,7 +26,7 @@ SMALL = Node2Vec(dim=12, walks_per_node=8, length=12, window=3)
 FIT = """
 import sys
 from graphrec.contracts.progress import FitContext
-from graphrec.models.node_embeddings.node2vec import Node2Vec, QueryKind
+from graphrec.models.node_embeddings.node2vec import Node2Vec
 from tests.worlds import skewed
 sys.stdout.write(Node2Vec(dim=8, walks_per_node=4, length=10).fit(skewed(), FitContext(seed=5)).sources.tobytes().hex())
 """
@@ -67,7 +67,7 @@ def test_items_are_served_with_a_power_of_their_length(query: Any) -> None:
 
 
 def test_vectors_are_the_same_in_every_process() -> None:
-    root = Path(__file__).parents[3]
+    root = Path(__file__).parents[4]
     found = []
     for hash_seed in ("0", "1234"):
         environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
