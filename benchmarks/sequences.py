@@ -66,7 +66,8 @@ SEQUENCES: Channels = {
         "patience": 3,
         "check_every": 2,
     },
-    **dict.fromkeys(("bert4rec", "youtube-dnn", "gru4rec"), _TRAINING),
+    "bert4rec": {"weight_decay": 0.1, "prefixes": True, "dropout": 0.3, "batch": 256, "epochs": 8},
+    **dict.fromkeys(("youtube-dnn", "gru4rec"), _TRAINING),
 }
 # What others report on Beauty, leave-last, full ranking, validation item in the history alone: HR@10 and NDCG@10.
 PUBLISHED = {
