@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -108,10 +108,16 @@ def relation_number(adjacency: Adjacency, relation: str) -> int:
     DataError
         If there is no such relation, with the nearest names.
     """
-    if relation not in adjacency.relation_names:
-        hint = nearest_names(relation, adjacency.relation_names)
-        raise DataError(f"relation {relation!r} is not among {', '.join(adjacency.relation_names)}{hint}")
+    check_relation_names([relation], adjacency.relation_names)
     return adjacency.relation_names.index(relation)
+
+
+def check_relation_names(relations: Iterable[str], known: Sequence[str]) -> None:
+    """Raise DataError unless all ``relations`` are among the known ones, with the nearest names."""
+    for relation in relations:
+        if relation not in known:
+            hint = nearest_names(relation, known)
+            raise DataError(f"relation {relation!r} is not among {', '.join(known) or 'none'}{hint}")
 
 
 def adjacency_from_edges(

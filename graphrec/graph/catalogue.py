@@ -118,6 +118,11 @@ def with_titles(graph: CatalogueGraph, titles: pa.LargeStringArray) -> Catalogue
     return CatalogueGraph(graph.adjacency, graph.items, graph.entities, labels)
 
 
+def walked_relations(graph: CatalogueGraph) -> tuple[str, ...]:
+    """Return the relations of the catalogue joined with users, in their order."""
+    return (*graph.adjacency.relation_names, INTERACTS, REVERSE_INTERACTS)
+
+
 @typed
 def with_users(graph: CatalogueGraph, interactions: Interactions, *, weighted: bool = False) -> Adjacency:
     """Return the graph of users, items and entities: the catalogue joined with (training) interactions.
@@ -166,5 +171,5 @@ def with_users(graph: CatalogueGraph, interactions: Interactions, *, weighted: b
         weights,
         type_offsets=np.concatenate([[0], catalogue.type_offsets + n_users]),
         node_types=[USER, *catalogue.node_types],
-        relation_names=[*catalogue.relation_names, INTERACTS, REVERSE_INTERACTS],
+        relation_names=walked_relations(graph),
     )

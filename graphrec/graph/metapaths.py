@@ -141,8 +141,8 @@ def _follow(
             after = f" after {names[place - 1]!r}" if place and key[0] >= 0 else ""
             step = f"relation {names[place % len(names)]!r}" if key[0] >= 0 else _between(adjacency, key)
             raise DataError(
-                f"metapath {' - '.join(map(str, names))} leads nowhere: no edge of {step}{after}; "
-                f"{_possible(adjacency, reached)}"
+                f"metapath {' - '.join(map(str, names))} leads nowhere at step {place % len(keys) + 1}: "
+                f"no edge of {step}{after}; {_possible(adjacency, reached)}"
             )
         reached = np.zeros(adjacency.n_nodes, np.bool_)
         reached[adjacency.indices[taken]] = True

@@ -14,7 +14,7 @@ import scipy.sparse as sp
 from graphrec.data.interactions import Interactions
 from graphrec.errors import DataError, nearest_names
 from graphrec.graph.adjacency import Adjacency, adjacency_from_edges
-from graphrec.graph.catalogue import INTERACTS, REVERSE_INTERACTS, USER, CatalogueGraph
+from graphrec.graph.catalogue import INTERACTS, REVERSE_INTERACTS, USER, CatalogueGraph, walked_relations
 from graphrec.graph.relations import parse_path, path_text, reverse_number
 
 
@@ -34,7 +34,7 @@ def path_graph(catalogue: CatalogueGraph, liked: Interactions) -> Adjacency:
         np.concatenate([graph.relations, forward, forward + np.int16(1)]),
         type_offsets=[*graph.type_offsets, graph.n_nodes + n_users],
         node_types=[*graph.node_types, USER],
-        relation_names=[*graph.relation_names, INTERACTS, REVERSE_INTERACTS],
+        relation_names=walked_relations(catalogue),
     )
 
 

@@ -16,6 +16,7 @@ from graphrec.contracts.recall_data import RecallData
 from graphrec.contracts.recipe import About
 from graphrec.contracts.settings import count, flag, number, weights
 from graphrec.errors import DataError
+from graphrec.graph.adjacency import check_relation_names
 from graphrec.recallers.graph_neighbours import GraphNeighbourRecaller
 from graphrec.recallers.neighbours import NeighbourRecaller
 from graphrec.recallers.walked import WalkWeights, walks_of
@@ -85,6 +86,10 @@ class KgNeighbours(HistorySettings):
     link_exponent: float = number(0.5, search=floats(0.0, 1.0))
     normalise: bool = flag(True, searched=True)
     weight_exponent: float = history_weight_exponent(searched=False)
+
+    def check_data(self, data: RecallData) -> None:
+        """Raise DataError where the graph lacks a relation that is named, before anything is fitted."""
+        check_relation_names(self.relations, data.catalogue.adjacency.relation_names)
 
     def fit(self, data: RecallData, context: FitContext = ALONE) -> GraphNeighbourRecaller:  # noqa: ARG002 - nothing is drawn
         """Return the channel, which can say of every item which walk brought it.

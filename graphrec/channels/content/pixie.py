@@ -12,6 +12,8 @@ from graphrec.contracts.progress import ALONE, FitContext
 from graphrec.contracts.recall_data import RecallData
 from graphrec.contracts.recipe import About
 from graphrec.contracts.settings import count, flag, number, weights
+from graphrec.graph.adjacency import check_relation_names
+from graphrec.graph.catalogue import walked_relations
 from graphrec.recallers.pixie import PixieRecaller, PixieSettings
 from graphrec.recallers.taste_graph import TasteGraph
 from graphrec.sparse.taste import liked_pairs
@@ -72,6 +74,10 @@ class Pixie(HistorySettings):
     degree_exponent: float = number(0.3, search=floats(0.0, 1.0))
     relations: Mapping[str, float] = weights(of="relations")
     weight_exponent: float = history_weight_exponent(searched=False)
+
+    def check_data(self, data: RecallData) -> None:
+        """Raise DataError where the graph lacks a relation that is named, before anything is fitted."""
+        check_relation_names(self.relations, walked_relations(data.catalogue))
 
     def fit(self, data: RecallData, context: FitContext = ALONE) -> PixieRecaller:
         """Return the channel; time and memory O(edges + events).

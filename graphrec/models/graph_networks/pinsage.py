@@ -18,6 +18,8 @@ from graphrec.contracts.recipe import About
 from graphrec.contracts.settings import choice, count, flag, number, weights
 from graphrec.data.neighbours import NeighbourTable
 from graphrec.errors import ConfigError, MissingExtraError
+from graphrec.graph.adjacency import check_relation_names
+from graphrec.graph.catalogue import walked_relations
 from graphrec.graph.importance import importance_neighbours
 from graphrec.graph.ppr import push_pagerank, ranks_between
 from graphrec.index.sketch import AUDITED
@@ -216,6 +218,10 @@ class PinSage(TrainedVectors):
             )
         if not self.ids and not self.features:
             raise ConfigError("ids and features are both off, so nothing tells items apart; set one of them")
+
+    def check_data(self, data: RecallData) -> None:
+        """Raise DataError where the graph lacks a relation that is named, before anything is fitted."""
+        check_relation_names(self.relation_weights, walked_relations(data.catalogue))
 
     def fit(self, data: RecallData, context: FitContext = ALONE) -> VectorRecaller | InterestRecaller:
         """Return the channel; the same for a seed, but for rounding, whatever the number of threads.

@@ -21,7 +21,9 @@ from graphrec.contracts.settings import choice, count, flag, number, texts, weig
 from graphrec.data.scratch import scratch_directory
 from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, DataError
-from graphrec.graph.adjacency import Adjacency
+from graphrec.graph.adjacency import Adjacency, check_relation_names
+from graphrec.graph.catalogue import walked_relations, with_users
+from graphrec.graph.metapaths import pattern_of
 from graphrec.graph.walks import stream_walks, write_corpus
 from graphrec.index import IndexKind
 from graphrec.index.embeddings import EmbeddingTable
@@ -178,6 +180,12 @@ class Node2Vec(VectorSettings):
                 f"query is {self.query!r}, which serves in and out vectors; loss 'hierarchical' learns in vectors "
                 "alone, so take query 'items' or loss 'negative'"
             )
+
+    def check_data(self, data: RecallData) -> None:
+        """Raise DataError where the graph lacks a named relation or no walk can follow ``metapath``, before any fit."""
+        check_relation_names(self.relation_weights, walked_relations(data.catalogue))
+        if self.metapath:
+            pattern_of(with_users(data.catalogue, data.interactions), self.metapath)
 
     def fit(self, data: RecallData, context: FitContext = ALONE) -> VectorRecaller | VoteRecaller:
         """Return the channel: walks, skip-gram, index. Same data, seed and ``workers=1`` give the same answers.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 
 from graphrec.channels.content.kg_neighbours import KgNeighbours
 from graphrec.contracts.queries import Queries, known_queries
+from graphrec.contracts.recall_data import RecallData
 from graphrec.contracts.recaller import Evidence
 from graphrec.data.interactions import histories
 from graphrec.data.lists import item_lists
@@ -85,6 +88,52 @@ def test_figures_are_those_of_adding_up(timed: bool) -> None:
     assert (quality.lir, quality.sep, quality.lid, quality.sed, quality.etd, quality.ptc) == pytest.approx(expected)
     assert quality.n_paths == quality.n_items == len(lists.items)
     assert quality.explained == quality.fidelity == 1.0
+
+
+HOPWISE = {"LIR": "lir", "SEP": "sep", "LID": "lid", "SED": "sed", "PTD": "etd", "PTC": "ptc", "Fidelity": "explained"}
+
+
+@pytest.mark.parametrize("world", [library, skewed])
+def test_figures_are_those_of_hopwise(world: Callable[[], RecallData]) -> None:
+    """hopwise's own metrics over the same paths; its ``Fidelity`` is the share of the list that has a path."""
+    reason = "hopwise is not installed; it pins protobuf 3.20: pip install --no-deps hopwise texttable colorlog thop"
+    metrics = pytest.importorskip("hopwise.evaluator.metrics", reason=reason)
+    data = world()
+    graph, channel, history = data.catalogue.adjacency, KgNeighbours().fit(data), histories(data.interactions)
+    users = np.flatnonzero(history.lengths > 1)[::3]
+    queries, rng = known_queries(history, users), np.random.default_rng(5)
+    lists = channel.recall(queries, 5)
+    when = np.zeros((len(users), data.catalogue.n_items), dtype=np.int64)
+    times, paths = [], []
+    for row, user in enumerate(users.tolist()):
+        own = history[user][0]
+        times.append(1_700_000_000 + rng.permutation(100 * len(own))[: len(own)])
+        when[row, own] = times[row]
+        items = lists[row][0]
+        evidence = channel.evidence(Queries([user], item_lists([own])), items)
+        for place, item in enumerate(items.tolist()):
+            nodes, relations = evidence.paths[place]
+            kinds = np.searchsorted(graph.type_offsets, nodes, side="right") - 1
+            names = [str(kind) if kind else "item" for kind in kinds.tolist()]
+            steps = zip(["liked", *relations.tolist()], names, nodes.tolist(), strict=True)
+            paths += [(row, item, 1.0, [("self_loop", "user", row), *steps])] if len(relations) else []
+    bounds = graph.type_offsets.tolist()
+    degrees = {  # hopwise looks for the degrees of items under "entity"
+        str(kind) if kind else "entity": dict(enumerate(graph.degrees[start:stop].tolist(), start))
+        for kind, (start, stop) in enumerate(itertools.pairwise(bounds))
+    }
+    given = {
+        "rec.paths": paths,
+        "data.timestamp": when,
+        "data.num_items": data.catalogue.n_items,
+        "data.node_degree": degrees,
+        "data.max_path_type": list({path[-1][0] for *_, path in paths}),
+    }
+    quality = explanation_quality(channel, queries, lists, data.catalogue, times=times)
+    settings = {"topk": [5], "metric_decimal_place": 10}
+    for name, ours in HOPWISE.items():
+        (theirs,) = getattr(metrics, name)(settings).calculate_metric(given).values()
+        assert getattr(quality, ours) == pytest.approx(theirs, abs=1e-6), name
 
 
 def test_levels_of_entities_are_by_type() -> None:

@@ -36,14 +36,39 @@ def test_the_report_says_what_each_path_is_worth_and_reasons_are_paths(tmp_path:
     assert len(answer.items) > 0
 
 
-@pytest.mark.parametrize("learned", ["true", "false"])
+KNOWN = "is not among .*; nearest: "
+MISSPELT = {
+    "learned paths": (
+        '[channels.kg-paths]\npaths = { "autor/^author" = 1.0 }',
+        "'autor', which is no relation of the graph; nearest: 'author'",
+    ),
+    "given paths": (
+        '[channels.kg-paths]\nlearn_weights = false\npaths = { "autor/^author" = 1.0 }',
+        "'autor', which is no relation of the graph; nearest: 'author'",
+    ),
+    "kg-neighbours": ("[channels.kg-neighbours]\nrelations = { autor = 1.0 }", f"'autor' {KNOWN}'author'"),
+    "preference-walk": (
+        "[channels.preference-walk]\nrelations = { rev_autor = 0 }",
+        f"'rev_autor' {KNOWN}'rev_author'",
+    ),
+    "pixie": ("[channels.pixie]\nrelations = { interact = 2.0 }", f"'interact' {KNOWN}'interacts'"),
+    "node2vec": ("[channels.node2vec]\nrelation_weights = { authors = 2.0 }", f"'authors' {KNOWN}'author'"),
+    "pinsage": ("[channels.pinsage]\nrelation_weights = { interact = 2.0 }", f"'interact' {KNOWN}'interacts'"),
+    "a walk that cannot go on": (
+        '[channels.node2vec]\nmetapath = ["interacts", "author"]',
+        "leads nowhere at step 1: no edge of relation 'interacts' after 'author'",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", MISSPELT)
 def test_a_misspelt_relation_is_named_before_anything_is_fitted(
-    tmp_path: Path, learned: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, case: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fitted: list[str] = []
     monkeypatch.setattr(fitting, "fit_or_choose", lambda *_: fitted.append("one"))
-    paths = f'learn_weights = {learned}\npaths = {{ "autor/^author" = 1.0 }}\n'
-    config = shelf(tmp_path, f"[channels.hot]\n[channels.kg-paths]\n{paths}")
-    with pytest.raises(DataError, match="'autor', which is no relation of the graph; nearest: 'author'"):
+    channel, sentence = MISSPELT[case]
+    config = shelf(tmp_path, f"[channels.hot]\n{channel}\n")
+    with pytest.raises(DataError, match=sentence):
         evaluate(config)
     assert fitted == []
