@@ -34,7 +34,7 @@ from graphrec.data.lists import ItemLists, places_among, take_lists
 from graphrec.evaluation.held_out import held_out_panel
 from graphrec.evaluation.metrics import rank_metrics
 from graphrec.index import ExactIndex, Index, TreeIndex
-from graphrec.index.tree import first_tree_level, mean_nodes
+from graphrec.index.tree import first_tree_level, mean_nodes, tree_depth
 from graphrec.models.deep.tdm import TDM
 from graphrec.pipelines.jobs.train import prepare
 from graphrec.pipelines.progress import Silent
@@ -107,17 +107,18 @@ def run(root: Path, settings: dict[str, Any], users: int, beams: list[int]) -> l
     train, rest = parted(data)
     panel = held_out_panel(train, rest, max_users=PANEL_USERS, seed=SEED).panel
     started = time.process_time()
-    channel = TDM(**settings, beam=min(beams)).fit(train, FitContext(seed=SEED, workers=1))
+    recipe = TDM(**settings, beam=min(beams))
+    channel = recipe.fit(train, FitContext(seed=SEED, workers=1))
     fit_cpu_s, tree = time.process_time() - started, channel.near
     if not isinstance(tree, TreeIndex):
         raise AssertionError("the channel searches a tree")
-    whole = Exhaustive(channel, panel)
+    whole, depth = Exhaustive(channel, panel), tree_depth(len(tree), recipe.leaf)
     rows: list[dict[str, Any]] = [{
         "name": "exhaustive", "fit_cpu_s": fit_cpu_s, **{f"recall@{k}": recall for k, recall in whole.recall.items()},
     }]  # fmt: skip
     for beam in beams:
         learnt = tree.with_beam(beam)
-        means = mean_nodes(whole.targets, tree.order, first_tree_level(len(tree), beam))
+        means = mean_nodes(whole.targets, tree.order, first_tree_level(beam, depth), depth)
         for name, searched in (
             (f"beam {beam}, learnt nodes", learnt),
             (f"beam {beam}, nodes as means", TreeIndex(whole.targets, tree.order, means, beam)),

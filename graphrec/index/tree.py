@@ -27,20 +27,19 @@ _ROUNDS = 12
 _CHUNK = 64
 
 
-def tree_depth(n: int) -> int:
-    """Return the level on which each node of a tree over ``n`` rows stands for one row at most."""
-    return max(n - 1, 0).bit_length()
+def tree_depth(n: int, leaf: int = 2) -> int:
+    """Return the levels of a tree over ``n`` rows whose lowest nodes stand for at most ``leaf`` >= 2 rows each."""
+    return max(-(-n // leaf) - 1, 0).bit_length() + 1 if n > 1 else 0
 
 
-def first_tree_level(n: int, beam: int) -> int:
-    """Return the first level with more nodes than a ``beam`` holds: nodes above it decide nothing."""
-    return min(beam.bit_length(), tree_depth(n))
+def first_tree_level(beam: int, depth: int) -> int:
+    """Return the first of ``depth`` levels with more nodes than a ``beam`` holds: nodes above it decide nothing."""
+    return min(beam.bit_length(), depth)
 
 
-def tree_order(vectors: npt.ArrayLike) -> npt.NDArray[np.int32]:
+def tree_order(vectors: npt.ArrayLike, depth: int) -> npt.NDArray[np.int32]:
     """Return (n,) int32: rows of ``vectors`` (n, dim) in the order of a balanced tree, by 2-means of halves."""
-    matrix = check_matrix(vectors, "ip")
-    return halved(np.array(matrix), tree_depth(len(matrix)), _ROUNDS).astype(np.int32)
+    return halved(np.array(check_matrix(vectors, "ip")), depth, _ROUNDS).astype(np.int32)
 
 
 def node_of(places: Places, level: int, n: int) -> Places:
@@ -48,9 +47,9 @@ def node_of(places: Places, level: int, n: int) -> Places:
     return -(-((places + 1) << level) // n) - 1
 
 
-def mean_nodes(vectors: FloatArray, order: npt.NDArray[np.int32], first_level: int) -> FloatArray:
-    """Return the nodes' vectors as means of their rows', (m, dim) float32, level by level from ``first_level``."""
-    n, depth = len(order), tree_depth(len(order))
+def mean_nodes(vectors: FloatArray, order: npt.NDArray[np.int32], first_level: int, depth: int) -> FloatArray:
+    """Return the nodes' vectors as means of their rows', (m, dim) float32: levels ``first_level`` to ``depth - 1``."""
+    n = len(order)
     sums = np.zeros((n + 1, vectors.shape[1]))
     np.cumsum(vectors[order], axis=0, dtype=np.float64, out=sums[1:])
     levels = [np.zeros((0, vectors.shape[1]))]
@@ -61,18 +60,19 @@ def mean_nodes(vectors: FloatArray, order: npt.NDArray[np.int32], first_level: i
 
 
 class TreeIndex:
-    """Search by a beam over a tree whose leaves are the rows, each node with a vector that stands for those below.
+    """Search by a beam over a tree whose leaves hold a few rows, each node with a vector that stands for those below.
 
     Parameters
     ----------
     matrix : array
-        (n, dim) float32, finite: the leaves; kept by reference.
+        (n, dim) float32, finite: the rows; kept by reference.
     order : ndarray
         (n,) int32: each row once, in the order of the tree (:func:`tree_order`). Node p of level j stands for the
         places ``p * n >> j`` to ``(p + 1) * n >> j``.
     nodes : ndarray
-        (m, dim) float32, finite: vectors of the nodes of the levels ``first_tree_level(n, beam)`` to
-        ``tree_depth(n) - 1``, level by level.
+        (m, dim) float32, finite: vectors of the nodes of whole levels, from ``first_tree_level(beam, depth)`` to
+        ``depth - 1``, level by level; how many there are says what the depth is. All rows below the nodes that are
+        kept of the last are scored.
     beam : int
         Nodes that are kept of a level, >= 1; more where more rows are wanted.
 
@@ -85,9 +85,10 @@ class TreeIndex:
 
     Notes
     -----
-    A search takes O(beam dim log(n / beam)) time a query. Scores are the exact products with the rows, and a query's
-    answer does not depend on those beside it; what may be missing is a row below a node that lost. Where few rows are
-    legal they are scored one by one, and so are all rows for a query of zeros.
+    A search takes O(beam dim (log(n / (beam leaf)) + leaf)) time a query, ``leaf`` the rows below a lowest node. Scores
+    are the exact products with the rows, and a query's answer does not depend on those beside it; what may be missing
+    is a row below a node that lost. Where few rows are legal they are scored one by one, and so are all rows for a
+    query of zeros.
 
     References
     ----------
@@ -99,13 +100,15 @@ class TreeIndex:
         check_count("beam", beam, 1)
         n, dim = self._matrix.shape
         self._order, self._nodes, self._beam = np.ascontiguousarray(order, dtype=np.int32), nodes, beam
-        self._depth, self._first = tree_depth(n), first_tree_level(n, beam)
         if len(order) != n or not (np.bincount(np.clip(order, 0, max(n - 1, 0)), minlength=n) == 1).all():
             raise DataError(f"the order of a tree holds each of its {n} rows once; this one has {len(order)} entries")
+        first = beam.bit_length()
+        self._depth = min((len(nodes) + (1 << first)).bit_length() - 1, tree_depth(n))
+        self._first = first_tree_level(beam, self._depth)
         if nodes.shape != ((1 << self._depth) - (1 << self._first), dim):
             raise DataError(
-                f"a tree over {n} rows of dim {dim} with a beam of {beam} has "
-                f"{(1 << self._depth) - (1 << self._first)} nodes with vectors; these are {nodes.shape}"
+                f"a tree over {n} rows of dim {dim} with a beam of {beam} has vectors for all nodes of the levels from "
+                f"{first} on, 2^depth - 2^{first} for a depth of at most {tree_depth(n)}; these are {nodes.shape}"
             )
         check_finite(nodes, name="nodes")
         self._exact = ExactIndex(self._matrix, "ip")
@@ -135,7 +138,7 @@ class TreeIndex:
     def with_beam(self, beam: int) -> TreeIndex:
         """Return the same tree with a wider ``beam``; ConfigError for a narrower, whose levels have no vectors."""
         check_count("beam", beam, self._beam)
-        first = (1 << first_tree_level(len(self), beam)) - (1 << self._first)
+        first = (1 << first_tree_level(beam, self._depth)) - (1 << self._first)
         return TreeIndex(self._matrix, self._order, self._nodes[first:], beam)
 
     def __len__(self) -> int:
@@ -174,8 +177,13 @@ class TreeIndex:
         self, queries: FloatArray, k: int, allow: npt.NDArray[np.bool_] | None, skip: ItemLists
     ) -> tuple[Places, npt.NDArray[np.int32], FloatArray, Places]:
         """Return what :func:`graphrec.index.tree_kernels.descend` does, with beams that are wide enough for k rows."""
+        # Lowest nodes with twice as many rows as are wanted; of legal rows each that is kept may have no more than one.
+        wanted = k + skip.lengths
+        enough = np.maximum(self._beam, -(-(wanted << self._depth) // max(len(self), 1)))
+        if allow is not None:
+            enough = np.maximum(enough, wanted)
         # A query of zeros has no direction to follow.
-        wide = np.where((queries != 0).any(axis=1), np.maximum(self._beam, k + skip.lengths), len(self))
+        wide = np.where((queries != 0).any(axis=1), enough, len(self))
         before = self._places if allow is None else indptr_of(allow[self._order])
         return descend(
             queries, self._nodes, self._matrix, self._order, self._first, self._depth, wide.astype(np.int64), before,

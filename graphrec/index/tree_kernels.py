@@ -1,8 +1,8 @@
 """Kernels of a tree over vectors: halving a set of rows again and again, and a beam that goes down the halves.
 
 A tree over n rows is an order of them: node p of level j stands for the places from ``p * n >> j`` up to but not
-including ``(p + 1) * n >> j``, its halves are the nodes 2p and 2p + 1 of level j + 1, and on the last level a node
-stands for one place at most.
+including ``(p + 1) * n >> j``, its halves are the nodes 2p and 2p + 1 of level j + 1. Below the last level whose nodes
+have vectors all places are scored.
 """
 
 from __future__ import annotations
@@ -138,9 +138,10 @@ def descend(
         q lists of rows that may not.
     """
     n, q = len(order), len(queries)
+    most = max(-(-n >> depth), 1)  # places below a node of the level ``depth``
     widest = 0
     for width in widths:
-        widest = max(widest, min(n, max(2 * width, 1 << first_level)))
+        widest = max(widest, min(n, max(2 * width, 1 << first_level) * most))
     rows, found = np.empty(q * widest, dtype=np.int32), np.empty(q * widest, dtype=np.float32)
     bounds, products = np.zeros(q + 1, dtype=np.int64), np.zeros(q, dtype=np.int64)
     skipped = np.zeros(n, dtype=np.bool_)
@@ -152,7 +153,8 @@ def descend(
             skipped[skip_items[s]] = True
         beam = np.arange(1 << level)
         while True:
-            held, scores, n_held = np.empty(len(beam), np.int64), np.empty(len(beam), np.float32), 0
+            size = len(beam) * (most if level == depth else 1)
+            held, scores, n_held = np.empty(size, np.int64), np.empty(size, np.float32), 0
             for p in beam:
                 start, stop = p * n >> level, (p + 1) * n >> level
                 if allowed_before[stop] == allowed_before[start]:
@@ -160,12 +162,13 @@ def descend(
                 if level < depth:
                     scores[n_held] = _product(queries[i], nodes[(1 << level) - (1 << first_level) + p])
                     held[n_held] = p
-                elif skipped[order[start]]:
+                    n_held += 1
                     continue
-                else:
-                    scores[n_held] = _product(queries[i], matrix[order[start]])
-                    held[n_held] = order[start]
-                n_held += 1
+                for place in range(start, stop):
+                    if allowed_before[place + 1] > allowed_before[place] and not skipped[order[place]]:
+                        scores[n_held] = _product(queries[i], matrix[order[place]])
+                        held[n_held] = order[place]
+                        n_held += 1
             products[i] += n_held
             if level == depth:
                 break

@@ -23,8 +23,9 @@ class Machine(Towers):
     items_in, users_in, linear : FieldInputs
         Fields of items and of users; weights of the items' fields, of width 1.
     events : ndarray
-        (n_items,) of training, each counted by its weight in the loss. An item's own weight begins at the log of one
-        more than these, which is what a softmax over all items makes of it where nothing is known of anybody.
+        (n_items,) of training, as :func:`graphrec.models.deep.item_popularity.coming_events` counts them. An item's own
+        weight begins at the log of one more than these, which is what a softmax over all items makes of it where
+        nothing is known of anybody.
     width : int
         Of what an item says in a history.
     own_rate : float

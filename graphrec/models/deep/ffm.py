@@ -78,6 +78,7 @@ class FFM(LearnedSettings):
     ) -> Towers:
         from graphrec.models.deep.factorisation import FFMTowers
         from graphrec.models.deep.inputs import FieldInputs
+        from graphrec.models.deep.item_popularity import coming_events
 
         trained, taken = np.diff(histories.indptr) > 0, histories.shares > 0
         shapes = (
@@ -98,6 +99,6 @@ class FFM(LearnedSettings):
             len(data.items), (n_user + n_item) * self.dim, with_ids=taken if self.ids else None, features=items
         )
         return FFMTowers(
-            items_in, users_in, shapes[1], events=histories.fresh_events(self.half_life_days), dim=self.dim,
+            items_in, users_in, shapes[1], events=coming_events(histories, self.half_life_days), dim=self.dim,
             own_rate=self.map_lr / self.lr,
         )  # fmt: skip

@@ -73,6 +73,7 @@ class FM(LearnedSettings):
     ) -> Towers:
         from graphrec.models.deep.factorisation import FMTowers
         from graphrec.models.deep.inputs import FieldInputs
+        from graphrec.models.deep.item_popularity import coming_events
 
         trained, taken = np.diff(histories.indptr) > 0, histories.shares > 0
         items_in, linear = (
@@ -81,6 +82,6 @@ class FM(LearnedSettings):
         )
         users_in = FieldInputs(len(data.users), self.dim, with_ids=trained if self.ids else None, features=users)
         return FMTowers(
-            items_in, users_in, linear, events=histories.fresh_events(self.half_life_days),
+            items_in, users_in, linear, events=coming_events(histories, self.half_life_days),
             own_rate=self.map_lr / self.lr,
         )  # fmt: skip

@@ -80,7 +80,9 @@ class LearnedSettings(TrainedVectors):
     discount : float, default 0.5
         What an item says in a history is divided by its number of events to this power.
     half_life_days : float, default infinite
-        A pair counts half as much in the loss for each so many days that it is older than the newest.
+        A pair counts half as much in the loss for each so many days that it is older than the newest. Of a
+        factorisation machine this goes for the events that an item's own weight begins with, too; where it is infinite,
+        those are counted by the half-life that foretells the newest fifth of the events best.
     history_exponent : float, default 0.5
         e: a history's sum is divided by its total weight to this power; 1 is the mean.
     epochs : int, default 30

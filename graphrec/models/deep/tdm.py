@@ -32,8 +32,8 @@ class TDM(TwoTower):
     .. math:: -\log \frac{e^{s(u, n_j(i))}}{e^{s(u, n_j(i))} + \sum_{m \in N_j} e^{s(u, m) - \log q_m}}
 
     over sampled nodes of the level that none of his items is under. The ``beam`` nodes of the greatest scores are kept
-    of each level, and their halves scored next. Levels with fewer nodes than the beam holds decide nothing, and have no
-    vectors.
+    of each level, and their halves scored next; of the lowest level all items below those that are kept. Levels with
+    fewer nodes than the beam holds decide nothing, and have no vectors.
 
     Tree and model are learnt in turn. Towers are trained alone up to ``plant_from``; then, ``trees`` times, the items
     are halved again and again by balanced 2-means of what is served of them, nodes begin as the means of what is below
@@ -42,7 +42,10 @@ class TDM(TwoTower):
     Parameters
     ----------
     beam : int, default 200
-        Nodes that are kept of a level, >= 1; more where more items are wanted.
+        Nodes that are kept of a level, >= 1; more where they have fewer items than are wanted.
+    leaf : int, default 8
+        Items below a node of the lowest level, >= 2 and at most; the more, the less the last halves decide, which are
+        of items much alike.
     trees : int, default 2
         Trees that are learnt in turn, >= 1.
     plant_from : float, default 0.4
@@ -67,8 +70,8 @@ class TDM(TwoTower):
     ----------
     .. [1] Zhu et al., "Learning tree-based deep model for recommender systems", KDD 2018. Differs: a node's score is
        an inner product with the user's vector and no network over both, so that a beam takes microseconds and serving
-       needs no torch; a softmax with log q for each level in place of a loss a node; the leaves' vectors are those of
-       the towers, so that the answer can be compared with an exhaustive one.
+       needs no torch; a softmax with log q for each level in place of a loss a node; a leaf holds several items, whose
+       vectors are those of the towers, so that the answer can be compared with an exhaustive one.
     .. [2] Zhu et al., "Joint optimization of tree-based index and deep model for recommender systems", NeurIPS 2019.
        Differs: the tree is learnt from the items' vectors, not by assigning items to leaves for the
        greatest likelihood.
@@ -82,6 +85,7 @@ class TDM(TwoTower):
     )
 
     beam: int = count(200, least=1, unit="nodes", search=choices(100, 200, 400))
+    leaf: int = count(8, least=2, unit="items")
     trees: int = count(2, least=1)
     plant_from: float = number(0.4, below=1)
     level_negatives: int = count(1024, least=1, unit="nodes")

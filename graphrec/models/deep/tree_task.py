@@ -28,7 +28,8 @@ class TreeTask(RecallTask):
         super().__init__(*given)
         self._leaves = np.flatnonzero((self._histories.shares > 0) | self.model.items_in.known)
         n, recipe = len(self._leaves), self._recipe
-        self._first, self._depth = first_tree_level(n, recipe.beam), tree_depth(n)
+        self._depth = tree_depth(n, recipe.leaf)
+        self._first = first_tree_level(recipe.beam, self._depth)
         self.model.nodes = nn.Embedding((1 << self._depth) - (1 << self._first), self.model.width)
         nn.init.zeros_(self.model.nodes.weight)
         self.model.register_buffer("order", torch.zeros(n, dtype=torch.int64))
@@ -60,8 +61,8 @@ class TreeTask(RecallTask):
     def _grown(self, learnt: State) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
         """Return a tree over what is served of the items, its nodes the means of what is below them."""
         served = self._served(learnt["items"][self._leaves])
-        order = tree_order(served)
-        return order, mean_nodes(served, order, self._first)
+        order = tree_order(served, self._depth)
+        return order, mean_nodes(served, order, self._first, self._depth)
 
     def _further(self, compared: Compared, rng: np.random.Generator) -> Tensor | float:
         """Return the mean over levels of the softmax over nodes: of each level, the nodes that positives are under."""

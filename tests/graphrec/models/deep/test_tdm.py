@@ -24,7 +24,7 @@ from graphrec.models.training import loop
 from graphrec.pipelines.jobs.checkpoints import FileCheckpoints
 from tests.worlds import checkerboard, library, skewed, without_knowledge
 
-SMALL = TDM(dim=6, epochs=12, lr=0.05, batch=16, negatives=24, beam=4)
+SMALL = TDM(dim=6, epochs=12, lr=0.05, batch=16, negatives=24, beam=4, leaf=2)
 
 
 def test_a_beam_reaches_what_is_missing_of_a_users_own_colour() -> None:
@@ -125,6 +125,16 @@ def test_a_training_that_was_stopped_keeps_its_tree(stop: int, tmp_path: Path, m
     np.testing.assert_array_equal(again._nodes, whole._nodes)
 
 
+def test_larger_leaves_have_fewer_levels_and_as_many_items() -> None:
+    data = skewed()
+    queries = known_queries(histories(data.interactions), np.arange(57))
+    for leaf, n_nodes in ((2, 60), (12, 4)):
+        channel = replace(SMALL, beam=2, leaf=leaf).fit(data)
+        assert isinstance(channel.near, TreeIndex)
+        assert len(channel.near._nodes) == n_nodes
+        assert channel.recall(queries, 9).lengths.min() == 9
+
+
 def test_a_training_that_ends_before_a_tree_is_due_plants_it_at_its_end() -> None:
     channel = replace(SMALL, stop_at=2).fit(skewed())
     assert isinstance(channel.near, TreeIndex)
@@ -147,6 +157,7 @@ def test_trees_are_learnt_at_even_distances() -> None:
     [
         ({"beam": 0}, "beam is 0"),
         ({"trees": 0}, "trees is 0"),
+        ({"leaf": 1}, "leaf is 1"),
         ({"plant_from": 1.0}, "plant_from is 1.0"),
         ({"level_negatives": 0}, "level_negatives is 0"),
         ({"index": "hnsw"}, "index is 'hnsw'"),
