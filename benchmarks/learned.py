@@ -55,7 +55,13 @@ CLASSIC: dict[str, dict[str, Any]] = {"hot": {}, "item-cf": {}, "user-cf": {}, "
 TOWERS = {"batch": 256}
 LEARNED: dict[str, dict[str, Any]] = dict.fromkeys(("two-tower", "esam", "mobius", "tdm", "fm", "ffm"), TOWERS) | {
     # Chosen on parts of train of completejourney and ml-latest-small.
-    "two-tower-tail": {**TOWERS, "recipe": "two-tower", "regularisation": 10.0, "length_exponent": 0.2},
+    "two-tower-tail": {
+        **TOWERS,
+        "recipe": "two-tower",
+        "mix": {"in-batch": 1.0, "uniform": 1.0},
+        "regularisation": 10.0,
+        "length_exponent": 0.3,
+    },
 }
 
 

@@ -1,6 +1,7 @@
 """One two tower, trained with each kind of negatives and with mixtures: Recall@K on head, torso and tail.
 
-    python -m benchmarks.negatives [--data DIR] [--json FILE] [--set NAME] [--epochs N] [--users N]
+    python -m benchmarks.negatives [--data DIR] [--json FILE] [--set NAME] [--epochs N] [--users N] [--batch N]
+                                   [--mix NAME ...]
 
 All rows have the same settings, seed, number of negatives and steps; only the mix differs. Held out is a random fifth
 of each user's training items (the test part of a set is not read). Head are the items that make up the first half of
@@ -15,7 +16,7 @@ import argparse
 import dataclasses
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,8 @@ MIXES: dict[str, dict[str, float]] = {
     "uniform + hard, five times": {"uniform": 1.0, "hard": 0.01},
     "hard alone": {"hard": 0.002},
     "uniform + active": {"uniform": 1.0, "active": 0.002},
+    "uniform + rule": {"uniform": 1.0, "rule": 0.002},
+    "in-batch + rule": {"in-batch": 1.0, "rule": 0.002},
 }
 # Where items have labels; the sets at hand have no impressions, so the kind "exposed" has no row.
 RULES: dict[str, tuple[str, ...]] = {"completejourney": ("same product_category",)}
@@ -92,8 +95,10 @@ def _of_part(truth: ItemLists, chosen: npt.NDArray[np.bool_]) -> ItemLists:
     return item_lists([items[chosen[items]] for items, _ in truth])
 
 
-def run(name: str, root: Path, settings: Mapping[str, Any], users: int, console: Console) -> list[dict[str, Any]]:
-    """Return a row a mix."""
+def run(
+    name: str, root: Path, settings: Mapping[str, Any], users: int, mixes: Collection[str], console: Console
+) -> list[dict[str, Any]]:
+    """Return a row for each of ``mixes``, but for "uniform + rule" where there is no rule for the set."""
     config = gowalla(root / "gowalla", ["hot"]) if name == "gowalla" else configuration(name, root, {"hot": {}}, [20])
     _, _, data = prepare(config, rejects=None, steps=Silent())
     if users:
@@ -106,10 +111,12 @@ def run(name: str, root: Path, settings: Mapping[str, Any], users: int, console:
         held_out_panel(train, rest, max_users=PANEL_USERS, seed=SEED).panel,
         popularity_parts(train.interactions),
     )
-    mixes = MIXES | ({"uniform + rule": {"uniform": 1.0, "rule": 0.002}} if name in RULES else {})
     rows = []
-    for mix, kinds in mixes.items():
-        rules = RULES[name] if "rule" in kinds else ()
+    for mix in mixes:
+        kinds = MIXES[mix]
+        rules = RULES.get(name, ()) if "rule" in kinds else ()
+        if "rule" in kinds and not rules:
+            continue
         late = {"hard_starts": 0.0, "hard_full": 0.0} if mix == "hard alone" else {}
         started = time.process_time()
         recipe = TwoTower(**{**settings, **late}, mix=kinds, rules=rules)
@@ -143,14 +150,18 @@ def main() -> None:
     parser.add_argument("--set", choices=["gowalla", *DATA], default="gowalla")
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--users", type=int, default=0, help="users drawn; 0 takes all")
+    parser.add_argument("--batch", type=int, default=1024, help="users of a step")
+    parser.add_argument("--mix", nargs="+", choices=list(MIXES), default=list(MIXES))
     arguments = parser.parse_args()
     if arguments.data is None:
         parser.error("name the folder of test data: --data DIR or GRAPHREC_DATA")
     settings = {
-        "epochs": arguments.epochs, "batch": 1024, "lr": 0.02, "temperature": 0.12, "negatives": 4096,
+        "epochs": arguments.epochs, "batch": arguments.batch, "lr": 0.02, "temperature": 0.12, "negatives": 4096,
         "regularisation": 0.3, "hard_from": 51, "hard_to": 300,
     }  # fmt: skip
-    rows = run(arguments.set, Path(arguments.data), settings, arguments.users, Console(stderr=True, width=160))
+    rows = run(
+        arguments.set, Path(arguments.data), settings, arguments.users, arguments.mix, Console(stderr=True, width=160)
+    )
     Console(width=112).print(table(arguments.set, rows))
     if arguments.json is not None:
         described = {
@@ -158,7 +169,8 @@ def main() -> None:
             "set": arguments.set,
             "users": arguments.users,
             "two-tower": settings,
-            "mixes": MIXES,
+            "mixes": {mix: MIXES[mix] for mix in arguments.mix},
+            "rules": RULES.get(arguments.set, ()),
         }
         write_json(arguments.json, "negatives", described, rows, packages=("torch",))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -21,19 +22,20 @@ class ESAM(TwoTower):
     .. math:: L = L_s + \lambda_1 L_{DA} + \lambda_2 L_{DC}^c + \lambda_3 L_{DC}^p
 
     L_s is the softmax of :class:`graphrec.models.deep.two_tower.TwoTower`. Source are the items that a step's users
-    took, target are shared negatives that none of them took or refused. L_DA brings the covariances of both sets of
-    vectors together, so that dimensions go together in the same way; L_DC^c draws what a user took to its centre, and
-    that away from the centre of his own negatives, where the mix has such (``exposed``, ``hard``, ``rule``);
-    L_DC^p makes pairs of user and target surer of which the model is nearly sure
+    took, target are items that none of them took or refused. L_DA brings the covariances of both sets of vectors
+    together, so that dimensions go together in the same way; where the mix has negatives of each user's own
+    (``exposed``, ``hard``, ``rule``), L_DC^c draws what a user took to its centre, and that away from the centre of
+    these; L_DC^p makes pairs of user and target surer of which the model is nearly sure
     (:mod:`graphrec.models.deep.esam_losses`).
 
     Items that were never taken have a vector by their features alone: without features this is a treatment of the tail.
-    The mix must have a kind that all users share, and that draws more than what the step's users took: "uniform".
+    What is drawn from the whole pool ("uniform") makes negatives of the target items, which pulls against all three
+    losses: the mix is ``{"in-batch" = 1.0}`` where none is given.
 
     Parameters
     ----------
     alignment, clustering, self_training : float, default 0.7, 0.3 and 0.5
-        lambda_1 to lambda_3, >= 0.
+        lambda_1 to lambda_3, >= 0: the paper's.
     near, far : float, default 0.2 and 0.7
         m_1 and m_2: squared distances from which an item is too far from its centre, and up to which two centres are
         too near.
@@ -74,6 +76,11 @@ class ESAM(TwoTower):
     sure_below: float = number(0.2, most=1.0)
     sure_above: float = number(0.8, most=1.0)
     targets: int = count(256, least=2, unit="items")
+
+    @property
+    def kinds(self) -> Mapping[str, float]:
+        """The kinds of negatives and their ratios."""
+        return self.mix or {"in-batch": 1.0}
 
     def _task_class(self) -> type[RecallTask]:
         from graphrec.models.deep.esam_task import EsamTask

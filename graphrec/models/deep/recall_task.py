@@ -179,9 +179,8 @@ class RecallTask(VectorsTask):
         own = np.concatenate([_array(self.model.own(self._on(rows))) for rows in _parts(n_users)])
         trained = np.diff(self._histories.indptr) > 0
         own[~(trained if self.model.users_in is None else trained | self.model.users_in.known)] = 0
-        known = (self._histories.shares > 0) | self.model.items_in.known
         said = says * self._discounts[:, None]
-        learnt = {"items": items, "says": said, "own": own, "known": known, "stranger": self.model.stranger()}
+        learnt = {"items": items, "says": said, "own": own, "known": self._known, "stranger": self.model.stranger()}
         if self._recipe.serve == "tower":
             learnt["tower"] = np.frombuffer(user_tower(self.model), dtype=np.uint8)
         return learnt
@@ -250,6 +249,12 @@ class RecallTask(VectorsTask):
         mass = np.bincount(owners, weights=counted, minlength=len(indptr) - 1)
         shares: npt.NDArray[np.float64] = counted / np.maximum(mass, 1e-12)[owners] ** self._recipe.history_exponent
         return (shares * self._discounts[items] if discounted else shares).astype(np.float32)
+
+    @property
+    def _known(self) -> npt.NDArray[np.bool_]:
+        """(n_items,): items that have events or features."""
+        known: npt.NDArray[np.bool_] = (self._histories.shares > 0) | self.model.items_in.known
+        return known
 
     @property
     def _pairs_per_user(self) -> float:

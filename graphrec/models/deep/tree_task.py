@@ -26,7 +26,7 @@ class TreeTask(RecallTask):
 
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
-        self._leaves = np.flatnonzero((self._histories.shares > 0) | self.model.items_in.known)
+        self._leaves = np.flatnonzero(self._known)
         n, recipe = len(self._leaves), self._recipe
         self._depth = tree_depth(n, recipe.leaf)
         self._first = first_tree_level(recipe.beam, self._depth)

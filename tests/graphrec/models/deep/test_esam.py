@@ -80,16 +80,16 @@ def test_only_pairs_that_are_nearly_sure_are_made_surer() -> None:
     assert float(confident_entropy(torch.tensor([0.5, 0.6]), low=0.2, high=0.8)) == 0
 
 
-def steps_of(recipe: ESAM, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Compared, float, Any]]:
-    """Return what the steps of an epoch compared, the further loss, and the target items."""
-    steps: list[tuple[Compared, float, Any]] = []
+def steps_of(recipe: ESAM, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Compared, float, Any, torch.Tensor]]:
+    """Return what the steps of an epoch compared, the further loss, the target items, and their vectors."""
+    steps: list[tuple[Compared, float, Any, torch.Tensor]] = []
     further = EsamTask._further
 
     def seen(self: EsamTask, compared: Compared, rng: np.random.Generator) -> Any:
         loss = further(self, compared, np.random.default_rng(4))
-        steps.append(
-            (compared, float(torch.as_tensor(loss).detach()), self._not_shown(compared, np.random.default_rng(4)))
-        )
+        targets = self._not_shown(compared, np.random.default_rng(4))
+        vectors = self.model.items(torch.from_numpy(targets))[0].detach()
+        steps.append((compared, float(torch.as_tensor(loss).detach()), targets, vectors))
         return loss
 
     monkeypatch.setattr(EsamTask, "_further", seen)
@@ -101,26 +101,29 @@ def steps_of(recipe: ESAM, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Compar
 
 def test_targets_are_items_that_no_user_of_the_step_took_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     late: dict[str, Any] = {"hard_starts": 0.0, "hard_full": 0.0, "hard_from": 2, "hard_to": 9}
-    recipe = replace(SMALL, mix={"uniform": 1.0, "hard": 0.1}, **late)
-    for compared, _, targets in steps_of(recipe, monkeypatch):
-        items = compared.shared[targets]
-        assert len(np.unique(items)) == len(items) <= 9
-        assert not np.isin(items, np.concatenate([compared.told, compared.own.ravel()])).any()
+    recipe = replace(SMALL, mix={"in-batch": 1.0, "hard": 0.1}, **late)
+    for compared, _, targets, _ in steps_of(recipe, monkeypatch):
+        assert 0 < len(np.unique(targets)) == len(targets) <= 9
+        assert not np.isin(targets, np.concatenate([compared.told, compared.own.ravel()])).any()
         assert (compared.own >= 0).any()
 
 
 def test_a_step_adds_the_three_losses_by_their_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     late: dict[str, Any] = {"hard_starts": 0.0, "hard_full": 0.0, "hard_from": 2, "hard_to": 9}
-    recipe = replace(SMALL, mix={"uniform": 1.0, "hard": 0.1}, alignment=2.0, clustering=3.0, self_training=5.0, **late)
-    for compared, loss, targets in steps_of(recipe, monkeypatch):
+    recipe = replace(
+        SMALL, mix={"in-batch": 1.0, "hard": 0.1}, alignment=2.0, clustering=3.0, self_training=5.0, **late
+    )
+    for compared, loss, _, vectors in steps_of(recipe, monkeypatch):
         users = np.repeat(np.arange(len(compared.users)), np.diff(compared.indptr.numpy()))
         has = compared.own >= 0
-        groups = np.concatenate([users, len(compared.users) + np.nonzero(has)[0]])
         both = [[u, len(compared.users) + u] for u in range(len(compared.users)) if has[u].any() and (users == u).any()]
-        vectors = torch.cat([compared.positives, compared.single[torch.tensor(has)]])
-        target = compared.common[torch.tensor(targets)]
+        refusers = np.nonzero(has)[0]
+        taken, refused = (np.isin(owners, np.array(both)[:, 0]) for owners in (users, refusers))
+        groups = np.concatenate([users[taken], len(compared.users) + refusers[refused]])
+        grouped = torch.cat([compared.positives[taken], compared.single[torch.tensor(has)][refused]])
+        target = torch.nn.functional.normalize(vectors)
         expected = 2 * covariance_gap(compared.positives, target) + 3 * centre_losses(
-            vectors, torch.tensor(groups), 2 * len(compared.users), torch.tensor(both).reshape(-1, 2), near=0.2, far=0.7
+            grouped, torch.tensor(groups), 2 * len(compared.users), torch.tensor(both).reshape(-1, 2), near=0.2, far=0.7
         )
         scores = torch.sigmoid(compared.anchors @ target.T)
         expected = expected + 5 * confident_entropy(scores, low=0.2, high=0.8)
@@ -132,5 +135,5 @@ def test_without_its_weights_it_is_the_two_tower() -> None:
     plain = ESAM(alignment=0, clustering=0, self_training=0, dim=4, epochs=3, negatives=16).fit(
         skewed(), FitContext(seed=1)
     )
-    tower = TwoTower(dim=4, epochs=3, negatives=16).fit(skewed(), FitContext(seed=1))
+    tower = TwoTower(dim=4, epochs=3, negatives=16, mix={"in-batch": 1.0}).fit(skewed(), FitContext(seed=1))
     np.testing.assert_allclose(plain.targets, tower.targets, rtol=1e-4, atol=1e-6)
