@@ -24,6 +24,8 @@ from graphrec.models.deep.comirec import ComiRec
 from graphrec.models.deep.sasrec import SASRec
 
 SEED, USERS = 0, 6000
+# What all recipes are trained by, so that they differ in what is compared alone.
+SAME = {"dropout": 0.3, "negatives": 512, "overlap": 1, "batch": 128, "weight_decay": 0.0, "averaged": 0.0}
 HEADS = ("recall@10", "ndcg@10", "recall@50", f"recall@{K}")
 
 
@@ -64,7 +66,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.data is None:
         parser.error("name the folder of test data: --data DIR or GRAPHREC_DATA")
-    settings = {"dim": arguments.dim, "epochs": arguments.epochs, "dropout": 0.3, "negatives": 512}
+    settings = {"dim": arguments.dim, "epochs": arguments.epochs, **SAME}
     rows: list[dict[str, Any]] = []
     described = {"seed": SEED, "users": USERS, "part": arguments.part, **settings}
     for name in arguments.set:

@@ -2,6 +2,7 @@
 
     python -m benchmarks.sequences [--data DIR] [--json FILE] [--set NAME ...] [--protocol NAME ...]
                                    [--channels NAME ...] [--alone] [--attributes] [--settings JSON] [--online]
+                                   [--out DIR]
 
 Of each user's items the last is the test and the last but one validation, by which settings and fusion weights are
 chosen. In the protocol ``history`` the validation item is in the history of the test and in nothing that is learned; in
@@ -53,22 +54,10 @@ TRIGGERS: Channels = {
 }
 # What reads the attributes of items.
 BY_ATTRIBUTES: Channels = {"tag": {}, "kg-neighbours": {}}
-# Means of weights stand in for a falling learning rate: the horizon is far, and validation users say where to stop.
-_TRAINING = {"averaged": 5.0, "weight_decay": 0.1, "epochs": 400, "patience": 4, "check_every": 4}
-SEQUENCES: Channels = {
-    "sasrec": {
-        **_TRAINING,
-        "prefixes": True,
-        "negatives": 2048,
-        "dropout": 0.5,
-        "batch": 256,
-        "averaged": 3.0,
-        "patience": 3,
-        "check_every": 2,
-    },
-    "bert4rec": {"weight_decay": 0.1, "prefixes": True, "dropout": 0.3, "batch": 256, "epochs": 8},
-    **dict.fromkeys(("youtube-dnn", "gru4rec"), _TRAINING),
-}
+# Transformers as they are by default; of the others means of weights stand in for a falling learning rate: the horizon
+# is far, and validation users say where to stop.
+_PLAIN = {"averaged": 5.0, "weight_decay": 0.1, "epochs": 400, "patience": 4, "check_every": 4}
+SEQUENCES: Channels = {"sasrec": {}, "bert4rec": {}, **dict.fromkeys(("youtube-dnn", "gru4rec"), _PLAIN)}
 # What others report on Beauty, leave-last, full ranking, validation item in the history alone: HR@10 and NDCG@10.
 PUBLISHED = {
     "eSASRec": (0.0928, 0.0523),
@@ -104,9 +93,13 @@ def attributes_of(root: Path) -> dict[str, list[str]]:
 
 
 def run(
-    name: str, root: Path, protocol: str, sequences: Channels, steps: Steps, *, alone: bool, attributes: bool
-) -> list[Any]:
-    """Return a row a channel, and unless it is ``alone`` one of the classic channels merged, and one of all."""
+    name: str, root: Path, protocol: str, sequences: Channels, steps: Steps, *, alone: bool, attributes: bool,
+    out: Path | None = None,
+) -> list[Any]:  # fmt: skip
+    """Return a row a channel, and unless it is ``alone`` one of the classic channels merged, and one of all.
+
+    Fitted channels are kept in ``out``, and taken from there.
+    """
     classic = {**CLASSIC, **(BY_ATTRIBUTES if attributes else {})}
     rows: list[Any] = []
     with tempfile.TemporaryDirectory() as folder:
@@ -123,7 +116,8 @@ def run(
             else {"classic channels, merged": classic, "all, merged": {**classic, **TRIGGERS, **sequences}}
         )
         for merged, channels in runs.items():
-            report = evaluate(_config(name, data, protocol, channels), Path(folder) / "out", steps=steps).to_dict()
+            config = _config(name, data, protocol, channels)
+            report = evaluate(config, out or Path(folder) / "out", steps=steps).to_dict()
             if merged:
                 figures = _figures(report["fused"], CUTOFFS[name])
                 rows.append({"set": name, "protocol": protocol, "name": merged, **figures})
@@ -205,6 +199,7 @@ def main() -> None:
     parser.add_argument("--alone", action="store_true", help="the sequence channels by themselves")
     parser.add_argument("--attributes", action="store_true", help="items of Beauty with their categories and brands")
     parser.add_argument("--settings", type=json.loads, default={}, help="JSON: settings by channel")
+    parser.add_argument("--out", type=Path, help="folder that keeps fitted channels for the next run")
     parser.add_argument("--online", action="store_true")
     arguments = parser.parse_args()
     if arguments.data is None and arguments.set:
@@ -218,7 +213,7 @@ def main() -> None:
             steps = Shown(Console(stderr=True))
             made = run(
                 name, Path(arguments.data), protocol, sequences, steps,
-                alone=arguments.alone, attributes=arguments.attributes,
+                alone=arguments.alone, attributes=arguments.attributes, out=arguments.out,
             )  # fmt: skip
             rows += made
             Console(width=112).print(show(name, protocol, made))

@@ -227,7 +227,7 @@ class TestTwoTowerServedByTheTower(RecallerContract):
 
 
 class TestSASRec(RecallerContract):
-    recipe = SASRec(dim=8, epochs=20, lr=0.01, batch=16)
+    recipe = SASRec(dim=8, epochs=8, lr=0.01, batch=16, dropout=0.2)
 
 
 class TestSASRecGatedWithTimes(RecallerContract):

@@ -23,13 +23,10 @@ class ClozeTask(SequenceTask):
 
     def _examples(self, step: Arrays) -> Examples:
         """Return what is read and predicted: the hidden events from the others."""
-        positions = positions_of(Windows(step["starts"], step["lengths"]))
+        positions = positions_of(step["starts"], step["lengths"])
         # A process's part of the windows may be less wide than all together.
         hidden = step["hidden"][:, : positions.shape[1]]
         return Examples(np.where(hidden, -1, positions), np.where(hidden, positions, -1), step["lengths"])
-
-    def _states(self, events: Events, examples: Examples) -> Tensor:
-        return self.model.states(events)[self._on(examples.targets >= 0)]
 
     def _padded(self, vectors: Tensor, examples: Examples) -> Events:
         hidden = self._on(examples.targets >= 0)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from graphrec.models.deep.dropout import Dropout
 from graphrec.models.deep.inputs import FieldInputs
-from graphrec.models.deep.sequence_model import Events, SequenceModel, newest
+from graphrec.models.deep.sequence_model import Events, SequenceModel, taken
 from graphrec.models.deep.towers import Residual
 
 
@@ -71,7 +71,7 @@ class MeanOfEvents(SequenceModel):
     def last(self, events: Events) -> Tensor:
         """Return (n, dim), of one sum a history."""
         mean = self.dropout(events.vectors).sum(dim=1, keepdim=True) / events.lengths[:, None, None]
-        return self._made(mean, newest(events.example_ages[:, :, None], events.lengths)[:, :, 0])[:, 0]
+        return self._made(mean, taken(events.example_ages, (events.lengths - 1)[:, None]))[:, 0]
 
     def _made(self, mean: Tensor, example_ages: Tensor) -> Tensor:
         """Return (n, a, dim) of means (n, a, dim) and days (n, a)."""

@@ -48,10 +48,10 @@ class Interests(SequenceModel, ABC):
         places = torch.arange(events.vectors.shape[1], device=events.vectors.device)
         return self._made(events.vectors, (places[:, None] - places)[None])
 
-    def last(self, events: Events) -> Tensor:
-        """Return (n, interests, dim)."""
-        places = torch.arange(events.vectors.shape[1], device=events.vectors.device)
-        return self._made(events.vectors, (events.lengths - 1)[:, None, None] - places)[:, 0]
+    def at(self, events: Events, places: Tensor) -> Tensor:
+        """Return (n, a, interests, dim)."""
+        every = torch.arange(events.vectors.shape[1], device=events.vectors.device)
+        return self._made(events.vectors, places[:, :, None] - every)
 
     def compared(self, states: Tensor, targets: Tensor) -> Tensor:
         """Return (m, dim): of states (m, interests, dim) those whose products with ``targets`` (m, dim) are greatest.

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from graphrec.contracts.domains import choices
 from graphrec.contracts.recall_data import RecallData
 from graphrec.contracts.recipe import About
-from graphrec.contracts.settings import flag
+from graphrec.contracts.settings import count, flag, number
 from graphrec.models.deep.transformer_settings import TransformerSettings
 
 if TYPE_CHECKING:
@@ -64,6 +65,8 @@ class SASRec(TransformerSettings):
     )
 
     times: bool = flag(False)
+    negatives: int = count(2048, least=1, unit="items", search=choices(512, 1024, 2048, 4096))
+    dropout: float = number(0.5, below=1.0, search=choices(0.2, 0.3, 0.5))
 
     def _model(self, items_in: FieldInputs, data: RecallData) -> SequenceModel:
         from graphrec.models.deep.transformer import CausalTransformer

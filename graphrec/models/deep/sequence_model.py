@@ -73,13 +73,16 @@ class SequenceModel(nn.Module, ABC):
         """Return (m, dim): what of m states learns from ``targets`` (m, dim), which came next; the state itself."""
         return states
 
+    def at(self, events: Events, places: Tensor) -> Tensor:
+        """Return (n, a, …): the states after the events at ``places`` (n, a) int64."""
+        return taken(self.states(events), places)
+
     def last(self, events: Events) -> Tensor:
-        """Return (n, dim): the states that predict what comes after the newest events."""
-        states = self.states(events)
-        place = (events.lengths - 1)[:, None, None].expand(-1, 1, states.shape[2])
-        return states.gather(1, place)[:, 0]
+        """Return (n, …): the states that predict what comes after the newest events."""
+        return self.at(events, (events.lengths - 1)[:, None])[:, 0]
 
 
-def newest(vectors: Tensor, lengths: Tensor) -> Tensor:
-    """Return (n, 1, dim): of each row of (n, w, dim) the vector of its newest event."""
-    return vectors.gather(1, (lengths - 1)[:, None, None].expand(-1, 1, vectors.shape[2]))
+def taken(vectors: Tensor, places: Tensor) -> Tensor:
+    """Return (n, a, …): of each row of ``vectors`` (n, w, …) those at its ``places`` (n, a)."""
+    behind = vectors.shape[2:]
+    return vectors.gather(1, places[(..., *(None,) * len(behind))].expand(-1, -1, *behind))

@@ -52,10 +52,10 @@ class SequenceSettings(TrainedVectors):
     ----------
     last : int, default 50
         The window: newest events that are read, >= 1. Longer histories are cut into windows for training.
-    prefixes : bool, default False
-        Whether each event is an example by itself, after the ``last`` events before it, drawn into steps with those of
-        other histories; else a window's events are predicted in one pass, whose epoch is shorter, but of fewer steps,
-        and each of these knows fewer histories.
+    overlap : int
+        Windows of training that read an event, at most, >= 1: windows slide by their length divided by it, and each
+        predicts the events that it slid by from all that it reads before them. 1 predicts all events of a window in one
+        pass; ``last`` makes each event an example by itself.
     dim : int, default 128
         Width of the vectors, >= 1.
     features : bool, default True
@@ -71,23 +71,23 @@ class SequenceSettings(TrainedVectors):
         t of "gbce", from 0 to 1.
     mix : mapping of str to float
         Kinds of negatives and their ratios, of "in-batch", "uniform" and "popular"; empty is ``{"uniform" = 1.0}``.
-    negatives : int, default 1024
+    negatives : int
         Negatives of a step, shared by its events, >= 1; as many as the pool has make the softmax exact.
     alpha : float, default 0.75
         Of the kind "popular".
     dropout : float
         Share of numbers that training hides, from 0 up to but not including 1.
-    epochs : int, default 60
+    epochs : int
         Passes over the events, >= 1.
     patience, check_every, stop_at :
         See :class:`graphrec.models.deep.settings.LearnedSettings`.
-    batch : int, default 128
-        Windows, or prefixes, of a step, >= 1.
+    batch : int
+        Windows of a step, >= 1.
     lr : float, default 0.001
         Greatest learning rate; it rises for a tenth of the steps at most, then falls along half a cosine to a tenth.
     weight_decay : float
         Of AdamW, on all weights but norms and biases.
-    averaged : float, default 0.0
+    averaged : float
         Epochs that a running mean of the weights looks back on, which is what is checked and served; 0 takes the
         weights as they are. It stands in for a learning rate that falls.
     query : {"state", "interests"}
@@ -112,7 +112,7 @@ class SequenceSettings(TrainedVectors):
     """
 
     last: int = count(50, least=1, most=4096, unit="events", search=choices(20, 50, 100, 200))
-    prefixes: bool = flag(False)
+    overlap: int = count(1, least=1, most=4096, unit="windows", search=choices(1, 4, 16))
     dim: int = count(128, least=1, search=choices(64, 128, 256))
     features: bool = flag(True)
     start: Start = choice("spectral", Start)

@@ -24,7 +24,6 @@ from graphrec.models.deep.sequence_windows import (
     liked_events,
     n_windows,
     positions_of,
-    prefixes,
     windows,
 )
 from graphrec.models.training.loop import Batch, Group, seeded
@@ -90,15 +89,14 @@ class SequenceTask(VectorsTask):
     def n_batches(self) -> int:
         """Steps of an epoch; none where nobody has two events."""
         batch: int = self._recipe.batch
-        return -(-n_windows(self._events, 1 if self._recipe.prefixes else self._recipe.last) // batch)
+        return -(-n_windows(self._events, self._recipe.last, self._recipe.overlap) // batch)
 
     def batches(self, epoch: int, rng: np.random.Generator) -> Iterator[Batch]:
         """Yield the windows of each step, and its negatives."""
         mixture = self._mixture.at(epoch / self._recipe.epochs)
-        last = self._recipe.last
-        cut = prefixes(self._events, last) if self._recipe.prefixes else windows(self._events, last, rng)
+        cut = windows(self._events, self._recipe.last, self._recipe.overlap, rng)
         for step in in_steps(cut, self._recipe.batch, rng):
-            examples = {"starts": step.starts, "lengths": step.lengths, **self._drawn(step, rng)}
+            examples = {**step._asdict(), **self._drawn(step, rng)}
             targets = self._examples(examples).targets
             targets = targets[targets >= 0]
             positives = Positives(self._owners[targets], np.arange(len(targets) + 1), self._events.items[targets])
@@ -110,19 +108,23 @@ class SequenceTask(VectorsTask):
         return {}
 
     def _examples(self, step: Arrays) -> Examples:
-        """Return what is read and predicted in a step: each event but the first, or the newest, from those before."""
-        positions = positions_of(Windows(step["starts"], step["lengths"]))
+        """Return what is read and predicted in a step: the newest events of each window, from those before."""
+        positions = positions_of(step["starts"], step["lengths"])
         lengths, targets = step["lengths"] - 1, positions[:, 1:]
         read = np.where(targets >= 0, positions[:, :-1], -1)
-        if self._recipe.prefixes:
-            targets = np.where(np.arange(targets.shape[1]) == lengths[:, None] - 1, targets, -1)
-        return Examples(read, targets, lengths)
+        newest = np.arange(targets.shape[1]) >= (lengths - step["newest"])[:, None]
+        return Examples(read, np.where(newest, targets, -1), lengths)
 
     def _states(self, events: Events, examples: Examples) -> Tensor:
         """Return (m, dim) or (m, interests, dim): what predicts the targets, row by row."""
-        if self._recipe.prefixes:
-            return self.model.last(events)
-        return self.model.states(events)[self._on(examples.targets >= 0)]
+        told = examples.targets >= 0
+        most = int(told.sum(axis=1).max(initial=0))
+        if events.hidden is not None or most == told.shape[1]:
+            return self.model.states(events)[self._on(told)]
+        # What is predicted is the newest: ``most`` places from the end of each window, of which some may be too many.
+        places = examples.lengths[:, None] - most + np.arange(most)
+        wanted = (places >= 0) & np.take_along_axis(told, np.maximum(places, 0), axis=1)
+        return self.model.at(events, self._on(np.maximum(places, 0)))[self._on(wanted)]
 
     def loss(self, batch: Batch, rng: np.random.Generator) -> Tensor:  # noqa: ARG002 - torch draws what dropout hides
         """Return the mean over predicted events of their losses; the step before is taken up by the weights' means."""
@@ -194,7 +196,7 @@ class SequenceTask(VectorsTask):
         if not len(users):
             return np.zeros((0, self._recipe.dim), dtype=np.float32)
         kept = np.minimum(lengths[users], self._recipe.last)
-        positions = positions_of(Windows(self._events.indptr[users + 1] - kept, kept))
+        positions = positions_of(self._events.indptr[users + 1] - kept, kept)
         vectors = self.model.items_in(self._on(self._events.items[positions[positions >= 0]].astype(np.int64)))
         nothing = np.full_like(positions, -1)
         made = self.model.last(self._padded(vectors, Examples(positions, nothing, kept)))

@@ -24,42 +24,46 @@ def liked_events(interactions: Interactions) -> Sequences:
 
 
 class Windows(NamedTuple):
-    """Runs of events within users: window i is ``lengths[i]`` events from position ``starts[i]`` on, (n,) int64."""
+    """Runs of events within users, (n,) int64: window i is ``lengths[i]`` events from position ``starts[i]`` on.
+
+    ``newest[i]`` counts the events at its end that it predicts.
+    """
 
     starts: Rows
     lengths: Rows
+    newest: Rows
 
 
-def n_windows(events: Sequences, last: int) -> int:
+def n_windows(events: Sequences, last: int, overlap: int) -> int:
     """Return how many windows :func:`windows` cuts, whatever it draws."""
-    return int((-(-np.maximum(events.lengths - 1, 0) // last)).sum())
+    steps, strides = _steps(events, last, overlap)
+    return int((-(-steps // strides)).sum())
 
 
-def windows(events: Sequences, last: int, rng: np.random.Generator) -> Windows:
-    """Cut each list into as few windows of at most ``last`` + 1 events as let each event but the first be predicted.
+def windows(events: Sequences, last: int, overlap: int, rng: np.random.Generator) -> Windows:
+    """Cut each list into windows of at most ``last`` + 1 events, which predict each event but the first once.
 
-    Neighbouring windows share one event: the last that one predicts is the first that the next reads. Where a list has
-    room, the first cut is drawn, so that an event is not always at the same place of a window. Lists of fewer than two
-    events have none.
+    A window predicts its newest events. From one to the next it slides by so many that at most ``overlap`` windows read
+    an event: 1 lets neighbours share a single event, the last that one predicts and the first that the next reads;
+    ``last`` gives each event a window of its own. Where a list has room, the first cut is drawn, so that an event is
+    not always at the same place of a window. Lists of fewer than two events have none.
     """
-    steps = np.maximum(events.lengths - 1, 0)
-    counts = -(-steps // last)
-    least = steps - np.maximum(counts - 1, 0) * last  # steps that the first window must have
-    first = least + (rng.random(len(steps)) * (np.minimum(last, steps) - least + 1)).astype(np.int64)
+    steps, strides = _steps(events, last, overlap)
+    counts = -(-steps // strides)
+    least = steps - np.maximum(counts - 1, 0) * strides  # events that the first window must predict
+    first = least + (rng.random(len(steps)) * (np.minimum(strides, steps) - least + 1)).astype(np.int64)
     owners = np.repeat(np.arange(len(steps)), counts)
     number = np.arange(len(owners)) - np.repeat(indptr_of(counts)[:-1], counts)
-    begins = np.where(number == 0, 0, first[owners] + (number - 1) * last)
-    ends = np.minimum(first[owners] + number * last, steps[owners])
-    return Windows(events.indptr[owners] + begins, ends - begins + 1)
+    ends = np.minimum(first[owners] + number * strides[owners], steps[owners])
+    done = np.where(number == 0, 0, first[owners] + (number - 1) * strides[owners])
+    begins = np.maximum(ends - last, 0)
+    return Windows(events.indptr[owners] + begins, ends - begins + 1, ends - done)
 
 
-def prefixes(events: Sequences, last: int) -> Windows:
-    """Return for each event but the first of a list a window that ends with it, after at most ``last`` others."""
-    begins = np.repeat(events.indptr[:-1], events.lengths)
-    ends = np.arange(len(begins))
-    ends = ends[ends > begins]
-    starts = np.maximum(begins[ends], ends - last)
-    return Windows(starts, ends - starts + 1)
+def _steps(events: Sequences, last: int, overlap: int) -> tuple[Rows, Rows]:
+    """Return (n,) the events of each list that are predicted, and (n,) how many of them a window predicts at most."""
+    steps = np.maximum(events.lengths - 1, 0)
+    return steps, np.maximum(-(-np.minimum(steps, last) // overlap), 1)
 
 
 def in_steps(cut: Windows, size: int, rng: np.random.Generator) -> Iterator[Windows]:
@@ -71,11 +75,10 @@ def in_steps(cut: Windows, size: int, rng: np.random.Generator) -> Iterator[Wind
         pool = pool[np.argsort(cut.lengths[pool], kind="stable")]
         steps += [pool[place : place + size] for place in range(0, len(pool), size)]
     for number in rng.permutation(len(steps)):
-        yield Windows(cut.starts[steps[number]], cut.lengths[steps[number]])
+        yield Windows(*(part[steps[number]] for part in cut))
 
 
-def positions_of(cut: Windows) -> Rows:
-    """Return (n, w) int64: the positions of each window's events, w the longest; -1 behind the end of a shorter one."""
-    width = int(cut.lengths.max(initial=0))
-    places = np.arange(width)
-    return np.where(places < cut.lengths[:, None], cut.starts[:, None] + places, -1)
+def positions_of(starts: Rows, lengths: Rows) -> Rows:
+    """Return (n, w) int64: the positions of ``lengths`` (n,) events from ``starts`` (n,) on; -1 behind the end."""
+    places = np.arange(int(lengths.max(initial=0)))
+    return np.where(places < lengths[:, None], starts[:, None] + places, -1)

@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy
 
 from graphrec.models.deep.export_onnx import target_net
 from graphrec.models.deep.sequence_task import Examples, SequenceTask
-from graphrec.models.deep.sequence_windows import Rows, Windows, positions_of
+from graphrec.models.deep.sequence_windows import Rows, positions_of
 from graphrec.models.deep.target_attention import TargetAware
 from graphrec.models.training.loop import Batch
 
@@ -28,25 +28,26 @@ class TargetTask(SequenceTask):
     def loss(self, batch: Batch, rng: np.random.Generator) -> Tensor:
         """Return the sum of the interests' loss, the net's, and how far interests are from what the net says."""
         tower = super().loss(batch, rng)
-        step = Windows(batch.examples["starts"], batch.examples["lengths"])
-        prefixes = drawn_prefixes(step, self._recipe.examples, rng)
-        scores, student, labels = self._scores(prefixes, batch, rng)
+        read = drawn_prefixes(batch.examples["starts"], batch.examples["lengths"], self._recipe.examples, rng)
+        scores, student, labels = self._scores(*read, batch, rng)
         net = cross_entropy(scores, labels)
         distilled = cross_entropy(student, scores.detach().softmax(dim=1))
         total: Tensor = tower + net + self._recipe.distillation * distilled
         return total
 
-    def _scores(self, prefixes: Windows, batch: Batch, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    def _scores(
+        self, starts: Rows, lengths: Rows, batch: Batch, rng: np.random.Generator
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Return (m, 1 + c): the scores by net and by interests of what came next and of c negatives; (m,) zeros."""
         shared, log_q = self._contrasts(batch, rng)
-        positions = positions_of(prefixes)
+        positions = positions_of(starts, lengths)
         known, items = positions >= 0, self._events.items.astype(np.int64)
-        targets = items[prefixes.starts + prefixes.lengths]
+        targets = items[starts + lengths]
         parts = [items[positions[known]], targets, shared]
         rows, where = np.unique(np.concatenate(parts), return_inverse=True)
         read, next_, common = (self._on(part) for part in np.split(where, np.cumsum([len(part) for part in parts[:2]])))
         vectors = self.model.items_in(self._on(rows))
-        events = self._padded(vectors[read], Examples(positions, np.full_like(positions, -1), prefixes.lengths))
+        events = self._padded(vectors[read], Examples(positions, np.full_like(positions, -1), lengths))
         m = len(targets)
         candidates = torch.cat([vectors[next_][:, None], vectors[common][None].expand(m, -1, -1)], dim=1)
         correction = np.zeros((m, 1 + len(shared)), dtype=np.float32)
@@ -74,7 +75,7 @@ class TargetTask(SequenceTask):
         return {**super()._served(), "net": np.frombuffer(target_net(self.model.net), dtype=np.uint8)}
 
 
-def drawn_prefixes(cut: Windows, n: int, rng: np.random.Generator) -> Windows:
-    """Return ``n`` beginnings of each window, in their order, of any length from 1 to all events but the last."""
-    lengths = 1 + (rng.random((len(cut.starts), n)) * (cut.lengths - 1)[:, None]).astype(np.int64)
-    return Windows(np.repeat(cut.starts, n), lengths.ravel())
+def drawn_prefixes(starts: Rows, lengths: Rows, n: int, rng: np.random.Generator) -> tuple[Rows, Rows]:
+    """Return starts and lengths of ``n`` beginnings of each window: any length from 1 to all events but the last."""
+    drawn = 1 + (rng.random((len(starts), n)) * (lengths - 1)[:, None]).astype(np.int64)
+    return np.repeat(starts, n), drawn.ravel()

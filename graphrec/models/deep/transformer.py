@@ -12,7 +12,7 @@ from torch.nn.functional import relu, silu
 
 from graphrec.models.deep.dropout import Dropout
 from graphrec.models.deep.inputs import FieldInputs
-from graphrec.models.deep.sequence_model import Events, SequenceModel, newest
+from graphrec.models.deep.sequence_model import Events, SequenceModel, taken
 from graphrec.models.deep.sequence_settings import BlockKind
 
 # Score of what may not be looked at: finite, so that a row of padding has no division by zero.
@@ -198,14 +198,13 @@ class Transformer(SequenceModel):
         states: Tensor = self.norm(x)
         return states
 
-    def last(self, events: Events) -> Tensor:
-        """Return (n, dim); in the last block only the newest event looks at others."""
+    def at(self, events: Events, places: Tensor) -> Tensor:
+        """Return (n, a, dim); in the last block only the events at ``places`` look at others."""
         x, pairs = self.placed(events.vectors), self.pairs(events, _places(events))
         for block in self.blocks[:-1]:
             x = block(x, x, pairs)
-        of_newest = self.pairs(events, (events.lengths - 1)[:, None])
-        states: Tensor = self.norm(self.blocks[-1](newest(x, events.lengths), x, of_newest))
-        return states[:, 0]
+        states: Tensor = self.norm(self.blocks[-1](taken(x, places), x, self.pairs(events, places)))
+        return states
 
 
 def _places(events: Events) -> Tensor:

@@ -19,7 +19,6 @@ from graphrec.data.sequences import sequences
 from graphrec.errors import BundleError, ConfigError
 from graphrec.models.deep.din import DIN
 from graphrec.models.deep.export_onnx import target_net
-from graphrec.models.deep.sequence_windows import Windows
 from graphrec.models.deep.target_attention import TargetAttention
 from graphrec.models.deep.target_task import drawn_prefixes
 from graphrec.recallers import load_recaller
@@ -77,11 +76,10 @@ def test_the_net_is_its_formula_and_so_is_its_file() -> None:
 
 
 def test_prefixes_are_of_every_length_but_the_whole() -> None:
-    cut = Windows(np.array([3, 20]), np.array([2, 5]))
-    prefixes = drawn_prefixes(cut, 60, np.random.default_rng(0))
-    assert prefixes.starts.tolist() == [3] * 60 + [20] * 60
-    assert set(prefixes.lengths[:60].tolist()) == {1}
-    assert set(prefixes.lengths[60:].tolist()) == {1, 2, 3, 4}
+    starts, lengths = drawn_prefixes(np.array([3, 20]), np.array([2, 5]), 60, np.random.default_rng(0))
+    assert starts.tolist() == [3] * 60 + [20] * 60
+    assert set(lengths[:60].tolist()) == {1}
+    assert set(lengths[60:].tolist()) == {1, 2, 3, 4}
 
 
 @pytest.fixture(scope="module")

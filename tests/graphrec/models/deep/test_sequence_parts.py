@@ -24,39 +24,49 @@ from graphrec.models.deep.sequence_model import Events
 from graphrec.models.deep.sequence_settings import SequenceSettings
 from graphrec.models.deep.sequence_start import spectral_vectors
 from graphrec.models.deep.sequence_task import drawn_targets
-from graphrec.models.deep.sequence_windows import in_steps, n_windows, positions_of, prefixes, windows
+from graphrec.models.deep.sequence_windows import in_steps, n_windows, positions_of, windows
 from graphrec.models.deep.transformer import CausalTransformer
 from graphrec.models.deep.youtube_dnn import YouTubeDNN
 from tests.graphrec.models.deep.sequence_worlds import rounds
 
 
-@given(st.lists(st.integers(0, 30), max_size=8), st.integers(1, 7), st.integers(1, 5), st.integers(0, 3))
-def test_every_event_but_the_first_is_predicted_once(lengths: list[int], last: int, size: int, seed: int) -> None:
+@given(
+    st.lists(st.integers(0, 30), max_size=8), st.integers(1, 7), st.integers(1, 8), st.integers(1, 5), st.integers(0, 3)
+)
+def test_every_event_but_the_first_is_predicted_once(
+    lengths: list[int], last: int, overlap: int, size: int, seed: int
+) -> None:
     indptr = indptr_of(np.array(lengths, dtype=np.int64))
     events, rng = Sequences(indptr, np.zeros(indptr[-1], dtype=np.int32)), np.random.default_rng(seed)
-    cut = windows(events, last, rng)
-    assert len(cut.starts) == n_windows(events, last)
-    assert cut.lengths.min(initial=2) >= 2
-    assert cut.lengths.max(initial=0) <= last + 1
-    steps = [positions_of(step) for step in in_steps(cut, size, rng)]
-    told = sorted(place for step in steps for place in step[:, 1:].ravel().tolist() if place >= 0)
-    assert told == [place for place in range(indptr[-1]) if place not in indptr[:-1]]
+    cut = windows(events, last, overlap, rng)
+    assert len(cut.starts) == n_windows(events, last, overlap)
     owners = np.repeat(np.arange(len(lengths)), lengths)
-    for step in steps:
-        for row in step:
-            assert len(set(owners[row[row >= 0]].tolist())) == 1
-    own = positions_of(prefixes(events, last))
-    assert [row.max() for row in own] == told
-    for row in own:
-        begin = indptr[owners[row.max()]]
-        assert row[row >= 0].tolist() == list(range(max(begin, row.max() - last), row.max() + 1))
+    told: list[int] = []
+    reading = np.zeros(indptr[-1], dtype=np.int64)
+    for step in in_steps(cut, size, rng):
+        assert len(step.starts) <= size
+        for row, newest in zip(positions_of(step.starts, step.lengths), step.newest, strict=True):
+            positions = row[row >= 0]
+            begin, end = indptr[owners[positions[-1]]], positions[-1]
+            assert positions.tolist() == list(range(max(begin, end - last), end + 1))  # as much as may be read
+            assert 1 <= newest < len(positions)
+            told += positions[-newest:].tolist()
+            reading[positions[:-1]] += 1
+    assert sorted(told) == [place for place in range(indptr[-1]) if place not in indptr[:-1]]
+    if overlap >= last:
+        assert (cut.newest == 1).all()
+    if overlap == 1:
+        assert (cut.newest[cut.lengths <= last] == cut.lengths[cut.lengths <= last] - 1).all()
 
 
 @pytest.mark.parametrize("recipe", [SASRec(), GRU4Rec(), YouTubeDNN(), ComiRec()])
-def test_prefixes_teach_in_many_passes_what_a_window_teaches_in_one(recipe: SequenceSettings) -> None:
+@pytest.mark.parametrize("overlap", [3, 40])
+def test_windows_that_overlap_teach_in_many_passes_what_one_teaches_in_one(
+    recipe: SequenceSettings, overlap: int
+) -> None:
     losses = []
-    for by_prefix in (False, True):
-        alike = replace(recipe, prefixes=by_prefix, dim=8, last=40, negatives=10**6, batch=10**6, dropout=0.0)
+    for most in (1, overlap):
+        alike = replace(recipe, overlap=most, dim=8, last=40, negatives=10**6, batch=10**6, dropout=0.0)
         task = alike._task(rounds(), FitContext(seed=2))
         assert task.n_batches == 1
         (step,) = task.batches(0, np.random.default_rng(0))
@@ -138,18 +148,18 @@ def test_generalised_cross_entropy_is_its_formula(calibration: float) -> None:
 
 
 def test_with_as_many_negatives_as_items_the_softmax_is_exact() -> None:
-    recipe = SASRec(dim=8, last=4, negatives=10**6, batch=7, dropout=0.0)
+    recipe = SASRec(dim=8, last=4, overlap=2, negatives=10**6, batch=7, dropout=0.0)
     task = recipe._task(rounds(), FitContext(seed=2))
     step = next(iter(task.batches(0, np.random.default_rng(0))))
     loss = task.loss(step, np.random.default_rng(0))
     items, table = task._events.items.astype(np.int64), task.model.items_in(torch.arange(12))
     expected = []
-    for start, length in zip(step.examples["starts"], step.examples["lengths"], strict=True):
+    for start, length, newest in zip(*(step.examples[name] for name in ("starts", "lengths", "newest")), strict=True):
         window = torch.from_numpy(items[start : start + length])
         none = torch.zeros(1, length - 1)
         events = Events(table[window[:-1]][None], torch.tensor([length - 1]), none, none)
         scores = task.model.states(events)[0] @ table.T
-        expected.append(cross_entropy(scores, window[1:], reduction="none"))
+        expected.append(cross_entropy(scores[-newest:], window[-newest:], reduction="none"))
     torch.testing.assert_close(loss, torch.cat(expected).mean(), rtol=1e-4, atol=1e-5)
 
 
@@ -196,4 +206,4 @@ def test_what_is_drawn_at_first_follows_from_the_seed() -> None:
     first, again, other = (recipe._task(rounds(), FitContext(seed=seed)).model.state_dict() for seed in (1, 1, 2))
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not torch.equal(first["items_in.ids.weight"], other["items_in.ids.weight"])
-    assert replace(recipe, dim=9)._task(rounds(), FitContext()).n_batches == 1
+    assert replace(recipe, dim=9, overlap=1)._task(rounds(), FitContext()).n_batches == 1
