@@ -37,9 +37,8 @@ class Compared:
     """What a step compares, for losses beside the softmax: vectors whose products are scores over temperature.
 
     ``users`` (b,) rows and ``anchors`` (b, width) their vectors; user i is to prefer the items
-    ``told[indptr[i]:indptr[i + 1]]`` (m,), of the vectors ``positives`` (m, width), to those in ``shared`` (n,), of the
-    vectors ``common`` (n, width), but for the pairs of user and place in ``masked``, and to ``own`` (b, r), -1 where
-    there is none, of the vectors ``single`` (b, r, width).
+    ``told[indptr[i]:indptr[i + 1]]`` (m,), of the vectors ``positives`` (m, width), to the shared ones of the vectors
+    ``common`` (n, width), and to ``own`` (b, r), -1 where there is none, of the vectors ``single`` (b, r, width).
     """
 
     users: Rows
@@ -47,9 +46,7 @@ class Compared:
     indptr: Tensor
     told: Rows
     positives: Tensor
-    shared: Rows
     common: Tensor
-    masked: tuple[Rows, Rows]
     own: Rows
     single: Tensor
 
@@ -130,8 +127,8 @@ class RecallTask(VectorsTask):
         masked = self._taken.among(users, shared)
         own_log_q = np.where(own >= 0, batch.examples["own_log_q"], np.float32(np.inf))
         compared = Compared(
-            users, anchors, self._on(told_indptr), items[told], vectors[positives], shared, vectors[common], masked,
-            own, vectors[single].reshape(*own.shape, vectors.shape[1]),
+            users, anchors, self._on(told_indptr), items[told], vectors[positives], vectors[common], own,
+            vectors[single].reshape(*own.shape, vectors.shape[1]),
         )  # fmt: skip
         counted = self._pair_weights(told)
         mean = sampled_softmax(
