@@ -34,7 +34,7 @@ class Pixie(HistorySettings):
 
     Parameters
     ----------
-    steps : int, default 20000
+    steps : int, default 50000
         Steps of a request, shared out among the items of the history.
     restart : float, default 0.5
         Probability of going back to where a walk began before a step, from 0 up to but not including 1.
@@ -42,7 +42,7 @@ class Pixie(HistorySettings):
         Reward what walks from several items of the history visit.
     enough_targets, enough_visits : int, default 2000 and 4
         Walking from an item stops when so many others have so many of its visits; ``enough_targets = 0`` never stops.
-    degree_exponent : float, default 0.3
+    degree_exponent : float, default 0
         x: visits are divided by the item's edges to this power; larger favours the long tail.
     relations : mapping of str to float, default all 1
         Weight of each relation as it is walked, also ``rev_author``, ``interacts`` (user to item) and
@@ -66,12 +66,12 @@ class Pixie(HistorySettings):
         cold_items="recalled by its entities",
     )
 
-    steps: int = count(20_000, least=1, unit="steps", search=choices(5_000, 20_000, 50_000))
+    steps: int = count(50_000, least=1, unit="steps", search=choices(5_000, 20_000, 50_000))
     restart: float = number(0.5, below=1.0, search=floats(0.2, 0.8))
     booster: bool = flag(True, searched=True)
     enough_targets: int = count(2000, unit="items")
     enough_visits: int = count(4, least=1, unit="visits")
-    degree_exponent: float = number(0.3, search=floats(0.0, 1.0))
+    degree_exponent: float = number(0.0, search=floats(0.0, 1.0))
     relations: Mapping[str, float] = weights(of="relations")
     weight_exponent: float = history_weight_exponent(searched=False)
 

@@ -45,7 +45,7 @@ class PreferenceWalk(HistorySettings):
         a: 1 shares a node's mass out among its edges of a relation, 0 gives it to each.
     hub_cap : int, default 1000
         Nodes with more edges of one relation are not walked through by it; 0 walks through all.
-    popularity_exponent : float, default 0.3
+    popularity_exponent : float, default 0.2
         q: power of the popularity of the item that is reached.
     relations : mapping of str to float, default all 1
         Weight w of each relation as it is walked, also ``rev_author``, ``interacts`` (user to item) and
@@ -74,7 +74,7 @@ class PreferenceWalk(HistorySettings):
     decay: float = number(0.3, search=floats(0.0, 1.0))
     degree_exponent: float = number(0.7, search=floats(0.0, 1.5))
     hub_cap: int = count(1000, unit="edges", search=choices(100, 300, 1000, 3000))
-    popularity_exponent: float = number(0.3, search=floats(0.0, 1.0))
+    popularity_exponent: float = number(0.2, search=floats(0.0, 1.0))
     relations: Mapping[str, float] = weights(of="relations")
     weight_exponent: float = history_weight_exponent(searched=False)
 

@@ -21,7 +21,7 @@ HISTORY = [0, 3, 5]
 
 def test_it_answers_as_pixie_does_on_its_graph() -> None:
     data = skewed()
-    channel = Pixie(steps=3000, half_life=0, relations={"made_by": 3.0}).fit(data)
+    channel = Pixie(steps=3000, half_life=0, degree_exponent=0.3, relations={"made_by": 3.0}).fit(data)
     names = channel.graph.adjacency.relation_names
     expected = pixie(
         channel.graph.adjacency, item_lists([HISTORY]), top=400, steps=3000, degree_exponent=0.3, seed=0,
