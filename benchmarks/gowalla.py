@@ -84,8 +84,13 @@ CHANNELS: dict[str, dict[str, Any]] = {
         "recipe": "als", "dim": 256, "unobserved_weight": 0.02, "regularisation": 0.003, "iterations": 8,
         "half_life": 0.0,
     },
-    "lightgcn": {"dim": 128, "negatives": 8192, "length_exponent": 0.4, "half_life": 0.0},
-    "node2vec": {"dim": 128, "walks_per_node": 40, "window": 5, "negative": 10, "query": "history"},
+    "lightgcn": {
+        "dim": 128, "batch": 4096, "temperature": 0.1, "steps": 240, "lr": 0.02, "length_exponent": 0.4,
+        "half_life": 0.0,
+    },
+    "node2vec": {
+        "dim": 128, "walks_per_node": 40, "window": 5, "negative": 10, "lr": 0.1, "query": "history",
+    },
     "pinsage": {"dim": 128, "batch": 2048, "temperature": 0.1, "half_life": 0.0},
     # Chosen on the validation part of the fusion.
     "two-tower": {

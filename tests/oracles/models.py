@@ -19,11 +19,20 @@ def propagated(taste: Dense, users: Floats, items: Floats, layers: int) -> Dense
 
 
 def softmax_loss(
-    taste: Dense, users: Floats, items: Floats, layers: int, negatives: npt.NDArray[np.integer], temperature: float
+    taste: Dense,
+    users: Floats,
+    items: Floats,
+    layers: int,
+    batch: npt.NDArray[np.integer],
+    negatives: npt.NDArray[np.integer],
+    temperature: float,
 ) -> float:
-    """Return LightGCN's loss: each pair's -log softmax of its cosine among those of ``negatives``, weighted."""
+    """Return LightGCN's loss over the pairs of a batch: -log softmax beside the negatives that the user has not."""
     whole = propagated(taste, users, items, layers)
     unit = whole / np.maximum(np.linalg.norm(whole, axis=1, keepdims=True), 1e-300)
-    cosines = unit[: len(taste)] @ unit[len(taste) :].T / temperature
-    totals = np.log(np.exp(cosines[:, negatives]).sum(axis=1, keepdims=True))
-    return float((taste * (totals - cosines)).sum())
+    loss = 0.0
+    for user in batch:
+        rises = np.exp(unit[len(taste) :] @ unit[user] / temperature)
+        others = sum(rises[j] for j in negatives if taste[user, j] == 0) * len(items) / len(negatives)
+        loss -= sum(taste[user, i] * np.log(rises[i] / (rises[i] + others)) for i in np.flatnonzero(taste[user]))
+    return float(loss)

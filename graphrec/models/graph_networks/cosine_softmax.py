@@ -1,6 +1,8 @@
-"""A softmax over cosines of propagated vectors, for all pairs of who took what at once, and its gradient."""
+"""A softmax over cosines of propagated vectors, for all pairs of a batch of users at once, and its gradient."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 import numpy.typing as npt
@@ -13,12 +15,18 @@ from graphrec.models.training.processes import SINGLE, Processes
 from graphrec.sparse.taste import Scale
 from graphrec.sparse.topk import FloatArray
 
+Rows = npt.NDArray[np.integer]
+
+# Score of what is left out: finite, for a user may have all that is drawn.
+_NEVER = np.float32(-1e4)
+
 
 def cosine_softmax(
     graph: Bipartite,
     users: FloatArray,
     items: FloatArray,
-    negatives: npt.NDArray[np.integer],
+    batch: Rows,
+    negatives: Rows,
     *,
     layers: int,
     temperature: float,
@@ -26,80 +34,113 @@ def cosine_softmax(
 ) -> tuple[float, Pair]:
     r"""Return a loss of vectors, and its gradient by both.
 
-    .. math:: \sum_{(u, i) \in S} w_{ui} \Big(\log \sum_{j \in N} \exp(\cos(e_u, e_j) / \tau)
-              - \cos(e_u, e_i) / \tau\Big)
+    .. math:: -\sum_{u \in B, i \in I_u} w_{ui} \log \frac{e^{\cos(e_u, e_i) / \tau}}
+              {e^{\cos(e_u, e_i) / \tau} + \frac{n}{|N|} \sum_{j \in N \setminus I_u} e^{\cos(e_u, e_j) / \tau}}
+
+    An item that the user has is no negative of his, and each pair's own stands in its sum.
 
     Parameters
     ----------
     graph : Bipartite
-        S: n_users, n_items, and the weights w of their pairs.
+        The items I_u of each user, and the weights w of these pairs.
     users, items : ndarray
-        (n_users, dim) and (n_items, dim) float32: what is propagated ``layers`` steps to become e.
+        (n_users, dim) and (n, dim) float32: what is propagated ``layers`` steps to become e.
+    batch : ndarray
+        (b,) distinct users: B.
     negatives : ndarray
-        (n,) distinct items: N.
+        (k,) distinct items: N.
     temperature : float
         tau, > 0.
     processes : Processes
-        Each sums up the softmax of its part of the users; all return the whole.
+        Each sums up the softmax of its part of the batch; all return the whole.
 
     Notes
     -----
-    Time O(layers * m * dim + n_users * n * dim) for m pairs, of which processes divide the second term. The same bits
+    Time O(layers * m * dim + b * k * dim) for m pairs, of which processes divide the second term. The same bits
     whatever the number of threads, and in all processes; another number of these changes the rounding.
     """
     scale = np.float32(1 / temperature)
     whole = propagate(graph, users, items, layers)
     lengths = [lengths_of(vectors) for vectors in whole]
     mine, theirs = (vectors / length for vectors, length in zip(whole, lengths, strict=True))
-    uniformity, by_users, by_negatives = _push(mine, theirs[negatives], graph.user_degrees, scale, processes)
-    by_items = np.zeros_like(theirs)
+    taste, own = sp.csr_array(graph.taste[batch]), mine[batch]
+    loss, levels, by_own, by_negatives = _push(taste, own, theirs, negatives, scale, processes)
+    by_users, by_items = np.zeros_like(mine), np.zeros_like(theirs)
     by_items[negatives] = by_negatives
-    alignment = _pull(graph.taste, mine, theirs, by_users, scale)
-    _pull(graph.turned, theirs, mine, by_items, scale)
+    nothing = np.zeros(len(theirs))
+    _pull(taste, own, theirs, scale, levels, nothing, by_own)
+    _pull(sp.csr_array(taste.T.tocsr()), theirs, own, scale, nothing, levels, by_items)
+    by_users[batch] = by_own
     by_users, by_items = _off_the_sphere(by_users, mine, lengths[0]), _off_the_sphere(by_items, theirs, lengths[1])
-    return uniformity - alignment, propagate(graph, by_users, by_items, layers)
+    return loss, propagate(graph, by_users, by_items, layers)
 
 
 def _push(
-    users: FloatArray, negatives: FloatArray, mass: Scale, scale: np.float32, processes: Processes
-) -> tuple[float, FloatArray, FloatArray]:
-    """Return sum_u mass_u log sum_j exp(u . j / tau), and its gradient by the users and by the negatives."""
-    by_users, by_negatives = np.zeros_like(users), np.zeros_like(negatives)
+    taste: sp.csr_array,
+    users: FloatArray,
+    items: FloatArray,
+    negatives: Rows,
+    scale: np.float32,
+    processes: Processes,
+) -> tuple[float, Scale, FloatArray, FloatArray]:
+    """Return the loss, what each user's pairs are measured against, and the gradient by users and by negatives.
+
+    That is by what negatives do alone: :func:`_pull` has the rest. A user's level (b,) is the logarithm of the sum over
+    his negatives.
+    """
+    drawn = items[negatives]
+    by_users, by_drawn = np.zeros_like(users), np.zeros_like(drawn)
+    loss, levels = np.zeros(1), np.zeros(len(users))
+    places = np.full(len(items), -1)
+    places[negatives] = np.arange(len(negatives))
+    unseen = math.log(len(items) / len(negatives))
     first, last = processes.rows(len(users))
 
     def work(start: int, stop: int) -> tuple[float, FloatArray]:
         start, stop = first + start, first + stop
-        own, weights = users[start:stop], mass[start:stop]
-        near: FloatArray = np.multiply(own, scale, dtype=np.float32) @ negatives.T
+        own = users[start:stop]
+        near: FloatArray = np.multiply(own, scale, dtype=np.float32) @ drawn.T
+        _leave_out(taste.indptr, taste.indices, places, start, near)
         highest = near.max(axis=1, keepdims=True)
         near -= highest
         np.exp(near, out=near)
         totals = near.sum(axis=1)
-        near *= (weights * scale / totals).astype(np.float32)[:, None]
-        np.matmul(near, negatives, out=by_users[start:stop])
+        levels[start:stop] = np.log(totals) + highest[:, 0] + unseen
+        mass = np.zeros(len(own))
+        lost = _weigh(taste.indptr, taste.indices, taste.data, users, items, scale, levels, start, mass)
+        near *= (mass * scale / totals).astype(np.float32)[:, None]
+        np.matmul(near, drawn, out=by_users[start:stop])
         part: FloatArray = near.T @ own
-        return float(weights @ (np.log(totals) + highest[:, 0])), part
+        return lost, part
 
-    loss = np.zeros(1)
     # The bits of a product depend on the threads that BLAS takes, so it takes one.
     with threadpool_limits(limits=1, user_api="blas"):
         for share, part in map_rows(work, last - first):
             loss += share
-            by_negatives += part
-    processes.add_up(loss, by_users, by_negatives)
-    return float(loss[0]), by_users, by_negatives
+            by_drawn += part
+    processes.add_up(loss, levels, by_users, by_drawn)
+    return float(loss[0]), levels, by_users, by_drawn
 
 
-def _pull(taste: sp.csr_array, own: FloatArray, others: FloatArray, gradient: FloatArray, scale: np.float32) -> float:
-    """Return the sum of w (own . other) / tau over the pairs in ``taste``; take its gradient from ``gradient``."""
-    near = np.zeros(len(own))
+def _pull(
+    taste: sp.csr_array,
+    own: FloatArray,
+    others: FloatArray,
+    scale: np.float32,
+    own_levels: Scale,
+    other_levels: Scale,
+    gradient: FloatArray,
+) -> None:
+    """Take from ``gradient`` (n, dim) what the pairs in ``taste`` (n, n') draw their two sides together.
+
+    A pair's level is the sum of its sides': one of them has zeros.
+    """
     in_rows(
         lambda start, stop: _take_neighbours(
-            taste.indptr, taste.indices, taste.data, own, others, scale, gradient, near, start, stop
+            taste.indptr, taste.indices, taste.data, own, others, scale, own_levels, other_levels, gradient, start, stop
         ),
         len(own),
     )
-    return float(near.sum())
 
 
 def lengths_of(vectors: FloatArray) -> FloatArray:
@@ -122,6 +163,48 @@ def _off_the_sphere(gradient: FloatArray, unit: FloatArray, lengths: FloatArray)
     return gradient
 
 
+@kernel
+def _leave_out(
+    indptr: npt.NDArray[np.integer],
+    columns: npt.NDArray[np.integer],
+    places: npt.NDArray[np.integer],
+    first: int,
+    near: FloatArray,
+) -> None:  # pragma: no cover - compiled
+    """Write to ``near``, of the users from ``first`` on, that the negatives which they have are out of reach."""
+    for row in range(near.shape[0]):
+        for p in range(indptr[first + row], indptr[first + row + 1]):
+            place = places[columns[p]]
+            if place >= 0:
+                near[row, place] = _NEVER
+
+
+@kernel(fastmath={"reassoc", "contract"})
+def _weigh(
+    indptr: npt.NDArray[np.integer],
+    columns: npt.NDArray[np.integer],
+    weights: FloatArray,
+    users: FloatArray,
+    items: FloatArray,
+    scale: np.float32,
+    levels: Scale,
+    first: int,
+    mass: Scale,
+) -> float:  # pragma: no cover - compiled
+    """Return the loss of the pairs of the users from ``first`` on; add to ``mass`` what negatives count for each."""
+    loss = 0.0
+    for row in range(mass.size):
+        user = first + row
+        for p in range(indptr[user], indptr[user + 1]):
+            product = np.float32(0)
+            for d in range(users.shape[1]):
+                product += users[user, d] * items[columns[p], d]
+            above = levels[user] - product * scale
+            loss += weights[p] * (max(above, 0.0) + np.log1p(np.exp(-abs(above))))
+            mass[row] += weights[p] / (1.0 + np.exp(-above))
+    return loss
+
+
 @kernel(fastmath={"reassoc", "contract"})
 def _take_neighbours(
     indptr: npt.NDArray[np.integer],
@@ -130,17 +213,20 @@ def _take_neighbours(
     own: FloatArray,
     others: FloatArray,
     scale: np.float32,
+    own_levels: Scale,
+    other_levels: Scale,
     gradient: FloatArray,
-    near: npt.NDArray[np.float64],
     start: int,
     stop: int,
 ) -> None:  # pragma: no cover - compiled
-    """Add each row's weighted, scaled products to ``near``, and take the weighted, scaled others from ``gradient``."""
+    """Take from each row's ``gradient`` the others, as much as the pair is still wrong."""
     for row in range(start, stop):
         mine, line = own[row], gradient[row]
         for p in range(indptr[row], indptr[row + 1]):
-            other, weight, product = others[columns[p]], weights[p] * scale, np.float32(0)
+            other, product = others[columns[p]], np.float32(0)
             for d in range(mine.size):
                 product += mine[d] * other[d]
-                line[d] -= weight * other[d]
-            near[row] += weight * product
+            above = own_levels[row] + other_levels[columns[p]] - product * scale
+            pull = np.float32(weights[p] * scale / (1.0 + np.exp(-above)))
+            for d in range(mine.size):
+                line[d] -= pull * other[d]

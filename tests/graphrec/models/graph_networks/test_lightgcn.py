@@ -41,8 +41,13 @@ def _drawn(data: RecallData, dim: int) -> tuple[Bipartite, npt.NDArray[np.float3
     return graph, users, items
 
 
-def _loss(recipe: LightGCN, *parts: Any) -> tuple[float, Pair]:
-    return cosine_softmax(*parts, layers=recipe.layers, temperature=recipe.temperature)
+def _loss(recipe: LightGCN, *parts: Any, **options: Any) -> tuple[float, Pair]:
+    return cosine_softmax(*parts, layers=recipe.layers, temperature=recipe.temperature, **options)
+
+
+def _batch(graph: Bipartite, every: int) -> npt.NDArray[np.int64]:
+    """Return some of the users who have events."""
+    return np.flatnonzero(graph.user_degrees)[::every]
 
 
 @WORLDS
@@ -55,11 +60,20 @@ def test_propagation_is_the_mean_of_matrix_powers(world: Callable[[], RecallData
 
 @WORLDS
 @pytest.mark.parametrize("every", [1, 3])
-def test_the_loss_is_a_softmax_over_cosines(world: Callable[[], RecallData], every: int) -> None:
+def test_the_loss_is_a_softmax_beside_what_users_have_not(world: Callable[[], RecallData], every: int) -> None:
     graph, users, items = _drawn(world(), 4)
-    recipe, negatives = replace(SMALL, layers=3, temperature=0.3), np.arange(0, len(items), every)
-    expected = softmax_loss(graph.taste.toarray().astype(np.float64), users, items, 3, negatives, 0.3)
-    assert _loss(recipe, graph, users, items, negatives)[0] == pytest.approx(expected, rel=1e-4)
+    recipe, batch, negatives = replace(SMALL, layers=3, temperature=0.3), _batch(graph, every), np.arange(len(items))
+    for drawn in (negatives, negatives[::every]):
+        expected = softmax_loss(graph.taste.toarray().astype(np.float64), users, items, 3, batch, drawn, 0.3)
+        assert _loss(recipe, graph, users, items, batch, drawn)[0] == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_user_who_has_all_that_is_drawn_costs_nothing() -> None:
+    graph, users, items = _drawn(skewed(), 4)
+    user = int(np.argmax(graph.user_degrees))
+    loss, gradients = _loss(SMALL, graph, users, items, np.array([user]), graph.taste[[user]].indices[:2])
+    assert loss == pytest.approx(0, abs=1e-6)
+    assert max(np.abs(gradient).max() for gradient in gradients) < 1e-6
 
 
 class _Thread:
@@ -83,15 +97,13 @@ class _Thread:
 def test_processes_that_divide_the_users_all_return_the_whole(world: Callable[[], RecallData], size: int) -> None:
     """Also where there are more of them than users, so that some have none."""
     graph, users, items = _drawn(world(), 4)
-    negatives = np.arange(0, len(items), 2)
-    expected, gradients = _loss(SMALL, graph, users, items, negatives)
+    batch, negatives = _batch(graph, 2), np.arange(0, len(items), 2)
+    expected, gradients = _loss(SMALL, graph, users, items, batch, negatives)
     barrier, shared = Barrier(size), dict[int, list[npt.NDArray[Any]]]()
     each = [_Thread(rank, size, barrier, shared) for rank in range(size)]
 
     def whole(mine: Any) -> tuple[float, Pair]:
-        return cosine_softmax(
-            graph, users, items, negatives, layers=SMALL.layers, temperature=SMALL.temperature, processes=mine
-        )
+        return _loss(SMALL, graph, users, items, batch, negatives, processes=mine)
 
     with ThreadPoolExecutor(size) as pool:
         answers = list(pool.map(whole, each))
@@ -106,13 +118,13 @@ def test_processes_that_divide_the_users_all_return_the_whole(world: Callable[[]
 def test_the_gradient_is_that_of_finite_differences(world: Callable[[], RecallData], every: int) -> None:
     graph, users, items = _drawn(world(), 4)
     users[graph.user_degrees == 0] = 0
-    recipe, negatives = replace(SMALL, temperature=0.3), np.arange(0, len(items), every)
-    gradients = _loss(recipe, graph, users, items, negatives)[1]
+    recipe, batch, negatives = replace(SMALL, temperature=0.3), _batch(graph, every), np.arange(0, len(items), every)
+    gradients = _loss(recipe, graph, users, items, batch, negatives)[1]
     taste, rng, step = graph.taste.toarray().astype(np.float64), np.random.default_rng(1), 1e-5
 
     def loss_at(place: float) -> float:
         first, second = (vectors + place * way for vectors, way in zip((users, items), along, strict=True))
-        return softmax_loss(taste, first, second, recipe.layers, negatives, 0.3)
+        return softmax_loss(taste, first, second, recipe.layers, batch, negatives, 0.3)
 
     for _ in range(3):
         along = [rng.normal(size=vectors.shape) for vectors in (users, items)]

@@ -215,7 +215,7 @@ def test_an_objective_is_there_and_finite(part: tuple[RecallData, Panel]) -> Non
     [
         ({"patience": -1}, "patience is -1; it must be a whole number of 0 or more"),
         ({"check_every": 0}, "check_every is 0; it must be a whole number of 1 or more"),
-        ({"stop_at": 101}, "stop_at is 101; it must be at most steps, which is 100, or 0"),
+        ({"stop_at": 241}, "stop_at is 241; it must be at most steps, which is 240, or 0"),
     ],
 )
 def test_illegal_settings_are_refused(settings: dict[str, int], problem: str) -> None:
