@@ -47,6 +47,15 @@ def test_it_learns_what_no_weights_can_say() -> None:
     assert boosted > 0.95
 
 
+def test_trees_stop_where_users_held_out_gain_no_more() -> None:
+    lists, truth = _world(300, seed=0)
+    learnt = fit_boosted(lists, truth, cutoffs=(8,), counts=COUNTS, seed=0, learning_rate=0.3)
+    rng = np.random.default_rng(1)
+    chance = item_lists([rng.permutation(N_ITEMS)[:100].tolist() for _ in range(300)])
+    nothing = fit_boosted(lists, chance, cutoffs=(8,), counts=COUNTS, seed=0, learning_rate=0.3)
+    assert len(nothing.trees.roots) < 50 < len(learnt.trees.roots)
+
+
 def test_hits_that_few_people_took_may_weigh_more() -> None:
     lists, truth = _world(300, seed=0)
     asked, _ = _world(100, seed=9)
