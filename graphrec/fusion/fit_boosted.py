@@ -52,7 +52,7 @@ class FittedBoosted:
 
     method: Method = "isotonic"
     cutoffs: tuple[int, ...] = ()
-    trees: int = 300
+    trees: int = 100
     leaves: int = 15
     learning_rate: float = 0.1
     popularity_exponent: float = 0.0
@@ -89,7 +89,7 @@ def fit_boosted(
     counts: npt.NDArray[np.int64],
     seed: int,
     method: Method = "isotonic",
-    trees: int = 300,
+    trees: int = 100,
     leaves: int = 15,
     learning_rate: float = 0.1,
     popularity_exponent: float = 0.0,
@@ -102,8 +102,8 @@ def fit_boosted(
     his held-out items, as they do in Recall. A tenth of the users lack one channel, drawn at random, so that the trees
     know what to make of a channel that is late or left out.
 
-    How many trees follows from the data: they grow on four fifths of the users while the loss of the others falls, and
-    as many are grown on all.
+    Where little can be learnt there are fewer: trees grow on four fifths of the users while the loss of the others
+    falls, and as many are grown on all. The loss falls longer than the head of the list gains: see ``docs/fusion.md``.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def fit_boosted(
         As in :func:`graphrec.fusion.fit_calibrated.fit_calibrated`, which is fitted first.
     counts : ndarray
         (n_items,) events of each item in what the channels learnt from.
-    trees : int, default 300
+    trees : int, default 100
         Trees at most, >= 1.
     leaves : int, default 15
         Leaves of a tree, 2 to 255.
