@@ -299,7 +299,7 @@ def run(
 
 def quick_rows(answers: Mapping[str, Answer], fusion: Fusion, truth: ItemLists) -> list[dict[str, Any]]:
     """Return the channels' rows and the fused list's, without what each channel adds to it."""
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"name": name, **quality(answer.lists, truth), "fit_s": answer.fit_s, "size_bytes": answer.size_bytes}
         for name, answer in answers.items()
     ]

@@ -172,11 +172,11 @@ class TestAlsWithDecay(RecallerContract):
 
 
 class TestLightGCN(RecallerContract):
-    recipe = LightGCN(dim=8, steps=40)
+    recipe = LightGCN(dim=8, steps=40, temperature=0.3)
 
 
 class TestLightGCNWithDecay(RecallerContract):
-    recipe = LightGCN(dim=5, layers=1, steps=40, half_life=3.0, weight_exponent=0.5)
+    recipe = LightGCN(dim=5, layers=1, steps=40, temperature=0.3, half_life=3.0, weight_exponent=0.5)
 
 
 class TestPinSage(RecallerContract):
