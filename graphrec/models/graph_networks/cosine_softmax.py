@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from threadpoolctl import threadpool_limits
 
 from graphrec.kernels import kernel
-from graphrec.models.graph_networks.propagation import Bipartite, Pair, in_rows, map_rows, propagate
+from graphrec.models.graph_networks.propagation import Bipartite, Pair, map_rows, propagate, spread
 from graphrec.models.training.processes import SINGLE, Processes
 from graphrec.sparse.taste import Scale
 from graphrec.sparse.topk import FloatArray
@@ -64,13 +64,12 @@ def cosine_softmax(
     lengths = [lengths_of(vectors) for vectors in whole]
     mine, theirs = (vectors / length for vectors, length in zip(whole, lengths, strict=True))
     taste, own = sp.csr_array(graph.taste[batch]), mine[batch]
-    loss, levels, by_own, by_negatives = _push(taste, own, theirs, negatives, scale, processes)
+    loss, pulls, by_own, by_negatives = _push(taste, own, theirs, negatives, scale, processes)
     by_users, by_items = np.zeros_like(mine), np.zeros_like(theirs)
     by_items[negatives] = by_negatives
-    nothing = np.zeros(len(theirs))
-    _pull(taste, own, theirs, scale, levels, nothing, by_own)
-    _pull(sp.csr_array(taste.T.tocsr()), theirs, own, scale, nothing, levels, by_items)
-    by_users[batch] = by_own
+    together = sp.csr_array((-pulls, taste.indices, taste.indptr), shape=taste.shape)
+    by_users[batch] = spread(together, theirs, by_own)
+    by_items = spread(sp.csr_array(together.T.tocsr()), own, by_items)
     by_users, by_items = _off_the_sphere(by_users, mine, lengths[0]), _off_the_sphere(by_items, theirs, lengths[1])
     return loss, propagate(graph, by_users, by_items, layers)
 
@@ -82,15 +81,14 @@ def _push(
     negatives: Rows,
     scale: np.float32,
     processes: Processes,
-) -> tuple[float, Scale, FloatArray, FloatArray]:
-    """Return the loss, what each user's pairs are measured against, and the gradient by users and by negatives.
+) -> tuple[float, FloatArray, FloatArray, FloatArray]:
+    """Return the loss, how strongly each pair's two sides draw together, and the gradient by what negatives do.
 
-    That is by what negatives do alone: :func:`_pull` has the rest. A user's level (b,) is the logarithm of the sum over
-    his negatives.
+    The second has an entry, >= 0, for each of ``taste``; the gradient is by users (b, dim) and negatives (k, dim).
     """
     drawn = items[negatives]
     by_users, by_drawn = np.zeros_like(users), np.zeros_like(drawn)
-    loss, levels = np.zeros(1), np.zeros(len(users))
+    loss, pulls = np.zeros(1), np.zeros(taste.nnz, dtype=np.float32)
     places = np.full(len(items), -1)
     places[negatives] = np.arange(len(negatives))
     unseen = math.log(len(items) / len(negatives))
@@ -105,10 +103,10 @@ def _push(
         near -= highest
         np.exp(near, out=near)
         totals = near.sum(axis=1)
-        levels[start:stop] = np.log(totals) + highest[:, 0] + unseen
+        levels = np.log(totals) + highest[:, 0] + unseen
         mass = np.zeros(len(own))
-        lost = _weigh(taste.indptr, taste.indices, taste.data, users, items, scale, levels, start, mass)
-        near *= (mass * scale / totals).astype(np.float32)[:, None]
+        lost = _weigh(taste.indptr, taste.indices, taste.data, own, items, scale, levels, start, pulls, mass)
+        near *= (mass / totals).astype(np.float32)[:, None]
         np.matmul(near, drawn, out=by_users[start:stop])
         part: FloatArray = near.T @ own
         return lost, part
@@ -118,29 +116,8 @@ def _push(
         for share, part in map_rows(work, last - first):
             loss += share
             by_drawn += part
-    processes.add_up(loss, levels, by_users, by_drawn)
-    return float(loss[0]), levels, by_users, by_drawn
-
-
-def _pull(
-    taste: sp.csr_array,
-    own: FloatArray,
-    others: FloatArray,
-    scale: np.float32,
-    own_levels: Scale,
-    other_levels: Scale,
-    gradient: FloatArray,
-) -> None:
-    """Take from ``gradient`` (n, dim) what the pairs in ``taste`` (n, n') draw their two sides together.
-
-    A pair's level is the sum of its sides': one of them has zeros.
-    """
-    in_rows(
-        lambda start, stop: _take_neighbours(
-            taste.indptr, taste.indices, taste.data, own, others, scale, own_levels, other_levels, gradient, start, stop
-        ),
-        len(own),
-    )
+    processes.add_up(loss, pulls, by_users, by_drawn)
+    return float(loss[0]), pulls, by_users, by_drawn
 
 
 def lengths_of(vectors: FloatArray) -> FloatArray:
@@ -189,44 +166,22 @@ def _weigh(
     scale: np.float32,
     levels: Scale,
     first: int,
+    pulls: FloatArray,
     mass: Scale,
 ) -> float:  # pragma: no cover - compiled
-    """Return the loss of the pairs of the users from ``first`` on; add to ``mass`` what negatives count for each."""
+    """Return the loss of the pairs of ``users`` (n, dim), which are those from ``first`` on.
+
+    ``levels`` (n,) are the logarithms of the sums over their negatives. A pair's pull is written, and added to ``mass``
+    (n,).
+    """
     loss = 0.0
-    for row in range(mass.size):
-        user = first + row
-        for p in range(indptr[user], indptr[user + 1]):
+    for row in range(len(users)):
+        for p in range(indptr[first + row], indptr[first + row + 1]):
             product = np.float32(0)
             for d in range(users.shape[1]):
-                product += users[user, d] * items[columns[p], d]
-            above = levels[user] - product * scale
+                product += users[row, d] * items[columns[p], d]
+            above = levels[row] - product * scale
             loss += weights[p] * (max(above, 0.0) + np.log1p(np.exp(-abs(above))))
-            mass[row] += weights[p] / (1.0 + np.exp(-above))
+            pulls[p] = weights[p] * scale / (1.0 + np.exp(-above))
+            mass[row] += pulls[p]
     return loss
-
-
-@kernel(fastmath={"reassoc", "contract"})
-def _take_neighbours(
-    indptr: npt.NDArray[np.integer],
-    columns: npt.NDArray[np.integer],
-    weights: FloatArray,
-    own: FloatArray,
-    others: FloatArray,
-    scale: np.float32,
-    own_levels: Scale,
-    other_levels: Scale,
-    gradient: FloatArray,
-    start: int,
-    stop: int,
-) -> None:  # pragma: no cover - compiled
-    """Take from each row's ``gradient`` the others, as much as the pair is still wrong."""
-    for row in range(start, stop):
-        mine, line = own[row], gradient[row]
-        for p in range(indptr[row], indptr[row + 1]):
-            other, product = others[columns[p]], np.float32(0)
-            for d in range(mine.size):
-                product += mine[d] * other[d]
-            above = own_levels[row] + other_levels[columns[p]] - product * scale
-            pull = np.float32(weights[p] * scale / (1.0 + np.exp(-above)))
-            for d in range(mine.size):
-                line[d] -= pull * other[d]

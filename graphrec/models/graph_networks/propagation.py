@@ -24,10 +24,9 @@ Pair = tuple[FloatArray, FloatArray]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bipartite:
-    """Who took what (users x items) and its transpose, with entries > 0, plain and symmetrically normalised."""
+    """Who took what (users x items), with entries > 0; symmetrically normalised, and the transpose of that."""
 
     taste: sp.csr_array
-    turned: sp.csr_array
     to_users: sp.csr_array
     to_items: sp.csr_array
     user_degrees: Scale
@@ -43,8 +42,7 @@ def bipartite(taste: sp.csr_array) -> Bipartite:
     """Return the graph of a taste matrix (n_users, n_items) whose entries are above 0."""
     by_user, by_item = (np.asarray(taste.sum(axis=axis), dtype=np.float64).ravel() for axis in (1, 0))
     normal = scaled(taste, rows=inverse_power(by_user, 0.5), columns=inverse_power(by_item, 0.5))
-    turned = [sp.csr_array(matrix.T.tocsr()) for matrix in (taste, normal)]
-    return Bipartite(taste, turned[0], normal, turned[1], by_user, by_item)
+    return Bipartite(taste, normal, sp.csr_array(normal.T.tocsr()), by_user, by_item)
 
 
 def propagate(graph: Bipartite, users: FloatArray, items: FloatArray, layers: int) -> Pair:
@@ -54,12 +52,12 @@ def propagate(graph: Bipartite, users: FloatArray, items: FloatArray, layers: in
     """
     up, down = users.copy(), items.copy()
     for _ in range(layers):
-        up, down = _spread(graph.to_users, down, users), _spread(graph.to_items, up, items)
+        up, down = spread(graph.to_users, down, users), spread(graph.to_items, up, items)
     share = np.float32(1 / (layers + 1))
     return up * share, down * share
 
 
-def _spread(matrix: sp.csr_array, vectors: FloatArray, start_from: FloatArray) -> FloatArray:
+def spread(matrix: sp.csr_array, vectors: FloatArray, start_from: FloatArray) -> FloatArray:
     """Return ``start_from + matrix @ vectors``."""
     result = start_from.copy()
     in_rows(
