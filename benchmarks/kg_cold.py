@@ -64,7 +64,7 @@ def goodbooks(_: Path) -> RecallData:
             "tags": ["genre"],
         },
     }
-    return _loaded(data, HERE / "datasets" / "goodbooks")
+    return loaded(data, HERE / "datasets" / "goodbooks")
 
 
 def beauty(root: Path) -> RecallData:
@@ -88,13 +88,14 @@ def beauty(root: Path) -> RecallData:
                 "tags": ["produced_by", "belongs_to"],
             },
         }
-        return _loaded(data, Path(made))
+        return loaded(data, Path(made))
 
 
 WORLDS: dict[str, Callable[[Path], RecallData]] = {"goodbooks": goodbooks, "beauty": beauty, "dbpedia-movies": movies}
 
 
-def _loaded(data: dict[str, Any], directory: Path) -> RecallData:
+def loaded(data: dict[str, Any], directory: Path) -> RecallData:
+    """Return what a table ``[data]`` of a configuration reads."""
     raw = {"name": "cold", "data": data, "catalogue": {"items": ["events"]}, "channels": {"hot": {}}}
     return load_inputs(check_config(raw, directory=directory), rejects=None, steps=Silent()).data
 

@@ -26,7 +26,7 @@ GIVES = {
     "report": "HTML reports",
     "map": "maps of embeddings by UMAP",
     "towers": "queries answered by the tower of a learned channel, with ONNX Runtime",
-    "text": "channel text, and bundles searched by sentences",
+    "text": "channels text, text-ease and semantic-ids, and bundles searched by sentences",
     "image": "channel image: pictures as vectors (the network is exported with train)",
     "video": "channel video: frames of videos as vectors",
     "tensorboard": "event logs of trainings for TensorBoard",
@@ -69,12 +69,17 @@ def parts() -> list[Part]:
     ours, needed = [], requirements()
     for name, gives in GIVES.items():
         packages = needed.get(name, ())
-        channels = [channel for channel in RECIPES if set(packages).intersection(libraries_of(recipe_class(channel)))]
-        if channels and name == "train":
+        if name == "train" and (channels := _channels_of(packages)):
             gives = f"{gives}; channels {', '.join(channels)}"
         remedy = "pip install graphrec" if name == BASE else f"pip install 'graphrec[{name}]'"
         ours.append(Part(name, gives, tuple(Package(of, _installed(of)) for of in packages), remedy))
     return [*ours, *_extensions()]
+
+
+def _channels_of(packages: Sequence[str]) -> list[str]:
+    """Return the channels that learn with these packages and with no others."""
+    libraries = {channel: set(libraries_of(recipe_class(channel))) for channel in RECIPES}
+    return [channel for channel, own in libraries.items() if own and own <= set(packages)]
 
 
 def requirements() -> dict[str, tuple[str, ...]]:

@@ -45,7 +45,7 @@ def sentence_vector(channel: Recaller, text: str) -> npt.NDArray[np.float32]:
         raise ConfigError(f"text is {brief(text)} ({type(text).__name__}); it must be a sentence")
     vector: npt.NDArray[np.float32] = sentences.vectors([text])[0]
     if not vector.any():
-        raise DataError(f"nothing can be read in the sentence {brief(text)}; give it a few words")
+        raise DataError(f"nothing can be read in the sentence {brief(text)}; give it words that items' texts have")
     return vector
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -37,8 +37,8 @@ MakeChannel = Callable[[RecallData, FloatArray], Recaller]
 STRENGTHS = (1.0, 3.0, 10.0, 30.0)
 # Of the items with events, the share that plays cold; how many of their takers are asked, and for how many items.
 _SHARE, _USERS, _K = 0.1, 500, 100
-# Fewer items with events and content teach nothing.
-_FEWEST = 50
+# Fewer items with events and content teach nothing, and by fewer takers no gain is told from chance.
+_FEWEST, _FEWEST_USERS = 50, 20
 _TOLERANCE = 1e-4
 # Standard errors, over the users, by which a projection must recall more: the best of four is better by chance.
 _CLEAR = 2.0
@@ -68,12 +68,8 @@ def ridge(features: Features, targets: FloatArray, strength: float) -> FloatArra
     Dense features are solved in closed form, O(n f^2 + f^3); sparse ones by conjugate gradients, O(m e) an iteration
     for m values.
     """
-    try:
-        from sklearn.linear_model import Ridge
-    except ImportError as error:
-        raise MissingExtraError("learning a projection (scikit-learn)", extra="train") from error
-    sparse = sp.issparse(features)
-    model = Ridge(strength, fit_intercept=False, solver="sparse_cg" if sparse else "cholesky", tol=_TOLERANCE)
+    make, sparse = _sklearn_ridge(), sp.issparse(features)
+    model = make(strength, fit_intercept=False, solver="sparse_cg" if sparse else "cholesky", tol=_TOLERANCE)
     fitted = model.fit(sp.csr_matrix(features) if sparse else features, targets)
     return np.ascontiguousarray(fitted.coef_.reshape(targets.shape[1], -1).T, dtype=np.float32)
 
@@ -88,7 +84,7 @@ def chosen_projection(
     context's seed, loses them; up to 500 of their takers ask for 100 of all items, or a tenth of them where there are
     fewer than 1,000. The strength of :func:`ridge` by which they get most of what they took is taken where that is more
     than without by two standard errors of the paired difference, and the map is then learnt of all items. Only ``data``
-    is read.
+    is read. Nothing is learnt of fewer than 50 items with events and content, nor of fewer than 20 such takers.
 
     Parameters
     ----------
@@ -98,11 +94,17 @@ def chosen_projection(
         (n_items, any width) float32: the vectors without a projection.
     channel : callable
         Makes the channel of data and (n_items, any width) vectors of length 1.
+
+    Raises
+    ------
+    MissingExtraError
+        If scikit-learn is not installed, and there is something to learn of.
     """
     panel, part = _playing_cold(data, features, context.seed)
     if panel is None:
-        _log.info("too few items have both content and events; nothing is projected")
+        _log.info("too few items have both content and events, or too few users took them; nothing is projected")
         return None
+    _sklearn_ridge()
     as_it_is, recalls = _recall(channel(part, plain), panel), {}
     targets = _targets(part, context, dim)
     for strength in STRENGTHS:
@@ -127,6 +129,14 @@ def with_content(features: Features) -> npt.NDArray[np.bool_]:
     if isinstance(features, np.ndarray):
         return np.asarray(features.any(axis=1), dtype=np.bool_)
     return np.asarray(np.diff(features.indptr) > 0, dtype=np.bool_)
+
+
+def _sklearn_ridge() -> Any:
+    try:
+        from sklearn.linear_model import Ridge
+    except ImportError as error:
+        raise MissingExtraError("learning a projection (scikit-learn)", extra="text") from error
+    return Ridge
 
 
 def _learnt(features: Features, data: RecallData, targets: FloatArray, strength: float) -> FloatArray:
@@ -158,7 +168,7 @@ def _playing_cold(data: RecallData, features: Features, seed: int) -> tuple[Pane
     truth, history = held_out(part.interactions, take(data.interactions, gone)), sequences(part.interactions)
     truth = entries_where(truth, np.asarray(data.pool, dtype=np.bool_)[truth.items])
     users = np.flatnonzero((truth.lengths > 0) & (history.lengths > 0)).astype(np.int32)
-    if not len(users):
+    if len(users) < _FEWEST_USERS:
         return None, part
     users = np.sort(rng.choice(users, min(_USERS, len(users)), replace=False))
     shown = take_sequences(history, users)

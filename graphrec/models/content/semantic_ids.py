@@ -71,7 +71,7 @@ class SemanticIds(OfTexts, Tag):
 
     columns: tuple[str, ...] = texts(legal="a list of columns of the items")
     model: str = text("wordllama", legal='"wordllama", "minilm" or the path of a folder', empty=False)
-    projection: Projection = choice("none", Projection, searched=True)
+    projection: Projection = choice("ridge", Projection, searched=True)
     levels: int = count(3, least=1, most=8, unit="codes", search=ints(1, 4))
     codes: int = count(128, least=2, most=4096, unit="clusters", search=ints(8, 256, log=True))
     idf_exponent: float = number(3.0, search=floats(0.0, 6.0))
@@ -130,7 +130,7 @@ def _clusters(vectors: FloatArray, codes: int, seed: int) -> tuple[npt.NDArray[n
     try:
         from sklearn.cluster import KMeans
     except ImportError as error:
-        raise MissingExtraError("semantic ids (scikit-learn)", extra="train") from error
+        raise MissingExtraError("semantic ids (scikit-learn)", extra="text") from error
     means = KMeans(min(codes, len(vectors)), n_init=1, max_iter=_ROUNDS, random_state=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # fewer distinct vectors than clusters: some are empty then

@@ -16,7 +16,7 @@ from graphrec.contracts.settings import choice, count, flag, number, text, texts
 from graphrec.index.embeddings import EmbeddingTable
 from graphrec.models.content.channel import ContentRecaller, ContentSettings, content_channel, learnt_projection
 from graphrec.models.content.item_texts import check_columns, item_texts
-from graphrec.models.content.projection import Features, projected
+from graphrec.models.content.projection import Features, Projection, projected
 from graphrec.models.content.weighting import Weighting, shared_direction, token_features, token_weights
 from graphrec.models.content.weights import WHEELS, read_text_model
 from graphrec.recallers.sentences import FloatArray, SentenceEncoder, TokenTable
@@ -31,12 +31,12 @@ class Text(ContentSettings):
     A text is what chosen columns say of an item; its vector the weighted mean of its tokens' vectors, or what an ONNX
     graph makes of them, without the directions that all texts share
     (:class:`graphrec.recallers.sentences.SentenceEncoder`). The vectors of tokens come in a wheel; their weights and
-    the shared directions are learnt of the catalogue. Nothing is downloaded, and nothing else is trained unless
-    ``projection`` asks for it.
+    the shared directions are learnt of the catalogue, and vectors of tokens of what is taken together where these
+    recall items without events better (``projection``). Nothing is downloaded.
 
-    Every item with a text comes back, events or none; a user is served by his history, known or live, and without one
-    the list is empty. The channel keeps its tokenizer and table, so that a bundle is searched by sentences
-    (``graphrec similar --text``).
+    Every item with a text comes back, events or none; only where other vectors were learnt, none whose tokens no item
+    with events has. A user is served by his history, known or live, and without one the list is empty. The channel
+    keeps its tokenizer and table, so that a bundle is searched by sentences (``graphrec similar --text``).
 
     Parameters
     ----------
@@ -64,10 +64,10 @@ class Text(ContentSettings):
         For ``query="items"``: votes of each history item, and the power of the cosine that a vote weighs.
     interests, spread : int, float
         For ``query="interests"``: clusters that ask at most, and the height at which Ward's tree is cut.
-    projection : {"none", "ridge"}
+    projection : {"ridge", "none"}
         "ridge" learns a vector of each token (of a graph: a matrix for its vectors) that leads a text to what is taken
         together with the item, and takes these vectors where held-out items are recalled better by them
-        (:func:`graphrec.models.content.projection.chosen_projection`); scikit-learn is needed then.
+        (:func:`graphrec.models.content.projection.chosen_projection`); "none" keeps the vectors as they are.
     projection_dim : int, default 128
         Width of the learnt vectors, at most.
     last, half_life, weight_exponent :
@@ -91,7 +91,7 @@ class Text(ContentSettings):
         recalls="items that are described alike",
         artefact="vectors",
         cold_items="recalled by their text",
-        libraries=("tokenizers", "wordllama"),
+        libraries=("tokenizers", "wordllama", "scikit-learn"),
     )
 
     columns: tuple[str, ...] = texts(legal="a list of columns of the items")
@@ -99,6 +99,7 @@ class Text(ContentSettings):
     weighting: Weighting = choice("tf-idf", Weighting, searched=True)
     smoothing: float = number(1e-3, above=0.0, search=floats(1e-4, 1e-2, log=True))
     shared: bool = flag(True, searched=True)
+    projection: Projection = choice("ridge", Projection, searched=True)
     max_tokens: int = count(512, least=1, most=65_536, unit="tokens")
 
     @property
@@ -125,7 +126,7 @@ class Text(ContentSettings):
         DataError
             If no item has a text, or the model's files cannot be used.
         MissingExtraError
-            If tokenizers, safetensors or the wheel of the model is not installed.
+            If tokenizers, safetensors, scikit-learn or the wheel of the model is not installed.
         """
         encoder, vectors = self.encoded(data, context)
         return content_channel(self, data, vectors, context, reason=_REASON, sentences=encoder)

@@ -102,7 +102,7 @@ class TextEase(OfTexts, Ease):
         return NeighbourRecaller([table], profile=self.profile(), reason=reason, background=background)
 
     def _text(self) -> Text:
-        return Text(columns=self.columns, model=self.model)
+        return Text(columns=self.columns, model=self.model, projection="none")
 
 
 def add_products(gram: FloatArray, vectors: FloatArray) -> None:

@@ -20,13 +20,14 @@ from graphrec.data.features import Features
 from graphrec.data.interactions import Interactions, take
 from graphrec.data.lists import item_lists
 from graphrec.data.vocabulary import Vocabulary
-from graphrec.errors import MissingExtraError
+from graphrec.errors import DataError, MissingExtraError
 from graphrec.graph.catalogue import items_only
 from graphrec.models.content.channel import ContentSettings, learnt_projection
 from graphrec.models.content.projection import projected, ridge
 from graphrec.models.content.text import Text
 from graphrec.models.content.weighting import token_features
 from graphrec.recallers.query_encoder import FloatArray
+from graphrec.recallers.sentence_search import sentence_vector
 from graphrec.recallers.sentences import SentenceEncoder, TokenGraph, TokenTable
 from graphrec.recallers.votes import VoteRecaller
 from tests.graphrec.recallers.sentence_models import TABLE, WORDS, tokenizer_json
@@ -102,7 +103,7 @@ def test_cold_items_are_recalled_by_what_their_words_lead_to(model: str) -> None
 
 def test_a_sentence_is_read_by_the_learnt_tokens(model: str) -> None:
     data = two_tastes()
-    recipe = Text(model=model, weighting="none", shared=False, projection="ridge", projection_dim=5)
+    recipe = Text(model=model, weighting="none", shared=False, projection_dim=5)
     encoder, vectors = recipe.encoded(data)
     assert vectors.shape == (N_ITEMS, 5)
     np.testing.assert_allclose(encoder.vectors(["dune ship", "sand sea"]), vectors[[4, 5]], atol=1e-5)
@@ -115,12 +116,36 @@ def test_vectors_stay_as_they_are_where_nothing_is_gained(model: str) -> None:
     shuffled = np.random.default_rng(0).permutation(data.interactions.items).astype(np.int32)
     noise = Interactions(data.interactions.users, shuffled, n_users=N_USERS, n_items=N_ITEMS)
     quiet = take(data.interactions, data.interactions.items < 40)
-    plain = Text(model=model).embed(data)
+    plain = Text(model=model, projection="none").embed(data)
     for events in (noise, quiet):
-        kept = Text(model=model, projection="ridge").embed(replace(data, interactions=events))
+        kept = Text(model=model).embed(replace(data, interactions=events))
         if events is quiet:
             np.testing.assert_array_equal(kept.matrix, plain.matrix)
         assert kept.ids == plain.ids
+
+
+@pytest.mark.parametrize("events", ["none", "of few users", "that all dislike"])
+def test_events_that_teach_nothing_leave_the_vectors_as_they_are(model: str, events: str) -> None:
+    data = two_tastes()
+    all_of_them = data.interactions
+    left = {
+        "none": take(all_of_them, np.zeros(len(all_of_them), dtype=np.bool_)),
+        "of few users": take(all_of_them, all_of_them.users < 12),
+        "that all dislike": replace(all_of_them, weights=-np.ones(len(all_of_them), dtype=np.float32)),
+    }[events]
+    kept = Text(model=model).embed(replace(data, interactions=left))
+    np.testing.assert_array_equal(kept.matrix, Text(model=model, projection="none").embed(data).matrix)
+
+
+def test_words_that_no_item_with_events_has_lead_nowhere(model: str) -> None:
+    data = two_tastes()
+    texts = [*["dune ship", "sand sea"] * ((N_ITEMS - COLD) // 2), "war", "dune", "sand", ""]
+    said = Features(N_ITEMS, texts={"about": pa.array(texts, pa.large_string())})
+    channel = Text(model=model, weighting="none", shared=False).fit(replace(data, item_features=said))
+    assert {N_ITEMS - 3, N_ITEMS - 2} <= set(channel.rows.tolist())
+    assert not {N_ITEMS - 4, N_ITEMS - 1} & set(channel.rows.tolist())
+    with pytest.raises(DataError, match="nothing can be read in the sentence 'war'; give it words that items"):
+        sentence_vector(channel, "war")
 
 
 def test_vectors_of_pictures_are_projected_alike() -> None:
@@ -155,7 +180,7 @@ def test_a_projected_graph_is_kept(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read.vectors(texts), encoder.vectors(texts))
 
 
-def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_library_is_named(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sklearn.linear_model", None)
-    with pytest.raises(MissingExtraError, match=r"graphrec\[train\]"):
-        ridge(np.ones((3, 2), dtype=np.float32), np.ones((3, 1), dtype=np.float32), 1.0)
+    with pytest.raises(MissingExtraError, match=r"a projection \(scikit-learn\) .*graphrec\[text\]"):
+        Text(model=model).fit(two_tastes())

@@ -65,5 +65,5 @@ def test_what_cannot_be_used_is_named(model: str, monkeypatch: pytest.MonkeyPatc
     with pytest.raises(ConfigError, match=r"column 'abut' is not among .*nearest: 'about'"):
         SemanticIds(model=model, columns=("abut",)).check_data(described(TEXTS))
     monkeypatch.setitem(sys.modules, "sklearn.cluster", None)
-    with pytest.raises(MissingExtraError, match=r"semantic ids .*graphrec\[train\]"):
+    with pytest.raises(MissingExtraError, match=r"semantic ids .*graphrec\[text\]"):
         SemanticIds(model=model).fit(described(TEXTS))
