@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from graphrec.data.encoding.encoded import MISSING
 from graphrec.errors import MissingExtraError
+from graphrec.models.deep.inputs import FieldInputs
 from graphrec.models.deep.sequence_model import Events, SequenceModel
 from graphrec.models.deep.target_attention import TargetAttention
 from graphrec.models.deep.towers import Towers
@@ -34,10 +35,15 @@ def user_tower(model: Towers) -> bytes:
         If onnx is not installed.
     """
     tower = _UserTower(model).train(mode=False).cpu()
-    examples = tower.examples()
-    axes = {name: {0: "n"} | ({1: f"w{place}"} if name.startswith("category:") else {})
-            for place, name in enumerate(examples)}  # fmt: skip
-    return _exported(tower, examples, axes)
+    examples = {"user": torch.zeros(2, dtype=torch.int64), "said": torch.zeros(2, model.width)}
+    if tower.fields is not None:
+        examples |= tower.fields.examples()
+    return _exported(tower, examples, {name: _axes(name) for name in examples})
+
+
+def _axes(name: str) -> dict[int, str]:
+    """Return the axes of an input of rows that may be of any size."""
+    return {0: "n", 1: f"w of {name}"} if name.startswith("category:") else {0: "n"}
 
 
 def _exported(
@@ -63,47 +69,56 @@ def _exported(
     return content
 
 
+class _PaddedFields(nn.Module):
+    """The same sums of features as :class:`graphrec.models.deep.inputs.FieldInputs` makes, over padded codes."""
+
+    def __init__(self, fields: FieldInputs) -> None:
+        super().__init__()
+        self.fields = copy.deepcopy(fields)  # for the model may be under training on another device
+
+    def examples(self) -> dict[str, Tensor]:
+        """Return features of two rows by name, in the order of :meth:`forward`."""
+        made = {f"category:{name}": torch.zeros((2, 2), dtype=torch.int64) for name in self.fields.category_names}
+        if self.fields.numbers is not None:
+            made["numbers"] = torch.zeros(2, len(self.fields.numbers))
+        for name, linear in zip(self.fields.vector_names, self.fields.maps, strict=True):
+            made[f"vector:{name}"] = torch.zeros(2, cast("nn.Linear", linear).in_features)
+        return made
+
+    def forward(self, total: Tensor, *features: Tensor) -> Tensor:
+        """Return (n, dim): ``total`` (n, dim) with what the features say."""
+        given = iter(features)
+        for table in self.fields.tables:
+            codes = next(given)
+            n_known = (codes != MISSING).sum(dim=1, keepdim=True).clamp_min(1)
+            total = total + table(codes).sum(dim=1) / n_known
+        if self.fields.numbers is not None:
+            total = total + next(given) @ self.fields.numbers
+        for linear in self.fields.maps:
+            total = total + linear(next(given))
+        return total
+
+
 class _UserTower(nn.Module):
-    """The same sums as :class:`graphrec.models.deep.inputs.FieldInputs` makes, over padded codes."""
+    """A history, what was learnt of its user, and his features, summed up and finished."""
 
     def __init__(self, model: Towers) -> None:
         super().__init__()
-        # Copies, for the model may be under training on another device.
-        self.finishing, self.users_in = copy.deepcopy(model.finishing), copy.deepcopy(model.users_in)
+        self.finishing = copy.deepcopy(model.finishing)
+        self.fields = None if model.users_in is None else _PaddedFields(model.users_in)
         ids = None if model.users_in is None else model.users_in.ids
-        self.width = model.width
         self.table = None
         if ids is not None and model.users_in is not None:
             own = ids.weight.detach() * model.users_in.seen  # type: ignore[operator]
             # One more row, for users that training did not see.
             self.table = nn.Embedding(len(own) + 1, own.shape[1], _weight=torch.cat([own, torch.zeros_like(own[:1])]))
 
-    def examples(self) -> dict[str, Tensor]:
-        """Return inputs of two rows by name, in the order of :meth:`forward`."""
-        made = {"user": torch.zeros(2, dtype=torch.int64), "said": torch.zeros(2, self.width)}
-        if self.users_in is None:
-            return made
-        for name in self.users_in.category_names:
-            made[f"category:{name}"] = torch.zeros((2, 2), dtype=torch.int64)
-        if self.users_in.numbers is not None:
-            made["numbers"] = torch.zeros(2, len(self.users_in.numbers))
-        for name, linear in zip(self.users_in.vector_names, self.users_in.maps, strict=True):
-            made[f"vector:{name}"] = torch.zeros(2, cast("nn.Linear", linear).in_features)
-        return made
-
     def forward(self, user: Tensor, said: Tensor, *features: Tensor) -> Tensor:
         """Return (n, width)."""
         # Whoever has no table does not ask for the user, but the graph keeps its inputs.
         total = said if self.table is None else said + self.table(user)
-        given = iter(features)
-        for table in () if self.users_in is None else self.users_in.tables:
-            codes = next(given)
-            n_known = (codes != MISSING).sum(dim=1, keepdim=True).clamp_min(1)
-            total = total + table(codes).sum(dim=1) / n_known
-        if self.users_in is not None and self.users_in.numbers is not None:
-            total = total + next(given) @ self.users_in.numbers
-        for linear in () if self.users_in is None else self.users_in.maps:
-            total = total + linear(next(given))
+        if self.fields is not None:
+            total = self.fields(total, *features)
         vectors: Tensor = self.finishing(total)
         return vectors
 
@@ -111,8 +126,9 @@ class _UserTower(nn.Module):
 def sequence_tower(model: SequenceModel) -> bytes:
     """Return the ONNX file that makes the vector of a history.
 
-    Its inputs are those of :class:`graphrec.recallers.encoder.TowerEncoder`: ``events`` (n, w, dim), ``lengths`` (n,)
-    and, where the model reads times, ``ages`` (n, w). Its output is ``vector`` (n, dim).
+    Its inputs are those of :class:`graphrec.recallers.encoder.TowerEncoder`: ``events`` (n, w, dim), ``lengths`` (n,),
+    where the model reads times ``ages`` (n, w), and the features of users as of :func:`user_tower`. Its output is
+    ``vector`` (n, dim).
 
     Raises
     ------
@@ -123,27 +139,31 @@ def sequence_tower(model: SequenceModel) -> bytes:
     # Width 3 and lengths that differ: nothing of the example may become a constant of the graph.
     ages = {"ages": torch.zeros(2, 3)} if model.reads_times else {}
     examples = {"events": torch.zeros(2, 3, model.items_in.dim), "lengths": torch.tensor([3, 2]), **ages}
-    axes = {"events": {0: "n", 1: "w"}, "lengths": {0: "n"}, "ages": {0: "n", 1: "w"}}
-    return _exported(tower, examples, {name: axes[name] for name in examples})
+    axes = {name: {0: "n"} if name == "lengths" else {0: "n", 1: "w"} for name in examples}
+    features = {} if tower.fields is None else tower.fields.examples()
+    return _exported(tower, examples | features, axes | {name: _axes(name) for name in features})
 
 
 class _SequenceTower(nn.Module):
-    """A copy of a sequence model, without the vectors of items."""
+    """A copy of a sequence model, without the vectors of items; users are known by padded features."""
 
     def __init__(self, model: SequenceModel) -> None:
         super().__init__()
+        self.fields = None if model.users_in is None else _PaddedFields(model.users_in)
         # A copy, for the model may be under training on another device.
-        table, means = model.items_in, model.means
-        model.items_in, model.means = None, None  # type: ignore[assignment]
+        parts = model.items_in, model.users_in, model.means
+        model.items_in, model.users_in, model.means = None, None, None  # type: ignore[assignment]
         try:
             self.model = copy.deepcopy(model)
         finally:
-            model.items_in, model.means = table, means
+            model.items_in, model.users_in, model.means = parts
 
-    def forward(self, events: Tensor, lengths: Tensor, ages: Tensor | None = None) -> Tensor:
-        """Return (n, dim)."""
+    def forward(self, events: Tensor, lengths: Tensor, *more: Tensor) -> Tensor:
+        """Return (n, dim); ``more`` are the ages, where the model reads times, and features."""
         nothing = events[:, :, 0] * 0
-        return self.model.last(Events(events, lengths, nothing if ages is None else ages, nothing))
+        ages, features = (more[0], more[1:]) if self.model.reads_times else (nothing, more)
+        users = None if self.fields is None else self.fields(events[:, 0] * 0, *features)
+        return self.model.last(Events(events, lengths, ages, nothing, users=users))
 
 
 def target_net(net: TargetAttention) -> bytes:

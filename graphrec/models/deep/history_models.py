@@ -48,15 +48,19 @@ class MeanOfEvents(SequenceModel):
         Vectors of items.
     layers : int
         Hidden layers.
+    users_in : FieldInputs or None
+        Vectors of users.
     aged : bool
         Whether the age of an example is read.
     dropout : float
         Share of numbers that training hides.
     """
 
-    def __init__(self, items_in: FieldInputs, *, layers: int, aged: bool, dropout: float) -> None:
+    def __init__(
+        self, items_in: FieldInputs, users_in: FieldInputs | None, *, layers: int, aged: bool, dropout: float
+    ) -> None:
         super().__init__(items_in)
-        dim = items_in.dim
+        dim, self.users_in = items_in.dim, users_in
         self.reads_example_age = aged
         self.by_age = nn.Parameter(torch.zeros(dim)) if aged else None
         self.layers = nn.Sequential(*(Residual(dim) for _ in range(layers)))
@@ -66,15 +70,18 @@ class MeanOfEvents(SequenceModel):
         """Return (n, w, dim)."""
         x = self.dropout(events.vectors)
         counts = torch.arange(1, x.shape[1] + 1, device=x.device)[None, :, None]
-        return self._made(x.cumsum(dim=1) / counts, events.example_ages)
+        return self._made(x.cumsum(dim=1) / counts, events.example_ages, events.users)
 
     def last(self, events: Events) -> Tensor:
         """Return (n, dim), of one sum a history."""
         mean = self.dropout(events.vectors).sum(dim=1, keepdim=True) / events.lengths[:, None, None]
-        return self._made(mean, taken(events.example_ages, (events.lengths - 1)[:, None]))[:, 0]
+        ages = taken(events.example_ages, (events.lengths - 1)[:, None])
+        return self._made(mean, ages, events.users)[:, 0]
 
-    def _made(self, mean: Tensor, example_ages: Tensor) -> Tensor:
-        """Return (n, a, dim) of means (n, a, dim) and days (n, a)."""
+    def _made(self, mean: Tensor, example_ages: Tensor, users: Tensor | None) -> Tensor:
+        """Return (n, a, dim) of means (n, a, dim), days (n, a) and what is known of the users (n, dim)."""
+        if users is not None:
+            mean = mean + users[:, None]
         if self.by_age is not None:
             mean = mean + torch.log2(1 + example_ages)[:, :, None] * self.by_age
         states: Tensor = self.norm(self.layers(mean))

@@ -20,7 +20,8 @@ class Events(NamedTuple):
     ``vectors`` (n, w, dim) of the items, zero where there is no event; ``lengths`` (n,) int64, >= 1; ``ages`` (n, w)
     float32 seconds before the newest event, zero where no time is known; ``example_ages`` (n, w) float32 days between
     what is to be predicted after each event and the newest event of training, zero where nothing is to be predicted;
-    ``hidden`` (n, w) bool: events that are to be told from the others, of which ``vectors`` says nothing, or None.
+    ``hidden`` (n, w) bool: events that are to be told from the others, of which ``vectors`` says nothing, or None;
+    ``users`` (n, dim): what is known of whose histories they are, or None.
     """
 
     vectors: Tensor
@@ -28,6 +29,7 @@ class Events(NamedTuple):
     ages: Tensor
     example_ages: Tensor
     hidden: Tensor | None = None
+    users: Tensor | None = None
 
 
 class SequenceModel(nn.Module, ABC):
@@ -47,6 +49,8 @@ class SequenceModel(nn.Module, ABC):
     def __init__(self, items_in: FieldInputs) -> None:
         super().__init__()
         self.items_in = items_in
+        self.users_in: FieldInputs | None = None
+        """Vectors of users, by their features, where these play a part."""
         self.means: WeightMeans | None = None
 
     def keep_means(self, steps: float) -> None:

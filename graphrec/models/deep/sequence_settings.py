@@ -23,7 +23,7 @@ from graphrec.recallers.encoder import EncoderRecaller, TowerEncoder
 from graphrec.recallers.interests import InterestRecaller, interest_channel
 from graphrec.recallers.onnx_tower import OnnxTower
 from graphrec.recallers.query_encoder import HistoryEncoder
-from graphrec.recallers.query_fields import RowFeatures
+from graphrec.recallers.query_fields import QueryFields, RowFeatures
 
 if TYPE_CHECKING:
     from graphrec.models.deep.inputs import FieldInputs
@@ -171,6 +171,10 @@ class SequenceSettings(TrainedVectors):
         """Return the model as it is drawn at first."""
         raise NotImplementedError
 
+    def _users(self, data: RecallData) -> RowFeatures | None:  # noqa: ARG002
+        """Return the features of users that the model reads, None where it reads none."""
+        return None
+
     def _task(self, data: RecallData, context: FitContext) -> SequenceTask:
         """Return what is trained: the model, and what its batches are made of."""
         try:
@@ -210,7 +214,9 @@ class SequenceSettings(TrainedVectors):
         near = self.build_index(vectors, "ip", context.seed, queries=asked)
         nobody = np.zeros(len(data.users), dtype=np.bool_)
         tower = OnnxTower(learnt["tower"].tobytes())
-        encoder = TowerEncoder(tower, history, nobody, window=self.last, interests=self._interests)
+        users = self._users(data)
+        fields = None if users is None else QueryFields.of(users)
+        encoder = TowerEncoder(tower, history, nobody, fields, window=self.last, interests=self._interests)
         return self._served(encoder, vectors, near)
 
     @property

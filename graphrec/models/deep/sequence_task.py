@@ -215,7 +215,10 @@ class SequenceTask(VectorsTask):
             ages = np.where(known, newest[:, None] - times[read], 0).astype(np.float32)
         if times is not None and self.model.reads_example_age and known.size:
             example_ages = np.where(targets >= 0, (times.max() - times[targets]) / _DAY, 0).astype(np.float32)
-        return Events(padded, self._on(lengths), self._on(ages), self._on(example_ages))
+        users = None
+        if self.model.users_in is not None:
+            users = self.model.users_in(self._on(self._owners[read.max(axis=1, initial=-1)]))
+        return Events(padded, self._on(lengths), self._on(ages), self._on(example_ages), users=users)
 
     def _on(self, array: npt.NDArray[Any]) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.model.device)

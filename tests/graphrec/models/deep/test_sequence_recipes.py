@@ -269,6 +269,44 @@ def test_the_age_of_an_example_is_that_of_what_is_told_and_requests_have_none() 
     assert "example_ages" not in RECIPES["mean"].fit(rounds()).encoder.tower.inputs
 
 
+def readers() -> RecallData:
+    """Return users of two countries, of which one takes items of even rows and the other those of odd ones."""
+    rng = np.random.default_rng(6)
+    items = np.concatenate([2 * rng.permutation(6)[:4] + user % 2 for user in range(40)])
+    data = rounds(times=False)
+    countries = Labels(Vocabulary(["DE", "FR"]), np.arange(40) % 2)
+    ages = np.where(np.arange(40) % 9 == 0, np.nan, rng.uniform(10, 80, 40))
+    known = Features(40, {"age": ages}, {"country": countries}, vectors={"face": rng.normal(size=(40, 3)).astype("f4")})
+    events = Interactions(np.repeat(np.arange(40), 4), items, n_users=40, n_items=12)
+    return replace(data, interactions=events, user_features=known)
+
+
+def test_a_mean_is_joined_by_what_is_known_of_the_user(tmp_path: Path) -> None:
+    data, recipe = readers(), YouTubeDNN(**TRAINED)  # type: ignore[arg-type]
+    task = recipe._task(data, FitContext(seed=1))
+    learnt, _ = task.run(FitContext(seed=1))
+    channel = recipe._channel(data, learnt, FitContext(seed=1))
+    assert isinstance(channel, EncoderRecaller)
+    assert task.model.users_in is not None
+    events = sequences(data.interactions)
+    made = channel.encoder.vectors(Queries(np.arange(40), events))
+    nothing = torch.zeros(40, 4)
+    rows = torch.from_numpy(events.items.astype(np.int64))
+    with torch.no_grad(), task.model.served():
+        vectors, users = task.model.items_in(rows).reshape(40, 4, 16), task.model.users_in(torch.arange(40))
+        expected = task.model.last(Events(vectors, torch.full((40,), 4), nothing, nothing, users=users)).numpy()
+    np.testing.assert_allclose(made, expected, atol=1e-4)
+    # Nothing but a country is known of these, and nothing at all of the last.
+    strangers = Queries([-1, -1, -1], empty_lists(3), {"country": ["DE", "FR", None]})
+    answer = channel.recall(strangers, 6)
+    assert [set(answer[row][0] % 2) for row in range(3)] == [{0}, {1}, set()]
+    channel.save(tmp_path)
+    loaded = load_recaller(tmp_path, parts_of(data.items, data.users, data.catalogue))
+    assert loaded.recall(strangers, 6).items.tolist() == answer.items.tolist()
+    without = replace(recipe, epochs=1, features=False).fit(data)
+    assert without.recall(strangers, 6).lengths.tolist() == [0, 0, 0]
+
+
 @torch.no_grad()
 def test_hidden_events_are_told_from_both_sides_and_say_nothing() -> None:
     task = RECIPES["cloze, gated"]._task(rounds(), FitContext(seed=1))
