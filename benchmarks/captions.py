@@ -3,7 +3,8 @@
 576 pictures of a shape, a colour, a ground, a size and a place (seed 3), each with a title that says the first four.
 A fifth loses its titles; ``image`` with ``captions`` learns of the others. The lost titles are then searched among all
 pictures: Recall@10 of their own picture, and the share of the first 10 that has the shape, the colour and the ground of
-the title. Rows: EfficientNet-Lite0 with the ridge regression, and random.
+the title. Rows: EfficientNet-Lite0 with the ridge regression, the 10 pictures nearest to each of these pictures, which
+no title was needed for, and random. ``--picture`` writes what is nearest to some sentences and to some pictures.
 
     python -m benchmarks.captions [--json FILE] [--picture docs/images/sentences-to-pictures.png]
 """
@@ -95,8 +96,8 @@ def catalogue(titles: Sequence[str | None]) -> RecallData:
     return dataclasses.replace(data, item_features=Features(n, texts=columns))
 
 
-def picture_of_answers(path: Path, folder: Path, answers: dict[str, list[int]]) -> None:
-    """Write the nearest pictures of each sentence, a row a sentence."""
+def picture_of_answers(path: Path, folder: Path, answers: dict[str | int, list[int]]) -> None:
+    """Write the nearest pictures of each sentence or picture, a row each."""
     from PIL import Image as Pillow
     from PIL import ImageDraw
 
@@ -104,7 +105,10 @@ def picture_of_answers(path: Path, folder: Path, answers: dict[str, list[int]]) 
     sheet = Pillow.new("RGB", (width, height), "white")
     for row, (sentence, items) in enumerate(answers.items()):
         top = row * (SIDE + 6)
-        ImageDraw.Draw(sheet).text((6, top + SIDE // 2 - 6), sentence, fill="black")
+        if isinstance(sentence, str):
+            ImageDraw.Draw(sheet).text((6, top + SIDE // 2 - 6), sentence, fill="black")
+        else:
+            sheet.paste(Pillow.open(folder / f"{sentence}.png"), (6, top))
         for place, item in enumerate(items[:8]):
             sheet.paste(Pillow.open(folder / f"{item}.png"), (190 + place * (SIDE + 6), top))
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -121,16 +125,25 @@ def measure(folder: Path, picture: Path | None) -> list[dict[str, Any]]:
     channel = Image(folder=str(folder), captions=("title",)).fit(data)
     answers = {row: nearest_to_sentence(channel, title(said[row]), K, data.pool)[0][0].tolist() for row in sorted(lost)}
     recall = float(np.mean([row in items for row, items in answers.items()]))
-    alike = [[said[item][:3] == said[row][:3] for item in items] for row, items in answers.items()]
+    table = Image(folder=str(folder)).embed(data)
+    near = {row: [int(each.id) for each in table.nearest(str(row), K)] for row in sorted(lost)}
     if picture is not None:
-        shown = {each: nearest_to_sentence(channel, each, 8, data.pool)[0][0].tolist() for each in SENTENCES}
-        picture_of_answers(picture, folder, shown)
+        shown: dict[str | int, list[int]] = {
+            each: nearest_to_sentence(channel, each, 8, data.pool)[0][0].tolist() for each in SENTENCES
+        }
+        picture_of_answers(picture, folder, shown | {row: near[row] for row in sorted(lost)[:4]})
     about = {"pictures": len(said), "held_out_titles": len(lost)}
     chance = {"recall@10": K / len(said), "same_shape_colour_ground": len(SIZES) / len(said)}
     return [
         {"name": "random", **chance, **about},
-        {"name": "captions", "recall@10": recall, "same_shape_colour_ground": float(np.mean(alike)), **about},
+        {"name": "captions", "recall@10": recall, "same_shape_colour_ground": alike(answers, said), **about},
+        {"name": "nearest pictures", "same_shape_colour_ground": alike(near, said), **about},
     ]
+
+
+def alike(answers: dict[int, list[int]], said: list[Saying]) -> float:
+    """Return the share of the pictures in front that have the shape, the colour and the ground of what asked."""
+    return float(np.mean([[said[item][:3] == said[row][:3] for item in items] for row, items in answers.items()]))
 
 
 def main() -> None:
