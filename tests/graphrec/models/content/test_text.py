@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +29,7 @@ from graphrec.recallers.interests import InterestRecaller
 from graphrec.recallers.vector import VectorRecaller
 from graphrec.recallers.votes import VoteRecaller
 from tests.graphrec.recallers.sentence_models import TABLE, tokenizer_json
+from tests.graphrec.recallers.test_sentences import graph_bytes
 from tests.worlds import library, without_knowledge
 
 
@@ -134,6 +136,18 @@ def test_embed_gives_the_vectors_of_items_with_a_text(folder: Path) -> None:
     assert table.ids == data.items.take([0, 1, 2, 3, 4, 7])
     np.testing.assert_allclose(table.matrix[0], [1, 0, 0, 0], atol=1e-6)
     np.testing.assert_allclose(table.matrix[1], np.array([2, 0, 3, 1]) / 14**0.5, atol=1e-6)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "cls"])
+def test_an_exported_graph_is_read_from_its_folder(folder: Path, pooling: str) -> None:
+    """As sentence-transformers writes one: the graph goes before the table, and the folder says how it pools."""
+    (folder / "onnx").mkdir()
+    (folder / "onnx" / "model.onnx").write_bytes(graph_bytes())
+    (folder / "1_Pooling").mkdir()
+    (folder / "1_Pooling" / "config.json").write_text(json.dumps({"pooling_mode_cls_token": pooling == "cls"}))
+    recipe = Text(model=str(folder), shared=False)
+    made = recipe.embed(described(["dune ship", "ship", "sea"])).matrix
+    np.testing.assert_allclose(made[0], [1, 0, 0, 0] if pooling == "cls" else [0.5**0.5, 0.5**0.5, 0, 0], atol=1e-6)
 
 
 def test_a_model_that_cannot_be_used_is_named(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
