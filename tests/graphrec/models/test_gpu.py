@@ -35,8 +35,8 @@ from tests.worlds import described, skewed
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no GPU")
 
-_LEARNT = {"dim": 8, "epochs": 10, "lr": 0.02}
-_SEQUENCES = {"dim": 8, "epochs": 6, "lr": 0.01, "batch": 16, "dropout": 0.0}
+_LEARNT: dict[str, Any] = {"dim": 8, "epochs": 10, "lr": 0.02}
+_SEQUENCES: dict[str, Any] = {"dim": 8, "epochs": 6, "lr": 0.01, "batch": 16, "dropout": 0.0}
 RECIPES: list[Any] = [
     TwoTower(**_LEARNT),
     TwoTower(**_LEARNT, serve="tower", user_layers=1, layers=1),
@@ -65,7 +65,8 @@ RECIPES: list[Any] = [
 def answers(recipe: Any, device: str) -> ItemLists:
     data = described(skewed())
     channel = recipe.fit(data, FitContext(seed=3, device=device))
-    return channel.recall(known_queries(histories(data.interactions), np.arange(len(data.users))), 10)
+    lists: ItemLists = channel.recall(known_queries(histories(data.interactions), np.arange(len(data.users))), 10)
+    return lists
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: type(recipe).__name__)
