@@ -14,8 +14,8 @@ TAGS, TITLE = "tags", "title"
 
 
 @typed
-def item_columns(data: RecallData) -> Features:
-    """Return every column of the items: attributes, tags, relations of the graph, titles.
+def item_columns(data: RecallData, *, entities: bool = True, titles: bool = True) -> Features:
+    """Return the columns of the items: attributes, tags, relations of the graph, titles.
 
     Where two sources have a column of the same name, the attributes go before tags, and these before the graph.
 
@@ -24,6 +24,8 @@ def item_columns(data: RecallData) -> Features:
     data : RecallData
         ``item_features`` as they are; ``item_tags`` as the tags "tags"; each relation of the catalogue graph that leads
         to entities as tags under its name; the items' labels as the text "title".
+    entities, titles : bool, default True
+        Whether relations, and titles, are among them.
 
     Returns
     -------
@@ -33,9 +35,9 @@ def item_columns(data: RecallData) -> Features:
     own = data.item_features or Features(len(data.items))
     taken = {*own.numbers, *own.labels, *own.tags, *own.texts, *own.vectors}
     found = {TAGS: data.item_tags} if data.item_tags is not None else {}
-    tags = {**relation_tags(data.catalogue), **found}
-    titles = data.catalogue.labels[: len(data.items)]
-    texts = {TITLE: titles} if titles.null_count < len(titles) else {}
+    tags = {**(relation_tags(data.catalogue) if entities else {}), **found}
+    labels = data.catalogue.labels[: len(data.items)]
+    texts = {TITLE: labels} if titles and labels.null_count < len(labels) else {}
     return dataclasses.replace(
         own,
         tags={**{name: column for name, column in tags.items() if name not in taken}, **own.tags},

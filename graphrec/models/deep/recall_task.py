@@ -22,7 +22,7 @@ from graphrec.models.deep.sampled_softmax import sampled_softmax
 from graphrec.models.deep.towers import Towers
 from graphrec.models.graph_networks.pinsage_batches import Histories, histories_of
 from graphrec.models.training.loop import Batch, Group, seeded
-from graphrec.models.training.recipe_training import VectorsTask
+from graphrec.models.training.recipe_training import VectorsTask, mean_squares
 from graphrec.negatives.mixture import Mixture
 from graphrec.negatives.protocol import Model, Positives, Refreshed, Rows
 from graphrec.negatives.taken import Taken
@@ -268,9 +268,7 @@ class RecallTask(VectorsTask):
     def _penalty(self) -> Tensor | float:
         if not self._recipe.regularisation:
             return 0.0
-        # A row is drawn by its own examples, a share of all that falls as the rows grow in number; so does its penalty.
-        squares = torch.stack([table.square().sum() / max(len(table), 1) for table in self._tables]).sum()
-        penalty: Tensor = self._recipe.regularisation / 2 * squares
+        penalty: Tensor | float = self._recipe.regularisation / 2 * mean_squares(self._tables)
         return penalty
 
     @property

@@ -10,13 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from graphrec.channels.families import history_half_life, history_interests, interest_spread
+from graphrec.contracts.described import item_columns
 from graphrec.contracts.domains import choices, floats
 from graphrec.contracts.progress import ALONE, FitContext, State
 from graphrec.contracts.recall_data import RecallData
 from graphrec.contracts.settings import choice, count, flag, number, weights
 from graphrec.errors import ConfigError, MissingExtraError
 from graphrec.index import Index
-from graphrec.models.deep.settings import encoded, item_columns
+from graphrec.models.deep.settings import encoded
 from graphrec.models.training.trained_vectors import TrainedVectors
 from graphrec.negatives.kinds import KindSettings, check_mix, make_mixture
 from graphrec.recallers.encoder import EncoderRecaller, TowerEncoder
@@ -184,7 +185,7 @@ class SequenceSettings(TrainedVectors):
             kind = self._kind_of_task()
         except ImportError as error:
             raise MissingExtraError(f"{type(self).__name__} (torch)", extra="train") from error
-        items: RowFeatures | None = encoded(item_columns(data), self.features)
+        items: RowFeatures | None = encoded(item_columns(data, entities=False, titles=False), self.features)
         n = len(data.items)
 
         def make(counts: npt.NDArray[np.int64]) -> SequenceModel:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from graphrec.channels.families import history_half_life
+from graphrec.contracts.described import item_columns
 from graphrec.contracts.domains import choices, floats, ints
 from graphrec.contracts.progress import ALONE, FitContext, State
 from graphrec.contracts.recall_data import RecallData
@@ -53,6 +54,8 @@ class LearnedSettings(TrainedVectors):
         Width of the vectors, >= 1.
     ids, features : bool, default True
         Whether users and items have learnt vectors of their own; whether their features are read.
+    entities : bool, default False
+        Whether the entities that the catalogue's relations lead to (an author, a genre) are features of items, too.
     mix : mapping of str to float
         Kinds of negatives (:mod:`graphrec.negatives.kinds`) and their ratios; empty is ``{"uniform" = 1.0}``.
     negatives : int, default 4096
@@ -118,6 +121,7 @@ class LearnedSettings(TrainedVectors):
     dim: int = count(64, least=1, search=choices(32, 64, 128))
     ids: bool = flag(True)
     features: bool = flag(True)
+    entities: bool = flag(False)
     mix: Mapping[str, float] = weights(of="kinds of negatives")
     negatives: int = count(4096, least=1, unit="items")
     alpha: float = number(0.75)
@@ -154,8 +158,7 @@ class LearnedSettings(TrainedVectors):
             raise ConfigError(
                 f"hard_starts is {self.hard_starts}; it must be at most hard_full, which is {self.hard_full}"
             )
-        if not self.ids and not self.features:
-            raise ConfigError("ids and features are both off, so nothing tells items apart; set one of them")
+        check_features(self.ids, self.features, self.entities)
         check_mix(self.kinds, self.rules)
 
     @property
@@ -194,7 +197,7 @@ class LearnedSettings(TrainedVectors):
             task = self._task_class()
         except ImportError as error:
             raise MissingExtraError(f"{type(self).__name__} (torch)", extra="train") from error
-        items = encoded(item_columns(data), self.features)
+        items = encoded(item_columns(data, entities=self.entities, titles=False), self.features)
         if not self.ids and items is None:
             raise ConfigError(
                 "there is nothing to tell items apart by: ids are off, and the items have no features; give them "
@@ -256,16 +259,12 @@ class LearnedSettings(TrainedVectors):
         return EncoderRecaller(TowerEncoder(tower, history, trained, fields), targets, near, REASON)
 
 
-def item_columns(data: RecallData) -> Features | None:
-    """Return what is known of the items: their features, and the tags of the tag channel as a column of their own."""
-    features, tags = data.item_features, data.item_tags
-    if tags is None:
-        return features
-    known = features or Features(len(data.items))
-    name = "tags"
-    while name in column_kinds(known):
-        name += "'"
-    return replace(known, tags={**known.tags, name: tags})
+def check_features(ids: bool, features: bool, entities: bool) -> None:
+    """Raise ConfigError where nothing would tell items apart, or entities are asked for and features are not read."""
+    if not ids and not features:
+        raise ConfigError("ids and features are both off, so nothing tells items apart; set one of them")
+    if entities and not features:
+        raise ConfigError("entities are features of items, and features is off; set features = true, or leave both off")
 
 
 def encoded(features: Features | None, wanted: bool) -> RowFeatures | None:

@@ -7,7 +7,6 @@ from typing import cast
 
 import numpy as np
 import numpy.typing as npt
-import scipy.sparse as sp
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding_bag
@@ -26,11 +25,12 @@ class ItemInputs(nn.Module):
     learnt ids   one vector an item that has events; an item without has none, for nothing was learnt of it
     numbers      standardised over the items whose number is known, then a linear map; a number not known is the mean
     labels       one vector a label
-    tags         the weighted mean of the tags' vectors (an embedding bag)
+    tags         the weighted sum of the tags' vectors over the root of the squared weights' sum
     vectors      a linear map of the vector at length 1 (texts, images, a knowledge graph's embeddings)
     ============ ==================================================================================================
 
-    What is not known of an item adds nothing.
+    What is not known of an item adds nothing. Many tags say more than few, and their sum grows as its length does where
+    vectors are drawn alike; a mean of ten is a third of an id, and taught the books less (docs/pinsage.md).
 
     Parameters
     ----------
@@ -42,8 +42,6 @@ class ItemInputs(nn.Module):
         (n,) bool: the items that get an id; None for a model without ids, which serves items that it has not seen.
     features : Features or None
         Numbers, labels, tags and vectors are read; texts are not (make vectors of them first).
-    tags : ItemTags or None
-        More tags.
     scale : float
         Standard deviation of what is drawn at first.
 
@@ -52,7 +50,7 @@ class ItemInputs(nn.Module):
     ConfigError
         If there are neither ids nor features.
     DataError
-        If features or tags are of another number of items.
+        If features are of another number of items.
     """
 
     def __init__(
@@ -62,20 +60,19 @@ class ItemInputs(nn.Module):
         *,
         with_events: npt.NDArray[np.bool_] | None,
         features: Features | None = None,
-        tags: ItemTags | None = None,
         scale: float = 0.1,
     ) -> None:
         super().__init__()
         self.n, self.dim = n, dim
-        _check_sizes(n, features, tags)
+        if features is not None and features.n != n:
+            raise DataError(f"the features are of {features.n} items; there are {n}")
         features = features or Features(n)
-        bags = {**features.tags, **({} if tags is None else {"": tags})}
         self.ids = None if with_events is None else nn.Embedding(n, dim)
         if self.ids is not None:
             self._keep("seen", np.asarray(with_events, dtype=np.float32)[:, None])
         self.numbers = self._numbers(features.numbers)
         self.labels = nn.ModuleList(self._label(i, column) for i, column in enumerate(features.labels.values()))
-        self.bags = nn.ModuleList(self._bag(i, column) for i, column in enumerate(bags.values()))
+        self.bags = nn.ModuleList(self._bag(i, column) for i, column in enumerate(features.tags.values()))
         self.vectors = nn.ModuleList(self._vector(i, column) for i, column in enumerate(features.vectors.values()))
         if not any(True for _ in self.parameters()):
             raise ConfigError(
@@ -90,18 +87,23 @@ class ItemInputs(nn.Module):
 
     def forward(self, rows: Tensor) -> Tensor:
         """Return (s, dim): what is known of the items ``rows`` (s,) int64."""
-        total = torch.zeros((len(rows), self.dim), device=rows.device)
-        if self.ids is not None:
-            total = total + self.ids(rows) * self._of("seen", rows)
+        total = self.own(rows)
         if self.numbers is not None:
             total = total + self.numbers(self._of("standardised", rows))
         for i, label in enumerate(self.labels):
             total = total + label(self._of(f"codes_{i}", rows))
         for i, bag in enumerate(self.bags):
-            total = total + self._bag_means(i, cast("nn.Embedding", bag).weight, rows)
+            total = total + self._bag_sums(i, cast("nn.Embedding", bag).weight, rows)
         for i, linear in enumerate(self.vectors):
             total = total + linear(self._of(f"vectors_{i}", rows))
         return total
+
+    def own(self, rows: Tensor) -> Tensor:
+        """Return (s, dim): the learnt ids of the items ``rows`` (s,); zero for items without."""
+        if self.ids is None:
+            return torch.zeros((len(rows), self.dim), device=rows.device)
+        ids: Tensor = self.ids(rows) * self._of("seen", rows)
+        return ids
 
     def known(self) -> npt.NDArray[np.bool_]:
         """Return (n,) bool: the items of which anything at all is known, beside their ids."""
@@ -137,11 +139,11 @@ class ItemInputs(nn.Module):
 
     def _bag(self, i: int, column: ItemTags) -> nn.Module:
         table = column.table
-        weights = sp.csr_array((table.scores, table.neighbours, table.indptr), shape=(len(table), table.n_columns))
-        sums: npt.NDArray[np.float32] = np.repeat(np.asarray(weights.sum(axis=1)).ravel(), np.diff(table.indptr))
+        lengths = np.diff(table.indptr)
+        squares = np.bincount(np.repeat(np.arange(len(table)), lengths), weights=table.scores**2, minlength=len(table))
         self._keep(f"bag_indptr_{i}", table.indptr)
         self._keep(f"bag_tags_{i}", table.neighbours.astype(np.int64))
-        self._keep(f"bag_weights_{i}", (table.scores / sums).astype(np.float32))
+        self._keep(f"bag_weights_{i}", (table.scores / np.repeat(np.sqrt(squares), lengths)).astype(np.float32))
         return nn.Embedding(max(table.n_columns, 1), self.dim)
 
     def _vector(self, i: int, column: FloatArray) -> nn.Module:
@@ -150,8 +152,8 @@ class ItemInputs(nn.Module):
         self._keep(f"vectors_{i}", (vectors / np.where(lengths > 0, lengths, 1)).astype(np.float32))
         return nn.Linear(column.shape[1], self.dim, bias=False)
 
-    def _bag_means(self, i: int, weight: Tensor, rows: Tensor) -> Tensor:
-        """Return (s, dim): the weighted mean of each row's tags."""
+    def _bag_sums(self, i: int, weight: Tensor, rows: Tensor) -> Tensor:
+        """Return (s, dim): the weighted sum of each row's tags."""
         indptr: Tensor = getattr(self, f"bag_indptr_{i}")
         lengths = indptr[rows + 1] - indptr[rows]
         starts = torch.cumsum(lengths, 0) - lengths
@@ -173,10 +175,3 @@ def _standardised(column: npt.NDArray[np.float64]) -> FloatArray:
     deviation = scaled[known].std()
     centred = (scaled - scaled[known].mean()) / (deviation if deviation > 1e-12 else 1.0)
     return np.where(known, centred, 0.0).astype(np.float32)
-
-
-def _check_sizes(n: int, features: Features | None, tags: ItemTags | None) -> None:
-    if features is not None and features.n != n:
-        raise DataError(f"the features are of {features.n} items; there are {n}")
-    if tags is not None and len(tags.table) != n:
-        raise DataError(f"the tags are of {len(tags.table)} items; there are {n}")

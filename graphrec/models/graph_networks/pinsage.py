@@ -23,6 +23,7 @@ from graphrec.graph.catalogue import walked_relations
 from graphrec.graph.importance import importance_neighbours
 from graphrec.graph.ppr import push_pagerank, ranks_between
 from graphrec.index.sketch import AUDITED
+from graphrec.models.deep.settings import check_features
 from graphrec.models.graph_networks.cosine_softmax import with_lengths
 from graphrec.models.graph_networks.pinsage_batches import BatchSettings, histories_of
 from graphrec.models.training.trained_vectors import TrainedVectors
@@ -52,7 +53,8 @@ class PinSage(TrainedVectors):
     of it (a learnt vector of its own, those of the users who took it, numbers, labels, tags, vectors) and takes in the
     importance-weighted mean of its neighbourhood in each of L layers:
     :mod:`graphrec.models.graph_networks.pinsage_model` has the formulas. A
-    user's vector is one of his own, plus the weighted sum of a linear map of the vectors of what he took.
+    user's vector is one of his own, plus the weighted sum of a linear map of the learnt vectors of what he took (of
+    their whole vectors, for items without).
 
     Both are learnt by Adam on batches of users, of whose histories a random part is read and the rest is to be told;
     and, with ``item_weight``, on pairs of items that one user took, whose own edges are taken out of the neighbourhoods
@@ -84,6 +86,9 @@ class PinSage(TrainedVectors):
         Whether walks go through the catalogue's entities too.
     relation_weights : mapping of str to float
         Share of the steps along each relation; empty goes by edges alone.
+    entities : bool, default False
+        Whether the entities that the catalogue's relations lead to (an author, a genre) are read as tags of items. They
+        teach much where most items have few events, and get in the way of ids where all have many.
     ids, features : bool, default True
         Whether items have learnt vectors of their own, and whether item features and tags are read. Without ids the
         model is inductive: an item that was not trained gets a vector of its features and neighbours alone.
@@ -129,8 +134,10 @@ class PinSage(TrainedVectors):
     batch : int, default 512
         Users of a batch, >= 1, each with all of his items. A step works on nearly the whole catalogue whatever its
         users are, so that for many of them larger batches are faster.
-    regularisation : float, default 3e-6
-        Half of it times the squared length of all learnt vectors is added to the mean loss of a pair.
+    regularisation : float, default 0.1
+        Half of it times the mean squared length of a learnt vector, of each kind (users, items, each kind of feature),
+        is added to the mean loss of a pair, so that it means the same for many users and for few. With ``entities`` 10
+        serves better.
     lr, map_lr : float
         Greatest learning rates, of vectors and of maps; they rise for a tenth of the steps at most, then fall along
         half a cosine to a tenth.
@@ -172,6 +179,7 @@ class PinSage(TrainedVectors):
     restart: float = number(0.5, least=0, below=1)
     catalogue: bool = flag(False, searched=True)
     relation_weights: Mapping[str, float] = weights(of="relations")
+    entities: bool = flag(False, searched=True)
     ids: bool = flag(True)
     features: bool = flag(True)
     loss: Loss = choice("softmax", Loss)
@@ -192,7 +200,7 @@ class PinSage(TrainedVectors):
     epochs: int = count(30, least=1, search=ints(10, 100, log=True))
     check_every: int = count(5, least=1, unit="epochs")
     batch: int = count(512, least=1, unit="users", search=choices(128, 512, 2048))
-    regularisation: float = number(3e-6, search=floats(1e-7, 1e-4, log=True))
+    regularisation: float = number(0.1, search=floats(0.03, 10.0, log=True))
     lr: float = number(0.02, above=0, search=floats(0.002, 0.1, log=True))
     map_lr: float = number(0.001, search=floats(0.0001, 0.01, log=True))
     query: QueryKind = choice("user", QueryKind)
@@ -216,8 +224,7 @@ class PinSage(TrainedVectors):
             raise ConfigError(
                 'query is "user" and user_weight 0, so no user is learnt; set query = "history" or "interests"'
             )
-        if not self.ids and not self.features:
-            raise ConfigError("ids and features are both off, so nothing tells items apart; set one of them")
+        check_features(self.ids, self.features, self.entities)
 
     def check_data(self, data: RecallData) -> None:
         """Raise DataError where the graph lacks a relation that is named, before anything is fitted."""

@@ -213,16 +213,15 @@ def in_places(work: Callable[..., Tensor], rows: Rows, *columns: Tensor) -> Tens
 class PinSageModel(nn.Module):
     """The towers of items and of users.
 
-    A user is his own vector and the weighted sum of what the items of a history say; either part may be missing. What
-    an item says, :attr:`says`, is a linear map of its vector.
+    A user is his own vector and the weighted sum of what the items of a history say; either part may be missing.
     """
 
     def __init__(self, items: ItemTower, n_users: int, *, own: bool, scale: float) -> None:
         super().__init__()
         dim = items.inputs.dim
         self.items = items
-        self.says = nn.Linear(dim, dim, bias=False)
-        nn.init.eye_(self.says.weight)
+        self.saying = nn.Linear(dim, dim, bias=False)
+        nn.init.eye_(self.saying.weight)
         self.own = nn.Embedding(n_users, dim) if own else None
         if self.own is not None:
             nn.init.normal_(self.own.weight, std=scale)
@@ -236,12 +235,24 @@ class PinSageModel(nn.Module):
         vectors: Tensor = self.items(blocks, seeds, None if self.own is None else self.own.weight)
         return vectors
 
-    def users(self, users: Rows, indptr: Rows, history: Rows, weights: FloatArray, items: Tensor) -> Tensor:
-        """Return (b, dim): the vectors of ``users`` (b,) whose histories are positions among ``items`` (s, dim)."""
-        says = self.says(items)
-        lists = block_of(np.arange(len(items)), indptr, history, weights)
+    def says(self, rows: Rows, items: Tensor) -> Tensor:
+        """Return (s, dim): what the items ``rows`` (s,), whose vectors are ``items`` (s, dim), say in a history.
+
+        A linear map of the learnt id; of the whole vector for items without. A history that is read by all that is
+        known of its items is read by what they share, tags above all, which hides which items they were.
+        """
+        inputs = self.items.inputs
+        if inputs.ids is not None:
+            places = on(items.device, rows)
+            items = torch.where(inputs.seen[places] > 0, inputs.own(places), items)
+        said: Tensor = self.saying(items)
+        return said
+
+    def users(self, users: Rows, indptr: Rows, history: Rows, weights: FloatArray, says: Tensor) -> Tensor:
+        """Return (b, dim): the vectors of ``users`` (b,) whose histories are positions among ``says`` (s, dim)."""
+        lists = block_of(np.arange(len(says)), indptr, history, weights)
         sums = pooled(says, lists)
-        return sums if self.own is None else sums + self.own(on(items.device, users))
+        return sums if self.own is None else sums + self.own(on(says.device, users))
 
 
 def on(device: torch.device, array: np.ndarray) -> Tensor:

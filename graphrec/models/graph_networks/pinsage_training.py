@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from graphrec.contracts.described import item_columns
 from graphrec.contracts.recall_data import RecallData
 from graphrec.data.lists import indptr_of
 from graphrec.data.neighbours import NeighbourTable
@@ -20,7 +21,7 @@ from graphrec.models.graph_networks.pinsage_batches import Batches, Frontier, Hi
 from graphrec.models.graph_networks.pinsage_losses import margin_loss
 from graphrec.models.graph_networks.pinsage_model import ItemTower, PinSageModel, on
 from graphrec.models.training.loop import Batch, Group, seeded
-from graphrec.models.training.recipe_training import VectorsTask
+from graphrec.models.training.recipe_training import VectorsTask, mean_squares
 from graphrec.negatives.taken import Taken
 
 # Standard deviation of the vectors drawn at first.
@@ -79,11 +80,7 @@ class PinSageTask(VectorsTask):
         made = self._batches.batch(users, numbers, batch.shared["negatives"], int(batch.shared["n_hard"]))
         summed = batch_loss(self.model, made, self._recipe, self._taken)
         told: Tensor = summed / (len(users) * self._batches.pairs_per_user)
-        if not self._recipe.regularisation:
-            return told
-        squares = torch.stack([table.square().sum() for table in self._tables]).sum()
-        penalised: Tensor = told + self._recipe.regularisation / 2 * squares
-        return penalised
+        return told + self._recipe.regularisation / 2 * mean_squares(self._tables)
 
     @property
     def _tables(self) -> list[nn.Parameter]:
@@ -117,7 +114,9 @@ class PinSageTask(VectorsTask):
         if model.own is not None:
             users[:] = model.own.weight.cpu().numpy()
             users[np.diff(histories.indptr) == 0] = 0
-        says = model.says(items).cpu().numpy() * histories.discounts(self._recipe.discount)[:, None]
+        says = (
+            model.says(np.arange(len(items)), items).cpu().numpy() * histories.discounts(self._recipe.discount)[:, None]
+        )
         known = model.items.inputs.known() | (histories.shares > 0) | (np.diff(self._near.indptr) > 0)
         return {"items": items.cpu().numpy(), "says": says, "users": users, "known": known}
 
@@ -128,8 +127,7 @@ def model_of(recipe: Any, data: RecallData, histories: Histories) -> PinSageMode
         len(data.items),
         recipe.dim,
         with_events=histories.shares > 0 if recipe.ids else None,
-        features=data.item_features if recipe.features else None,
-        tags=data.item_tags if recipe.features else None,
+        features=item_columns(data, entities=recipe.entities, titles=False) if recipe.features else None,
         scale=_SCALE,
     )
     own = recipe.query == "user"
@@ -152,7 +150,8 @@ def batch_loss(model: PinSageModel, batch: PinSageBatch, recipe: Any, taken: Tak
     directions = normalize(items)  # the losses look at nothing else of what is chosen or not
     total: Tensor = 0.0 * items.sum()  # a batch of single events may have nothing to tell
     if recipe.user_weight and len(batch.taken):
-        users = model.users(batch.users, batch.history_indptr, batch.history, batch.history_weights, items)
+        says = model.says(batch.seeds, items)
+        users = model.users(batch.users, batch.history_indptr, batch.history, batch.history_weights, says)
         masked = taken.among(batch.users, batch.seeds[batch.candidates])
         mean = _loss(recipe, users, directions, (batch.owners, batch.taken), masked, batch)
         total = total + recipe.user_weight * len(batch.taken) * mean

@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
+
+import torch
+from torch import Tensor
 
 from graphrec.contracts.progress import FitContext, State
 from graphrec.models.training.loop import Task, TrainingSettings, train
 
 # Multiplications of a step from which on several threads are worth their waiting for each other.
 _SHARED_PRODUCTS = 1 << 24
+
+
+def mean_squares(tables: Sequence[Tensor]) -> Tensor | float:
+    """Return the sum over ``tables`` of learnt vectors of the mean squared length of a row, for a penalty.
+
+    A row is drawn by its own examples, a share of all that falls as the rows grow in number; so does its penalty, which
+    means the same for many rows and for few.
+    """
+    if not tables:
+        return 0.0
+    return torch.stack([table.square().sum() / max(len(table), 1) for table in tables]).sum()
 
 
 class VectorsTask(Task):

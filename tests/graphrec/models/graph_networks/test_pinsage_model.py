@@ -108,17 +108,23 @@ def test_a_new_layer_adds_some_of_the_mean_of_the_neighbours() -> None:
 
 
 @pytest.mark.parametrize("own", [True, False])
-def test_a_user_is_the_weighted_sum_of_what_his_items_say(own: bool) -> None:
-    model = PinSageModel(tower_of(8, 4, 0), 3, own=own, scale=0.1)
+def test_a_user_is_the_weighted_sum_of_what_his_items_say_by_their_ids(own: bool) -> None:
+    with_events = np.arange(8) != 1  # an item without events says what its whole vector is
+    inputs = ItemInputs(8, 4, with_events=with_events)
+    assert inputs.ids is not None
+    model = PinSageModel(ItemTower(inputs, 0), 3, own=own, scale=0.1)
     with torch.no_grad():
-        model.says.weight.copy_(torch.randn(4, 4))
-    items = torch.randn(8, 4)
-    indptr, history = np.array([0, 2, 2]), np.array([5, 1])
+        model.saying.weight.copy_(torch.randn(4, 4))
+    items, rows = torch.randn(8, 4), np.arange(8)[::-1].copy()
+    indptr, history = np.array([0, 2, 2]), np.array([5, 6])  # rows 2 and 1
     weights = np.array([0.5, 2.0], dtype=np.float32)
     with torch.no_grad():
-        users = model.users(np.array([2, 0]), indptr, history, weights, items).numpy()
-        says = (items @ model.says.weight.T).numpy()
-    expected = np.stack([0.5 * says[5] + 2 * says[1], np.zeros(4)])
+        says = model.says(rows, items)
+        users = model.users(np.array([2, 0]), indptr, history, weights, says).numpy()
+        expected_says = torch.where(torch.from_numpy(with_events[rows])[:, None], inputs.ids.weight[rows], items)
+        np.testing.assert_allclose(says.numpy(), (expected_says @ model.saying.weight.T).numpy(), atol=1e-5)
+        says = says.numpy()
+    expected = np.stack([0.5 * says[5] + 2 * says[6], np.zeros(4)])
     if model.own is not None:
         expected += model.own.weight.detach().numpy()[[2, 0]]
     np.testing.assert_allclose(users, expected, atol=1e-5)
