@@ -2,8 +2,8 @@
 
     python -m benchmarks.goodbooks [--config NAME] [--splits NAME ...] [--json FILE] [--bootstrap ROUNDS]
 
-The bundled ratings and knowledge graph, the channels and settings of ``datasets/goodbooks/demo.toml`` or
-``all-channels.toml``. Their values were chosen on validation parts of the training events; the held-out part is read
+The bundled ratings and knowledge graph, the channels and settings of ``datasets/goodbooks/demo.toml``,
+``all-channels.toml`` or ``embeddings.toml``. Their values were chosen on validation parts of the training events; the held-out part is read
 here alone.
 """
 
@@ -25,7 +25,7 @@ from graphrec.pipelines.registry.datasets import datasets_directory
 from graphrec.pipelines.report.report import Report
 from graphrec.pipelines.report.tables import report_tables
 
-CONFIGS = ("demo", "all-channels")
+CONFIGS = ("demo", "all-channels", "embeddings")
 SPLITS: dict[str, dict[str, Any]] = {
     "leave-last": {"kind": "leave-last", "n": 1},
     "ratio": {"kind": "ratio", "test_share": 0.2},

@@ -25,7 +25,7 @@ class ItemInputs(nn.Module):
     learnt ids   one vector an item that has events; an item without has none, for nothing was learnt of it
     numbers      standardised over the items whose number is known, then a linear map; a number not known is the mean
     labels       one vector a label
-    tags         the weighted sum of the tags' vectors over the root of the squared weights' sum
+    tags         the weighted sum of the tags' vectors over the root of the squared weights' sum, times ``tag_weight``
     vectors      a linear map of the vector at length 1 (texts, images, a knowledge graph's embeddings)
     ============ ==================================================================================================
 
@@ -42,6 +42,8 @@ class ItemInputs(nn.Module):
         (n,) bool: the items that get an id; None for a model without ids, which serves items that it has not seen.
     features : Features or None
         Numbers, labels, tags and vectors are read; texts are not (make vectors of them first).
+    tag_weight : float, default 1.0
+        What tags are multiplied by.
     scale : float
         Standard deviation of what is drawn at first.
 
@@ -60,6 +62,7 @@ class ItemInputs(nn.Module):
         *,
         with_events: npt.NDArray[np.bool_] | None,
         features: Features | None = None,
+        tag_weight: float = 1.0,
         scale: float = 0.1,
     ) -> None:
         super().__init__()
@@ -72,7 +75,7 @@ class ItemInputs(nn.Module):
             self._keep("seen", np.asarray(with_events, dtype=np.float32)[:, None])
         self.numbers = self._numbers(features.numbers)
         self.labels = nn.ModuleList(self._label(i, column) for i, column in enumerate(features.labels.values()))
-        self.bags = nn.ModuleList(self._bag(i, column) for i, column in enumerate(features.tags.values()))
+        self.bags = nn.ModuleList(self._bag(i, column, tag_weight) for i, column in enumerate(features.tags.values()))
         self.vectors = nn.ModuleList(self._vector(i, column) for i, column in enumerate(features.vectors.values()))
         if not any(True for _ in self.parameters()):
             raise ConfigError(
@@ -137,13 +140,15 @@ class ItemInputs(nn.Module):
         self._keep(f"codes_{i}", column.codes.astype(np.int64) + 1)
         return nn.Embedding(len(column.names) + 1, self.dim, padding_idx=0)
 
-    def _bag(self, i: int, column: ItemTags) -> nn.Module:
+    def _bag(self, i: int, column: ItemTags, tag_weight: float) -> nn.Module:
         table = column.table
         lengths = np.diff(table.indptr)
         squares = np.bincount(np.repeat(np.arange(len(table)), lengths), weights=table.scores**2, minlength=len(table))
         self._keep(f"bag_indptr_{i}", table.indptr)
         self._keep(f"bag_tags_{i}", table.neighbours.astype(np.int64))
-        self._keep(f"bag_weights_{i}", (table.scores / np.repeat(np.sqrt(squares), lengths)).astype(np.float32))
+        self._keep(
+            f"bag_weights_{i}", (tag_weight * table.scores / np.repeat(np.sqrt(squares), lengths)).astype(np.float32)
+        )
         return nn.Embedding(max(table.n_columns, 1), self.dim)
 
     def _vector(self, i: int, column: FloatArray) -> nn.Module:

@@ -89,6 +89,8 @@ class PinSage(TrainedVectors):
     entities : bool, default False
         Whether the entities that the catalogue's relations lead to (an author, a genre) are read as tags of items. They
         teach much where most items have few events, and get in the way of ids where all have many.
+    tag_weight : float, default 1.0
+        What tags weigh beside an id, > 0: as Adam's steps are of one length, so much more is learnt of what items share.
     ids, features : bool, default True
         Whether items have learnt vectors of their own, and whether item features and tags are read. Without ids the
         model is inductive: an item that was not trained gets a vector of its features and neighbours alone.
@@ -180,6 +182,7 @@ class PinSage(TrainedVectors):
     catalogue: bool = flag(False, searched=True)
     relation_weights: Mapping[str, float] = weights(of="relations")
     entities: bool = flag(False, searched=True)
+    tag_weight: float = number(1.0, above=0, search=choices(1.0, 3.0))
     ids: bool = flag(True)
     features: bool = flag(True)
     loss: Loss = choice("softmax", Loss)

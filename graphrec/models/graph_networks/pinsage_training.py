@@ -128,6 +128,7 @@ def model_of(recipe: Any, data: RecallData, histories: Histories) -> PinSageMode
         recipe.dim,
         with_events=histories.shares > 0 if recipe.ids else None,
         features=item_columns(data, entities=recipe.entities, titles=False) if recipe.features else None,
+        tag_weight=recipe.tag_weight,
         scale=_SCALE,
     )
     own = recipe.query == "user"

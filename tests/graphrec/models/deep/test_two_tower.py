@@ -143,6 +143,7 @@ def test_a_loss_that_runs_away_is_named() -> None:
         ({"hard_from": 9, "hard_to": 3}, "hard_from is 9; it must be at most hard_to, which is 3"),
         ({"hard_starts": 0.9}, "hard_starts is 0.9; it must be at most hard_full"),
         ({"ids": False, "features": False}, "ids and features are both off"),
+        ({"entities": True, "features": False}, "entities are features of items, and features is off"),
         ({"mix": {"hardest": 1.0}}, "mix names 'hardest'; .*nearest: 'hard'"),
         ({"similarity": "l2"}, "similarity is 'l2'"),
         ({"rules": "same colour"}, "rules is 'same colour'; it must be a list of rules"),
@@ -158,6 +159,10 @@ def test_without_ids_there_must_be_features() -> None:
         ConfigError, match="nothing to tell items apart by: ids are off, and the items have no features"
     ):
         replace(SMALL, ids=False).fit(without_knowledge(skewed()))
+    data = replace(skewed(), item_tags=None)
+    with pytest.raises(ConfigError, match="nothing to tell items apart"):
+        replace(SMALL, ids=False).fit(data)
+    assert replace(SMALL, ids=False, entities=True).fit(data).targets.any()
 
 
 def test_negatives_that_the_data_do_not_have_are_refused_before_training() -> None:

@@ -23,6 +23,7 @@ from graphrec.data.vocabulary import Vocabulary
 from graphrec.errors import ConfigError, DataError, MissingExtraError
 from graphrec.graph.catalogue import items_only
 from graphrec.graph.ppr import personalised_pagerank
+from graphrec.graph.relation_features import relation_tags
 from graphrec.models.graph_networks.pinsage import PinSage
 from graphrec.models.graph_networks.pinsage_batches import histories_of
 from graphrec.pipelines.jobs.checkpoints import FileCheckpoints
@@ -93,6 +94,17 @@ def test_items_without_events_are_recalled_where_something_is_known_of_them() ->
     assert not set(cold.tolist()) & set(fit(replace(SMALL, features=False), data).rows.tolist())
     reached = fit(replace(SMALL, features=False, catalogue=True), skewed())  # by maker and genre
     assert set(cold.tolist()) <= set(reached.rows.tolist())
+
+
+def test_entities_of_the_catalogue_tell_items_apart_where_they_are_read() -> None:
+    data, nothing = replace(skewed(), item_tags=None), replace(SMALL, ids=False, layers=0)
+    with pytest.raises(ConfigError, match="nothing to tell items apart"):
+        nothing.fit(data)
+    vectors = learnt(replace(nothing, entities=True), data)
+    joined = np.zeros(len(data.items), dtype=np.bool_)
+    for column in relation_tags(data.catalogue).values():
+        joined |= np.diff(column.table.indptr) > 0
+    np.testing.assert_array_equal((vectors["items"] != 0).any(axis=1), joined)
 
 
 def test_an_inductive_model_knows_an_item_by_its_features_and_neighbours_alone() -> None:
@@ -380,6 +392,8 @@ def test_a_history_is_of_liked_items_once_each() -> None:
         ({"user_weight": 0}, "user_weight and item_weight are both 0"),
         ({"user_weight": 0, "item_weight": 1}, 'query is "user" and user_weight 0'),
         ({"ids": False, "features": False}, "ids and features are both off"),
+        ({"entities": True, "features": False}, "entities are features of items, and features is off"),
+        ({"tag_weight": 0}, "tag_weight is 0; it must be a number above 0"),
     ],
 )
 def test_illegal_settings_are_refused(settings: dict[str, Any], problem: str) -> None:
