@@ -3,8 +3,8 @@
     python -m benchmarks.goodbooks [--config NAME] [--splits NAME ...] [--json FILE] [--bootstrap ROUNDS]
 
 The bundled ratings and knowledge graph, the channels and settings of ``datasets/goodbooks/demo.toml``,
-``all-channels.toml`` or ``embeddings.toml``. Their values were chosen on validation parts of the training events; the held-out part is read
-here alone.
+``all-channels.toml`` or ``embeddings.toml``. Their values were chosen on validation parts of the training events; the
+held-out part is read here alone.
 """
 
 from __future__ import annotations

@@ -90,7 +90,7 @@ class PinSage(TrainedVectors):
         Whether the entities that the catalogue's relations lead to (an author, a genre) are read as tags of items. They
         teach much where most items have few events, and get in the way of ids where all have many.
     tag_weight : float, default 1.0
-        What tags weigh beside an id, > 0: as Adam's steps are of one length, so much more is learnt of what items share.
+        What tags weigh beside an id, > 0: as Adam's steps are of one length, more is learnt of what items share.
     ids, features : bool, default True
         Whether items have learnt vectors of their own, and whether item features and tags are read. Without ids the
         model is inductive: an item that was not trained gets a vector of its features and neighbours alone.
