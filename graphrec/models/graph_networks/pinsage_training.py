@@ -80,7 +80,8 @@ class PinSageTask(VectorsTask):
         made = self._batches.batch(users, numbers, batch.shared["negatives"], int(batch.shared["n_hard"]))
         summed = batch_loss(self.model, made, self._recipe, self._taken)
         told: Tensor = summed / (len(users) * self._batches.pairs_per_user)
-        return told + self._recipe.regularisation / 2 * mean_squares(self._tables)
+        penalised: Tensor = told + self._recipe.regularisation / 2 * mean_squares(self._tables)
+        return penalised
 
     @property
     def _tables(self) -> list[nn.Parameter]:

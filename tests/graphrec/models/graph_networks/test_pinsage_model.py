@@ -123,8 +123,7 @@ def test_a_user_is_the_weighted_sum_of_what_his_items_say_by_their_ids(own: bool
         users = model.users(np.array([2, 0]), indptr, history, weights, says).numpy()
         expected_says = torch.where(torch.from_numpy(with_events[rows])[:, None], inputs.ids.weight[rows], items)
         np.testing.assert_allclose(says.numpy(), (expected_says @ model.saying.weight.T).numpy(), atol=1e-5)
-        says = says.numpy()
-    expected = np.stack([0.5 * says[5] + 2 * says[6], np.zeros(4)])
+    expected = np.stack([(0.5 * says[5] + 2 * says[6]).numpy(), np.zeros(4)])
     if model.own is not None:
         expected += model.own.weight.detach().numpy()[[2, 0]]
     np.testing.assert_allclose(users, expected, atol=1e-5)
