@@ -26,7 +26,7 @@ from graphrec.data.lists import ItemLists, item_lists, slice_lists
 from graphrec.fusion.boosted import Boosted, correction_depth
 from graphrec.fusion.candidates import number_candidates
 from graphrec.fusion.curves import head_shares
-from graphrec.fusion.features import feature_rows, feature_tiles
+from graphrec.fusion.features import feature_rows
 from graphrec.fusion.fit_boosted import fit_boosted
 from graphrec.fusion.rrf import Rrf
 from graphrec.fusion.selection import select_best
@@ -80,8 +80,7 @@ def tiles_of(fusion: Boosted, lists: Lists) -> tuple[Tiles, int]:
     candidates = number_candidates(stacked)
     sums = sum_values(stacked, candidates, fusion.base.values(stacked, shares))
     near = select_best(candidates.indptr, candidates.items, sums, correction_depth(K))
-    columns = fusion.columns(stacked.channels)
-    return feature_tiles(stacked, candidates, near, shares, heads, columns, fusion.levels), len(near.places)
+    return fusion.tiles(stacked, candidates, near, shares, heads), len(near.places)
 
 
 @nb.njit(nogil=True, cache=True)

@@ -24,6 +24,9 @@ class About:
         What becomes of users that training did not see, and of items without events.
     libraries : tuple of str
         Distributions that fitting needs and the base does not bring: ``("gensim",)``.
+    of_graph : bool
+        Whether it recalls by the knowledge graph: where such a channel answers, boosted fusion looks at what the graph
+        says of an item.
     """
 
     recalls: str
@@ -31,6 +34,7 @@ class About:
     unknown_users: str = "from a live history"
     cold_items: str = "not recalled"
     libraries: tuple[str, ...] = ()
+    of_graph: bool = False
 
 
 def libraries_of(recipe: type[Any]) -> tuple[str, ...]:
@@ -42,6 +46,12 @@ def libraries_of(recipe: type[Any]) -> tuple[str, ...]:
     from importlib.metadata import packages_distributions
 
     return (*libraries, *packages_distributions().get(package, ()))
+
+
+def is_of_graph(recipe: object) -> bool:
+    """Return whether a recipe's channel recalls by the knowledge graph."""
+    about = getattr(recipe, "about", None)
+    return isinstance(about, About) and about.of_graph
 
 
 class Recipe(Protocol):

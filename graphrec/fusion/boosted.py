@@ -13,10 +13,11 @@ import numpy.typing as npt
 from graphrec.data.lists import ItemLists
 from graphrec.errors import ConfigError
 from graphrec.fusion.calibrated import Calibrated
-from graphrec.fusion.candidates import number_candidates, with_provenance
-from graphrec.fusion.curves import head_shares
+from graphrec.fusion.candidates import Candidates, number_candidates, with_provenance
+from graphrec.fusion.curves import Values, head_shares
 from graphrec.fusion.features import check_levels, feature_tiles, n_features, read_levels
 from graphrec.fusion.fused import FusedLists
+from graphrec.fusion.graph_levels import NO_LEVELS, GraphLevels
 from graphrec.fusion.rrf import check_settings
 from graphrec.fusion.selection import Selection, select_best
 from graphrec.fusion.stacked import StackedLists, merge_in_chunks
@@ -36,10 +37,10 @@ class Boosted:
     .. math:: s(i) = s_{calibrated}(i)\; e^{F(x(i))}
 
     F is the sum of the trees, x(i) holds for each channel the item's share (as in :class:`Calibrated`), its rank, and
-    the sum of the head of the list; then the logarithm of the calibrated score, and how popular the item is. Channels
-    cannot be weighed alike everywhere: how much a rank of one means depends on what the others say, on how sure the
-    list is of its head, and on whether the item is popular. The best 3 k of the calibrated list are looked at, 200 at
-    least.
+    the sum of the head of the list; then the logarithm of the calibrated score, how popular the item is, and how much
+    the knowledge graph has near it, where a channel of the graph answers. Channels cannot be weighed alike everywhere:
+    how much a rank of one means depends on what the others say, on how sure the list is of its head, and on whether the
+    item is popular. The best 3 k of the calibrated list are looked at, 200 at least.
 
     A query that one channel alone answers keeps that channel's order. A channel that is absent counts as one that
     returned nothing; trees have seen that in training. A channel that is not among the curves adds nothing.
@@ -49,9 +50,12 @@ class Boosted:
     base : Calibrated
         What the trees correct; its curves' order is that of the channels in x.
     trees : Trees
-        F, over ``3 * channels + 2`` features.
+        F, over ``3 * channels + 2`` features and the levels of the graph.
     popularity : str
-        A digit an item, by row: :func:`popularity_levels`. Items beyond it are taken for unpopular.
+        A digit an item, by row: :func:`graphrec.fusion.features.log_levels` of its events. Items beyond it are taken
+        for unpopular.
+    graph : GraphLevels, optional
+        What the graph says of the items; by default nothing.
 
     Raises
     ------
@@ -63,16 +67,20 @@ class Boosted:
     base: Calibrated
     trees: Trees
     popularity: str
+    graph: GraphLevels = NO_LEVELS
 
     def __post_init__(self) -> None:
         # JSON gives mappings.
         base = self.base if isinstance(self.base, Calibrated) else Calibrated(**self.base)
         trees = self.trees if isinstance(self.trees, Trees) else Trees(**self.trees)
+        graph = self.graph if isinstance(self.graph, GraphLevels) else GraphLevels(**self.graph)
         object.__setattr__(self, "base", base)
         object.__setattr__(self, "trees", trees)
-        deepest, last = max(trees.features, default=-1), n_features(len(base.curves)) - 1
+        object.__setattr__(self, "graph", graph)
+        deepest, last = max(trees.features, default=-1), n_features(len(base.curves), len(graph.relations)) - 1
         if deepest > last:
-            raise ConfigError(f"trees look at feature {deepest}; {len(base.curves)} channels have 0 to {last}")
+            levels = f" and {len(graph.relations)} levels of the graph" if graph.relations else ""
+            raise ConfigError(f"trees look at feature {deepest}; {len(base.curves)} channels{levels} have 0 to {last}")
         check_levels(self.popularity)
 
     @cached_property
@@ -93,7 +101,7 @@ class Boosted:
         candidates = number_candidates(stacked)
         sums = sum_values(stacked, candidates, self.base.values(stacked, shares))
         near = select_best(candidates.indptr, candidates.items, sums, correction_depth(k))
-        tiles = feature_tiles(stacked, candidates, near, shares, heads, self.columns(stacked.channels), self.levels)
+        tiles = self.tiles(stacked, candidates, near, shares, heads)
         # Of the channels that have entries for a query; where it is one, its order stays.
         answers = np.repeat((stacked.lengths > 0).sum(axis=0), np.diff(near.indptr))
         totals = np.where(answers > 1, add_trees(tiles, self.trees).ravel()[: len(answers)], 0.0)
@@ -102,6 +110,14 @@ class Boosted:
         )
         best = select_best(near.indptr, candidates.items[near.places], scores, k)
         return with_provenance(stacked, candidates, Selection(best.indptr, near.places[best.places], best.scores))
+
+    def tiles(
+        self, stacked: StackedLists, candidates: Candidates, near: Selection, shares: Values, heads: Values
+    ) -> npt.NDArray[np.float32]:
+        """Return what trees look at: :func:`graphrec.fusion.features.feature_tiles` of the candidates ``near``."""
+        columns = self.columns(stacked.channels)
+        graph, told = self.graph.matrix, self.graph.told(stacked)
+        return feature_tiles(stacked, candidates, near, shares, heads, columns, self.levels, graph, told)
 
     def columns(self, channels: tuple[str, ...]) -> npt.NDArray[np.int64]:
         """Return (C,) int64: where the channels that have a curve stand among ``channels``, -1 where one is absent."""
@@ -115,8 +131,10 @@ class Boosted:
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON values."""
         base = {key: value for key, value in self.base.to_dict().items() if key != "kind"}
-        return {"kind": self.kind, "base": base, "trees": self.trees.to_dict(),
-                "popularity": self.popularity}  # fmt: skip
+        return {
+            "kind": self.kind, "base": base, "trees": self.trees.to_dict(), "popularity": self.popularity,
+            "graph": self.graph.to_dict(),
+        }  # fmt: skip
 
 
 def correction_depth(k: int) -> int:

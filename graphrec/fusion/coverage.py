@@ -68,6 +68,7 @@ from graphrec.errors import ConfigError, DataError
 from graphrec.evaluation.metrics import rank_metrics
 from graphrec.fusion.coverage_places import ascend_places
 from graphrec.fusion.coverage_prefixes import NOISE, Objective, ascend_prefixes, prefix_hits
+from graphrec.fusion.graph_levels import NO_LEVELS, GraphLevels
 from graphrec.fusion.quota import Quota, place
 from graphrec.fusion.settings import FitResult
 
@@ -108,6 +109,7 @@ class Coverage:
         k: int,
         counts: npt.NDArray[np.int64],  # noqa: ARG002 - one signature
         seed: int,  # noqa: ARG002
+        graph: GraphLevels = NO_LEVELS,  # noqa: ARG002
     ) -> FitResult:
         """Return the quota fusion that covers most; nothing is drawn."""
         chosen = choose_quotas(

@@ -1,4 +1,4 @@
-"""What trees look at: each channel's share, rank and head of an entry, its calibrated score and its popularity."""
+"""What trees look at: each channel's share, rank and head of an entry, its calibrated score, levels of its item."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _ABSENT = 1e6
 _SHIFT = LANES.bit_length() - 1
 
 
-def n_features(n_channels: int) -> int:
-    """Return how many features an entry has: three a channel, and two."""
-    return 3 * n_channels + 2
+def n_features(n_channels: int, n_graph: int) -> int:
+    """Return how many features an entry has: three a channel, two, and the levels that the graph tells."""
+    return 3 * n_channels + 2 + n_graph
 
 
 def feature_tiles(
@@ -33,6 +33,8 @@ def feature_tiles(
     heads: Values,
     columns: npt.NDArray[np.int64],
     levels: npt.NDArray[np.uint8],
+    graph: npt.NDArray[np.uint8],
+    told: npt.NDArray[np.bool_],
 ) -> npt.NDArray[np.float32]:
     """Return the features of the selected candidates, LANES of them a tile.
 
@@ -45,19 +47,24 @@ def feature_tiles(
     columns : ndarray
         (C,) int64: the column of each channel that the trees know among the stacked ones; -1 where it is absent.
     levels : ndarray
-        (n_items,) uint8: :func:`popularity_levels`; items beyond it have level 0.
+        (n_items,) uint8: :func:`log_levels` of the items' events; items beyond it have level 0.
+    graph : ndarray
+        (n_items', L) uint8: what the graph tells of the items; those beyond it have levels of 0.
+    told : ndarray
+        (n,) bool: the queries whose items the graph tells of; those of the others have levels of 0.
 
     Returns
     -------
     ndarray
-        (t // LANES + 1, 3 C + 2, LANES) float32: share, rank and head by channel, the logarithm of the score, the
-        level. Lanes beyond t hold anything.
+        (t // LANES + 1, 3 C + 2 + L, LANES) float32: share, rank and head by channel, the logarithm of the score, the
+        level of popularity, those of the graph. Lanes beyond t hold anything.
     """
     t = len(selection.places)
-    tiles = np.empty((t // LANES + 1, n_features(len(columns)), LANES), dtype=np.float32)
+    tiles = np.empty((t // LANES + 1, n_features(len(columns), graph.shape[1]), LANES), dtype=np.float32)
     _describe(
         stacked.starts, stacked.stops, candidates.numbers, selection.positions(len(candidates.items)), shares, heads,
-        columns, selection.indptr, selection.scores, candidates.items[selection.places], levels, tiles,
+        columns, selection.indptr, selection.scores, candidates.items[selection.places], levels, graph,
+        told, tiles,
     )  # fmt: skip
     return tiles
 
@@ -67,21 +74,21 @@ def feature_rows(tiles: npt.NDArray[np.float32], t: int) -> npt.NDArray[np.float
     return tiles.transpose(0, 2, 1).reshape(-1, tiles.shape[1])[:t]
 
 
-def popularity_levels(counts: npt.NDArray[np.int64]) -> str:
-    """Return a base-36 digit an item: twice the binary logarithm of its events and one, rounded; z from 2^17.5 on."""
-    levels = np.minimum(np.rint(2 * np.log2(1.0 + counts)), len(_DIGITS) - 1).astype(np.int64)
+def log_levels(values: npt.NDArray[np.integer | np.floating]) -> str:
+    """Return a base-36 digit a value >= 0: twice the binary logarithm of it and one, rounded; z from 2^17.5 on."""
+    levels = np.minimum(np.rint(2 * np.log2(1.0 + values)), len(_DIGITS) - 1).astype(np.int64)
     return "".join(np.array(list(_DIGITS))[levels])
 
 
-def check_levels(digits: str) -> None:
-    """Raise ConfigError unless every character is a digit of :func:`popularity_levels`."""
+def check_levels(digits: str, *, name: str = "popularity") -> None:
+    """Raise ConfigError, with the ``name`` of the levels, unless every character is a digit of :func:`log_levels`."""
     strange = set(digits) - set(_DIGITS)
     if strange:
-        raise ConfigError(f"popularity holds {min(strange)!r}; legal: {_DIGITS}")
+        raise ConfigError(f"{name} holds {min(strange)!r}; legal: {_DIGITS}")
 
 
 def read_levels(digits: str) -> npt.NDArray[np.uint8]:
-    """Return (n_items,) uint8, 0 to 35: the numbers that :func:`popularity_levels` wrote."""
+    """Return (n_items,) uint8, 0 to 35: the numbers that :func:`log_levels` wrote."""
     codes = np.frombuffer(digits.encode("ascii"), dtype=np.uint8)
     return np.where(codes <= ord("9"), codes - ord("0"), codes - ord("a") + 10).astype(np.uint8)
 
@@ -99,6 +106,8 @@ def _describe(
     scores: npt.NDArray[np.float32],
     items: npt.NDArray[np.int32],
     levels: npt.NDArray[np.uint8],
+    graph: npt.NDArray[np.uint8],
+    told: npt.NDArray[np.bool_],
     tiles: npt.NDArray[np.float32],
 ) -> None:  # pragma: no cover - compiled
     """Write the features of the entries whose candidate has a position."""
@@ -114,6 +123,9 @@ def _describe(
             tile, lane = t >> _SHIFT, t & (LANES - 1)
             tiles[tile, last, lane] = np.log(scores[t])
             tiles[tile, last + 1, lane] = levels[items[t]] if items[t] < levels.size else 0
+            known = told[query] and items[t] < graph.shape[0]
+            for level in range(graph.shape[1]):
+                tiles[tile, last + 2 + level, lane] = graph[items[t], level] if known else 0
     for c in range(columns.size):
         if columns[c] < 0:
             continue

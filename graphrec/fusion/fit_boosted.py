@@ -15,8 +15,9 @@ from graphrec.evaluation.metrics import hit_mask, truth_sizes
 from graphrec.fusion.boosted import Boosted, correction_depth
 from graphrec.fusion.candidates import number_candidates
 from graphrec.fusion.curves import Values, head_shares
-from graphrec.fusion.features import feature_rows, feature_tiles, popularity_levels
+from graphrec.fusion.features import feature_rows, log_levels
 from graphrec.fusion.fit_calibrated import Method, check_cutoffs, check_method, fit_calibrated
+from graphrec.fusion.graph_levels import NO_LEVELS, GraphLevels
 from graphrec.fusion.objective import users_with_truth
 from graphrec.fusion.rrf import merging_depth
 from graphrec.fusion.selection import select_best
@@ -43,6 +44,8 @@ class FittedBoosted:
         Of the calibrated fusion that is corrected, as in :class:`graphrec.fusion.fit_calibrated.FittedCalibrated`.
     trees, leaves, learning_rate, popularity_exponent
         As in :func:`fit_boosted`.
+    graph_levels : bool, default True
+        Whether trees look at what the knowledge graph says of an item, where a channel of the graph answers.
 
     Raises
     ------
@@ -56,6 +59,7 @@ class FittedBoosted:
     leaves: int = 15
     learning_rate: float = 0.1
     popularity_exponent: float = 0.0
+    graph_levels: bool = True
 
     def __post_init__(self) -> None:
         check_method(self.method)
@@ -63,13 +67,21 @@ class FittedBoosted:
         _check_growth(self.trees, self.leaves, self.learning_rate, self.popularity_exponent)
 
     def fit(
-        self, lists: Mapping[str, ItemLists], truth: ItemLists, *, k: int, counts: npt.NDArray[np.int64], seed: int
+        self,
+        lists: Mapping[str, ItemLists],
+        truth: ItemLists,
+        *,
+        k: int,
+        counts: npt.NDArray[np.int64],
+        seed: int,
+        graph: GraphLevels = NO_LEVELS,
     ) -> FitResult:
         """Return the fusion, and the weights that it starts from for the report."""
         cutoffs = self.cutoffs or (k,)
         fusion = fit_boosted(
             lists, truth, cutoffs=cutoffs, counts=counts, seed=seed, method=self.method, trees=self.trees,
             leaves=self.leaves, learning_rate=self.learning_rate, popularity_exponent=self.popularity_exponent,
+            graph=graph if self.graph_levels else NO_LEVELS,
         )  # fmt: skip
         # Growing stops where nothing is left to learn.
         grown = len(fusion.trees.roots)
@@ -93,14 +105,15 @@ def fit_boosted(
     leaves: int = 15,
     learning_rate: float = 0.1,
     popularity_exponent: float = 0.0,
+    graph: GraphLevels = NO_LEVELS,
     max_users: int = 20_000,
 ) -> Boosted:
     """Return the calibrated fusion of ``lists``, corrected by gradient-boosted trees.
 
     Trees start from the logarithm of the calibrated score and grow by the log loss of hit or no hit over the entries of
     the calibrated list, all hits and a quarter of the others, which count four times. A user's entries weigh one over
-    his held-out items, as they do in Recall. A tenth of the users lack one channel, drawn at random, so that the trees
-    know what to make of a channel that is late or left out.
+    his held-out items, as they do in Recall. A tenth of the users lack one channel, drawn at random, or all those of
+    the graph, so that the trees know what to make of a channel that is late or left out.
 
     Where little can be learnt there are fewer: trees grow on four fifths of the users while the loss of the others
     falls, and as many are grown on all. The loss falls longer than the head of the list gains: see ``docs/fusion.md``.
@@ -120,6 +133,9 @@ def fit_boosted(
     popularity_exponent : float, default 0
         beta, 0 to 2: a hit weighs 1 / (1 + events of the item)^beta, as in the popularity-stratified Recall of [3]_.
         Above 0 the list reaches further into the tail, and has fewer hits in all.
+    graph : GraphLevels, optional
+        What the graph says of the items: :func:`graphrec.fusion.graph_levels.graph_levels`, of the same ``counts``.
+        Passed over where no channel that tells of it has a hit.
     max_users : int, default 20000
         Users looked at.
 
@@ -149,13 +165,16 @@ def fit_boosted(
     except ImportError as error:
         raise MissingExtraError("boosted fusion", extra="train") from error
     base = fit_calibrated(lists, truth, cutoffs=cutoffs, seed=seed, method=method)
-    popularity = popularity_levels(counts)
+    popularity = log_levels(counts)
+    if not base.curves.keys() & set(graph.channels):
+        graph = NO_LEVELS
     rng = np.random.default_rng(seed)
     users = users_with_truth(truth, max_users, rng)
-    plain = Boosted(base, Trees((), (), (), ()), popularity)
+    plain = Boosted(base, Trees((), (), (), ()), popularity, graph)
+    score = 3 * len(base.curves)
     rows, hits, weights, owners = _rows(plain, lists, truth, users, correction_depth(max(cutoffs)), rng)
     if popularity_exponent:
-        weights = weights * _rarity(rows[:, -1], hits, popularity_exponent)
+        weights = weights * _rarity(rows[:, score + 1], hits, popularity_exponent)
     settings = {
         "objective": "binary", "num_leaves": leaves, "learning_rate": learning_rate, "min_data_in_leaf": 200,
         "lambda_l2": 20.0, "use_missing": False, "seed": seed, "deterministic": True, "force_row_wise": True,
@@ -163,7 +182,7 @@ def fit_boosted(
     }  # fmt: skip
 
     def entries(among: npt.NDArray[np.bool_], reference: Any = None) -> Any:
-        start = rows[among, -2].astype(np.float64)
+        start = rows[among, score].astype(np.float64)
         return lightgbm.Dataset(rows[among], hits[among], weight=weights[among], init_score=start, reference=reference)
 
     held = (rng.permutation(len(users)) < int(_HELD * len(users)))[owners]
@@ -171,11 +190,11 @@ def fit_boosted(
         first, stop = entries(~held), lightgbm.early_stopping(_PATIENCE, verbose=False)
         trees = lightgbm.train(settings, first, trees, [entries(held, first)], callbacks=[stop]).best_iteration
     grown = lightgbm.train(settings, entries(np.ones(len(rows), np.bool_)), trees)
-    return Boosted(base, trees_from_lightgbm(grown.dump_model()["tree_info"]), popularity)
+    return Boosted(base, trees_from_lightgbm(grown.dump_model()["tree_info"]), popularity, graph)
 
 
 def _rarity(levels: npt.NDArray[np.float32], hits: npt.NDArray[np.bool_], exponent: float) -> Values:
-    """Return (m,) float64: what a hit weighs by the :func:`popularity_levels` of its item, 1 of what is no hit."""
+    """Return (m,) float64: what a hit weighs by the :func:`log_levels` of its item's events, 1 of what is no hit."""
     if not hits.any():
         return np.ones(len(hits))
     # A level is twice the binary logarithm; hits of mean popularity keep their weight.
@@ -207,7 +226,7 @@ def _rows(
     parts = []
     for start in range(0, len(users), _USERS):
         chunk = users[start : start + _USERS]
-        known, held = _without_some(lists, tuple(fusion.base.curves), chunk, rng), take_lists(truth, chunk)
+        known, held = _without_some(lists, fusion, chunk, rng), take_lists(truth, chunk)
         stacked = stack(known)
         shares, heads = head_shares(stacked)
         candidates = number_candidates(stacked)
@@ -217,8 +236,7 @@ def _rows(
         # All hits and a quarter of the others, which count four times.
         kept = hits | (rng.random(len(hits)) < 0.25)
         near, hits = near.where(kept), hits[kept]
-        columns = fusion.columns(stacked.channels)
-        tiles = feature_tiles(stacked, candidates, near, shares, heads, columns, fusion.levels)
+        tiles = fusion.tiles(stacked, candidates, near, shares, heads)
         queries = np.repeat(np.arange(len(chunk)), np.diff(near.indptr))
         weights = np.where(hits, 1.0, 4.0) / truth_sizes(held)[queries]
         parts.append((feature_rows(tiles, len(hits)), hits, weights, start + queries))
@@ -227,12 +245,15 @@ def _rows(
 
 
 def _without_some(
-    lists: Mapping[str, ItemLists], channels: tuple[str, ...], users: npt.NDArray[np.int64], rng: np.random.Generator
+    lists: Mapping[str, ItemLists], fusion: Boosted, users: npt.NDArray[np.int64], rng: np.random.Generator
 ) -> dict[str, ItemLists]:
-    """Return the channels' answers to some users, of whom a tenth, drawn at random, lack one channel."""
-    missing = np.where(rng.random(len(users)) < _LACKING, rng.integers(len(channels), size=len(users)), -1)
+    """Return the channels' answers to some users, of whom a tenth, drawn at random, lack one channel or the graph's."""
+    channels, graph = tuple(fusion.base.curves), fusion.graph.channels
+    ways = len(channels) + bool(graph)
+    missing = np.where(rng.random(len(users)) < _LACKING, rng.integers(ways, size=len(users)), -1)
     known = {}
     for c, name in enumerate(channels):
         part = take_lists(lists[name], users)
-        known[name] = entries_where(part, np.repeat(missing != c, part.lengths))
+        lacks = (missing == c) | ((missing == len(channels)) & (name in graph))
+        known[name] = entries_where(part, np.repeat(~lacks, part.lengths))
     return known

@@ -14,6 +14,7 @@ from graphrec.errors import ConfigError, DataError, MissingExtraError
 from graphrec.evaluation.metrics import hit_mask
 from graphrec.fusion.calibrated import Calibrated
 from graphrec.fusion.curves import LEAST_SHARE, Curve, Values, head_shares
+from graphrec.fusion.graph_levels import NO_LEVELS, GraphLevels
 from graphrec.fusion.objective import Objective, ascend, users_with_truth
 from graphrec.fusion.rrf import merging_depth
 from graphrec.fusion.settings import FitResult
@@ -55,6 +56,7 @@ class FittedCalibrated:
         k: int,
         counts: npt.NDArray[np.int64],  # noqa: ARG002 - one signature
         seed: int,
+        graph: GraphLevels = NO_LEVELS,  # noqa: ARG002
     ) -> FitResult:
         """Return the fusion, and its weights for the report."""
         cutoffs = self.cutoffs or (k,)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from graphrec.checks import check_choice
 from graphrec.data.lists import ItemLists, take_lists
+from graphrec.fusion.graph_levels import NO_LEVELS, GraphLevels
 from graphrec.fusion.objective import Objective, ascend, users_with_truth
 from graphrec.fusion.rrf import Rrf, check_settings, merge_rrf
 from graphrec.fusion.settings import FitResult
@@ -47,6 +48,7 @@ class FittedRrf:
         k: int,
         counts: npt.NDArray[np.int64],  # noqa: ARG002 - one signature
         seed: int,
+        graph: GraphLevels = NO_LEVELS,  # noqa: ARG002
     ) -> FitResult:
         """Return the fusion with the best weights; for the objective "value" scores of the truth are worth."""
         by_value = self.objective == "value"

@@ -21,6 +21,7 @@ from graphrec.checks import typed_late
 from graphrec.data.lists import ItemLists
 from graphrec.errors import ConfigError, nearest_names
 from graphrec.fusion.fused import FusedLists
+from graphrec.fusion.graph_levels import NO_LEVELS, GraphLevels
 from graphrec.fusion.quota import Quota
 from graphrec.fusion.rrf import Rrf
 
@@ -79,13 +80,20 @@ class FusionRecipe(Protocol):
     """Settings of a fusion that has to see held-out events before it can merge."""
 
     def fit(
-        self, lists: Mapping[str, ItemLists], truth: ItemLists, *, k: int, counts: npt.NDArray[np.int64], seed: int
+        self,
+        lists: Mapping[str, ItemLists],
+        truth: ItemLists,
+        *,
+        k: int,
+        counts: npt.NDArray[np.int64],
+        seed: int,
+        graph: GraphLevels = NO_LEVELS,
     ) -> FitResult:
         """Return the fusion of the channels ``lists`` that finds the ``truth`` best at k.
 
         ``lists`` holds each channel's answers to n users, ``channel_depth(k)`` deep, of channels fitted without the
         n lists of held-out items ``truth``: a validation part, never the test part. ``counts`` (n_items,) are the
-        events of each item in what the channels were fitted on.
+        events of each item in what the channels were fitted on, ``graph`` what the knowledge graph says of the items.
         """
         ...
 

@@ -12,10 +12,12 @@ from graphrec.contracts.choosing import choices_of, chooses
 from graphrec.contracts.panel import take_panel
 from graphrec.contracts.progress import TrainingPoint
 from graphrec.contracts.recall_data import RecallData
+from graphrec.contracts.recipe import is_of_graph
 from graphrec.data.lists import ItemLists
 from graphrec.errors import ConfigError
 from graphrec.evaluation.held_out import sample_users
 from graphrec.evaluation.value import item_values
+from graphrec.fusion.graph_levels import NO_LEVELS, graph_levels
 from graphrec.fusion.settings import Fusion, FusionRecipe
 
 from ..config.build import Config, make_fusion
@@ -85,7 +87,9 @@ def choose(config: Config, data: RecallData, steps: Steps, *, cache: FitCache | 
     with steps.step("fit the fusion on validation"):
         counts = np.bincount(part.data.interactions.items, minlength=len(data.items))
         truth = _valued(config, part.data, part.panel.truth) if _by_value(fusion) else part.panel.truth
-        result = fusion.fit(answers.lists, truth, k=k, counts=counts, seed=seed)
+        told_by = [name for name, recipe in config.recipes.items() if is_of_graph(recipe)]
+        graph = graph_levels(part.data.catalogue, counts, told_by) if told_by else NO_LEVELS
+        result = fusion.fit(answers.lists, truth, k=k, counts=counts, seed=seed, graph=graph)
     fusion_fit = {**result.report, "k": k, "users": len(part.panel)}
     # The lists are large: they stay only where something else is chosen on them.
     lists = answers if config.settings.evaluate.limits else None

@@ -8,6 +8,7 @@ from graphrec.fusion.boosted import Boosted
 from graphrec.fusion.calibrated import Calibrated
 from graphrec.fusion.coverage import Coverage
 from graphrec.fusion.curves import Curve
+from graphrec.fusion.graph_levels import GraphLevels
 from graphrec.fusion.priority import Priority
 from graphrec.fusion.quota import Quota
 from graphrec.fusion.rrf import Rrf
@@ -42,13 +43,17 @@ class TestCalibrated(FusionContract):
 
 
 class TestBoosted(FusionContract):
-    # A share of the first channel, the rank in the last, the popularity of the item.
+    # A share of the first channel, the rank in the last, the popularity of the item, what the graph says of it.
     fusion = Boosted(
         Calibrated(dict.fromkeys(CHANNELS, Curve((0.0, 1.0), (0.01, 0.9))), {"hot": 0.5}),
         Trees(
-            (0, 3), (0, -1, -1, 7, -1, 10, -1, -1), (0.2, -0.4, 0.5, 3.5, 0.2, 1.5, -0.6, 0.3), (2, 0, 0, 5, 0, 7, 0, 0)
+            (0, 3, 8),
+            (0, -1, -1, 7, -1, 10, -1, -1, 11, -1, -1),
+            (0.2, -0.4, 0.5, 3.5, 0.2, 1.5, -0.6, 0.3, 4.5, -0.3, 0.4),
+            (2, 0, 0, 5, 0, 7, 0, 0, 10, 0, 0),
         ),
         "0123456789" * 2,
+        GraphLevels({"author: items": "9081726354" * 2}, ("tag",)),
     )
 
 

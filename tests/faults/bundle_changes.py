@@ -220,6 +220,20 @@ def _fusion(directory: Path, draw: Draw, document: dict[str, Any]) -> str:
             "popularity": "",
             "trees": {"roots": [5], "features": [0], "values": [0], "rights": [-9]},
         },
+        {
+            "kind": "boosted",
+            "base": {"curves": {"hot": {}}},
+            "popularity": "",
+            "trees": {"roots": [0], "features": [6, -1, -1], "values": [1, 2, 3], "rights": [2, 0, 0]},
+            "graph": {"relations": {"a: items": "z", "a: events": "0"}, "channels": ["hot"]},
+        },
+        {
+            "kind": "boosted",
+            "base": {"curves": {"hot": {}}},
+            "popularity": "",
+            "trees": {"roots": [], "features": [], "values": [], "rights": []},
+            "graph": {"relations": {"a: items": "z", "b": 7}, "channels": "hot", "depth": 3},
+        },
     ]
     document["fusion"] = kinds[int(draw.integers(len(kinds)))]
     return json.dumps(document["fusion"])[:120]

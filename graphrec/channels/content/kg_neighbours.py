@@ -75,6 +75,7 @@ class KgNeighbours(HistorySettings):
         recalls="items that share entities, rare ones first",
         artefact="neighbour table",
         cold_items="recalled by its entities",
+        of_graph=True,
     )
 
     k: int = count(200, least=1, unit="neighbours", search=ints(50, 1000, log=True))

@@ -83,6 +83,7 @@ class KgPaths(MixtureSettings):
         recalls="items that typed paths through the graph lead to",
         artefact="neighbour table",
         cold_items="recalled by its entities",
+        of_graph=True,
     )
 
     k: int = count(300, least=1, unit="neighbours", search=ints(50, 1000, log=True))

@@ -64,6 +64,7 @@ class Pixie(HistorySettings):
         recalls="what random walks from the history visit over relations and users",
         artefact="walk",
         cold_items="recalled by its entities",
+        of_graph=True,
     )
 
     steps: int = count(50_000, least=1, unit="steps", search=choices(5_000, 20_000, 50_000))

@@ -67,6 +67,7 @@ class PreferenceWalk(HistorySettings):
         recalls="what a history's mass spreads to over relations and users",
         artefact="walk",
         cold_items="recalled by its entities",
+        of_graph=True,
     )
 
     hops: int = count(3, least=1, most=MOST_HOPS, unit="hops", search=ints(2, 4))

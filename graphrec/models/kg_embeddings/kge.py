@@ -99,6 +99,7 @@ class Kge(VectorSettings):
         artefact="vectors",
         cold_items="recalled by its entities",
         libraries=("torch", "torch-geometric", "lightning-fabric"),
+        of_graph=True,
     )
 
     model: ModelName = choice("distmult", ModelName)

@@ -8,10 +8,15 @@ from graphrec.errors import ConfigError
 from graphrec.fusion.boosted import Boosted
 from graphrec.fusion.calibrated import Calibrated
 from graphrec.fusion.curves import Curve
+from graphrec.fusion.graph_levels import GraphLevels
 from graphrec.fusion.trees import Trees
 from tests.oracles.fusion import walk_trees
 
 RISING = Curve((0.0, 1.0), (0.0, 0.5))
+
+
+def _level(digits: str, item: int) -> int:
+    return int(digits[item], 36) if item < len(digits) else 0
 
 
 def _oracle(fusion: Boosted, lists: dict[str, ItemLists], query: int) -> list[tuple[int, float]]:
@@ -24,18 +29,22 @@ def _oracle(fusion: Boosted, lists: dict[str, ItemLists], query: int) -> list[tu
             rank = int(merged.ranks[place, merged.channels.index(name)]) if name in lists else 0
             own = float(merged.scores[place, merged.channels.index(name)]) if rank else 0.0
             x += [max(own, 0.0) / head if rank and head else 0.0, rank or 1e6, head]
-        x += [float(np.log(score)), int(fusion.popularity[item], 36) if item < len(fusion.popularity) else 0]
+        x += [float(np.log(score)), _level(fusion.popularity, item)]
+        told = any(name in lists for name in fusion.graph.channels)
+        x += [_level(digits, item) if told else 0 for digits in fusion.graph.relations.values()]
         total = walk_trees(fusion.trees, np.array([x], dtype=np.float32))[0]
         rescored.append((item, score * float(np.exp(total))))
     return sorted(rescored, key=lambda pair: (-np.float32(pair[1]), pair[0]))
 
 
 TREES = Trees(
-    (0, 3, 6),
-    (0, -1, -1, 4, -1, -1, 7, -1, 2, -1, -1),
-    (0.2, -0.4, 0.5, 3.5, 0.2, -0.1, 6.5, 0.3, 9.0, 0.7, 0.0),
-    (2, 0, 0, 5, 0, 0, 8, 0, 10, 0, 0),
+    (0, 3, 6, 11),
+    (0, -1, -1, 4, -1, -1, 7, -1, 2, -1, -1, 9, -1, -1),
+    (0.2, -0.4, 0.5, 3.5, 0.2, -0.1, 6.5, 0.3, 9.0, 0.7, 0.0, 4.5, -0.2, 0.3),
+    (2, 0, 0, 5, 0, 0, 8, 0, 10, 0, 0, 13, 0, 0),
 )
+# What trees do not look at, what they do; items from 30 on are unknown.
+LEVELS = GraphLevels({"author: items": "z" * 30, "author: events": "9182736450" * 3}, ("a",))
 
 
 @pytest.mark.parametrize("absent", [None, "a", "b"])
@@ -49,7 +58,7 @@ def test_scores_are_the_calibrated_ones_times_what_the_trees_say(absent: str | N
         for name in ("b", "new", "a")
         if name != absent
     }
-    fusion = Boosted(Calibrated({"a": RISING, "b": RISING}, {"a": 0.5}), TREES, "0123456789abc" * 3)
+    fusion = Boosted(Calibrated({"a": RISING, "b": RISING}, {"a": 0.5}), TREES, "0123456789abc" * 3, LEVELS)
     merged = fusion.merge(lists, 9)
     plain = fusion.base.merge(lists, 1000)
     for query in range(3):
@@ -65,5 +74,8 @@ def test_scores_are_the_calibrated_ones_times_what_the_trees_say(absent: str | N
 def test_bad_settings_are_refused() -> None:
     with pytest.raises(ConfigError, match="feature 9; 1 channels have 0 to 4"):
         Boosted(Calibrated({"a": RISING}), Trees((0,), (9, -1, -1), (0.1, 0.2, 0.3), (2, 0, 0)), "")
+    both = Calibrated({"a": RISING, "b": RISING})
+    with pytest.raises(ConfigError, match="feature 9; 2 channels and 1 levels of the graph have 0 to 8"):
+        Boosted(both, TREES, "", GraphLevels({"author: items": ""}, ("a",)))
     with pytest.raises(ConfigError, match=r"popularity holds 'X'; legal: 0123"):
-        Boosted(Calibrated({"a": RISING, "b": RISING}), TREES, "0X")
+        Boosted(both, TREES, "0X", LEVELS)

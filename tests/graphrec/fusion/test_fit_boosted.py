@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 
@@ -11,6 +12,7 @@ from graphrec.errors import ConfigError, DataError, MissingExtraError
 from graphrec.evaluation.metrics import rank_metrics
 from graphrec.fusion.boosted import Boosted
 from graphrec.fusion.fit_boosted import FittedBoosted, fit_boosted
+from graphrec.fusion.graph_levels import GraphLevels
 from tests.close import assert_same_lists
 
 N_ITEMS = 400
@@ -45,6 +47,26 @@ def test_it_learns_what_no_weights_can_say() -> None:
     calibrated = rank_metrics(fusion.base.merge(lists, 8).lists, truth, 8).recall.mean()
     assert calibrated < 0.6
     assert boosted > 0.95
+
+
+def test_what_the_graph_says_is_learnt_where_a_channel_of_it_has_hits() -> None:
+    rng = np.random.default_rng(0)
+    returned = [rng.permutation(N_ITEMS)[:16].tolist() for _ in range(700)]
+    scores = [np.linspace(2.0, 1.0, 16).tolist()] * 700
+    lists = {"kg": item_lists(returned, scores), "hot": item_lists(returned, scores), "silent": empty_lists(700)}
+    # Odd items are right, wherever they stand.
+    truth = item_lists([[item for item in items if item % 2] for items in returned])
+    recalls = []
+    for channels in (("silent",), ("kg", "silent")):
+        graph = GraphLevels({"author: items": "01" * (N_ITEMS // 2)}, channels)
+        fusion = fit_boosted(
+            lists, truth, cutoffs=(8,), counts=np.full(N_ITEMS, 5), seed=0, trees=10, learning_rate=0.5, graph=graph
+        )
+        assert (fusion.graph == graph) == ("kg" in channels)
+        recalls.append(rank_metrics(fusion.merge(lists, 4).lists, truth, 4).recall.mean())
+        left = fusion.merge({name: part for name, part in lists.items() if name != "kg"}, 4).lists
+        assert rank_metrics(left, truth, 4).recall.mean() == pytest.approx(recalls[0], abs=0.05)
+    assert recalls[0] < 0.3 < 0.45 < recalls[1]
 
 
 def test_trees_stop_where_users_held_out_gain_no_more() -> None:
@@ -87,7 +109,7 @@ def _assert_same_fusion(left: Boosted, right: Boosted) -> None:
 
 
 def test_the_same_seed_gives_the_same_fusion_and_json_keeps_it() -> None:
-    fusion = _fitted(200, trees=10)
+    fusion = dataclasses.replace(_fitted(200, trees=10), graph=GraphLevels({"a": "0z"}, ("head",)))
     _assert_same_fusion(fusion, _fitted(200, trees=10))
     settings = json.loads(json.dumps(fusion.to_dict()))
     assert settings.pop("kind") == "boosted"

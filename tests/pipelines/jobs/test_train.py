@@ -214,7 +214,7 @@ def test_boosted_fusion_is_fitted_on_validation_and_served(tmp_path: Path) -> No
     config = variant(
         tmp_path,
         ("[evaluate]", '[fusion]\nkind = "boosted"\ntrees = 5\nleaves = 4\n[evaluate]'),
-        ("[channels.tag]\n[channels.kg-neighbours]\n", ""),
+        ("[channels.tag]\n", ""),
         ("[channels.node2vec]\ndim = 16\nwalks_per_node = 4\nlength = 10\nepochs = 1\n", ""),
     )
     trained = train(config, tmp_path / "out")
@@ -222,7 +222,11 @@ def test_boosted_fusion_is_fitted_on_validation_and_served(tmp_path: Path) -> No
     assert fit is not None
     assert (fit["cutoffs"], fit["users"]) == ([10], N_READERS)
     assert 1 <= fit["trees"] == len(bundle.fusion["trees"]["roots"]) <= 5
-    assert len(bundle.fusion["popularity"]) == len(bundle.items)
+    graph = bundle.fusion["graph"]
+    assert graph["channels"] == ["kg-neighbours"]
+    assert {len(digits) for digits in (bundle.fusion["popularity"], *graph["relations"].values())} == {
+        len(bundle.items)
+    }
     answer = Engine.open(trained.bundle).recall(user="r1", k=10)
     assert len(answer.ids) == 10
     assert all(one.score >= after.score for one, after in pairwise(answer.items))
