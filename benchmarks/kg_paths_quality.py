@@ -10,7 +10,8 @@ kg-paths, and those that ``--more`` names, none of which looks at the order of a
 paths by the other score, with weights of their own), merged by calibrated or boosted scores. Weights of paths and of
 channels are learned on a validation part of train; the test part is read once, at the end (``--validation``: not at
 all, a part of train is held out in its place). A row a channel, one for the list merged of all, and one for what it
-gains by each KG channel and by all of them, overall and for true items with 0, 1-2 and 3-5 training events.
+gains by each KG channel and by all of them (and by what boosted scores see of the graph, which goes with the last),
+overall and for true items with 0, 1-2 and 3-5 training events.
 """
 
 from __future__ import annotations

@@ -11,7 +11,8 @@ graph kg-neighbours, kg-paths, preference-walk and pixie, all with their default
 scores. Weights of paths and scores are learned on a validation part of train; the test part is read once
 (``--validation``: not at all, a part of train is held out in its place). A row a channel; of those of the graph, what
 the list merged with the others gains, then by kg-neighbours and kg-paths ("pair"), and last by all four: overall, for
-items of the tail and with 0, 1-2 and 3-5 training events, with 95 % bootstrap intervals over users. ``tail_recall`` is
+items of the tail and with 0, 1-2 and 3-5 training events, with 95 % bootstrap intervals over users. Boosted scores look
+at what the graph has near an item where one of its channels answers: it counts as gained by these. ``tail_recall`` is
 a mean over users, ``tail_share`` one over all true items of the tail, as in reports. Beside them what the check of
 relations says of each: ``derived`` relations are made of events.
 """
