@@ -244,7 +244,8 @@ class PinSageModel(nn.Module):
         inputs = self.items.inputs
         if inputs.ids is not None:
             places = on(items.device, rows)
-            items = torch.where(inputs.seen[places] > 0, inputs.own(places), items)
+            seen: Tensor = inputs.seen[places]  # type: ignore[index]
+            items = torch.where(seen > 0, inputs.own(places), items)
         said: Tensor = self.saying(items)
         return said
 
