@@ -94,8 +94,8 @@ CHANNELS: dict[str, dict[str, Any]] = {
     "pinsage": {"dim": 128, "batch": 2048, "temperature": 0.1, "half_life": 0.0},
     # Chosen on the validation part of the fusion.
     "two-tower": {
-        "dim": 256, "mix": {"uniform": 1.0}, "negatives": 50_000, "batch": 1024, "lr": 0.02, "epochs": 30,
-        "temperature": 0.1, "length_exponent": 0.25, "regularisation": 0.1, "features": False, "half_life": 0.0,
+        "dim": 256, "batch": 1024, "lr": 0.02, "epochs": 30, "temperature": 0.1, "length_exponent": 0.25,
+        "regularisation": 0.1, "features": False, "half_life": 0.0,
     },
     # From all pairs of items, with the lambda that sisinflab's reproducibility study published for this split.
     "ease-exact": {"recipe": "ease", "regularisation": 15.9, "k": 1000, "half_life": 0.0},

@@ -16,11 +16,14 @@ from graphrec.negatives.hard import ModelHard
 from graphrec.negatives.in_batch import InBatch
 from graphrec.negatives.irrelevant import ContentTeacher, Irrelevant, item_terms
 from graphrec.negatives.mixture import Mixture, Part
-from graphrec.negatives.popularity import Popularity
+from graphrec.negatives.popularity import Popularity, WholePool
 from graphrec.negatives.protocol import NegativeSampler
 from graphrec.negatives.rules import BusinessRule
 from graphrec.negatives.taken import Taken
 from graphrec.sparse.taste import liked_pairs
+
+# Items of a pool up to which "all" is all of them; of a larger one it is "uniform".
+MOST = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +51,12 @@ _Make = Callable[[RecallData, Taken, KindSettings], NegativeSampler]
 
 def _in_batch(data: RecallData, taken: Taken, settings: KindSettings) -> NegativeSampler:  # noqa: ARG001
     return InBatch(_counts(data), taken)
+
+
+def _all(data: RecallData, taken: Taken, settings: KindSettings) -> NegativeSampler:
+    if np.count_nonzero(data.pool) > MOST:
+        return _uniform(data, taken, settings)
+    return WholePool(data.pool, taken)
 
 
 def _uniform(data: RecallData, taken: Taken, settings: KindSettings) -> NegativeSampler:  # noqa: ARG001
@@ -81,6 +90,7 @@ def _irrelevant(data: RecallData, taken: Taken, settings: KindSettings) -> Negat
 
 
 KINDS: Mapping[str, _Make] = {
+    "all": _all,
     "in-batch": _in_batch,
     "uniform": _uniform,
     "popular": _popular,

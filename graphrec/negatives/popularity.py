@@ -1,4 +1,4 @@
-"""Negatives from the whole pool: all items alike, or by a power of how often they are taken."""
+"""Negatives from the whole pool: all items, all alike, or by a power of how often they are taken."""
 
 from __future__ import annotations
 
@@ -56,3 +56,42 @@ class Popularity:
         """Return the copies of ``items`` that are expected among the shared ones."""
         drawn = min(n, len(self._pool)) if self._alpha == 0 else n
         return np.asarray(self._probabilities[items] * drawn)
+
+
+class WholePool:
+    """Every item of the pool, whatever is asked for: a softmax over them is exact [1]_.
+
+    A user meets them once for all of his items, so that a step takes O(users * pool * dim) time.
+
+    Parameters
+    ----------
+    pool : ndarray
+        (n_items,) bool: what may be recalled.
+    taken : Taken
+        Who has what: items that a user has are masked for him.
+
+    Raises
+    ------
+    DataError
+        If the pool is empty.
+
+    References
+    ----------
+    .. [1] Bengio, Senecal, "Quick training of probabilistic neural nets by importance sampling", AISTATS 2003: what a
+       sampled softmax estimates, and how far draws may lead it off.
+    """
+
+    def __init__(self, pool: npt.NDArray[np.bool_], taken: Taken) -> None:
+        if not pool.any():
+            raise DataError("negatives cannot be drawn from the pool: the pool is empty")
+        self._pool, self._taken = pool, taken
+
+    def draw(self, positives: Positives, n: int, rng: np.random.Generator) -> Negatives:  # noqa: ARG002 - of the protocol
+        """Return all items of the pool, which all share."""
+        items = np.flatnonzero(self._pool)
+        shared = items, np.zeros(len(items))
+        return Negatives(shared=shared, masked=self._taken.among(positives.users, items), n_users=len(positives))
+
+    def expected(self, items: Rows, n_pairs: int, n: int) -> npt.NDArray[np.float64]:  # noqa: ARG002 - of the protocol
+        """Return the copies of ``items`` among the shared ones: 1 of what is in the pool."""
+        return self._pool[items].astype(np.float64)

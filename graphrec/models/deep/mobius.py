@@ -46,7 +46,7 @@ class Mobius(TwoTower):
     pair_exponent : float, default 0.0
         beta, from 0 to 1.
     mix : mapping of str to float
-        Empty is ``{"uniform" = 1.0, "irrelevant" = 0.002}``; without "irrelevant" there is no teacher.
+        Empty is ``{"all" = 1.0, "irrelevant" = 0.002}``; without "irrelevant" there is no teacher.
     similarity, length_exponent, layers, user_layers, serve :
         See :class:`graphrec.models.deep.two_tower.TwoTower`.
     dim, ids, features :
@@ -77,7 +77,7 @@ class Mobius(TwoTower):
     @property
     def kinds(self) -> Mapping[str, float]:
         """The kinds of negatives and their ratios."""
-        return self.mix or {"uniform": 1.0, "irrelevant": 0.002}
+        return self.mix or {"all": 1.0, "irrelevant": 0.002}
 
     def _task_class(self) -> type[RecallTask]:
         from graphrec.models.deep.mobius_task import MobiusTask

@@ -38,7 +38,7 @@ BlockKind = Literal["plain", "gated"]
 
 REASON = "because you {verb} {source}: what others {verb} next puts it near"
 # Kinds of negatives that all events of a step share: own negatives of each event would cost a table an event.
-_SHARED = ("in-batch", "uniform", "popular")
+_SHARED = ("all", "in-batch", "uniform", "popular")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +71,8 @@ class SequenceSettings(TrainedVectors):
     calibration : float, default 0.75
         t of "gbce", from 0 to 1.
     mix : mapping of str to float
-        Kinds of negatives and their ratios, of "in-batch", "uniform" and "popular"; empty is ``{"uniform" = 1.0}``.
+        Kinds of negatives and their ratios, of "all", "in-batch", "uniform" and "popular"; empty is
+        ``{"uniform" = 1.0}``.
     negatives : int
         Negatives of a step, shared by its events, >= 1; as many as the pool has make the softmax exact.
     alpha : float, default 0.75

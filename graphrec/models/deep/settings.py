@@ -57,9 +57,11 @@ class LearnedSettings(TrainedVectors):
     entities : bool, default False
         Whether the entities that the catalogue's relations lead to (an author, a genre) are features of items, too.
     mix : mapping of str to float
-        Kinds of negatives (:mod:`graphrec.negatives.kinds`) and their ratios; empty is ``{"uniform" = 1.0}``.
+        Kinds of negatives (:mod:`graphrec.negatives.kinds`) and their ratios; empty is ``{"all" = 1.0}``: the exact
+        softmax up to 100,000 items, uniform draws above.
     negatives : int, default 4096
-        Negatives of a step, of all kinds together, >= 1. Kinds of each user's own cost far more than shared ones.
+        Negatives of a step, of all kinds together, >= 1; those of the kind "all" are beside them. Kinds of each user's
+        own cost far more than shared ones.
     alpha : float, default 0.75
         Of the kind "popular".
     hard_from, hard_to : int, default 101 and 500
@@ -164,7 +166,7 @@ class LearnedSettings(TrainedVectors):
     @property
     def kinds(self) -> Mapping[str, float]:
         """The kinds of negatives and their ratios."""
-        return self.mix or {"uniform": 1.0}
+        return self.mix or {"all": 1.0}
 
     def fit(self, data: RecallData, context: FitContext = ALONE) -> VectorRecaller:
         """Return the channel; the same for a seed, but for rounding, whatever the number of threads.

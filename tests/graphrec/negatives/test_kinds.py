@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from graphrec.contracts.recall_data import RecallData
 from graphrec.errors import ConfigError, DataError
+from graphrec.negatives import kinds
 from graphrec.negatives.kinds import KINDS, KindSettings, check_mix, make_mixture
 from graphrec.negatives.protocol import Negatives, Positives, Refreshed, positive_pairs
 from graphrec.negatives.taken import Taken
@@ -77,7 +78,7 @@ def test_what_follows_the_model_goes_on_from_its_state(kind: str) -> None:
 @pytest.mark.parametrize(
     ("mix", "rules", "problem"),
     [
-        ({"in-bath": 1.0}, (), r"mix names 'in-bath'; the kinds of negatives are in-batch, .*nearest: 'in-batch'"),
+        ({"in-bath": 1.0}, (), r"mix names 'in-bath'; the kinds of negatives are all, in-batch, .*nearest: 'in-batch'"),
         ({}, (), "without negatives nothing is learnt"),
         ({"uniform": 0.0}, (), "without negatives nothing is learnt"),
         ({"rule": 1.0}, (), "mix has the kind 'rule' and rules is empty"),
@@ -89,7 +90,17 @@ def test_a_mix_that_says_nothing_is_refused(mix: dict[str, float], rules: tuple[
         check_mix(mix, rules)
 
 
-@pytest.mark.parametrize("kind", ["uniform", "popular"])
+def test_all_of_a_large_pool_are_drawn_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    data, rng = skewed(), np.random.default_rng(1)
+    positives = batch_of(data, [0, 1])
+    whole = make_mixture({"all": 1.0}, data, SETTINGS).draw(positives, 5, rng)
+    monkeypatch.setattr(kinds, "MOST", np.count_nonzero(data.pool) - 1)
+    drawn = make_mixture({"all": 1.0}, data, SETTINGS).draw(positives, 5, rng)
+    assert len(whole.shared) == np.count_nonzero(data.pool)
+    assert len(drawn.shared) == 5
+
+
+@pytest.mark.parametrize("kind", ["all", "uniform", "popular"])
 def test_an_empty_pool_is_refused(kind: str) -> None:
     data = replace(skewed(), pool=np.zeros(45, dtype=np.bool_))
     with pytest.raises(DataError, match="the pool is empty"):

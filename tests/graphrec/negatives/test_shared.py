@@ -8,7 +8,8 @@ import pytest
 from graphrec.errors import ConfigError, DataError
 from graphrec.negatives.in_batch import InBatch
 from graphrec.negatives.mixture import Mixture, Part
-from graphrec.negatives.popularity import Popularity
+from graphrec.negatives.popularity import Popularity, WholePool
+from graphrec.negatives.protocol import NegativeSampler
 from graphrec.negatives.taken import Taken
 from graphrec.sparse.taste import liked_pairs
 from tests.graphrec.negatives.draws import assert_follows, batch_of
@@ -33,8 +34,11 @@ def test_uniform_draws_are_distinct_and_all_alike() -> None:
     assert_follows(np.bincount(np.concatenate(draws), minlength=len(COUNTS)), DATA.pool.astype(np.float64))
 
 
-def test_as_many_as_the_pool_has_are_the_pool() -> None:
-    negatives = Popularity(COUNTS, DATA.pool, TAKEN).draw(batch_of(DATA, [0]), 10_000, np.random.default_rng(2))
+@pytest.mark.parametrize(
+    ("sampler", "n"), [(Popularity(COUNTS, DATA.pool, TAKEN), 10_000), (WholePool(DATA.pool, TAKEN), 3)]
+)
+def test_as_many_as_the_pool_has_are_the_pool(sampler: Popularity | WholePool, n: int) -> None:
+    negatives = sampler.draw(batch_of(DATA, [0]), n, np.random.default_rng(2))
     assert negatives.shared.tolist() == np.flatnonzero(DATA.pool).tolist()
     np.testing.assert_allclose(negatives.shared_log_q, 0.0, atol=1e-6)
 
@@ -50,13 +54,14 @@ def test_the_items_of_a_batch_come_as_often_as_they_are_taken() -> None:
     "sampler",
     [
         Popularity(COUNTS, DATA.pool, TAKEN),
+        WholePool(DATA.pool, TAKEN),
         Popularity(COUNTS, DATA.pool, TAKEN, alpha=0.75),
         InBatch(COUNTS, TAKEN),
         Mixture([Part(InBatch(COUNTS, TAKEN), 1.0), Part(Popularity(COUNTS, DATA.pool, TAKEN), 2.0)]),
     ],
-    ids=["uniform", "popular", "in-batch", "mixture"],
+    ids=["uniform", "all", "popular", "in-batch", "mixture"],
 )
-def test_log_q_is_the_log_of_the_mean_number_of_copies(sampler: Popularity | InBatch | Mixture) -> None:
+def test_log_q_is_the_log_of_the_mean_number_of_copies(sampler: NegativeSampler) -> None:
     rng, everybody, n, draws = np.random.default_rng(4), np.arange(len(DATA.users)), 30, 1500
     positives, totals, said = batch_of(DATA, everybody), np.zeros(len(COUNTS)), np.full(len(COUNTS), np.nan)
     for _ in range(draws):

@@ -89,7 +89,9 @@ def test_pairs_count_by_their_worth_and_on_average_as_without() -> None:
 
 def test_without_value_and_teacher_it_is_the_two_tower() -> None:
     data = described(skewed())
-    tower = TwoTower(dim=6, epochs=6, lr=0.05, batch=16, negatives=24, index="exact").fit(data, FitContext(seed=2))
+    tower = TwoTower(dim=6, epochs=6, lr=0.05, batch=16, negatives=24, mix=SMALL.mix, index="exact").fit(
+        data, FitContext(seed=2)
+    )
     np.testing.assert_allclose(SMALL.fit(data, FitContext(seed=2)).targets, tower.targets, rtol=1e-4, atol=1e-6)
 
 
@@ -98,4 +100,4 @@ def test_bad_cases_are_part_of_the_training() -> None:
     task = recipe._task(described(skewed()), FitContext(seed=1))
     own = np.concatenate([batch.examples["own"].ravel() for batch in task.batches(0, np.random.default_rng(0))])
     assert (own >= 0).any()
-    assert recipe.kinds == {"uniform": 1.0, "irrelevant": 0.002}
+    assert recipe.kinds == {"all": 1.0, "irrelevant": 0.002}
