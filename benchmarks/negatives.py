@@ -46,6 +46,7 @@ SHARE = 0.2
 PANEL_USERS = 3000
 PARTS = {"head": (0.0, 0.5), "torso": (0.5, 0.8), "tail": (0.8, 1.0)}
 MIXES: dict[str, dict[str, float]] = {
+    "all": {"all": 1.0},
     "in-batch": {"in-batch": 1.0},
     "uniform": {"uniform": 1.0},
     "popular": {"popular": 1.0},

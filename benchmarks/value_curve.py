@@ -44,7 +44,7 @@ from graphrec.recallers.filtering import recall_allowed
 K = 200
 EXPONENTS = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5)
 SETTINGS: dict[str, Any] = {
-    "mix": {"uniform": 1.0}, "batch": 256, "negatives": 4096, "index": "exact", "value": "price",
+    "mix": {"all": 1.0}, "batch": 256, "index": "exact", "value": "price",
 }  # fmt: skip
 Numbers = npt.NDArray[np.float64]
 
