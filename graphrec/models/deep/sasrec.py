@@ -65,7 +65,7 @@ class SASRec(TransformerSettings):
     )
 
     times: bool = flag(False)
-    negatives: int = count(2048, least=1, unit="items", search=choices(512, 1024, 2048, 4096))
+    negatives: int = count(16_384, least=1, unit="items", search=choices(512, 2048, 16_384))
     dropout: float = number(0.5, below=1.0, search=choices(0.2, 0.3, 0.5))
 
     def _model(self, items_in: FieldInputs, data: RecallData) -> SequenceModel:

@@ -60,8 +60,8 @@ class LearnedSettings(TrainedVectors):
         Kinds of negatives (:mod:`graphrec.negatives.kinds`) and their ratios; empty is ``{"all" = 1.0}``: the exact
         softmax up to 100,000 items, uniform draws above.
     negatives : int, default 4096
-        Negatives of a step, of all kinds together, >= 1; those of the kind "all" are beside them. Kinds of each user's
-        own cost far more than shared ones.
+        Negatives of a step, of all kinds together, >= 1; those of the kind "all" are beside them, so that without a
+        mix it counts for more than 100,000 items alone. Kinds of each user's own cost far more than shared ones.
     alpha : float, default 0.75
         Of the kind "popular".
     hard_from, hard_to : int, default 101 and 500
