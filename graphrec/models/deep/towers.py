@@ -92,8 +92,7 @@ class TwoTowers(Towers):
 
     x is the sum of what is known (:class:`graphrec.models.deep.inputs.FieldInputs`). T is
     ``layers`` hidden layers (:class:`Residual`), and so is what ends the user's sum. H is a linear map, the identity at
-    first. H is a linear map,
-    the identity at first.
+    first.
     """
 
     def __init__(
