@@ -84,13 +84,12 @@ class WholePool:
     def __init__(self, pool: npt.NDArray[np.bool_], taken: Taken) -> None:
         if not pool.any():
             raise DataError("negatives cannot be drawn from the pool: the pool is empty")
-        self._pool, self._taken = pool, taken
+        self._pool, self._items, self._taken = pool, np.flatnonzero(pool), taken
 
     def draw(self, positives: Positives, n: int, rng: np.random.Generator) -> Negatives:  # noqa: ARG002 - of the protocol
         """Return all items of the pool, which all share."""
-        items = np.flatnonzero(self._pool)
-        shared = items, np.zeros(len(items))
-        return Negatives(shared=shared, masked=self._taken.among(positives.users, items), n_users=len(positives))
+        shared, masked = (self._items, np.zeros(len(self._items))), self._taken.among(positives.users, self._items)
+        return Negatives(shared=shared, masked=masked, n_users=len(positives))
 
     def expected(self, items: Rows, n_pairs: int, n: int) -> npt.NDArray[np.float64]:  # noqa: ARG002 - of the protocol
         """Return the copies of ``items`` among the shared ones: 1 of what is in the pool."""

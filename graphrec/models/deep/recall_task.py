@@ -22,7 +22,7 @@ from graphrec.models.deep.sampled_softmax import sampled_softmax
 from graphrec.models.deep.towers import Towers
 from graphrec.models.graph_networks.pinsage_batches import Histories, histories_of
 from graphrec.models.training.loop import Batch, Group, seeded
-from graphrec.models.training.recipe_training import VectorsTask, mean_squares
+from graphrec.models.training.recipe_training import VectorsTask, penalty_of
 from graphrec.negatives.mixture import Mixture
 from graphrec.negatives.protocol import Model, Positives, Refreshed, Rows
 from graphrec.negatives.taken import Taken
@@ -137,7 +137,9 @@ class RecallTask(VectorsTask):
             None if counted is None else self._on(counted),
         )  # fmt: skip
         mean = mean + self._further(compared, rng)
-        return mean * (len(told) / (len(users) * self._pairs_per_user)) + self._penalty()
+        return mean * (len(told) / (len(users) * self._pairs_per_user)) + penalty_of(
+            self._tables, self._recipe.regularisation
+        )
 
     def _pair_weights(self, places: Rows) -> npt.NDArray[np.float32] | None:
         """Return (m,) float32: what the pairs at ``places`` (m,) count, 1 on average; None where all count alike."""
@@ -266,10 +268,7 @@ class RecallTask(VectorsTask):
         return [weight for table in tables for weight in table.parameters() if id(weight) not in biases]
 
     def _penalty(self) -> Tensor | float:
-        if not self._recipe.regularisation:
-            return 0.0
-        penalty: Tensor | float = self._recipe.regularisation / 2 * mean_squares(self._tables)
-        return penalty
+        return penalty_of(self._tables, self._recipe.regularisation)
 
     @property
     def _products(self) -> int:

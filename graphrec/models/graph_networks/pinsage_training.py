@@ -21,7 +21,7 @@ from graphrec.models.graph_networks.pinsage_batches import Batches, Frontier, Hi
 from graphrec.models.graph_networks.pinsage_losses import margin_loss
 from graphrec.models.graph_networks.pinsage_model import ItemTower, PinSageModel, on
 from graphrec.models.training.loop import Batch, Group, seeded
-from graphrec.models.training.recipe_training import VectorsTask, mean_squares
+from graphrec.models.training.recipe_training import VectorsTask, penalty_of
 from graphrec.negatives.taken import Taken
 
 # Standard deviation of the vectors drawn at first.
@@ -80,7 +80,7 @@ class PinSageTask(VectorsTask):
         made = self._batches.batch(users, numbers, batch.shared["negatives"], int(batch.shared["n_hard"]))
         summed = batch_loss(self.model, made, self._recipe, self._taken)
         told: Tensor = summed / (len(users) * self._batches.pairs_per_user)
-        penalised: Tensor = told + self._recipe.regularisation / 2 * mean_squares(self._tables)
+        penalised: Tensor = told + penalty_of(self._tables, self._recipe.regularisation)
         return penalised
 
     @property

@@ -17,15 +17,17 @@ from graphrec.models.training.loop import Task, TrainingSettings, train
 _SHARED_PRODUCTS = 1 << 24
 
 
-def mean_squares(tables: Sequence[Tensor]) -> Tensor | float:
-    """Return the sum over ``tables`` of learnt vectors of the mean squared length of a row, for a penalty.
+def penalty_of(tables: Sequence[Tensor], regularisation: float) -> Tensor | float:
+    """Return half of ``regularisation`` times the sum over ``tables`` of learnt vectors of a row's mean squared length.
 
     A row is drawn by its own examples, a share of all that falls as the rows grow in number; so does its penalty, which
     means the same for many rows and for few.
     """
-    if not tables:
+    if not tables or not regularisation:
         return 0.0
-    return torch.stack([table.square().sum() / max(len(table), 1) for table in tables]).sum()
+    squares = torch.stack([table.square().sum() / max(len(table), 1) for table in tables]).sum()
+    penalty: Tensor = regularisation / 2 * squares
+    return penalty
 
 
 class VectorsTask(Task):
