@@ -90,7 +90,7 @@ def load_state(path: str | Path, *, verify: bool = True, in_memory: bool = False
         If the bundle cannot be used.
     """
     bundle = open_bundle(path, verify=verify, in_memory=in_memory)
-    fusion = fusion_from_dict(bundle.fusion)
+    fusion = fusion_from_dict(bundle.fusion, bundle.catalogue)
     # The dictionaries from ids to rows are made here, not within the first request.
     for vocabulary in (bundle.users, bundle.items):
         vocabulary.get("")

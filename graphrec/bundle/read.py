@@ -130,10 +130,10 @@ def _open(directory: Path, *, verify: bool) -> Bundle:
 def _load(directory: Path, manifest: Manifest, *, verify: bool) -> Bundle:
     """Return the bundle whose files were checked."""
     _check_headers(directory, manifest)
-    fusion_from_dict(manifest.fusion)
     names = ("users", "items", "entities")
     users, items, entities = (_vocabulary(directory, manifest, name, verify) for name in names)
     catalogue = _catalogue(directory / "catalogue", items, entities)
+    fusion_from_dict(manifest.fusion, catalogue)
     history = _history(directory / "history", len(users), len(items))
     pool = read_array(directory / "pool.npy", np.bool_)
     if len(pool) != len(items):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -23,6 +23,7 @@ from graphrec.fusion.selection import Selection, select_best
 from graphrec.fusion.stacked import StackedLists, merge_in_chunks
 from graphrec.fusion.sums import sum_values
 from graphrec.fusion.trees import Trees, add_trees
+from graphrec.graph.catalogue import CatalogueGraph
 
 # An entry stays a candidate, whatever trees say of it.
 _LEAST_SCORE = float(np.finfo(np.float32).tiny)
@@ -37,10 +38,11 @@ class Boosted:
     .. math:: s(i) = s_{calibrated}(i)\; e^{F(x(i))}
 
     F is the sum of the trees, x(i) holds for each channel the item's share (as in :class:`Calibrated`), its rank, and
-    the sum of the head of the list; then the logarithm of the calibrated score, how popular the item is, and how much
-    the knowledge graph has near it, where a channel of the graph answers. Channels cannot be weighed alike everywhere:
-    how much a rank of one means depends on what the others say, on how sure the list is of its head, and on whether the
-    item is popular. The best 3 k of the calibrated list are looked at, 200 at least.
+    the sum of the head of the list; then the logarithm of the calibrated score, how popular the item is, and, where a
+    channel of the graph answers, how much the knowledge graph has near it and what links it to the history. Channels
+    cannot be weighed alike everywhere: how much a rank of one means depends on what the others say, on how sure the
+    list is of its head, and on whether the item is popular. The best 3 k of the calibrated list are looked at, 200 at
+    least.
 
     A query that one channel alone answers keeps that channel's order. A channel that is absent counts as one that
     returned nothing; trees have seen that in training. A channel that is not among the curves adds nothing.
@@ -50,7 +52,7 @@ class Boosted:
     base : Calibrated
         What the trees correct; its curves' order is that of the channels in x.
     trees : Trees
-        F, over ``3 * channels + 2`` features and the levels of the graph.
+        F, over ``3 * channels + 2`` features and those of the graph.
     popularity : str
         A digit an item, by row: :func:`graphrec.fusion.features.log_levels` of its events. Items beyond it are taken
         for unpopular.
@@ -77,10 +79,10 @@ class Boosted:
         object.__setattr__(self, "base", base)
         object.__setattr__(self, "trees", trees)
         object.__setattr__(self, "graph", graph)
-        deepest, last = max(trees.features, default=-1), n_features(len(base.curves), len(graph.relations)) - 1
+        deepest, last = max(trees.features, default=-1), n_features(len(base.curves), graph.n_features) - 1
         if deepest > last:
-            levels = f" and {len(graph.relations)} levels of the graph" if graph.relations else ""
-            raise ConfigError(f"trees look at feature {deepest}; {len(base.curves)} channels{levels} have 0 to {last}")
+            more = f" and {graph.n_features} numbers of the graph" if graph.n_features else ""
+            raise ConfigError(f"trees look at feature {deepest}; {len(base.curves)} channels{more} have 0 to {last}")
         check_levels(self.popularity)
 
     @cached_property
@@ -88,13 +90,20 @@ class Boosted:
         """(n_items,) how popular each item is, 0 to 35."""
         return read_levels(self.popularity)
 
-    def merge(self, lists: Mapping[str, ItemLists], k: int) -> FusedLists:
+    def on_graph(self, catalogue: CatalogueGraph) -> Boosted:
+        """Return the fusion with links counted in the graph of a catalogue."""
+        return replace(self, graph=self.graph.on(catalogue))
+
+    def merge(self, lists: Mapping[str, ItemLists], k: int, *, histories: ItemLists | None = None) -> FusedLists:
         """Return at most k items a query, best first, ties by row, with what each channel said of them.
 
-        Beside the calibrated merge, time O(D (C + nodes of all trees)) a query for D = max(3 k, 200).
+        Without the ``histories`` of the queries nothing links an item to them.
+
+        Beside the calibrated merge, time O(D (C + nodes of all trees)) a query for D = max(3 k, 200), and that of
+        :meth:`graphrec.fusion.history_links.HistoryLinks.features`.
         """
         check_settings(k=k)
-        return merge_in_chunks(lists, lambda stacked: self._merge(stacked, k))
+        return merge_in_chunks(lists, lambda stacked: self._merge(stacked, k), histories=histories)
 
     def _merge(self, stacked: StackedLists, k: int) -> FusedLists:
         shares, heads = head_shares(stacked)
@@ -117,7 +126,8 @@ class Boosted:
         """Return what trees look at: :func:`graphrec.fusion.features.feature_tiles` of the candidates ``near``."""
         columns = self.columns(stacked.channels)
         graph, told = self.graph.matrix, self.graph.told(stacked)
-        return feature_tiles(stacked, candidates, near, shares, heads, columns, self.levels, graph, told)
+        links = self.graph.links_of(stacked, near.indptr, candidates.items[near.places])
+        return feature_tiles(stacked, candidates, near, shares, heads, columns, self.levels, graph, told, links)
 
     def columns(self, channels: tuple[str, ...]) -> npt.NDArray[np.int64]:
         """Return (C,) int64: where the channels that have a curve stand among ``channels``, -1 where one is absent."""

@@ -56,7 +56,13 @@ class Calibrated:
         object.__setattr__(self, "curves", made)
         check_weights(self.weights, tuple(made))
 
-    def merge(self, lists: Mapping[str, ItemLists], k: int) -> FusedLists:
+    def merge(
+        self,
+        lists: Mapping[str, ItemLists],
+        k: int,
+        *,
+        histories: ItemLists | None = None,  # noqa: ARG002
+    ) -> FusedLists:
         """Return at most k items a query, best first, ties by row, with what each channel said of them.
 
         Time O(E + k) for a query with E entries over all channels. Where every channel at hand weighs 0 or has no

@@ -110,6 +110,7 @@ class Coverage:
         counts: npt.NDArray[np.int64],  # noqa: ARG002 - one signature
         seed: int,  # noqa: ARG002
         graph: GraphLevels = NO_LEVELS,  # noqa: ARG002
+        histories: ItemLists | None = None,  # noqa: ARG002
     ) -> FitResult:
         """Return the quota fusion that covers most; nothing is drawn."""
         chosen = choose_quotas(

@@ -21,7 +21,7 @@ _SHIFT = LANES.bit_length() - 1
 
 
 def n_features(n_channels: int, n_graph: int) -> int:
-    """Return how many features an entry has: three a channel, two, and the levels that the graph tells."""
+    """Return how many features an entry has: three a channel, two, and what the graph tells."""
     return 3 * n_channels + 2 + n_graph
 
 
@@ -35,6 +35,7 @@ def feature_tiles(
     levels: npt.NDArray[np.uint8],
     graph: npt.NDArray[np.uint8],
     told: npt.NDArray[np.bool_],
+    links: npt.NDArray[np.float32],
 ) -> npt.NDArray[np.float32]:
     """Return the features of the selected candidates, LANES of them a tile.
 
@@ -52,19 +53,22 @@ def feature_tiles(
         (n_items', L) uint8: what the graph tells of the items; those beyond it have levels of 0.
     told : ndarray
         (n,) bool: the queries whose items the graph tells of; those of the others have levels of 0.
+    links : ndarray
+        (t, M) float32: of :meth:`graphrec.fusion.history_links.HistoryLinks.features`.
 
     Returns
     -------
     ndarray
-        (t // LANES + 1, 3 C + 2 + L, LANES) float32: share, rank and head by channel, the logarithm of the score, the
-        level of popularity, those of the graph. Lanes beyond t hold anything.
+        (t // LANES + 1, 3 C + 2 + L + M, LANES) float32: share, rank and head by channel, the logarithm of the score,
+        the level of popularity, those of the graph, links with the history. Lanes beyond t hold anything.
     """
     t = len(selection.places)
-    tiles = np.empty((t // LANES + 1, n_features(len(columns), graph.shape[1]), LANES), dtype=np.float32)
+    n_graph = graph.shape[1] + links.shape[1]
+    tiles = np.empty((t // LANES + 1, n_features(len(columns), n_graph), LANES), dtype=np.float32)
     _describe(
         stacked.starts, stacked.stops, candidates.numbers, selection.positions(len(candidates.items)), shares, heads,
         columns, selection.indptr, selection.scores, candidates.items[selection.places], levels, graph,
-        told, tiles,
+        told, links, tiles,
     )  # fmt: skip
     return tiles
 
@@ -108,6 +112,7 @@ def _describe(
     levels: npt.NDArray[np.uint8],
     graph: npt.NDArray[np.uint8],
     told: npt.NDArray[np.bool_],
+    links: npt.NDArray[np.float32],
     tiles: npt.NDArray[np.float32],
 ) -> None:  # pragma: no cover - compiled
     """Write the features of the entries whose candidate has a position."""
@@ -126,6 +131,8 @@ def _describe(
             known = told[query] and items[t] < graph.shape[0]
             for level in range(graph.shape[1]):
                 tiles[tile, last + 2 + level, lane] = graph[items[t], level] if known else 0
+            for link in range(links.shape[1]):
+                tiles[tile, last + 2 + graph.shape[1] + link, lane] = links[t, link]
     for c in range(columns.size):
         if columns[c] < 0:
             continue

@@ -45,7 +45,7 @@ class FittedBoosted:
     trees, leaves, learning_rate, popularity_exponent
         As in :func:`fit_boosted`.
     graph_levels : bool, default True
-        Whether trees look at what the knowledge graph says of an item, where a channel of the graph answers.
+        Whether trees look at what the knowledge graph tells of an item, where a channel of the graph answers.
 
     Raises
     ------
@@ -75,13 +75,14 @@ class FittedBoosted:
         counts: npt.NDArray[np.int64],
         seed: int,
         graph: GraphLevels = NO_LEVELS,
+        histories: ItemLists | None = None,
     ) -> FitResult:
         """Return the fusion, and the weights that it starts from for the report."""
         cutoffs = self.cutoffs or (k,)
         fusion = fit_boosted(
             lists, truth, cutoffs=cutoffs, counts=counts, seed=seed, method=self.method, trees=self.trees,
             leaves=self.leaves, learning_rate=self.learning_rate, popularity_exponent=self.popularity_exponent,
-            graph=graph if self.graph_levels else NO_LEVELS,
+            graph=graph if self.graph_levels else NO_LEVELS, histories=histories,
         )  # fmt: skip
         # Growing stops where nothing is left to learn.
         grown = len(fusion.trees.roots)
@@ -106,6 +107,7 @@ def fit_boosted(
     learning_rate: float = 0.1,
     popularity_exponent: float = 0.0,
     graph: GraphLevels = NO_LEVELS,
+    histories: ItemLists | None = None,
     max_users: int = 20_000,
 ) -> Boosted:
     """Return the calibrated fusion of ``lists``, corrected by gradient-boosted trees.
@@ -134,8 +136,10 @@ def fit_boosted(
         beta, 0 to 2: a hit weighs 1 / (1 + events of the item)^beta, as in the popularity-stratified Recall of [3]_.
         Above 0 the list reaches further into the tail, and has fewer hits in all.
     graph : GraphLevels, optional
-        What the graph says of the items: :func:`graphrec.fusion.graph_levels.graph_levels`, of the same ``counts``.
+        What the graph tells of the items: :func:`graphrec.fusion.graph_levels.graph_levels`, of the same ``counts``.
         Passed over where no channel that tells of it has a hit.
+    histories : ItemLists, optional
+        What each user took of what the channels learnt from; without it nothing links an item to him.
     max_users : int, default 20000
         Users looked at.
 
@@ -172,7 +176,7 @@ def fit_boosted(
     users = users_with_truth(truth, max_users, rng)
     plain = Boosted(base, Trees((), (), (), ()), popularity, graph)
     score = 3 * len(base.curves)
-    rows, hits, weights, owners = _rows(plain, lists, truth, users, correction_depth(max(cutoffs)), rng)
+    rows, hits, weights, owners = _rows(plain, lists, truth, histories, users, correction_depth(max(cutoffs)), rng)
     if popularity_exponent:
         weights = weights * _rarity(rows[:, score + 1], hits, popularity_exponent)
     settings = {
@@ -218,6 +222,7 @@ def _rows(
     fusion: Boosted,
     lists: Mapping[str, ItemLists],
     truth: ItemLists,
+    histories: ItemLists | None,
     users: npt.NDArray[np.int64],
     depth: int,
     rng: np.random.Generator,
@@ -227,7 +232,7 @@ def _rows(
     for start in range(0, len(users), _USERS):
         chunk = users[start : start + _USERS]
         known, held = _without_some(lists, fusion, chunk, rng), take_lists(truth, chunk)
-        stacked = stack(known)
+        stacked = stack(known, histories=None if histories is None else take_lists(histories, chunk))
         shares, heads = head_shares(stacked)
         candidates = number_candidates(stacked)
         sums = sum_values(stacked, candidates, fusion.base.values(stacked, shares))

@@ -57,6 +57,7 @@ class FittedCalibrated:
         counts: npt.NDArray[np.int64],  # noqa: ARG002 - one signature
         seed: int,
         graph: GraphLevels = NO_LEVELS,  # noqa: ARG002
+        histories: ItemLists | None = None,  # noqa: ARG002
     ) -> FitResult:
         """Return the fusion, and its weights for the report."""
         cutoffs = self.cutoffs or (k,)

@@ -49,6 +49,7 @@ class FittedRrf:
         counts: npt.NDArray[np.int64],  # noqa: ARG002 - one signature
         seed: int,
         graph: GraphLevels = NO_LEVELS,  # noqa: ARG002
+        histories: ItemLists | None = None,  # noqa: ARG002
     ) -> FitResult:
         """Return the fusion with the best weights; for the objective "value" scores of the truth are worth."""
         by_value = self.objective == "value"

@@ -1,9 +1,9 @@
-"""What the knowledge graph says of an item whoever asks: how much lies near it, and how much of that is its own."""
+"""What the knowledge graph tells of an item: how much lies near it whoever asks, and what links it to who asks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from graphrec.errors import ConfigError
 from graphrec.fusion.features import check_levels, log_levels, read_levels
+from graphrec.fusion.history_links import HistoryLinks, history_links
 from graphrec.fusion.stacked import StackedLists
 from graphrec.graph.catalogue import CatalogueGraph
 from graphrec.graph.relations import is_reverse
@@ -22,7 +23,7 @@ _RELATIONS = 8
 
 @dataclass(frozen=True)
 class GraphLevels:
-    """Levels of every item by the relations of the knowledge graph, as trees of boosted fusion look at them.
+    """What trees of boosted fusion look at of the knowledge graph: levels of every item, and its links with a history.
 
     Parameters
     ----------
@@ -30,7 +31,11 @@ class GraphLevels:
         By name, a digit an item by row, as :func:`graphrec.fusion.features.log_levels` writes them, all of one length.
         Items beyond have level 0.
     channels : tuple of str
-        Channels of the graph: where none of them answers a query, its items have level 0.
+        Channels of the graph: where none of them answers a query, its items have level 0 and no links.
+    linked : tuple of str
+        Relations by which links with the history are counted.
+    links : HistoryLinks, optional
+        What counts them, :meth:`on` the graph of a catalogue; no part of the settings. Without it there are no links.
 
     Raises
     ------
@@ -40,15 +45,20 @@ class GraphLevels:
 
     relations: dict[str, str] = field(default_factory=dict)
     channels: tuple[str, ...] = ()
+    linked: tuple[str, ...] = ()
+    links: HistoryLinks | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "channels", tuple(self.channels))
+        object.__setattr__(self, "linked", tuple(self.linked))
+        if self.links is not None and not isinstance(self.links, HistoryLinks):
+            raise ConfigError(f"links is {str(self.links)[:80]!r}; links are counted by a catalogue, no setting")
         for name, digits in self.relations.items():
             check_levels(digits, name=repr(name))
         lengths = {len(digits) for digits in self.relations.values()}
         if len(lengths) > 1:
             raise ConfigError(f"the graph has levels of {min(lengths)} to {max(lengths)} items; give a digit an item")
-        if self.relations and not self.channels:
+        if (self.relations or self.linked) and not self.channels:
             raise ConfigError("there are levels of relations, but no channel of the graph to tell them")
 
     @cached_property
@@ -59,19 +69,39 @@ class GraphLevels:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the levels as JSON values."""
-        return {"relations": self.relations, "channels": list(self.channels)}
+        return {"relations": self.relations, "channels": list(self.channels), "linked": list(self.linked)}
+
+    @property
+    def n_features(self) -> int:
+        """How many numbers an item has: a level a relation, and two for each whose links are counted."""
+        return len(self.relations) + 2 * len(self.linked)
+
+    def on(self, catalogue: CatalogueGraph) -> GraphLevels:
+        """Return the same with links counted in the graph of ``catalogue``; ConfigError where a relation is missing."""
+        return replace(self, links=history_links(catalogue, self.linked)) if self.linked else self
 
     def told(self, stacked: StackedLists) -> npt.NDArray[np.bool_]:
         """Return (n,) bool: the queries that a channel of the graph answers."""
         own = [name in self.channels for name in stacked.channels]
         return np.asarray((stacked.lengths[own] > 0).any(axis=0))
 
+    def links_of(
+        self, stacked: StackedLists, indptr: npt.NDArray[np.int64], items: npt.NDArray[np.int32]
+    ) -> npt.NDArray[np.float32]:
+        """Return (t, 2 * linked) float32: links of t items, ``indptr`` (n + 1,) by query, with the histories.
+
+        Zeros where these are not known, no channel of the graph answers, or there is no catalogue.
+        """
+        if self.links is None or stacked.histories is None:
+            return np.zeros((len(items), 2 * len(self.linked)), dtype=np.float32)
+        return self.links.features(stacked.histories, self.told(stacked), indptr, items)
+
 
 NO_LEVELS = GraphLevels()
 
 
 def graph_levels(catalogue: CatalogueGraph, counts: npt.NDArray[np.int64], channels: Iterable[str]) -> GraphLevels:
-    r"""Return two levels an item for each relation that links it: of its neighbours, and of their popularity.
+    r"""Return what the graph tells of items: two levels a relation, of their neighbours and of their popularity.
 
     Neighbours of an item i along a relation are the items of the entities that it is joined to, i among them, once for
     each entity; of an edge between items, those that it leads to. The first level is that of their number, the second
@@ -80,7 +110,8 @@ def graph_levels(catalogue: CatalogueGraph, counts: npt.NDArray[np.int64], chann
     .. math:: \sum_{j \in N(i), j \ne i} (1 + c_j) \; / \; (1 + c_i).
 
     A book of a long series is another candidate than one that stands alone, and the first of a series another than its
-    tenth. An item that no edge of the relation starts from has levels of 0.
+    tenth. An item that no edge of the relation starts from has levels of 0. Of the same relations the links with
+    histories are counted, in this catalogue.
 
     Parameters
     ----------
@@ -103,7 +134,7 @@ def graph_levels(catalogue: CatalogueGraph, counts: npt.NDArray[np.int64], chann
     reverse = np.array([is_reverse(name) for name in graph.relation_names], dtype=np.bool_)
     known = (tails >= n) | ~reverse[numbers]
     sizes = np.bincount(numbers[known], minlength=len(reverse))
-    relations = {}
+    relations, linked = {}, []
     for number in sorted(np.argsort(-sizes, kind="stable")[:_RELATIONS]):
         if sizes[number]:
             own = known & (numbers == number)
@@ -111,7 +142,8 @@ def graph_levels(catalogue: CatalogueGraph, counts: npt.NDArray[np.int64], chann
             name = graph.relation_names[number]
             relations[f"{name}: items"] = log_levels(near)
             relations[f"{name}: events"] = log_levels(ratio)
-    return GraphLevels(relations, tuple(channels)) if relations else NO_LEVELS
+            linked.append(name)
+    return GraphLevels(relations, tuple(channels), tuple(linked)).on(catalogue) if relations else NO_LEVELS
 
 
 def _neighbourhoods(

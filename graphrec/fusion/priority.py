@@ -41,7 +41,13 @@ class Priority:
             if cap != int(cap) or cap < 0:
                 raise ConfigError(f"the cap of channel {name!r} is {cap}; a cap is a whole number of 0 or more")
 
-    def merge(self, lists: Mapping[str, ItemLists], k: int) -> FusedLists:
+    def merge(
+        self,
+        lists: Mapping[str, ItemLists],
+        k: int,
+        *,
+        histories: ItemLists | None = None,  # noqa: ARG002
+    ) -> FusedLists:
         """Return k items a query; the score is ``1 - position / k``."""
         check_settings(k=k)
         caps = np.array([self.caps.get(name, k) for name in lists], dtype=np.int64)

@@ -34,7 +34,13 @@ class Quota:
     def __post_init__(self) -> None:
         check_quotas(self.quotas)
 
-    def merge(self, lists: Mapping[str, ItemLists], k: int) -> FusedLists:
+    def merge(
+        self,
+        lists: Mapping[str, ItemLists],
+        k: int,
+        *,
+        histories: ItemLists | None = None,  # noqa: ARG002
+    ) -> FusedLists:
         """Return k items a query, of which each channel places its (scaled) quota."""
         check_settings(k=k)
         present = {name: quota for name, quota in self.quotas.items() if name in lists}

@@ -49,7 +49,13 @@ class Rrf:
             # One unnamed channel of weight 1 may stand beside those named, so all zeros are legal here.
             check_weights(self.weights, (*self.weights, ""))
 
-    def merge(self, lists: Mapping[str, ItemLists], k: int) -> FusedLists:
+    def merge(
+        self,
+        lists: Mapping[str, ItemLists],
+        k: int,
+        *,
+        histories: ItemLists | None = None,  # noqa: ARG002
+    ) -> FusedLists:
         """Return the best k items a query by weighted reciprocal ranks."""
         weights = {name: self.weights.get(name, 1.0) for name in lists}
         return merge_rrf(lists, k, weights=weights if any(weights.values()) else None, c=self.c, depth=self.depth)

@@ -24,6 +24,7 @@ from graphrec.fusion.fused import FusedLists
 from graphrec.fusion.graph_levels import NO_LEVELS, GraphLevels
 from graphrec.fusion.quota import Quota
 from graphrec.fusion.rrf import Rrf
+from graphrec.graph.catalogue import CatalogueGraph
 
 __all__ = ["FUSIONS", "RECIPES", "FitResult", "Fusion", "FusionRecipe", "Quota", "Rrf", "fusion_class",
            "fusion_from_dict"]  # fmt: skip
@@ -54,8 +55,11 @@ class Fusion(Protocol):
 
     kind: ClassVar[str]
 
-    def merge(self, lists: Mapping[str, ItemLists], k: int) -> FusedLists:
-        """Return at most k items a query with what each channel said of them."""
+    def merge(self, lists: Mapping[str, ItemLists], k: int, *, histories: ItemLists | None = None) -> FusedLists:
+        """Return at most k items a query with what each channel said of them.
+
+        ``histories`` are what the n queries' users took, oldest first, for a fusion that looks at it.
+        """
         ...
 
     def channel_depth(self, k: int) -> int:
@@ -64,6 +68,15 @@ class Fusion(Protocol):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON values; :func:`fusion_from_dict` reads them back."""
+        ...
+
+
+@runtime_checkable
+class LooksAtGraph(Protocol):
+    """A fusion that looks at the graph of the catalogue, which its settings do not hold."""
+
+    def on_graph(self, catalogue: CatalogueGraph) -> Fusion:
+        """Return the fusion, looking at the graph of ``catalogue``."""
         ...
 
 
@@ -88,12 +101,14 @@ class FusionRecipe(Protocol):
         counts: npt.NDArray[np.int64],
         seed: int,
         graph: GraphLevels = NO_LEVELS,
+        histories: ItemLists | None = None,
     ) -> FitResult:
         """Return the fusion of the channels ``lists`` that finds the ``truth`` best at k.
 
         ``lists`` holds each channel's answers to n users, ``channel_depth(k)`` deep, of channels fitted without the
         n lists of held-out items ``truth``: a validation part, never the test part. ``counts`` (n_items,) are the
-        events of each item in what the channels were fitted on, ``graph`` what the knowledge graph says of the items.
+        events of each item in what the channels were fitted on, ``graph`` what the knowledge graph tells of the items,
+        ``histories`` what the n users took of it.
         """
         ...
 
@@ -121,13 +136,13 @@ def fusion_class(kind: object) -> type[Fusion] | type[FusionRecipe]:
 
 
 @typed_late
-def fusion_from_dict(settings: Mapping[str, Any]) -> Fusion:
-    """Return the fusion that ``to_dict`` described.
+def fusion_from_dict(settings: Mapping[str, Any], catalogue: CatalogueGraph | None = None) -> Fusion:
+    """Return the fusion that ``to_dict`` described, looking at the graph of a ``catalogue`` where it looks at any.
 
     Raises
     ------
     ConfigError
-        If the kind or a key is unknown, or a value is illegal.
+        If the kind or a key is unknown, a value is illegal, or the graph has no relation that the fusion looks at.
     """
     values = dict(settings)
     kind = values.pop("kind", None)
@@ -147,7 +162,7 @@ def fusion_from_dict(settings: Mapping[str, Any]) -> Fusion:
         if isinstance(error, ConfigError):
             raise
         raise ConfigError(f"{kind} fusion cannot be made from {values}: {error}") from error
-    return fusion
+    return fusion.on_graph(catalogue) if catalogue is not None and isinstance(fusion, LooksAtGraph) else fusion
 
 
 def _check_values(made: type, values: Mapping[str, Any], where: str) -> None:

@@ -31,7 +31,13 @@ class Snake:
     def __post_init__(self) -> None:
         check_order(self.order)
 
-    def merge(self, lists: Mapping[str, ItemLists], k: int) -> FusedLists:
+    def merge(
+        self,
+        lists: Mapping[str, ItemLists],
+        k: int,
+        *,
+        histories: ItemLists | None = None,  # noqa: ARG002
+    ) -> FusedLists:
         """Return k items a query; the score is ``1 - position / k``."""
         check_settings(k=k)
         return place(lists, k, quotas={}, order=self.order)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.data.lists import ItemLists
+from graphrec.data.lists import ItemLists, slice_lists
 from graphrec.errors import DataError
 from graphrec.fusion.fused import FusedLists, concatenate_fused
 from graphrec.threads import map_chunks
@@ -31,6 +31,8 @@ class StackedLists:
         (C, n) int64: where each answer starts and ends.
     items, scores : ndarray
         (m,) int32 and (m,) float32: the entries of all channels.
+    histories : ItemLists, optional
+        What each query's user took, where it is known.
     """
 
     channels: tuple[str, ...]
@@ -38,6 +40,7 @@ class StackedLists:
     stops: npt.NDArray[np.int64]
     items: npt.NDArray[np.int32]
     scores: npt.NDArray[np.float32]
+    histories: ItemLists | None = None
 
     @property
     def n(self) -> int:
@@ -64,7 +67,14 @@ class StackedLists:
         return slice(int(self.starts[column, 0]), int(self.stops[column, -1]))
 
 
-def stack(lists: Mapping[str, ItemLists], start: int = 0, stop: int | None = None, *, depth: int = 0) -> StackedLists:
+def stack(
+    lists: Mapping[str, ItemLists],
+    start: int = 0,
+    stop: int | None = None,
+    *,
+    depth: int = 0,
+    histories: ItemLists | None = None,
+) -> StackedLists:
     """Return the channels' lists stacked in the order of the mapping.
 
     Parameters
@@ -75,13 +85,17 @@ def stack(lists: Mapping[str, ItemLists], start: int = 0, stop: int | None = Non
         The queries ``start`` to ``stop`` alone; default all.
     depth : int, default 0
         Entries of each list that are read; 0 reads all.
+    histories : ItemLists, optional
+        What the users of the n queries took.
 
     Raises
     ------
     DataError
-        If there is no channel, or the channels answer different numbers of queries.
+        If there is no channel, or the channels answer different numbers of queries, or there are other histories.
     """
     n = n_queries(lists)
+    if histories is not None and len(histories) != n:
+        raise DataError(f"there are {len(histories)} histories of {n} queries")
     stop = n if stop is None else stop
     parts = list(lists.values())
     bounds = np.array([part.indptr[start : stop + 1] for part in parts])  # (C, n + 1)
@@ -94,7 +108,8 @@ def stack(lists: Mapping[str, ItemLists], start: int = 0, stop: int | None = Non
         np.minimum(stops, starts + depth, out=stops)
     items = np.concatenate([part.items[piece] for part, piece in zip(parts, pieces, strict=True)])
     scores = np.concatenate([part.scores[piece] for part, piece in zip(parts, pieces, strict=True)])
-    return StackedLists(tuple(lists), starts, stops, items, scores)
+    known = None if histories is None else slice_lists(histories, start, stop)
+    return StackedLists(tuple(lists), starts, stops, items, scores, known)
 
 
 def n_queries(lists: Mapping[str, ItemLists]) -> int:
@@ -116,14 +131,19 @@ def n_queries(lists: Mapping[str, ItemLists]) -> int:
 
 
 def merge_in_chunks(
-    lists: Mapping[str, ItemLists], merge: Callable[[StackedLists], FusedLists], *, depth: int = 0
+    lists: Mapping[str, ItemLists],
+    merge: Callable[[StackedLists], FusedLists],
+    *,
+    depth: int = 0,
+    histories: ItemLists | None = None,
 ) -> FusedLists:
     """Return what ``merge`` makes of the channels' lists, a few queries at a time, on several threads.
 
-    ``depth`` is that of :func:`stack`. Memory: the stacked lists of a few queries a thread, beside the result.
+    ``depth`` and ``histories`` are those of :func:`stack`. Memory: the stacked lists of a few queries a thread, beside
+    the result.
     """
 
     def work(start: int, stop: int) -> FusedLists:
-        return merge(stack(lists, start, stop, depth=depth))
+        return merge(stack(lists, start, stop, depth=depth, histories=histories))
 
     return concatenate_fused(list(map_chunks(work, n_queries(lists), chunk=_QUERIES)) or [work(0, 0)])

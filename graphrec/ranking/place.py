@@ -46,12 +46,14 @@ def merge_and_place(
         At most k entries a query. See :func:`boost` and :func:`place_pins` for the order and the scores.
     """
     decrees = read_decrees(lists, channels, queries)
-    return place(fuse(fusion, lists, decrees, k), decrees, k)
+    return place(fuse(fusion, lists, decrees, queries, k), decrees, k)
 
 
-def fuse(fusion: Fusion, lists: Mapping[str, ItemLists], decrees: Decrees | None, k: int) -> FusedLists:
+def fuse(
+    fusion: Fusion, lists: Mapping[str, ItemLists], decrees: Decrees | None, queries: Queries, k: int
+) -> FusedLists:
     """Return the merged lists, with as many entries as it takes to have ``k`` after :func:`place`."""
-    return fusion.merge(lists, k if decrees is None else decrees.room(fusion, k))
+    return fusion.merge(lists, k if decrees is None else decrees.room(fusion, k), histories=queries.history)
 
 
 def place(merged: FusedLists, decrees: Decrees | None, k: int) -> FusedLists:

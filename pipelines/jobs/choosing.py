@@ -89,7 +89,8 @@ def choose(config: Config, data: RecallData, steps: Steps, *, cache: FitCache | 
         truth = _valued(config, part.data, part.panel.truth) if _by_value(fusion) else part.panel.truth
         told_by = [name for name, recipe in config.recipes.items() if is_of_graph(recipe)]
         graph = graph_levels(part.data.catalogue, counts, told_by) if told_by else NO_LEVELS
-        result = fusion.fit(answers.lists, truth, k=k, counts=counts, seed=seed, graph=graph)
+        history = part.panel.history
+        result = fusion.fit(answers.lists, truth, k=k, counts=counts, seed=seed, graph=graph, histories=history)
     fusion_fit = {**result.report, "k": k, "users": len(part.panel)}
     # The lists are large: they stay only where something else is chosen on them.
     lists = answers if config.settings.evaluate.limits else None

@@ -36,6 +36,6 @@ class Fuse:
         if not candidates.answers:
             return candidates
         decrees = read_decrees(candidates.answers, self.channels, request.queries)
-        merged = fuse(self.fusion, candidates.answers, decrees, request.k)
+        merged = fuse(self.fusion, candidates.answers, decrees, request.queries, request.k)
         fallback = np.full(len(merged.lists.items), -1, dtype=np.int32)
         return replace(candidates, merged=merged, fallback=fallback, decrees=decrees)

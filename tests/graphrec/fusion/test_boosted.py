@@ -75,7 +75,7 @@ def test_bad_settings_are_refused() -> None:
     with pytest.raises(ConfigError, match="feature 9; 1 channels have 0 to 4"):
         Boosted(Calibrated({"a": RISING}), Trees((0,), (9, -1, -1), (0.1, 0.2, 0.3), (2, 0, 0)), "")
     both = Calibrated({"a": RISING, "b": RISING})
-    with pytest.raises(ConfigError, match="feature 9; 2 channels and 1 levels of the graph have 0 to 8"):
+    with pytest.raises(ConfigError, match="feature 9; 2 channels and 1 numbers of the graph have 0 to 8"):
         Boosted(both, TREES, "", GraphLevels({"author: items": ""}, ("a",)))
     with pytest.raises(ConfigError, match=r"popularity holds 'X'; legal: 0123"):
         Boosted(both, TREES, "0X", LEVELS)

@@ -12,8 +12,11 @@ from graphrec.errors import ConfigError, DataError, MissingExtraError
 from graphrec.evaluation.metrics import rank_metrics
 from graphrec.fusion.boosted import Boosted
 from graphrec.fusion.fit_boosted import FittedBoosted, fit_boosted
-from graphrec.fusion.graph_levels import GraphLevels
+from graphrec.fusion.graph_levels import GraphLevels, graph_levels
+from graphrec.fusion.settings import Fusion, fusion_from_dict
+from graphrec.graph.catalogue import items_only
 from tests.close import assert_same_lists
+from tests.worlds import Relation, catalogue, vocabulary
 
 N_ITEMS = 400
 # Odd items are popular.
@@ -67,6 +70,36 @@ def test_what_the_graph_says_is_learnt_where_a_channel_of_it_has_hits() -> None:
         left = fusion.merge({name: part for name, part in lists.items() if name != "kg"}, 4).lists
         assert rank_metrics(left, truth, 4).recall.mean() == pytest.approx(recalls[0], abs=0.05)
     assert recalls[0] < 0.3 < 0.45 < recalls[1]
+
+
+def test_what_links_an_item_to_the_history_is_learnt() -> None:
+    # Whoever took an item of a class goes on with items of that class; the list says nothing of it.
+    rng, n = np.random.default_rng(0), 600
+    author = Relation("author", "author", [(item, item % 10) for item in range(N_ITEMS)])
+    graph = graph_levels(catalogue(vocabulary("i", N_ITEMS), {"author": 10}, [author]), np.full(N_ITEMS, 5), ["kg"])
+    taken = rng.integers(N_ITEMS, size=n)
+    histories = item_lists([[int(item)] for item in taken])
+    returned = [rng.permutation(N_ITEMS)[:60].tolist() for _ in range(n)]
+    scores = [np.linspace(2.0, 1.0, 60).tolist()] * n
+    lists = {"kg": item_lists(returned, scores), "hot": item_lists(returned, scores)}
+    truth = item_lists([[i for i in items if i % 10 == own % 10] for items, own in zip(returned, taken, strict=True)])
+    fusion = fit_boosted(
+        lists, truth, cutoffs=(8,), counts=np.full(N_ITEMS, 5), seed=0, trees=10, learning_rate=0.5, graph=graph,
+        histories=histories,
+    )  # fmt: skip
+
+    def recall(fusion: Fusion, known: ItemLists | None) -> float:
+        return float(np.nanmean(rank_metrics(fusion.merge(lists, 8, histories=known).lists, truth, 8).recall))
+
+    assert recall(fusion, None) < 0.3 < 0.9 < recall(fusion, histories)
+    settings = json.loads(json.dumps(fusion.to_dict()))
+    assert recall(fusion_from_dict(settings), histories) == recall(fusion, None)
+    read = fusion_from_dict(settings, catalogue(vocabulary("i", N_ITEMS), {"author": 10}, [author]))
+    assert recall(read, histories) == recall(fusion, histories)
+    with pytest.raises(ConfigError, match="along 'author', which the graph of the catalogue does not have"):
+        fusion_from_dict(settings, items_only(vocabulary("i", N_ITEMS)))
+    with pytest.raises(DataError, match="there are 1 histories of 600 queries"):
+        fusion.merge(lists, 8, histories=item_lists([[1]]))
 
 
 def test_trees_stop_where_users_held_out_gain_no_more() -> None:

@@ -16,7 +16,8 @@ AUTHOR = Relation("author", "author", [(0, 0), (1, 0), (2, 0), (2, 1), (3, 1)])
 def test_levels_are_those_of_the_neighbours_and_of_their_popularity() -> None:
     told = graph_levels(catalogue(vocabulary("i", 5), {"author": 2}, [AUTHOR]), COUNTS, ["kg"])
     # 3, 3, 3 + 2 and 2 neighbours; the others' events for each own: 3 / 8, 10, (9 + 4) / 2, 2 / 4.
-    assert told == GraphLevels({"author: items": "44530", "author: events": "17610"}, ("kg",))
+    assert told == GraphLevels({"author: items": "44530", "author: events": "17610"}, ("kg",), ("author",))
+    assert told.links is not None
     assert told.matrix.tolist() == [[4, 1], [4, 7], [5, 6], [3, 1], [0, 0]]
 
 
@@ -56,3 +57,5 @@ def test_bad_levels_are_refused() -> None:
         GraphLevels({"a": "0", "b": "000"}, ("kg",))
     with pytest.raises(ConfigError, match="no channel of the graph to tell them"):
         GraphLevels({"a": "0"})
+    with pytest.raises(ConfigError, match="links is 'all'; links are counted by a catalogue, no setting"):
+        GraphLevels({"a": "0"}, ("kg",), ("a",), "all")  # type: ignore[arg-type]

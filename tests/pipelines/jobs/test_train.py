@@ -14,6 +14,7 @@ import pytest
 from graphrec.bundle import open_bundle, verify_bundle
 from graphrec.data.interactions import histories
 from graphrec.errors import DataError, GraphRecError, LeakError
+from graphrec.fusion.boosted import Boosted
 from graphrec.fusion.curves import Curve
 from graphrec.pipelines.config.build import Config
 from graphrec.pipelines.config.load import load_config
@@ -26,6 +27,7 @@ from graphrec.pipelines.progress import Silent
 from graphrec.pipelines.report.report import Report
 from graphrec.serve.answer import Recalled
 from graphrec.serve.engine import Engine
+from graphrec.serve.state import load_state
 from tests.oracles.fusion import calibrated_rate
 from tests.pipelines.shelf import CONFIG, N_BOOKS, N_READERS, write_shelf
 
@@ -224,9 +226,13 @@ def test_boosted_fusion_is_fitted_on_validation_and_served(tmp_path: Path) -> No
     assert 1 <= fit["trees"] == len(bundle.fusion["trees"]["roots"]) <= 5
     graph = bundle.fusion["graph"]
     assert graph["channels"] == ["kg-neighbours"]
+    assert [f"{relation}: items" for relation in graph["linked"]] == list(graph["relations"])[::2]
     assert {len(digits) for digits in (bundle.fusion["popularity"], *graph["relations"].values())} == {
         len(bundle.items)
     }
+    served = load_state(trained.bundle).fusion
+    assert isinstance(served, Boosted)
+    assert served.graph.links is not None
     answer = Engine.open(trained.bundle).recall(user="r1", k=10)
     assert len(answer.ids) == 10
     assert all(one.score >= after.score for one, after in pairwise(answer.items))

@@ -1,0 +1,186 @@
+"""What links an item to a history in the knowledge graph, relation by relation: entities in common, edges between."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from graphrec.data.lists import ItemLists
+from graphrec.errors import ConfigError
+from graphrec.graph.adjacency import Adjacency
+from graphrec.graph.catalogue import CatalogueGraph
+from graphrec.graph.relations import is_reverse
+from graphrec.kernels import kernel
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HistoryLinks:
+    r"""Counts the links of items with histories, along some relations of the graph of the catalogue.
+
+    An item i and a history H have along a relation r
+
+    .. math:: s_r(i, H) = \sum_{t \in r(i)} |\{j \in H, j \ne i : t \in r(j) \cup \{j\}\}|
+
+    links, where r(i) are the entities and items that edges of r lead to from i: one for each entity that it has in
+    common with an item of the history, and one for each item of the history that it leads to. An item that counts as
+    seen but not as taste (weight of 0 or below) has no part in it.
+
+    Parameters
+    ----------
+    adjacency : Adjacency
+        That of the catalogue, whose nodes ``0..n_items-1`` are the items.
+    n_items : int
+        Items of the catalogue.
+    columns : ndarray
+        (relations of the adjacency,) int64: which of the R counted relations each is, -1 where it is not counted.
+    backward : ndarray
+        (relations of the adjacency,) bool: edges between items do not count, because they are read the other way.
+    """
+
+    adjacency: Adjacency
+    n_items: int
+    columns: npt.NDArray[np.int64]
+    backward: npt.NDArray[np.bool_]
+
+    def features(
+        self,
+        histories: ItemLists,
+        asked: npt.NDArray[np.bool_],
+        indptr: npt.NDArray[np.int64],
+        items: npt.NDArray[np.int32],
+    ) -> npt.NDArray[np.float32]:
+        """Return what trees look at: (t, 2 R) float32, two numbers a relation for each of t items.
+
+        Both are binary logarithms of a number and one: of the links that the item has with the history of its query,
+        and of those that an item of this history has with the rest of it, on average. The latter tells somebody who
+        follows authors from somebody who does not.
+
+        Parameters
+        ----------
+        histories : ItemLists
+            Of n queries.
+        asked : ndarray
+            (n,) bool: the items of other queries have zeros.
+        indptr, items : ndarray
+            Items ``items[indptr[q]:indptr[q + 1]]`` are those of query q; those from ``n_items`` on have zeros.
+
+        Notes
+        -----
+        Time O(edges of the history and of the items) a query; memory, 4 R bytes a node, of which only those are
+        touched that the history leads to.
+        """
+        graph, width = self.adjacency, int(self.columns.max(initial=-1)) + 1
+        # Made here, where zeros that nobody writes to cost nothing.
+        reached, own = np.zeros(graph.n_nodes * width, dtype=np.int32), np.zeros(self.n_items, dtype=np.bool_)
+        features = np.zeros((len(items), 2 * width), dtype=np.float32)
+        _count(
+            graph.indptr, graph.indices, graph.relations, self.columns, self.backward, histories.indptr,
+            histories.items, histories.scores, asked, indptr, items, reached, own, features,
+        )  # fmt: skip
+        return np.log2(1 + features)
+
+
+def history_links(catalogue: CatalogueGraph, relations: Sequence[str]) -> HistoryLinks:
+    """Return what counts the links along some relations of the catalogue.
+
+    Raises
+    ------
+    ConfigError
+        If the catalogue has no relation of such a name.
+    """
+    names = catalogue.adjacency.relation_names
+    for relation in relations:
+        if relation not in names:
+            raise ConfigError(f"links are counted along {relation!r}, which the graph of the catalogue does not have")
+    places = {relation: column for column, relation in enumerate(relations)}
+    columns = np.array([places.get(name, -1) for name in names], dtype=np.int64)
+    backward = np.array([is_reverse(name) for name in names], dtype=np.bool_)
+    return HistoryLinks(catalogue.adjacency, catalogue.n_items, columns, backward)
+
+
+@kernel
+def _count(
+    edges: npt.NDArray[np.int64],
+    heads: npt.NDArray[np.int32],
+    relations: npt.NDArray[np.int16],
+    columns: npt.NDArray[np.int64],
+    backward: npt.NDArray[np.bool_],
+    taken: npt.NDArray[np.int64],
+    history: npt.NDArray[np.int32],
+    weights: npt.NDArray[np.float32],
+    asked: npt.NDArray[np.bool_],
+    indptr: npt.NDArray[np.int64],
+    items: npt.NDArray[np.int32],
+    reached: npt.NDArray[np.int32],
+    own: npt.NDArray[np.bool_],
+    features: npt.NDArray[np.float32],
+) -> None:  # pragma: no cover - compiled
+    """Write the numbers themselves: links of each item, then the mean of the history's own, by relation.
+
+    Of the query at hand, ``reached`` holds by entity and relation how many items of the history lead there, and ``own``
+    which items these are. Both are zero before and after.
+    """
+    width, n_items = features.shape[1] // 2, own.size
+    links = np.zeros(width, dtype=np.float64)
+    for query in range(asked.size):
+        if not asked[query] or indptr[query] == indptr[query + 1]:
+            continue
+        size = 0
+        for p in range(taken[query], taken[query + 1]):
+            j = history[p]
+            if weights[p] > 0 and j < n_items:
+                size += 1
+                own[j] = True
+                for e in range(edges[j], edges[j + 1]):
+                    c, t = columns[relations[e]], heads[e]
+                    if c >= 0 and t >= n_items:
+                        reached[t * width + c] += 1
+        links[:] = 0
+        for p in range(taken[query], taken[query + 1]):
+            j = history[p]
+            if j < n_items and own[j]:
+                _add(edges, heads, relations, columns, backward, reached, own, j, links)
+        if size:
+            links /= size
+        for t in range(indptr[query], indptr[query + 1]):
+            for c in range(width):
+                features[t, width + c] = links[c]
+        for t in range(indptr[query], indptr[query + 1]):
+            if items[t] < n_items:
+                links[:] = 0
+                _add(edges, heads, relations, columns, backward, reached, own, items[t], links)
+                for c in range(width):
+                    features[t, c] = links[c]
+        for p in range(taken[query], taken[query + 1]):
+            j = history[p]
+            if j < n_items and own[j]:
+                own[j] = False
+                for e in range(edges[j], edges[j + 1]):
+                    c = columns[relations[e]]
+                    if c >= 0 and heads[e] >= n_items:
+                        reached[heads[e] * width + c] = 0
+
+
+@kernel
+def _add(
+    edges: npt.NDArray[np.int64],
+    heads: npt.NDArray[np.int32],
+    relations: npt.NDArray[np.int16],
+    columns: npt.NDArray[np.int64],
+    backward: npt.NDArray[np.bool_],
+    reached: npt.NDArray[np.int32],
+    own: npt.NDArray[np.bool_],
+    item: int,
+    links: npt.NDArray[np.float64],
+) -> None:  # pragma: no cover - compiled
+    """Add the links of an item with the history, which has no link with itself."""
+    for e in range(edges[item], edges[item + 1]):
+        c, t = columns[relations[e]], heads[e]
+        if c >= 0:
+            if t >= own.size:
+                links[c] += reached[t * links.size + c] - (1 if own[item] else 0)
+            elif own[t] and t != item and not backward[relations[e]]:
+                links[c] += 1
