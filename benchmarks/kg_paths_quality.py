@@ -44,7 +44,7 @@ from graphrec.pipelines.jobs.train import prepare
 from graphrec.pipelines.progress import Shown
 
 K, SEED = 10, 7
-KG = ("kg-neighbours", "kg-paths", "kg-paths-hetesim", "preference-walk", "pixie")
+KG = ("kg-neighbours", "kg-paths", "kg-paths-hetesim", "preference-walk", "pixie", "kge")
 SHARED = "{0}/^{0}"
 CO = "^interacts/interacts"
 PRODUCT = ("also_bought", "also_viewed", "bought_together")
