@@ -22,11 +22,11 @@ class HistoryLinks:
 
     An item i and a history H have along a relation r
 
-    .. math:: s_r(i, H) = \sum_{t \in r(i)} |\{j \in H, j \ne i : t \in r(j) \cup \{j\}\}|
+    .. math:: s_r(i, H) = \sum_{e \in E_r(i)} |\{j \in H \setminus i : e \in E_r(j)\}| + |I_r(i) \cap H \setminus i|
 
-    links, where r(i) are the entities and items that edges of r lead to from i: one for each entity that it has in
-    common with an item of the history, and one for each item of the history that it leads to. An item that counts as
-    seen but not as taste (weight of 0 or below) has no part in it.
+    links, where E_r(i) are the entities and I_r(i) the items that edges of r lead to from i: one for each entity that
+    it has in common with an item of the history, and one for each item of the history that it leads to. An item that
+    counts as seen but not as taste (weight of 0 or below) has no part in it.
 
     Parameters
     ----------

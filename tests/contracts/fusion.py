@@ -110,6 +110,12 @@ class FusionContract:
             alone = self.fusion.merge({name: take_lists(part, [query]) for name, part in lists.items()}, k)
             assert_same_lists(batch.query(query).lists, alone.lists)
 
+    def test_histories_alone_change_nothing(self) -> None:
+        # A fusion that looks at them looks at a graph, too.
+        lists, histories = some_lists(), item_lists([[1, 2], [], [3], [0]])
+        known = self.fusion.merge(lists, 9, histories=histories)
+        assert_same_lists(known.lists, self.fusion.merge(lists, 9).lists)
+
     def test_twice_the_same(self) -> None:
         lists = some_lists()
         first, second = self.fusion.merge(lists, 9), self.fusion.merge(lists, 9)
