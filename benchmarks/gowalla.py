@@ -85,8 +85,8 @@ CHANNELS: dict[str, dict[str, Any]] = {
         "half_life": 0.0,
     },
     "lightgcn": {
-        "dim": 128, "batch": 4096, "temperature": 0.1, "steps": 240, "lr": 0.02, "length_exponent": 0.4,
-        "half_life": 0.0,
+        "dim": 256, "batch": 4096, "negatives": 50_000, "temperature": 0.1, "steps": 240, "lr": 0.02,
+        "length_exponent": 0.4, "half_life": 0.0,
     },
     "node2vec": {
         "dim": 128, "walks_per_node": 40, "window": 5, "negative": 10, "lr": 0.1, "query": "history",
