@@ -110,8 +110,8 @@ class LightGCN(VectorSettings):
     steps of all users, had Recall@20 .165, NDCG@20 .178 and Recall@200 .535; this one has .172, .188 and .542 in a
     third more time. On Gowalla's validation part (4,000 users; dim 128, temperature 0.1, ``batch=4096``, ``lr=0.02``)
     they are .202, .137 and .535 in 106 s of a core, and were .199, .134 and .536 in 290. Its test part has .187 and
-    .156, with 256 dimensions and all items as negatives .192 and .160 (985 s); the paper's loss, at its cost, is published
-    with .183 and .155.
+    .156, with 256 dimensions and all items as negatives .192 and .160 (985 s); the paper's loss, at its cost, is
+    published with .183 and .155.
 
     References
     ----------
