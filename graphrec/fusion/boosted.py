@@ -126,7 +126,7 @@ class Boosted:
         """Return what trees look at: :func:`graphrec.fusion.features.feature_tiles` of the candidates ``near``."""
         columns = self.columns(stacked.channels)
         graph, told = self.graph.matrix, self.graph.told(stacked)
-        links = self.graph.links_of(stacked, near.indptr, candidates.items[near.places])
+        links = self.graph.links_of(stacked.histories, told, near.indptr, candidates.items[near.places])
         return feature_tiles(stacked, candidates, near, shares, heads, columns, self.levels, graph, told, links)
 
     def columns(self, channels: tuple[str, ...]) -> npt.NDArray[np.int64]:

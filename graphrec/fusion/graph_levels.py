@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from graphrec.data.lists import ItemLists
 from graphrec.errors import ConfigError
 from graphrec.fusion.features import check_levels, log_levels, read_levels
 from graphrec.fusion.history_links import HistoryLinks, history_links
 from graphrec.fusion.stacked import StackedLists
 from graphrec.graph.catalogue import CatalogueGraph
-from graphrec.graph.relations import is_reverse
+from graphrec.graph.relations import reverse_mask
 
 # Relations that are looked at: those that link the most items. Each is two bytes an item.
 _RELATIONS = 8
@@ -86,15 +87,19 @@ class GraphLevels:
         return np.asarray((stacked.lengths[own] > 0).any(axis=0))
 
     def links_of(
-        self, stacked: StackedLists, indptr: npt.NDArray[np.int64], items: npt.NDArray[np.int32]
+        self,
+        histories: ItemLists | None,
+        told: npt.NDArray[np.bool_],
+        indptr: npt.NDArray[np.int64],
+        items: npt.NDArray[np.int32],
     ) -> npt.NDArray[np.float32]:
         """Return (t, 2 * linked) float32: links of t items, ``indptr`` (n + 1,) by query, with the histories.
 
-        Zeros where these are not known, no channel of the graph answers, or there is no catalogue.
+        Zeros where these are not known, nothing is :meth:`told`, or there is no catalogue.
         """
-        if self.links is None or stacked.histories is None:
+        if self.links is None or histories is None:
             return np.zeros((len(items), 2 * len(self.linked)), dtype=np.float32)
-        return self.links.features(stacked.histories, self.told(stacked), indptr, items)
+        return self.links.features(histories, told, indptr, items)
 
 
 NO_LEVELS = GraphLevels()
@@ -131,7 +136,7 @@ def graph_levels(catalogue: CatalogueGraph, counts: npt.NDArray[np.int64], chann
     stop = int(graph.indptr[n])
     owners = np.repeat(np.arange(n), np.diff(graph.indptr[: n + 1]))
     tails, numbers = graph.indices[:stop], graph.relations[:stop]
-    reverse = np.array([is_reverse(name) for name in graph.relation_names], dtype=np.bool_)
+    reverse = reverse_mask(graph)
     known = (tails >= n) | ~reverse[numbers]
     sizes = np.bincount(numbers[known], minlength=len(reverse))
     relations, linked = {}, []

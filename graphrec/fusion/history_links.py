@@ -12,7 +12,7 @@ from graphrec.data.lists import ItemLists
 from graphrec.errors import ConfigError
 from graphrec.graph.adjacency import Adjacency
 from graphrec.graph.catalogue import CatalogueGraph
-from graphrec.graph.relations import is_reverse
+from graphrec.graph.relations import reverse_mask
 from graphrec.kernels import kernel
 
 
@@ -97,8 +97,7 @@ def history_links(catalogue: CatalogueGraph, relations: Sequence[str]) -> Histor
             raise ConfigError(f"links are counted along {relation!r}, which the graph of the catalogue does not have")
     places = {relation: column for column, relation in enumerate(relations)}
     columns = np.array([places.get(name, -1) for name in names], dtype=np.int64)
-    backward = np.array([is_reverse(name) for name in names], dtype=np.bool_)
-    return HistoryLinks(catalogue.adjacency, catalogue.n_items, columns, backward)
+    return HistoryLinks(catalogue.adjacency, catalogue.n_items, columns, reverse_mask(catalogue.adjacency))
 
 
 @kernel

@@ -30,6 +30,11 @@ def is_reverse(relation: str) -> bool:
     return relation.startswith(REVERSE)
 
 
+def reverse_mask(graph: Adjacency) -> npt.NDArray[np.bool_]:
+    """Return (relations,) bool: which relations of a graph are reverses."""
+    return np.array([is_reverse(name) for name in graph.relation_names], dtype=np.bool_)
+
+
 def reverse_name(relation: str) -> str:
     """Return the name of a relation's reverse."""
     return relation.removeprefix(REVERSE) if is_reverse(relation) else f"{REVERSE}{relation}"
