@@ -1,7 +1,7 @@
 """What each channel of the knowledge graph recalls alone, and what it adds to the classic channels, on three data sets.
 
     python -m benchmarks.kg_recall --data DIR [--only NAME ...] [--fusion KIND] [--validation] [--max-users N]
-                                  [--others NAME] [--popularity-exponent X] [--json FILE]
+                                  [--others NAME] [--settings JSON] [--json FILE]
 
 Amazon Beauty (split of PGPR, all relations), goodbooks (random 80/20) and MovieLens-1M with DBpedia (split of CoLaKG,
 linked by its table; entities of a dump without a label or type). ``DIR`` (or the variable GRAPHREC_DATA) holds the test
@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -127,9 +128,7 @@ WORLDS: dict[str, Callable[[Path, Path], World]] = {"beauty": beauty, "goodbooks
 def config_of(name: str, world: World, folder: Path, arguments: argparse.Namespace) -> Config:
     """Return a run of all channels; age counts where histories are ordered."""
     others = OTHERS[arguments.others]
-    fusion: dict[str, Any] = {"kind": arguments.fusion, "cutoffs": [world.k]}
-    if arguments.popularity_exponent:
-        fusion["popularity_exponent"] = arguments.popularity_exponent
+    fusion = {"kind": arguments.fusion, "cutoffs": [world.k], **arguments.settings}
     settings = {} if world.ordered else {"half_life": 0}
     raw = {
         "name": name,
@@ -235,9 +234,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=list(WORLDS), default=list(WORLDS))
     parser.add_argument("--fusion", choices=("calibrated", "boosted"), default="calibrated")
     parser.add_argument("--others", choices=list(OTHERS), default="classic")
-    parser.add_argument(
-        "--popularity-exponent", type=float, default=0.0, help="of boosted scores: above 0 for the tail"
-    )
+    parser.add_argument("--settings", type=json.loads, default={}, help="of the fusion, as JSON")
     parser.add_argument("--max-users", type=int, default=5000)
     parser.add_argument("--validation", action="store_true", help="measure on a part of train; no test event is read")
     parser.add_argument("--json", type=Path)
@@ -251,7 +248,7 @@ def main() -> None:
         "bootstrap_rounds": arguments.bootstrap,
         "fusion": arguments.fusion,
         "others": OTHERS[arguments.others],
-        "popularity_exponent": arguments.popularity_exponent,
+        "fusion_settings": arguments.settings,
         "part": "validation" if arguments.validation else "test",
     }
     for name in arguments.only:
