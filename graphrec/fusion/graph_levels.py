@@ -74,8 +74,8 @@ class GraphLevels:
 
     @property
     def n_features(self) -> int:
-        """How many numbers an item has: a level a relation, and two for each whose links are counted."""
-        return len(self.relations) + 2 * len(self.linked)
+        """How many numbers an item has: a level a relation, and three for each whose links are counted."""
+        return len(self.relations) + 3 * len(self.linked)
 
     def on(self, catalogue: CatalogueGraph) -> GraphLevels:
         """Return the same with links counted in the graph of ``catalogue``; ConfigError where a relation is missing."""
@@ -93,12 +93,12 @@ class GraphLevels:
         indptr: npt.NDArray[np.int64],
         items: npt.NDArray[np.int32],
     ) -> npt.NDArray[np.float32]:
-        """Return (t, 2 * linked) float32: links of t items, ``indptr`` (n + 1,) by query, with the histories.
+        """Return (t, 3 * linked) float32: links of t items, ``indptr`` (n + 1,) by query, with the histories.
 
         Zeros where these are not known, nothing is :meth:`told`, or there is no catalogue.
         """
         if self.links is None or histories is None:
-            return np.zeros((len(items), 2 * len(self.linked)), dtype=np.float32)
+            return np.zeros((len(items), 3 * len(self.linked)), dtype=np.float32)
         return self.links.features(histories, told, indptr, items)
 
 
