@@ -196,8 +196,9 @@ def validation_lists(
 def boost(lists: Mapping[str, ItemLists], truth: ItemLists, counts: npt.NDArray[np.int64]) -> Boosted:
     """Return the boosted fusion of the lists."""
     return fit_boosted(
-        lists, truth, cutoffs=FUSION_CUTOFFS, counts=counts, seed=SEED, method="logistic", trees=300, leaves=31
-    )
+        lists, truth, cutoffs=FUSION_CUTOFFS, counts=counts, seed=SEED, method="logistic", trees=300, leaves=31,
+        max_users=VALIDATION_USERS,
+    )  # fmt: skip
 
 
 def quality(lists: ItemLists, truth: ItemLists) -> dict[str, float]:
