@@ -79,7 +79,8 @@ class HistoryLinks:
         """
         graph, width = self.adjacency, int(self.columns.max(initial=-1)) + 1
         # Made here, where zeros that nobody writes to cost nothing.
-        reached, liked = (np.zeros(graph.n_nodes * width, dtype=dtype) for dtype in (np.int32, np.float32))
+        reached = np.zeros(graph.n_nodes * width, dtype=np.int32)
+        liked = np.zeros(graph.n_nodes * width, dtype=np.float32)
         own, above = np.zeros(self.n_items, dtype=np.bool_), np.zeros(self.n_items, dtype=np.float32)
         features = np.zeros((len(items), 3 * width), dtype=np.float32)
         _count(
