@@ -6,12 +6,12 @@ The split of LightGCN (29,858 users, 40,981 items, 810,128 + 217,242 events), fu
 Recall@20 = hits / held-out items, NDCG@20 with the ideal over min(20, held-out items), means over users.
 
 Test is read once by a run, at its end. The channels' settings were chosen on random validation parts of train
-(ChebyCF, BSPM and Turbo-CF have those of their papers), those of LightGCN, PinSage, als-256 and two-tower, and the
-fusion's curves and trees, on the part that the fusion is fitted on. That one is held out here: a fifth of each user's
-items, drawn with odds of a power of their counts, for half of the users *coherent*, so that items near the first one
-are likelier. For the published test part is no random fifth: popularity alone, the floor that is published with the
-split, has Recall@20 .0416 there and .027 on a random fifth of train. That floor is all that the part knows of test. And
-neighbour channels lead on a random part, factors on a coherent one; a fusion good on both depends on neither.
+(ChebyCF, BSPM and Turbo-CF have those of their papers), those of LightGCN, PinSage, als-256 and two-tower on one that
+is half random and half coherent; the fusion's curves and trees are fitted on the part that is held out here: a fifth of
+each user's items, drawn with odds of a power of their counts, for half of the users *coherent*, so that items near the
+first one are likelier. For the published test part is no random fifth: popularity alone, the floor of the table, has
+Recall@20 .0416 there and .027 on a random fifth of train. That floor is all that the part knows of test. And neighbour
+channels lead on a random part, factors on a coherent one; a fusion good on both depends on neither.
 
 ``--quick`` leaves out what each channel adds to the fused list, for which it is merged once without each.
 ``--lists`` keeps what each channel returned and takes it from there while its settings, its code and the data stay.
@@ -60,7 +60,7 @@ DEPTH = merging_depth(CUTOFFS[-1])
 FUSION_CUTOFFS = (20, 200)
 SEED = 0
 SHARE = 0.2
-# Of the validation part: Recall@20 of hot is .042 there, as published of test, and .027 without.
+# Of the validation part: Recall@20 of hot is .042 there, as on test, and .027 without.
 POPULARITY_EXPONENT = 0.2
 # A cosine to the first item that is greater by this makes an item e times as likely.
 NEARNESS = 0.1
