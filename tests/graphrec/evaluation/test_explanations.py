@@ -96,7 +96,7 @@ HOPWISE = {"LIR": "lir", "SEP": "sep", "LID": "lid", "SED": "sed", "PTD": "etd",
 @pytest.mark.parametrize("world", [library, skewed])
 def test_figures_are_those_of_hopwise(world: Callable[[], RecallData]) -> None:
     """hopwise's own metrics over the same paths; its ``Fidelity`` is the share of the list that has a path."""
-    reason = "hopwise is not installed; it pins protobuf 3.20: pip install --no-deps hopwise texttable colorlog thop"
+    reason = "no hopwise: pip install --no-deps hopwise texttable colorama colorlog thop (it pins protobuf 3.20)"
     metrics = pytest.importorskip("hopwise.evaluator.metrics", reason=reason)
     data = world()
     graph, channel, history = data.catalogue.adjacency, KgNeighbours().fit(data), histories(data.interactions)
