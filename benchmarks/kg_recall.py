@@ -5,10 +5,10 @@
 
 Amazon Beauty (split of PGPR, all relations), goodbooks (random 80/20) and MovieLens-1M with DBpedia (split of CoLaKG,
 linked by its table; entities of a dump without a label or type). ``DIR`` (or the variable GRAPHREC_DATA) holds the test
-data. The other channels are hot, item-cf, user-cf, swing, rp3beta and als, or with ``--others all`` those of goodbooks'
-``all-channels.toml``, of which tag and node2vec read the graph, too (``events``: the others of them); those of the
-graph kg-neighbours, kg-paths, preference-walk and pixie, all with their defaults, merged by calibrated or boosted
-scores. Weights of paths and scores are learned on a validation part of train; the test part is read once
+data. The other channels are hot, item-cf, user-cf, swing, rp3beta and als, or with ``--others all`` the others of
+goodbooks' ``all-channels.toml``, of which tag and node2vec read the graph, too (``events``: the others of them); those
+of the graph kg-neighbours, kg-paths, preference-walk and pixie, all with their defaults, merged by calibrated or
+boosted scores. Weights of paths and scores are learned on a validation part of train; the test part is read once
 (``--validation``: not at all, a part of train is held out in its place). A row a channel; of those of the graph, what
 the list merged with the others gains, then by kg-neighbours and kg-paths ("pair"), and last by all four: overall, for
 items of the tail and with 0, 1-2 and 3-5 training events, with 95 % bootstrap intervals over users. Boosted scores look

@@ -66,7 +66,9 @@ def test_links_are_entities_in_common_and_edges_to_the_history(seed: int) -> Non
                 if linked:
                     expected[row, 4 + column] = (weights[linked] - weights[taken].mean()).sum() / (len(linked) + 1)
     assert expected[:6].any(axis=0).all()
-    np.testing.assert_allclose(told, expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(told[:, :4], expected[:, :4], rtol=1e-6)
+    # Sums of what weights are above and below a mean.
+    np.testing.assert_allclose(told[:, 4:], expected[:, 4:], atol=1e-6)
 
 
 def test_a_relation_that_the_catalogue_lacks_is_refused() -> None:
