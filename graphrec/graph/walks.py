@@ -40,7 +40,7 @@ from graphrec.graph.counter_random import key_of
 from graphrec.graph.importance import check_restart
 from graphrec.graph.metapaths import Pattern, pattern_of, walk_pattern
 from graphrec.graph.transitions import Transitions, transitions_of
-from graphrec.graph.walk_kernels import goes_both_ways, joined_types, walk, write_text
+from graphrec.graph.walk_kernels import joined_types, rows_go_both_ways, walk, write_text
 from graphrec.memory import check_memory
 from graphrec.threads import default_threads, map_chunks
 
@@ -318,7 +318,7 @@ def _stream(
     back, key = np.uint64(restart * 2.0**32), key_of(seed)
     walker: _Walker
     if metapath is None:
-        walker = _second_order(adjacency, p, q, back, key, relation_weights)
+        walker = _second_order(adjacency, p, q, back, key, relation_weights, threads)
         every = np.arange(adjacency.n_nodes, dtype=np.int32)
     else:
         if p != 1 or q != 1 or relation_weights:
@@ -341,12 +341,26 @@ def _second_order(
     back: np.uint64,
     key: np.uint64,
     relation_weights: Mapping[str, float] | None,
+    threads: int | None,
 ) -> _SecondOrder:
     steps = transitions_of(adjacency, relation_weights)
     near = 1.0 if _may_have_triangles(adjacency) else 1 / q
     likely_back = len(steps.weights) == 0 and 1 / p > max(near, 1 / q)
-    fold = likely_back and bool(goes_both_ways(steps.indptr, steps.indices))
+    fold = likely_back and _goes_both_ways(steps, threads)
     return _SecondOrder(steps, np.array([1 / p, near, 1 / q]), fold, back, key)
+
+
+def _goes_both_ways(steps: Transitions, threads: int | None) -> bool:
+    """Return whether every edge has exactly one reverse edge, and none is repeated; a part of the edges a thread."""
+    parts = threads or default_threads()
+    wanted = np.arange(parts + 1) * len(steps.indices) // parts
+    bounds = np.searchsorted(steps.indptr, wanted)
+    bounds[0], bounds[-1] = 0, len(steps.indptr) - 1
+
+    def work(part: int, _: int) -> bool:
+        return bool(rows_go_both_ways(steps.indptr, steps.indices, bounds[part], bounds[part + 1]))
+
+    return all(map_chunks(work, parts, chunk=1, threads=threads))
 
 
 def check_walk_settings(walks_per_node: int, length: int, p: float, q: float) -> None:

@@ -13,6 +13,7 @@ from scipy.stats import chisquare
 
 from graphrec.errors import ConfigError, DataError
 from graphrec.graph.adjacency import Adjacency, adjacency_from_edges
+from graphrec.graph.walk_kernels import rows_go_both_ways
 from graphrec.graph.walks import generate_walks, stream_walks, write_corpus
 from tests.graphrec.graph.graphs import GRAPHS, ODD, graph_of, unit
 from tests.oracles.graph import step_matrix
@@ -77,6 +78,20 @@ def test_the_number_of_threads_plays_no_part(name: str, p: float, q: float) -> N
     assert one.nodes.tobytes() == four.nodes.tobytes()
     other = generate_walks(GRAPHS[name], **settings, seed=4, threads=1)
     assert one.nodes.tobytes() != other.nodes.tobytes()
+
+
+@pytest.mark.parametrize("change", ["none", "one way", "twice"])
+@pytest.mark.parametrize("edge", [0, 1, 57, 178, 179])
+def test_parts_of_a_graph_tell_together_whether_it_goes_both_ways(change: str, edge: int) -> None:
+    pairs = np.array(sorted(nx.gnm_random_graph(30, 90, seed=3).to_directed().edges), dtype=np.int32)  # (180, 2)
+    edges = {"none": pairs, "one way": np.delete(pairs, edge, 0), "twice": np.insert(pairs, edge, pairs[edge], 0)}[
+        change
+    ]
+    indptr = np.searchsorted(edges[:, 0], np.arange(31)).astype(np.int64)
+    indices = np.ascontiguousarray(edges[:, 1])
+    for bounds in ([0, 30], [0, 1, 15, 30], [0, 9, 9, 29, 30], list(range(31))):
+        parts = [rows_go_both_ways(indptr, indices, first, stop) for first, stop in pairwise(bounds)]
+        assert all(parts) == (change == "none")
 
 
 def test_a_walk_does_not_depend_on_how_many_there_are() -> None:
