@@ -40,7 +40,7 @@ from graphrec.graph.counter_random import key_of
 from graphrec.graph.importance import check_restart
 from graphrec.graph.metapaths import Pattern, pattern_of, walk_pattern
 from graphrec.graph.transitions import Transitions, transitions_of
-from graphrec.graph.walk_kernels import joined_types, rows_go_both_ways, walk, write_text
+from graphrec.graph.walk_kernels import edges_go_both_ways, joined_types, walk, write_text
 from graphrec.memory import check_memory
 from graphrec.threads import default_threads, map_chunks
 
@@ -351,14 +351,15 @@ def _second_order(
 
 
 def _goes_both_ways(steps: Transitions, threads: int | None) -> bool:
-    """Return whether every edge has exactly one reverse edge, and none is repeated; a part of the edges a thread."""
+    """Return whether every edge has exactly one reverse edge, and none is repeated; a part of the nodes a thread."""
     parts = threads or default_threads()
     wanted = np.arange(parts + 1) * len(steps.indices) // parts
     bounds = np.searchsorted(steps.indptr, wanted)
-    bounds[0], bounds[-1] = 0, len(steps.indptr) - 1
+    # Nodes at the end that no edge starts from may have edges to them.
+    bounds[-1] = len(steps.indptr) - 1
 
     def work(part: int, _: int) -> bool:
-        return bool(rows_go_both_ways(steps.indptr, steps.indices, bounds[part], bounds[part + 1]))
+        return bool(edges_go_both_ways(steps.indptr, steps.indices, bounds[part], bounds[part + 1]))
 
     return all(map_chunks(work, parts, chunk=1, threads=threads))
 

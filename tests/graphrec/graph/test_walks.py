@@ -13,7 +13,7 @@ from scipy.stats import chisquare
 
 from graphrec.errors import ConfigError, DataError
 from graphrec.graph.adjacency import Adjacency, adjacency_from_edges
-from graphrec.graph.walk_kernels import rows_go_both_ways
+from graphrec.graph.walk_kernels import edges_go_both_ways
 from graphrec.graph.walks import generate_walks, stream_walks, write_corpus
 from tests.graphrec.graph.graphs import GRAPHS, ODD, graph_of, unit
 from tests.oracles.graph import step_matrix
@@ -90,7 +90,7 @@ def test_parts_of_a_graph_tell_together_whether_it_goes_both_ways(change: str, e
     indptr = np.searchsorted(edges[:, 0], np.arange(31)).astype(np.int64)
     indices = np.ascontiguousarray(edges[:, 1])
     for bounds in ([0, 30], [0, 1, 15, 30], [0, 9, 9, 29, 30], list(range(31))):
-        parts = [rows_go_both_ways(indptr, indices, first, stop) for first, stop in pairwise(bounds)]
+        parts = [edges_go_both_ways(indptr, indices, first, stop) for first, stop in pairwise(bounds)]
         assert all(parts) == (change == "none")
 
 
