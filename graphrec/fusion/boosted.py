@@ -1,4 +1,4 @@
-"""Boosted fusion: the calibrated list, put in a better order by trees that look at all channels together."""
+"""Boosted fusion: the calibrated list, put in a better order by what looks at all channels together."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from graphrec.fusion.curves import Values, head_shares
 from graphrec.fusion.features import check_levels, feature_tiles, n_features, read_levels
 from graphrec.fusion.fused import FusedLists
 from graphrec.fusion.graph_levels import NO_LEVELS, GraphLevels
+from graphrec.fusion.network import NO_NETWORK, Network, add_network, even_features
 from graphrec.fusion.rrf import check_settings
 from graphrec.fusion.selection import Selection, select_best
 from graphrec.fusion.stacked import StackedLists, merge_in_chunks
@@ -33,13 +34,14 @@ _MOST_TOTAL = 60.0
 
 @dataclass(frozen=True)
 class Boosted:
-    r"""The best k items a query by their calibrated score, times what trees make of all that is known of them.
+    r"""The best k items a query by their calibrated score, times what is made of all that is known of them.
 
     .. math:: s(i) = s_{calibrated}(i)\; e^{F(x(i))}
 
-    F is the sum of the trees, x(i) holds for each channel the item's share (as in :class:`Calibrated`), its rank, and
-    the sum of the head of the list; then the logarithm of the calibrated score, how popular the item is, and, where a
-    channel of the graph answers, how much the knowledge graph has near it and what links it to the history. Channels
+    F is the sum of the trees and of a network, where there is any; x(i) holds for each channel the item's share (as in
+    :class:`Calibrated`), its rank, and the sum of the head of the list; then the logarithm of the calibrated score, how
+    popular the item is, and, where a channel of the graph answers, how much the knowledge graph has near it and what
+    links it to the history. Channels
     cannot be weighed alike everywhere: how much a rank of one means depends on what the others say, on how sure the
     list is of its head, and on whether the item is popular. The best 3 k of the calibrated list are looked at, 200 at
     least.
@@ -52,12 +54,14 @@ class Boosted:
     base : Calibrated
         What the trees correct; its curves' order is that of the channels in x.
     trees : Trees
-        F, over ``3 * channels + 2`` features and those of the graph.
+        Of F, over ``3 * channels + 2`` features and those of the graph.
     popularity : str
         A digit an item, by row: :func:`graphrec.fusion.features.log_levels` of its events. Items beyond it are taken
         for unpopular.
     graph : GraphLevels, optional
         What the graph says of the items; by default nothing.
+    network : Network, optional
+        Of F, over the same features; by default none.
 
     Raises
     ------
@@ -70,19 +74,25 @@ class Boosted:
     trees: Trees
     popularity: str
     graph: GraphLevels = NO_LEVELS
+    network: Network = NO_NETWORK
 
     def __post_init__(self) -> None:
         # JSON gives mappings.
         base = self.base if isinstance(self.base, Calibrated) else Calibrated(**self.base)
         trees = self.trees if isinstance(self.trees, Trees) else Trees(**self.trees)
         graph = self.graph if isinstance(self.graph, GraphLevels) else GraphLevels(**self.graph)
+        network = self.network if isinstance(self.network, Network) else Network(**self.network)
         object.__setattr__(self, "base", base)
         object.__setattr__(self, "trees", trees)
         object.__setattr__(self, "graph", graph)
+        object.__setattr__(self, "network", network)
         deepest, last = max(trees.features, default=-1), n_features(len(base.curves), graph.n_features) - 1
+        more = f" and {graph.n_features} numbers of the graph" if graph.n_features else ""
+        known = f"{len(base.curves)} channels{more}"
         if deepest > last:
-            more = f" and {graph.n_features} numbers of the graph" if graph.n_features else ""
-            raise ConfigError(f"trees look at feature {deepest}; {len(base.curves)} channels{more} have 0 to {last}")
+            raise ConfigError(f"trees look at feature {deepest}; {known} have 0 to {last}")
+        if network.weights and network.n_features != last + 1:
+            raise ConfigError(f"the network looks at {network.n_features} features; {known} have {last + 1}")
         check_levels(self.popularity)
 
     @cached_property
@@ -99,7 +109,7 @@ class Boosted:
 
         Without the ``histories`` of the queries nothing links an item to them.
 
-        Beside the calibrated merge, time O(D (C + nodes of all trees)) a query for D = max(3 k, 200), and that of
+        Beside the calibrated merge, time O(D (C + nodes of trees + weights)) a query for D = max(3 k, 200), and that of
         :meth:`graphrec.fusion.history_links.HistoryLinks.features`.
         """
         check_settings(k=k)
@@ -113,7 +123,10 @@ class Boosted:
         tiles = self.tiles(stacked, candidates, near, shares, heads)
         # Of the channels that have entries for a query; where it is one, its order stays.
         answers = np.repeat((stacked.lengths > 0).sum(axis=0), np.diff(near.indptr))
-        totals = np.where(answers > 1, add_trees(tiles, self.trees).ravel()[: len(answers)], 0.0)
+        corrections = add_trees(tiles, self.trees)
+        if self.network.weights:
+            corrections += add_network(even_features(tiles, len(self.base.curves)), self.network)
+        totals = np.where(answers > 1, corrections.ravel()[: len(answers)], 0.0)
         scores = np.maximum(near.scores * np.exp(np.clip(totals, -_MOST_TOTAL, _MOST_TOTAL)), _LEAST_SCORE).astype(
             np.float32
         )
@@ -143,7 +156,7 @@ class Boosted:
         base = {key: value for key, value in self.base.to_dict().items() if key != "kind"}
         return {
             "kind": self.kind, "base": base, "trees": self.trees.to_dict(), "popularity": self.popularity,
-            "graph": self.graph.to_dict(),
+            "graph": self.graph.to_dict(), "network": self.network.to_dict(),
         }  # fmt: skip
 
 

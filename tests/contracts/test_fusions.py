@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from graphrec.fusion.boosted import Boosted
@@ -9,6 +11,7 @@ from graphrec.fusion.calibrated import Calibrated
 from graphrec.fusion.coverage import Coverage
 from graphrec.fusion.curves import Curve
 from graphrec.fusion.graph_levels import GraphLevels
+from graphrec.fusion.network import network_from_layers
 from graphrec.fusion.priority import Priority
 from graphrec.fusion.quota import Quota
 from graphrec.fusion.rrf import Rrf
@@ -54,6 +57,15 @@ class TestBoosted(FusionContract):
         ),
         "0123456789" * 2,
         GraphLevels({"author: items": "9081726354" * 2}, ("tag",)),
+    )
+
+
+class TestBoostedByNetwork(FusionContract):
+    fusion = replace(
+        TestBoosted.fusion,
+        network=network_from_layers(
+            [(np.full((2, 12), 0.02), np.array([0.5, -0.5])), (np.array([[0.4, -0.3]]), np.zeros(1))]
+        ),
     )
 
 

@@ -234,6 +234,13 @@ def _fusion(directory: Path, draw: Draw, document: dict[str, Any]) -> str:
             "trees": {"roots": [], "features": [], "values": [], "rights": []},
             "graph": {"relations": {"a: items": "z", "b": 7}, "channels": "hot", "depth": 3},
         },
+        {
+            "kind": "boosted",
+            "base": {"curves": {"hot": {}}},
+            "popularity": "",
+            "trees": {"roots": [], "features": [], "values": [], "rights": []},
+            "network": {"weights": [[0.5] * 5, [1e39]], "biases": [[0, 1], []]},
+        },
     ]
     document["fusion"] = kinds[int(draw.integers(len(kinds)))]
     return json.dumps(document["fusion"])[:120]

@@ -9,6 +9,7 @@ from graphrec.fusion.boosted import Boosted
 from graphrec.fusion.calibrated import Calibrated
 from graphrec.fusion.curves import Curve
 from graphrec.fusion.graph_levels import GraphLevels
+from graphrec.fusion.network import Network
 from graphrec.fusion.trees import Trees
 from tests.oracles.fusion import walk_trees
 
@@ -77,5 +78,7 @@ def test_bad_settings_are_refused() -> None:
     both = Calibrated({"a": RISING, "b": RISING})
     with pytest.raises(ConfigError, match="feature 9; 2 channels and 1 numbers of the graph have 0 to 8"):
         Boosted(both, TREES, "", GraphLevels({"author: items": ""}, ("a",)))
+    with pytest.raises(ConfigError, match="the network looks at 3 features; 2 channels have 8"):
+        Boosted(both, Trees((), (), (), ()), "", network=Network(((1.0, 1.0, 1.0),), ((0.0,),)))
     with pytest.raises(ConfigError, match=r"popularity holds 'X'; legal: 0123"):
         Boosted(both, TREES, "0X", LEVELS)

@@ -13,6 +13,7 @@ from graphrec.evaluation.metrics import rank_metrics
 from graphrec.fusion.boosted import Boosted
 from graphrec.fusion.fit_boosted import FittedBoosted, fit_boosted
 from graphrec.fusion.graph_levels import GraphLevels, graph_levels
+from graphrec.fusion.network import NO_NETWORK
 from graphrec.fusion.settings import Fusion, fusion_from_dict
 from graphrec.graph.catalogue import items_only
 from tests.close import assert_same_lists
@@ -111,6 +112,28 @@ def test_trees_stop_where_users_held_out_gain_no_more() -> None:
     assert len(nothing.trees.roots) < 50 < len(learnt.trees.roots)
 
 
+def test_a_network_learns_what_no_weights_can_say_and_trees_go_on_from_there() -> None:
+    lists, truth = _world(600, seed=0)
+    asked, wanted = _world(300, seed=9)
+    fusion = fit_boosted(lists, truth, cutoffs=(8,), counts=COUNTS, seed=0, trees=2, network=(16, 8))
+    assert [len(layer) for layer in fusion.network.biases] == [16, 8, 1]
+    assert rank_metrics(fusion.merge(asked, 8).lists, wanted, 8).recall.mean() > 0.95
+    left = dataclasses.replace(fusion, network=NO_NETWORK)
+    assert rank_metrics(left.merge(asked, 8).lists, wanted, 8).recall.mean() < 0.9
+    settings = json.loads(json.dumps(fusion.to_dict()))
+    assert fusion_from_dict(settings) == fusion
+    del settings["network"]  # as a bundle of before
+    assert fusion_from_dict(settings) == left
+
+
+def test_there_is_no_network_where_trees_alone_do_better() -> None:
+    lists, _ = _world(60, seed=0)
+    rng = np.random.default_rng(1)
+    chance = item_lists([rng.permutation(N_ITEMS)[:100].tolist() for _ in range(60)])
+    fusion = fit_boosted(lists, chance, cutoffs=(8,), counts=COUNTS, seed=0, network=(256, 256))
+    assert fusion.network == NO_NETWORK
+
+
 def test_hits_that_few_people_took_may_weigh_more() -> None:
     lists, truth = _world(300, seed=0)
     asked, _ = _world(100, seed=9)
@@ -155,6 +178,7 @@ def test_the_recipe_tells_what_it_started_from() -> None:
     assert isinstance(result.fusion, Boosted)
     _assert_same_fusion(result.fusion, fit_boosted(lists, truth, cutoffs=(8,), counts=COUNTS, seed=0, trees=4))
     assert (result.report["cutoffs"], result.report["trees"]) == ([8], len(result.fusion.trees.roots))
+    assert result.report["network"] == []
     assert FittedBoosted().channel_depth(200) == result.fusion.channel_depth(200) == 400
 
 
@@ -173,6 +197,9 @@ def test_bad_settings_are_refused() -> None:
         FittedBoosted(learning_rate=0.0)
     with pytest.raises(ConfigError, match="popularity_exponent is -1"):
         FittedBoosted(popularity_exponent=-1.0)
+    for units in (0, 2000, True, 1.5):
+        with pytest.raises(ConfigError, match=f"network has {units} units in a layer; legal: a whole number from 1 to"):
+            FittedBoosted(network=(8, units))  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="legal: isotonic, logistic"):
         FittedBoosted(method="platt")  # type: ignore[arg-type]
     with pytest.raises(DataError, match="no user has a held-out item"):
