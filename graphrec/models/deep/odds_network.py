@@ -55,10 +55,11 @@ def fit_odds_network(
     .. [2] Smith, Topin, "Super-convergence: very fast training of neural networks using large learning rates", 2019.
     .. [3] Howard et al., "Searching for MobileNetV3", ICCV 2019, section 5.2.
     """
-    mean, spread = rows.mean(axis=0, dtype=np.float64), rows.std(axis=0, dtype=np.float64)
+    mean = rows.mean(axis=0, dtype=np.float64)
+    scaled = rows - mean.astype(np.float32)
+    spread = np.sqrt(np.einsum("tf,tf->f", scaled, scaled, dtype=np.float64) / len(rows))
     # A feature that is the same everywhere says nothing here, and must not say much elsewhere.
     scale = np.where(spread > 1e-6, 1.0 / np.maximum(spread, 1e-6), 0.0)
-    scaled = rows - mean.astype(np.float32)
     scaled *= scale.astype(np.float32)
     inputs = torch.from_numpy(scaled)
     hit, weight, given = (torch.from_numpy(part.astype(np.float32)) for part in (hits, weights, start))
