@@ -209,7 +209,7 @@ def fit_boosted(
         from graphrec.models.deep.odds_network import fit_odds_network
 
         given = hits[among], weights[among], odds[among]
-        made = network_from_layers(fit_odds_network(even[among], *given, hidden=network, seed=seed))
+        made = network_from_layers(*fit_odds_network(even[among], *given, hidden=network, seed=seed))
         return made, odds + add_rows(even, made)
 
     def entries(among: npt.NDArray[np.bool_], start: npt.NDArray[np.float64], reference: Any = None) -> Any:

@@ -64,7 +64,9 @@ class TestBoostedByNetwork(FusionContract):
     fusion = replace(
         TestBoosted.fusion,
         network=network_from_layers(
-            [(np.full((2, 12), 0.02), np.array([0.5, -0.5])), (np.array([[0.4, -0.3]]), np.zeros(1))]
+            np.zeros(12),
+            np.full(12, 0.2),
+            [(np.full((2, 12), 0.02), np.array([0.5, -0.5])), (np.array([[0.4, -0.3]]), np.zeros(1))],
         ),
     )
 

@@ -239,7 +239,7 @@ def _fusion(directory: Path, draw: Draw, document: dict[str, Any]) -> str:
             "base": {"curves": {"hot": {}}},
             "popularity": "",
             "trees": {"roots": [], "features": [], "values": [], "rights": []},
-            "network": {"weights": [[0.5] * 5, [1e39]], "biases": [[0, 1], []]},
+            "network": {"centres": [0] * 5, "scales": [1] * 4, "weights": [[0.5] * 5, [1e39]], "biases": [[0, 1], []]},
         },
     ]
     document["fusion"] = kinds[int(draw.integers(len(kinds)))]

@@ -22,13 +22,17 @@ def fit_odds_network(
     *,
     hidden: Sequence[int],
     seed: int,
-) -> list[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]:
-    """Return the layers of a network that, added to ``start``, has the least log loss of hit or no hit.
+) -> tuple[
+    npt.NDArray[np.float64],
+    npt.NDArray[np.float64],
+    list[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]],
+]:
+    """Return centres, scales and layers of a network that, added to ``start``, has the least log loss of hits.
 
     Parameters
     ----------
     rows : ndarray
-        (t, F) float32: features; they may be of any scale.
+        (t, F) float32: features of any scale; NaN where one is not known.
     hits, weights, start : ndarray
         (t,): which entries are hits, what they weigh (mean 1), the log odds from which the network starts.
     hidden : sequence of int
@@ -38,9 +42,11 @@ def fit_odds_network(
 
     Returns
     -------
-    list of (ndarray, ndarray)
-        Each layer's (outputs, inputs) weights and (outputs,) biases, float64, of features as they are given. Between
-        layers, z becomes z min(max(z + 3, 0), 6) / 6 [3]_, which is smooth as z sigmoid(z) is, without an exponential.
+    centres, scales : ndarray
+        (F,): a feature less its centre, times its scale, is cut off at -3 and 3, and 0 where it is not known (NaN).
+    layers : list of (ndarray, ndarray)
+        Each layer's (outputs, inputs) weights and (outputs,) biases. Between layers, z becomes
+        z min(max(z + 3, 0), 6) / 6 [3]_, which is smooth as z sigmoid(z) is, without an exponential.
 
     Notes
     -----
@@ -55,12 +61,15 @@ def fit_odds_network(
     .. [2] Smith, Topin, "Super-convergence: very fast training of neural networks using large learning rates", 2019.
     .. [3] Howard et al., "Searching for MobileNetV3", ICCV 2019, section 5.2.
     """
-    mean = rows.mean(axis=0, dtype=np.float64)
-    scaled = rows - mean.astype(np.float32)
+    known = ~np.isnan(rows)
+    centres = np.add.reduce(rows, axis=0, dtype=np.float64, where=known) / np.maximum(known.sum(axis=0), 1)
+    scaled = rows - centres.astype(np.float32)
+    np.nan_to_num(scaled, copy=False, nan=0.0)
     spread = np.sqrt(np.einsum("tf,tf->f", scaled, scaled, dtype=np.float64) / len(rows))
     # A feature that is the same everywhere says nothing here, and must not say much elsewhere.
-    scale = np.where(spread > 1e-6, 1.0 / np.maximum(spread, 1e-6), 0.0)
-    scaled *= scale.astype(np.float32)
+    scales = np.where(spread > 1e-6, 1.0 / np.maximum(spread, 1e-6), 0.0)
+    scaled *= scales.astype(np.float32)
+    np.clip(scaled, -3.0, 3.0, out=scaled)
     inputs = torch.from_numpy(scaled)
     hit, weight, given = (torch.from_numpy(part.astype(np.float32)) for part in (hits, weights, start))
     generator = torch.Generator().manual_seed(seed)
@@ -84,9 +93,5 @@ def fit_odds_network(
             (losses * weight[chosen]).mean().backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             cycle.step()
-    matrices = [layer.weight.detach().double().numpy() for layer in layers]
-    biases = [layer.bias.detach().double().numpy() for layer in layers]
-    # What the first layer looks at is not scaled where the network is asked.
-    biases[0] = biases[0] - matrices[0] @ (mean * scale)
-    matrices[0] = matrices[0] * scale
-    return list(zip(matrices, biases, strict=True))
+    parts = [(layer.weight.detach().numpy(), layer.bias.detach().numpy()) for layer in layers]
+    return centres, scales, parts

@@ -79,6 +79,6 @@ def test_bad_settings_are_refused() -> None:
     with pytest.raises(ConfigError, match="feature 9; 2 channels and 1 numbers of the graph have 0 to 8"):
         Boosted(both, TREES, "", GraphLevels({"author: items": ""}, ("a",)))
     with pytest.raises(ConfigError, match="the network looks at 3 features; 2 channels have 8"):
-        Boosted(both, Trees((), (), (), ()), "", network=Network(((1.0, 1.0, 1.0),), ((0.0,),)))
+        Boosted(both, Trees((), (), (), ()), "", network=Network((0.0,) * 3, (1.0,) * 3, ((1.0, 1.0, 1.0),), ((0.0,),)))
     with pytest.raises(ConfigError, match=r"popularity holds 'X'; legal: 0123"):
         Boosted(both, TREES, "0X", LEVELS)
