@@ -41,10 +41,9 @@ class Boosted:
     F is the sum of the trees and of a network, where there is any; x(i) holds for each channel the item's share (as in
     :class:`Calibrated`), its rank, and the sum of the head of the list; then the logarithm of the calibrated score, how
     popular the item is, and, where a channel of the graph answers, how much the knowledge graph has near it and what
-    links it to the history. Channels
-    cannot be weighed alike everywhere: how much a rank of one means depends on what the others say, on how sure the
-    list is of its head, and on whether the item is popular. The best 3 k of the calibrated list are looked at, 200 at
-    least.
+    links it to the history. Channels cannot be weighed alike everywhere: how much a rank of one means depends on what
+    the others say, on how sure the list is of its head, and on whether the item is popular. The best 3 k of the
+    calibrated list are looked at, 200 at least.
 
     A query that one channel alone answers keeps that channel's order. A channel that is absent counts as one that
     returned nothing; trees have seen that in training. A channel that is not among the curves adds nothing.
@@ -52,7 +51,7 @@ class Boosted:
     Parameters
     ----------
     base : Calibrated
-        What the trees correct; its curves' order is that of the channels in x.
+        What is corrected; its curves' order is that of the channels in x.
     trees : Trees
         Of F, over ``3 * channels + 2`` features and those of the graph.
     popularity : str

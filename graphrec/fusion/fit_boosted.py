@@ -151,8 +151,7 @@ def fit_boosted(
         beta, 0 to 2: a hit weighs 1 / (1 + events of the item)^beta, as in the popularity-stratified Recall of [3]_.
         Above 0 the list reaches further into the tail, and has fewer hits in all.
     network : tuple of int, default ()
-        Units of the hidden layers of a network, each 1 to 1024; (128, 64) where held-out users are many. By default no
-        network.
+        Units of the hidden layers of a network, each 1 to 1024; such as (96, 48). By default no network.
     graph : GraphLevels, optional
         What the graph tells of the items: :func:`graphrec.fusion.graph_levels.graph_levels`, of the same ``counts``.
         Passed over where no channel that tells of it has a hit.
@@ -213,8 +212,9 @@ def fit_boosted(
         return made, odds + add_rows(even, made)
 
     def entries(among: npt.NDArray[np.bool_], start: npt.NDArray[np.float64], reference: Any = None) -> Any:
-        given = {"weight": weights[among], "init_score": start[among], "reference": reference}
-        return lightgbm.Dataset(rows[among], hits[among], **given)
+        return lightgbm.Dataset(
+            rows[among], hits[among], weight=weights[among], init_score=start[among], reference=reference
+        )
 
     def grow(start: npt.NDArray[np.float64]) -> tuple[float, int]:
         first, stop = entries(~held, start), lightgbm.early_stopping(_PATIENCE, verbose=False)
