@@ -25,9 +25,9 @@ from benchmarks.harness import write_json
 from graphrec.data.lists import ItemLists, item_lists, slice_lists
 from graphrec.fusion.boosted import Boosted, correction_depth
 from graphrec.fusion.candidates import number_candidates
-from graphrec.fusion.curves import head_shares
 from graphrec.fusion.features import feature_rows
 from graphrec.fusion.fit_boosted import fit_boosted
+from graphrec.fusion.heads import head_shares
 from graphrec.fusion.rrf import Rrf
 from graphrec.fusion.selection import select_best
 from graphrec.fusion.settings import Fusion

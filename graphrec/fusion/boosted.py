@@ -14,10 +14,10 @@ from graphrec.data.lists import ItemLists
 from graphrec.errors import ConfigError
 from graphrec.fusion.calibrated import Calibrated
 from graphrec.fusion.candidates import Candidates, number_candidates, with_provenance
-from graphrec.fusion.curves import Values, head_shares
 from graphrec.fusion.features import check_levels, feature_tiles, n_features, read_levels
 from graphrec.fusion.fused import FusedLists
 from graphrec.fusion.graph_levels import NO_LEVELS, GraphLevels
+from graphrec.fusion.heads import Values, head_shares
 from graphrec.fusion.network import NO_NETWORK, Network, add_network, even_features
 from graphrec.fusion.rrf import check_settings
 from graphrec.fusion.selection import Selection, select_best

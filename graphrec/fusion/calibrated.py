@@ -11,8 +11,9 @@ import numpy as np
 
 from graphrec.data.lists import ItemLists
 from graphrec.errors import ConfigError
-from graphrec.fusion.curves import Curve, CurveArrays, Values, curve_arrays, head_shares, hit_rates
+from graphrec.fusion.curves import Curve, CurveArrays, curve_arrays, hit_rates
 from graphrec.fusion.fused import FusedLists
+from graphrec.fusion.heads import Values, head_shares
 from graphrec.fusion.rrf import check_settings, check_weights, merging_depth
 from graphrec.fusion.stacked import StackedLists, merge_in_chunks
 from graphrec.fusion.sums import by_sum

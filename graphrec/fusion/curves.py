@@ -1,4 +1,4 @@
-"""What an entry's score and rank say of its chance to be a hit: shares of a list's head, and curves over them."""
+"""What an entry's share of its list's head and its rank say of its chance to be a hit: curves."""
 
 from __future__ import annotations
 
@@ -11,13 +11,10 @@ import numpy.typing as npt
 
 from graphrec.data.lists import indptr_of
 from graphrec.errors import ConfigError
+from graphrec.fusion.heads import Values
 from graphrec.fusion.stacked import StackedLists
 from graphrec.kernels import kernel
 
-Values = npt.NDArray[np.float64]
-
-# Best entries of a list whose scores sum to one share: they are there in any list that is merged.
-HEAD = 100
 # A share of 0 has no logarithm, and an entry that was never a hit still comes before none.
 LEAST_SHARE, LEAST_RATE = 1e-9, 1e-9
 
@@ -88,13 +85,6 @@ def curve_arrays(curves: Sequence[Curve]) -> CurveArrays:
     )
 
 
-def head_shares(stacked: StackedLists) -> tuple[Values, Values]:
-    """Return (m,) each entry's share of its list's head, and (C, n) the sum of the scores above 0 of each head."""
-    shares, heads = np.empty(len(stacked.items)), np.empty(stacked.starts.shape)
-    _share(stacked.starts, stacked.stops, stacked.scores, shares, heads)
-    return shares, heads
-
-
 def hit_rates(
     stacked: StackedLists, shares: Values, curves: CurveArrays, chosen: npt.NDArray[np.int64], weights: Values
 ) -> Values:
@@ -105,7 +95,7 @@ def hit_rates(
     stacked : StackedLists
         C channels' answers.
     shares : ndarray
-        (m,) of :func:`head_shares`.
+        (m,) of :func:`graphrec.fusion.heads.head_shares`.
     curves : CurveArrays
         Curves in any order.
     chosen : ndarray
@@ -116,27 +106,6 @@ def hit_rates(
     values = np.zeros(len(shares))
     _rate(stacked.starts, stacked.stops, shares, curves, chosen, weights, values)
     return values
-
-
-@kernel
-def _share(
-    starts: npt.NDArray[np.int64],
-    stops: npt.NDArray[np.int64],
-    scores: npt.NDArray[np.float32],
-    shares: Values,
-    heads: Values,
-) -> None:  # pragma: no cover - compiled
-    """Write the sum of each list's head, and every entry's share of it."""
-    for channel in range(starts.shape[0]):
-        for query in range(starts.shape[1]):
-            start, stop = starts[channel, query], stops[channel, query]
-            whole = 0.0
-            for p in range(start, min(stop, start + HEAD)):
-                whole += max(np.float64(scores[p]), 0.0)
-            heads[channel, query] = whole
-            divisor = whole if whole > 0 else 1.0
-            for p in range(start, stop):
-                shares[p] = max(np.float64(scores[p]), 0.0) / divisor
 
 
 @kernel

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from graphrec.errors import ConfigError
 from graphrec.fusion.candidates import Candidates
-from graphrec.fusion.curves import Values
+from graphrec.fusion.heads import Values
 from graphrec.fusion.selection import Selection
 from graphrec.fusion.stacked import StackedLists
 from graphrec.fusion.trees import LANES
@@ -44,7 +44,7 @@ def feature_tiles(
     stacked, candidates, selection : StackedLists, Candidates, Selection
         The channels' answers to n queries, the items among them, and t of these.
     shares, heads : ndarray
-        Of :func:`graphrec.fusion.curves.head_shares`.
+        Of :func:`graphrec.fusion.heads.head_shares`.
     columns : ndarray
         (C,) int64: the column of each channel that the trees know among the stacked ones; -1 where it is absent.
     levels : ndarray

@@ -14,10 +14,10 @@ from graphrec.errors import ConfigError, MissingExtraError
 from graphrec.evaluation.metrics import hit_mask, truth_sizes
 from graphrec.fusion.boosted import Boosted, correction_depth
 from graphrec.fusion.candidates import number_candidates
-from graphrec.fusion.curves import Values, head_shares
 from graphrec.fusion.features import feature_rows, log_levels
 from graphrec.fusion.fit_calibrated import Method, check_cutoffs, check_method, fit_calibrated
 from graphrec.fusion.graph_levels import NO_LEVELS, GraphLevels
+from graphrec.fusion.heads import Values, head_shares
 from graphrec.fusion.network import NO_NETWORK, Network, add_rows, even_features, network_from_layers
 from graphrec.fusion.objective import users_with_truth
 from graphrec.fusion.rrf import merging_depth

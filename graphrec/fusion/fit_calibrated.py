@@ -13,8 +13,9 @@ from graphrec.data.lists import ItemLists, take_lists
 from graphrec.errors import ConfigError, DataError, MissingExtraError
 from graphrec.evaluation.metrics import hit_mask
 from graphrec.fusion.calibrated import Calibrated
-from graphrec.fusion.curves import LEAST_SHARE, Curve, Values, head_shares
+from graphrec.fusion.curves import LEAST_SHARE, Curve
 from graphrec.fusion.graph_levels import NO_LEVELS, GraphLevels
+from graphrec.fusion.heads import Values, head_shares
 from graphrec.fusion.objective import Objective, ascend, users_with_truth
 from graphrec.fusion.rrf import merging_depth
 from graphrec.fusion.settings import FitResult

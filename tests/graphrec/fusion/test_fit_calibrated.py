@@ -9,8 +9,8 @@ from graphrec.data.lists import ItemLists, empty_lists, item_lists
 from graphrec.errors import ConfigError, DataError
 from graphrec.evaluation.metrics import rank_metrics
 from graphrec.fusion.calibrated import Calibrated
-from graphrec.fusion.curves import head_shares
 from graphrec.fusion.fit_calibrated import FittedCalibrated, Method, fit_calibrated
+from graphrec.fusion.heads import head_shares
 from graphrec.fusion.stacked import stack
 from tests.oracles.fusion import calibrated_rate
 
