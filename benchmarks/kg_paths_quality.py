@@ -37,7 +37,7 @@ from graphrec.evaluation.metrics import rank_metrics
 from graphrec.pipelines.config.build import Config
 from graphrec.pipelines.config.load import check_config
 from graphrec.pipelines.evaluation.panel_lists import PanelLists, ask_all, merged, of_channels
-from graphrec.pipelines.jobs.choosing import choose
+from graphrec.pipelines.jobs.choosing import choose, scaled_to
 from graphrec.pipelines.jobs.fitting import fit_channels
 from graphrec.pipelines.jobs.splitting import divide, inner_section
 from graphrec.pipelines.jobs.train import prepare
@@ -179,6 +179,7 @@ def run(name: str, config: Config, rounds: int, console: Console, *, validation:
         split, data = divide(config, data, inner_section(config.settings.split), seed=SEED)
     chosen = choose(config, data, shown)
     fitted = fit_channels(chosen.config, data, shown)
+    chosen = scaled_to(chosen, fitted.channels, data, shown)
     panel = held_out_panel(data, split.test).panel
     answers = ask_all(fitted.channels, panel, chosen.fusion.channel_depth(K))
     lists = {**answers.lists, "fused": merged(answers, chosen.fusion, K)}

@@ -45,7 +45,7 @@ from graphrec.pipelines.config.build import Config
 from graphrec.pipelines.config.load import check_config
 from graphrec.pipelines.evaluation.accumulator import popularity_strata
 from graphrec.pipelines.evaluation.panel_lists import ask_all, merged, of_channels
-from graphrec.pipelines.jobs.choosing import choose
+from graphrec.pipelines.jobs.choosing import choose, scaled_to
 from graphrec.pipelines.jobs.fitting import fit_channels
 from graphrec.pipelines.jobs.splitting import divide, inner_section
 from graphrec.pipelines.jobs.train import prepare
@@ -194,6 +194,7 @@ def measure(
     checks = check_relations(data.catalogue, data.interactions, split.test, seed=SEED)
     chosen = choose(config, data, shown)
     fitted = fit_channels(chosen.config, data, shown)
+    chosen = scaled_to(chosen, fitted.channels, data, shown)
     panel = held_out_panel(data, split.test).panel
     panel = take_panel(panel, sample_users(np.arange(len(panel), dtype=np.int32), arguments.max_users, seed=SEED))
     answers = ask_all(fitted.channels, panel, chosen.fusion.channel_depth(world.k))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -17,8 +18,8 @@ from graphrec.fusion.candidates import Candidates, number_candidates, with_prove
 from graphrec.fusion.features import check_levels, feature_tiles, n_features, read_levels
 from graphrec.fusion.fused import FusedLists
 from graphrec.fusion.graph_levels import NO_LEVELS, GraphLevels
-from graphrec.fusion.heads import Values, head_shares
-from graphrec.fusion.network import NO_NETWORK, Network, add_network, even_features
+from graphrec.fusion.heads import Values, head_factors, head_shares
+from graphrec.fusion.network import NO_NETWORK, Network, add_network
 from graphrec.fusion.rrf import check_settings
 from graphrec.fusion.selection import Selection, select_best
 from graphrec.fusion.stacked import StackedLists, merge_in_chunks
@@ -61,6 +62,9 @@ class Boosted:
         What the graph says of the items; by default nothing.
     network : Network, optional
         Of F, over the same features; by default none.
+    head_factors : dict of str to float
+        By channel, > 0: what the head of its list is multiplied with in x, 1 where a channel is not named
+        (:meth:`on_scores`).
 
     Raises
     ------
@@ -74,6 +78,7 @@ class Boosted:
     popularity: str
     graph: GraphLevels = NO_LEVELS
     network: Network = NO_NETWORK
+    head_factors: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         # JSON gives mappings.
@@ -93,6 +98,11 @@ class Boosted:
         if network.weights and network.n_features != last + 1:
             raise ConfigError(f"the network looks at {network.n_features} features; {known} have {last + 1}")
         check_levels(self.popularity)
+        for name, factor in self.head_factors.items():
+            if name not in base.curves:
+                raise ConfigError(f"head_factors names {name!r}, which has no curve; legal: {', '.join(base.curves)}")
+            if not 0 < factor < math.inf:
+                raise ConfigError(f"head_factors has {factor} for {name!r}; it must be finite and above 0")
 
     @cached_property
     def levels(self) -> npt.NDArray[np.uint8]:
@@ -102,6 +112,16 @@ class Boosted:
     def on_graph(self, catalogue: CatalogueGraph) -> Boosted:
         """Return the fusion with links counted in the graph of a catalogue."""
         return replace(self, graph=self.graph.on(catalogue))
+
+    def on_scores(self, learnt: Mapping[str, ItemLists], served: Mapping[str, ItemLists]) -> Boosted:
+        """Return the fusion for channels that were fitted anew, whose scores may be larger or smaller.
+
+        Fitted on more events, a channel that adds up what speaks for an item has greater sums: trees would take its
+        lists for those of other users. ``learnt`` are lists that the fusion was fitted on, ``served`` those of the new
+        channels for the same users.
+        """
+        factors = head_factors(learnt, served)
+        return replace(self, head_factors={name: factors[name] for name in self.base.curves if name in factors})
 
     def merge(self, lists: Mapping[str, ItemLists], k: int, *, histories: ItemLists | None = None) -> FusedLists:
         """Return at most k items a query, best first, ties by row, with what each channel said of them.
@@ -122,9 +142,7 @@ class Boosted:
         tiles = self.tiles(stacked, candidates, near, shares, heads)
         # Of the channels that have entries for a query; where it is one, its order stays.
         answers = np.repeat((stacked.lengths > 0).sum(axis=0), np.diff(near.indptr))
-        corrections = add_trees(tiles, self.trees)
-        if self.network.weights:
-            corrections += add_network(even_features(tiles, len(self.base.curves)), self.network)
+        corrections = add_trees(tiles, self.trees) + add_network(tiles, self.network, len(self.base.curves))
         totals = np.where(answers > 1, corrections.ravel()[: len(answers)], 0.0)
         scores = np.maximum(near.scores * np.exp(np.clip(totals, -_MOST_TOTAL, _MOST_TOTAL)), _LEAST_SCORE).astype(
             np.float32
@@ -137,6 +155,7 @@ class Boosted:
     ) -> npt.NDArray[np.float32]:
         """Return what trees look at: :func:`graphrec.fusion.features.feature_tiles` of the candidates ``near``."""
         columns = self.columns(stacked.channels)
+        heads = heads * np.array([[self.head_factors.get(name, 1.0)] for name in stacked.channels])
         graph, told = self.graph.matrix, self.graph.told(stacked)
         links = self.graph.links_of(stacked.histories, told, near.indptr, candidates.items[near.places])
         return feature_tiles(stacked, candidates, near, shares, heads, columns, self.levels, graph, told, links)
@@ -155,7 +174,7 @@ class Boosted:
         base = {key: value for key, value in self.base.to_dict().items() if key != "kind"}
         return {
             "kind": self.kind, "base": base, "trees": self.trees.to_dict(), "popularity": self.popularity,
-            "graph": self.graph.to_dict(), "network": self.network.to_dict(),
+            "graph": self.graph.to_dict(), "network": self.network.to_dict(), "head_factors": dict(self.head_factors),
         }  # fmt: skip
 
 

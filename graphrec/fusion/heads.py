@@ -1,11 +1,15 @@
-"""The heads of channels' lists, and the shares of their entries."""
+"""The heads of channels' lists: the shares of their entries, and how large they are on validation and as served."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
 
-from graphrec.fusion.stacked import StackedLists
+from graphrec.data.lists import ItemLists
+from graphrec.errors import DataError
+from graphrec.fusion.stacked import StackedLists, stack
 from graphrec.kernels import kernel
 
 Values = npt.NDArray[np.float64]
@@ -19,6 +23,38 @@ def head_shares(stacked: StackedLists) -> tuple[Values, Values]:
     shares, heads = np.empty(len(stacked.items)), np.empty(stacked.starts.shape)
     _share(stacked.starts, stacked.stops, stacked.scores, shares, heads)
     return shares, heads
+
+
+def head_factors(learnt: Mapping[str, ItemLists], served: Mapping[str, ItemLists]) -> dict[str, float]:
+    r"""Return by channel the factor that makes heads of served lists as large as heads of the lists learnt from.
+
+    .. math:: f = \exp \Big(\frac{1}{|U|} \sum_{u \in U} \ln \frac{head_{learnt}(u)}{head_{served}(u)}\Big)
+
+    over the users U whose two heads are above 0; a channel without such a user has no factor.
+
+    Parameters
+    ----------
+    learnt, served : mapping of str to ItemLists
+        Each channel's answers to the same n users; of channels in one of them alone nothing is said.
+
+    Raises
+    ------
+    DataError
+        If ``learnt`` and ``served`` have other numbers of users, or the channels of one have.
+    """
+    names = [name for name in learnt if name in served]
+    if not names:
+        return {}
+    before, after = (
+        head_shares(stack({name: lists[name] for name in names}, depth=HEAD))[1] for lists in (learnt, served)
+    )
+    if before.shape != after.shape:
+        raise DataError(f"the lists learnt from are of {before.shape[1]} users, those served of {after.shape[1]}")
+    both = (before > 0) & (after > 0)
+    ratios = np.log(before, where=both, out=np.zeros_like(before)) - np.log(after, where=both, out=np.zeros_like(after))
+    users = both.sum(axis=1)
+    means = np.exp(ratios.sum(axis=1) / np.maximum(users, 1))
+    return {name: float(f"{mean:.6g}") for name, mean, n in zip(names, means, users, strict=True) if n}
 
 
 @kernel

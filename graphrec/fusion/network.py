@@ -17,8 +17,8 @@ from graphrec.kernels import kernel
 Floats: TypeAlias = npt.NDArray[np.floating[Any]]
 # Features count up to so many spreads from their centre.
 _FARTHEST = np.float32(3.0)
-# Below these a share and the head of a list count alike; beyond this, ranks do.
-_LEAST_SHARE, _LEAST_HEAD, _LAST_RANK = 1e-4, 1e-3, 1000.0
+# Below or beyond these a share, the head of a list, or a rank counts alike.
+_LEAST_SHARE, _LEAST_HEAD, _LARGEST_HEAD, _LAST_RANK = 1e-4, 1e-3, 1e30, 1000.0
 # Rows that become tiles at a time.
 _ROWS = 256 * LANES
 
@@ -133,7 +133,7 @@ def even_features(features: npt.NDArray[np.float32], n_channels: int) -> npt.NDA
         even[:, 0:end:3] = np.log(np.maximum(features[:, 0:end:3], _LEAST_SHARE))
         even[:, 1:end:3] = np.log1p(np.minimum(features[:, 1:end:3], _LAST_RANK))
         heads = features[:, 2:end:3]
-        even[:, 2:end:3] = np.where(heads > 0, np.log(np.maximum(heads, _LEAST_HEAD)), np.nan)
+        even[:, 2:end:3] = np.where(heads > 0, np.log(np.clip(heads, _LEAST_HEAD, _LARGEST_HEAD)), np.nan)
     return even
 
 
@@ -143,15 +143,17 @@ def network_from_layers(centres: Floats, scales: Floats, layers: Sequence[tuple[
     return Network(_numbers(centres), _numbers(scales), weights, biases)
 
 
-def add_network(tiles: npt.NDArray[np.float32], network: Network) -> npt.NDArray[np.float64]:
+def add_network(tiles: npt.NDArray[np.float32], network: Network, n_channels: int) -> npt.NDArray[np.float64]:
     """Return what the network says of each entry.
 
     Parameters
     ----------
     tiles : ndarray
-        (t, F, LANES) float32: :func:`even_features` of LANES entries a tile.
+        (t, F, LANES) float32, of :func:`graphrec.fusion.features.feature_tiles`.
     network : Network
         Of F features, or without layers.
+    n_channels : int
+        As in :func:`even_features`.
 
     Returns
     -------
@@ -165,19 +167,21 @@ def add_network(tiles: npt.NDArray[np.float32], network: Network) -> npt.NDArray
     """
     totals = np.zeros((len(tiles), LANES))
     if network.weights:
-        _add(tiles, network.arrays, totals)
+        _add(even_features(tiles, n_channels), network.arrays, totals)
     return totals
 
 
 def add_rows(rows: npt.NDArray[np.float32], network: Network) -> npt.NDArray[np.float64]:
-    """Return (t,) what the network says of (t, F) :func:`even_features`, an entry a row."""
-    totals = np.zeros(len(rows))
+    """Return (t,) what a network with layers says of (t, F) :func:`even_features`, an entry a row."""
+    totals = np.empty(len(rows))
     for start in range(0, len(rows), _ROWS):
         part = rows[start : start + _ROWS]
         lanes = np.zeros((-(-len(part) // LANES) * LANES, rows.shape[1]), dtype=np.float32)
         lanes[: len(part)] = part
         tiles = np.ascontiguousarray(lanes.reshape(-1, LANES, rows.shape[1]).transpose(0, 2, 1))
-        totals[start : start + _ROWS] = add_network(tiles, network).ravel()[: len(part)]
+        sums = np.empty((len(tiles), LANES))
+        _add(tiles, network.arrays, sums)
+        totals[start : start + _ROWS] = sums.ravel()[: len(part)]
     return totals
 
 

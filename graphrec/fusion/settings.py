@@ -80,6 +80,18 @@ class LooksAtGraph(Protocol):
         ...
 
 
+@runtime_checkable
+class LooksAtScores(Protocol):
+    """A fusion that looks at how large scores are: channels that are fitted on other events have others."""
+
+    def on_scores(self, learnt: Mapping[str, ItemLists], served: Mapping[str, ItemLists]) -> Fusion:
+        """Return the fusion for the channels that returned ``served``.
+
+        ``learnt`` are lists that it was fitted on, of the same n users.
+        """
+        ...
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class FitResult:
     """A fusion that was fitted, and what fitting chose: JSON values for the ``report``."""

@@ -13,7 +13,7 @@ from graphrec.contracts.panel import Panel, take_panel
 from graphrec.contracts.recaller import Recaller
 from graphrec.evaluation.bootstrap import paired_bootstrap
 from graphrec.evaluation.selection import Selection, select_channels
-from graphrec.fusion.settings import Fusion
+from graphrec.fusion.settings import Fusion, LooksAtScores
 
 from ..report.parts import ChannelChoice, DroppedChannel, Step
 from .panel_lists import PanelLists, ask_all, merged_recall, of_channels, take_answers
@@ -116,12 +116,15 @@ def choose_channels(
         Where channels are chosen. Without it half of the measured users are used up for choosing, ``SELECTING_USERS``
         at most, and the figures are of the others: the users of the choice would flatter it.
     """
-    rng = np.random.default_rng(seed)
+    rng, chooser = np.random.default_rng(seed), fusion
     reported = np.ones(len(panel), dtype=np.bool_)
     if validation is not None:
         n = len(validation.panel)
         own = np.sort(rng.choice(n, size=min(SELECTING_USERS, n), replace=False))
         answers = take_answers(validation, own)
+        if isinstance(fusion, LooksAtScores):
+            # These are the scores that it was fitted on.
+            chooser = fusion.on_scores(answers.lists, answers.lists)
         chosen_on = f"{len(own):,} users of the validation part"
     else:
         own = np.sort(rng.choice(len(panel), size=min(SELECTING_USERS, (len(panel) + 1) // 2), replace=False))
@@ -130,7 +133,7 @@ def choose_channels(
         chosen_on = f"{len(own):,} of the measured users, who are left out of these figures"
 
     def objective(names: tuple[str, ...]) -> float:
-        return float(merged_recall(of_channels(answers, names), fusion, k).mean())
+        return float(merged_recall(of_channels(answers, names), chooser, k).mean())
 
     selection = select_channels(tuple(channels), objective, costs=costs, limits=limits)
     return Trials(selection, chosen_on, k, limits, costs, tuple(channels), reported)

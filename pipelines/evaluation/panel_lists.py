@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphrec.contracts.panel import Panel, chunks, take_panel
+from graphrec.contracts.queries import Queries
 from graphrec.contracts.recaller import Recaller
 from graphrec.data.lists import ItemLists, concatenate, take_lists
 from graphrec.errors import DataError
@@ -58,8 +59,13 @@ def ask_channel(name: str, channel: Recaller, panel: Panel, k: int) -> ItemLists
     DataError
         If the answer cannot be used; the sentence names the channel.
     """
+    return ask_queries(name, channel, panel.queries, panel.pool, k)
+
+
+def ask_queries(name: str, channel: Recaller, queries: Queries, pool: npt.NDArray[np.bool_], k: int) -> ItemLists:
+    """Return what :func:`ask_channel` returns, for users of whom no truth is known."""
     try:
-        return recall_allowed(channel, panel.queries, k, exclude=panel.history, allowed=panel.pool)
+        return recall_allowed(channel, queries, k, exclude=queries.history, allowed=pool)
     except DataError as error:
         raise DataError(f"channel {name!r}: {error}") from error
 

@@ -7,21 +7,26 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from graphrec.contracts.choosing import choices_of, chooses
-from graphrec.contracts.panel import take_panel
+from graphrec.contracts.panel import Panel, take_panel
 from graphrec.contracts.progress import TrainingPoint
+from graphrec.contracts.queries import Queries
 from graphrec.contracts.recall_data import RecallData
+from graphrec.contracts.recaller import Recaller
 from graphrec.contracts.recipe import is_of_graph
+from graphrec.contracts.training_part import last_moment
 from graphrec.data.lists import ItemLists
+from graphrec.data.sequences import sequences, take_sequences
 from graphrec.errors import ConfigError
 from graphrec.evaluation.held_out import sample_users
 from graphrec.evaluation.value import item_values
 from graphrec.fusion.graph_levels import NO_LEVELS, graph_levels
-from graphrec.fusion.settings import Fusion, FusionRecipe
+from graphrec.fusion.settings import Fusion, FusionRecipe, LooksAtScores
 
 from ..config.build import Config, make_fusion
-from ..evaluation.panel_lists import PanelLists, ask_all
+from ..evaluation.panel_lists import PanelLists, ask_all, ask_queries, take_answers
 from ..evaluation.validation import hold_out
 from ..progress import Steps
 from .fit_cache import FitCache
@@ -32,6 +37,8 @@ from .splitting import inner_section
 VALIDATION_USERS = 20_000
 # Of these, users that channels choose by: every check measures all of them.
 CHOOSING_USERS = 5_000
+# And users whose lists say how large scores are: the mean of a logarithm is known to a hundredth.
+SCALING_USERS = 1_000
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -40,7 +47,8 @@ class Chosen:
 
     ``config`` has the channels' recipes as chosen; ``settings`` says by channel what that changed, and ``training``
     what was recorded meanwhile. ``fusion_fit`` is what fitting the fusion chose (JSON values), None where it was not
-    fitted; ``validation`` are the lists that it was fitted on, where something else is still to be chosen on them.
+    fitted; ``validation`` are the lists that it was fitted on, where something else is still to be chosen on them;
+    ``learnt`` those of some users, where it looks at how large scores are (:func:`scaled_to`).
     ``fitted`` are the channels to be measured, where those that were fitted for validation are.
     """
 
@@ -50,6 +58,7 @@ class Chosen:
     training: Mapping[str, Sequence[TrainingPoint]] = dataclasses.field(default_factory=dict)
     fusion_fit: Mapping[str, Any] | None = None
     validation: PanelLists | None = None
+    learnt: PanelLists | None = None
     fitted: Fitted | None = None
 
 
@@ -71,7 +80,7 @@ def choose(config: Config, data: RecallData, steps: Steps, *, cache: FitCache | 
         return Chosen(config, fusion)
     seed = config.settings.seed
     part = hold_out(config, data, inner_section(config.settings.split), max_users=VALIDATION_USERS, seed=seed)
-    panel = take_panel(part.panel, sample_users(np.arange(len(part.panel), dtype=np.int32), CHOOSING_USERS, seed=seed))
+    panel = take_panel(part.panel, _some(part.panel, CHOOSING_USERS, seed))
     # A fusion is fitted on the lists of all channels.
     every = unlearned or isinstance(fusion, FusionRecipe)
     fits = config if every else dataclasses.replace(config, recipes=choosers)
@@ -94,7 +103,30 @@ def choose(config: Config, data: RecallData, steps: Steps, *, cache: FitCache | 
     fusion_fit = {**result.report, "k": k, "users": len(part.panel)}
     # The lists are large: they stay only where something else is chosen on them.
     lists = answers if config.settings.evaluate.limits else None
-    return Chosen(chosen, result.fusion, settings, fitted.training, fusion_fit, lists, measured)
+    scales = isinstance(result.fusion, LooksAtScores)
+    learnt = take_answers(answers, _some(part.panel, SCALING_USERS, seed)) if scales else None
+    return Chosen(chosen, result.fusion, settings, fitted.training, fusion_fit, lists, learnt, measured)
+
+
+def scaled_to(chosen: Chosen, channels: Mapping[str, Recaller], data: RecallData, steps: Steps) -> Chosen:
+    """Return what was chosen with the fusion for ``channels``, which were fitted on ``data``.
+
+    A channel that is fitted on more events than those of the validation part has other scores, greater ones as a rule.
+    A fusion that looks at how large they are is told by the new lists of some users that it was fitted on, who have all
+    of ``data`` as history; no truth is looked at.
+    """
+    if chosen.learnt is None or not isinstance(chosen.fusion, LooksAtScores):
+        return chosen
+    users, depth = chosen.learnt.panel.users, chosen.fusion.channel_depth(max(chosen.config.settings.evaluate.k))
+    queries = Queries(users, take_sequences(sequences(data.interactions), users), now=last_moment(data))
+    with steps.step("tell the fusion how large scores are"):
+        served = {name: ask_queries(name, channel, queries, data.pool, depth) for name, channel in channels.items()}
+        return dataclasses.replace(chosen, fusion=chosen.fusion.on_scores(chosen.learnt.lists, served))
+
+
+def _some(panel: Panel, most: int, seed: int) -> npt.NDArray[np.int64]:
+    """Return the places of at most so many users of a panel."""
+    return sample_users(np.arange(len(panel), dtype=np.int32), most, seed=seed).astype(np.int64)
 
 
 def _by_value(fusion: Fusion | FusionRecipe) -> bool:

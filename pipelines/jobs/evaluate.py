@@ -11,7 +11,7 @@ from ..config.load import load_config
 from ..progress import Silent, Steps
 from ..report.files import write_report
 from ..report.report import Report
-from .choosing import choose
+from .choosing import choose, scaled_to
 from .fit_cache import FitCache
 from .fitting import fit_channels
 from .output import check_output
@@ -50,6 +50,7 @@ def evaluate(
     inputs, split, measured = prepare(settings, rejects=root and root / "rejects", steps=shown)
     chosen = choose(settings, measured, shown, cache=cache)
     fitted = chosen.fitted or fit_channels(chosen.config, measured, shown, cache=cache)
+    chosen = scaled_to(chosen, fitted.channels, measured, shown)
     report = measure(settings, inputs, split, measured, fitted, chosen, shown)
     if root is not None:
         write_report(report, root)

@@ -28,7 +28,7 @@ from ..readers.rules import with_rules
 from ..report.curves import CHOOSING, MEASURED, curves_of
 from ..report.files import staged_report
 from ..report.report import Report
-from .choosing import Chosen, choose
+from .choosing import Chosen, choose, scaled_to
 from .features import features_report
 from .fit_cache import FitCache
 from .fitting import Fitted, fit_channels
@@ -82,12 +82,14 @@ def train(
     inputs, split, measured = prepare(config, rejects=root / "rejects", steps=shown)
     chosen = choose(config, measured, shown, cache=cache)
     fitted = chosen.fitted or fit_channels(chosen.config, measured, shown, cache=cache)
+    chosen = scaled_to(chosen, fitted.channels, measured, shown)
     report = measure(config, inputs, split, measured, fitted, chosen, shown)
     data, published = measured, fitted
     if config.settings.publish.data == "all":
         whole = with_pool(config, inputs.data, events="all")
         data, report = whole.data, dataclasses.replace(report, pool_published=whole.report)
         published = fit_channels(chosen.config, data, shown, note=" on all events", cache=cache)
+        chosen = scaled_to(chosen, published.channels, data, shown)
     with staged_report(root, report) as put_report:
         bundle = publish_bundle(config, data, inputs, published, chosen.fusion, report, root, shown, put_report)
     if cache is not None:

@@ -68,6 +68,7 @@ class TestBoostedByNetwork(FusionContract):
             np.full(12, 0.2),
             [(np.full((2, 12), 0.02), np.array([0.5, -0.5])), (np.array([[0.4, -0.3]]), np.zeros(1))],
         ),
+        head_factors={"hot": 0.5, "als": 3.0},
     )
 
 

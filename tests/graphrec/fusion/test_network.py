@@ -63,7 +63,7 @@ def test_an_entry_has_the_sum_of_its_layers(sizes: tuple[int, ...], n: int) -> N
 
 def test_without_layers_it_adds_nothing() -> None:
     assert NO_NETWORK.n_features == 0
-    np.testing.assert_array_equal(add_network(np.ones((2, 5, LANES), dtype=np.float32), NO_NETWORK), 0.0)
+    np.testing.assert_array_equal(add_network(np.ones((2, 5, LANES), dtype=np.float32), NO_NETWORK, 1), 0.0)
 
 
 def test_shares_ranks_and_heads_count_by_their_logarithms_in_rows_as_in_tiles() -> None:
@@ -76,6 +76,13 @@ def test_shares_ranks_and_heads_count_by_their_logarithms_in_rows_as_in_tiles() 
     tiles[0, :, :3] = row[:, None]
     np.testing.assert_array_equal(feature_rows(even_features(tiles, 2), 3), np.tile(even, (3, 1)))
     assert row[1] == 3.0
+    network = _network(_layers(8, 3, 1))
+    assert add_network(tiles, network, 2)[0, 1] == add_rows(even[None], network)[0]
+
+
+def test_heads_beyond_float32_count_as_very_large() -> None:
+    row = np.array([[0.5, 1.0, np.inf, -2.0, 3.0]], dtype=np.float32)
+    assert even_features(row, 1)[0, 2] == np.float32(np.log(1e30))
 
 
 def test_json_keeps_it() -> None:

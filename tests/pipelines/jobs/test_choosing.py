@@ -12,7 +12,10 @@ import pytest
 
 from graphrec.bundle import open_bundle
 from graphrec.contracts.progress import FitContext
+from graphrec.contracts.queries import Queries
 from graphrec.contracts.recall_data import RecallData
+from graphrec.contracts.training_part import last_moment
+from graphrec.data.sequences import sequences, take_sequences
 from graphrec.evaluation.held_out import held_out_panel
 from graphrec.evaluation.objective import MeanMetric
 from graphrec.models.graph_networks.lightgcn import LightGCN
@@ -21,13 +24,15 @@ from graphrec.pipelines.config.load import load_config
 from graphrec.pipelines.config.sections import TrainSection
 from graphrec.pipelines.evaluation.validation import hold_out
 from graphrec.pipelines.jobs import choosing
-from graphrec.pipelines.jobs.choosing import choose
+from graphrec.pipelines.jobs.choosing import choose, scaled_to
 from graphrec.pipelines.jobs.evaluate import evaluate
+from graphrec.pipelines.jobs.fitting import fit_channels
 from graphrec.pipelines.jobs.splitting import inner_section
 from graphrec.pipelines.jobs.train import prepare, train
 from graphrec.pipelines.progress import Silent
 from graphrec.pipelines.readers.inputs import load_inputs
 from graphrec.pipelines.report.sentences import protocol
+from graphrec.recallers.filtering import recall_allowed
 from graphrec.recallers.vector import VectorRecaller
 from tests.pipelines.shelf import CONFIG, write_shelf
 
@@ -170,6 +175,47 @@ def test_a_fitted_fusion_takes_the_channels_of_the_choice(
     assert chosen["stop_at"] < 40
     written = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
     assert written["channels"]["lightgcn"]["chosen"] == chosen
+
+
+BOOSTED = '[fusion]\nkind = "boosted"\ntrees = 4\nleaves = 4\n'
+
+
+@pytest.mark.parametrize("validation", ["learned", "history"])
+def test_a_boosted_fusion_is_told_how_large_scores_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, validation: str
+) -> None:
+    monkeypatch.setattr(choosing, "SCALING_USERS", 9)
+    channels = f"[channels.hot]\n[channels.item-cf]\n{BOOSTED}"
+    config = unlearned(tmp_path, channels) if validation == "history" else shelf(tmp_path, channels)
+    _, _, data = prepare(config, rejects=None, steps=Silent())
+    chosen = choose(config, data, Silent())
+    assert chosen.learnt is not None
+    users = chosen.learnt.panel.users
+    assert len(users) == 9
+    fitted = (chosen.fitted or fit_channels(config, data, Silent())).channels
+    factors = scaled_to(chosen, fitted, data, Silent()).fusion.to_dict()["head_factors"]
+    part = hold_out(config, data, inner_section(config.settings.split), max_users=None, seed=config.settings.seed)
+    assert set(factors) == {"hot", "item-cf"}
+    for name, factor in factors.items():
+        logs = []
+        for user in users:
+            sums = []
+            for channel, known in ((config.recipes[name].fit(part.data), part.data), (fitted[name], data)):
+                history = take_sequences(sequences(known.interactions), [user])
+                queries = Queries([user], history, now=last_moment(known))
+                own = recall_allowed(channel, queries, 200, exclude=queries.history, allowed=known.pool)
+                sums.append(np.maximum(own.scores[:100], 0).sum())
+            if min(sums) > 0:
+                logs.append(np.log(sums[0] / sums[1]))
+        assert factor == pytest.approx(np.exp(np.mean(logs)), rel=1e-4)
+
+
+def test_fusions_that_do_not_look_at_scores_stay(tmp_path: Path) -> None:
+    config = shelf(tmp_path, '[channels.hot]\n[channels.item-cf]\n[fusion]\nkind = "calibrated"\n')
+    _, _, data = prepare(config, rejects=None, steps=Silent())
+    chosen = choose(config, data, Silent())
+    assert chosen.learnt is None
+    assert scaled_to(chosen, {}, data, Silent()) is chosen
 
 
 def test_the_curves_of_both_trainings_are_reported_also_where_fits_come_from_the_cache(

@@ -233,6 +233,10 @@ def test_boosted_fusion_is_fitted_on_validation_and_served(tmp_path: Path) -> No
     served = load_state(trained.bundle).fusion
     assert isinstance(served, Boosted)
     assert served.graph.links is not None
+    # Fitted on train and on all events channels have other scores; of each the fusion is told.
+    measured, published = trained.report.fusion["head_factors"], bundle.fusion["head_factors"]
+    assert set(measured) == set(published) == set(bundle.channels) == set(bundle.fusion["base"]["curves"])
+    assert published["hot"] < measured["hot"] < 1
     answer = Engine.open(trained.bundle).recall(user="r1", k=10)
     assert len(answer.ids) == 10
     assert all(one.score >= after.score for one, after in pairwise(answer.items))
