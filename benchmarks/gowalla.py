@@ -46,6 +46,7 @@ from graphrec.evaluation.held_out import held_out_panel
 from graphrec.evaluation.metrics import rank_metrics
 from graphrec.fusion.boosted import Boosted
 from graphrec.fusion.fit_boosted import fit_boosted
+from graphrec.fusion.heads import Answers
 from graphrec.fusion.rrf import Rrf, merging_depth
 from graphrec.fusion.settings import Fusion
 from graphrec.pipelines.config.build import Config
@@ -83,9 +84,13 @@ CHANNELS: dict[str, dict[str, Any]] = {
     "als": {
         "dim": 1024, "unobserved_weight": 0.02, "regularisation": 0.002, "iterations": 4, "half_life": 0.0,
     },
-    # A second opinion, for the fusion alone: alike in recall, another in what it returns.
+    # Two more opinions, for the fusion alone: alike in recall, another in what it returns.
     "als-256": {
         "recipe": "als", "dim": 256, "unobserved_weight": 0.02, "regularisation": 0.003, "iterations": 8,
+        "half_life": 0.0,
+    },
+    "als-64": {
+        "recipe": "als", "dim": 64, "unobserved_weight": 0.02, "regularisation": 0.003, "iterations": 8,
         "half_life": 0.0,
     },
     "lightgcn": {
@@ -181,23 +186,23 @@ def validation_part(data: RecallData, *, share: float, seed: int) -> tuple[Inter
     return take(pairs, ~held), take(pairs, held)
 
 
-def validation_lists(
+def validation_answers(
     config: Config, data: RecallData, steps: Steps, kept: KeptLists
-) -> tuple[dict[str, ItemLists], ItemLists, npt.NDArray[np.int64]]:
-    """Return each channel's lists for validation users, what was held out for them, and the items' counts beside it."""
+) -> tuple[Answers, ItemLists, npt.NDArray[np.int64]]:
+    """Return what channels answer validation users, what was held out for these, and the items' counts beside it."""
     train, rest = validation_part(data, share=SHARE, seed=SEED)
     part = dataclasses.replace(data, interactions=train)
     panel = held_out_panel(part, rest, max_users=VALIDATION_USERS, seed=SEED).panel
     answers = kept.answers(config, part, panel, DEPTH, steps, note=" for validation")
     lists = {name: answer.lists for name, answer in answers.items()}
-    return lists, panel.truth, np.bincount(train.items, minlength=len(data.items))
+    return Answers(lists, panel.history), panel.truth, np.bincount(train.items, minlength=len(data.items))
 
 
 def boost(lists: Mapping[str, ItemLists], truth: ItemLists, counts: npt.NDArray[np.int64]) -> Boosted:
     """Return the boosted fusion of the lists."""
     return fit_boosted(
-        lists, truth, cutoffs=FUSION_CUTOFFS, counts=counts, seed=SEED, method="logistic", trees=300, leaves=31,
-        max_users=VALIDATION_USERS,
+        lists, truth, cutoffs=FUSION_CUTOFFS, counts=counts, seed=SEED, method="logistic", trees=100, leaves=31,
+        network=(96, 48), max_users=VALIDATION_USERS,
     )  # fmt: skip
 
 
@@ -256,12 +261,12 @@ def failures(results: Sequence[Mapping[str, Any]]) -> list[str]:
     return missed
 
 
-def fuse(config: Config, data: RecallData, steps: Steps, kept: KeptLists) -> tuple[Boosted, dict[str, Any]]:
-    """Return the fusion fitted on a validation part, and each channel's quality there."""
-    lists, truth, counts = validation_lists(config, data, steps, kept)
+def fuse(config: Config, data: RecallData, steps: Steps, kept: KeptLists) -> tuple[Boosted, Answers, dict[str, Any]]:
+    """Return the fusion fitted on a validation part, the answers that it was fitted on, and each channel's quality."""
+    answers, truth, counts = validation_answers(config, data, steps, kept)
     with steps.step("fit the fusion on validation"):
-        fusion = boost(lists, truth, counts)
-    return fusion, {name: quality(part, truth) for name, part in lists.items()}
+        fusion = boost(answers.lists, truth, counts)
+    return fusion, answers, {name: quality(part, truth) for name, part in answers.lists.items()}
 
 
 def run(
@@ -277,11 +282,16 @@ def run(
     on_validation: dict[str, Any] = {}
     extra: dict[str, Any] = {"fusion": {}}
     if not alone:
-        boosted, on_validation = fuse(config, data, steps, kept)
-        fusion = boosted
-        extra["fusion"] = {"weights": boosted.base.weights, "trees": len(boosted.trees.roots)}
+        boosted, learnt, on_validation = fuse(config, data, steps, kept)
     panel = held_out_panel(data, split.test, seed=SEED).panel
     answers = kept.answers(config, data, panel, DEPTH, steps)
+    if not alone:
+        served = Answers({name: answer.lists for name, answer in answers.items()}, panel.history)
+        fusion = boosted.on_scores(learnt, served)
+        extra["fusion"] = {
+            "weights": boosted.base.weights, "trees": len(boosted.trees.roots),
+            "network": [len(layer) for layer in boosted.network.biases[:-1]], "head_factors": fusion.head_factors,
+        }  # fmt: skip
     with steps.step("measure on test") as advance:
         if quick:
             rows = quick_rows(answers, fusion, panel.truth)

@@ -18,7 +18,7 @@ from graphrec.fusion.candidates import Candidates, number_candidates, with_prove
 from graphrec.fusion.features import check_levels, feature_tiles, n_features, read_levels
 from graphrec.fusion.fused import FusedLists
 from graphrec.fusion.graph_levels import NO_LEVELS, GraphLevels
-from graphrec.fusion.heads import Values, head_factors, head_shares
+from graphrec.fusion.heads import Answers, Values, head_factors, head_shares
 from graphrec.fusion.network import NO_NETWORK, Network, add_network
 from graphrec.fusion.rrf import check_settings
 from graphrec.fusion.selection import Selection, select_best
@@ -113,12 +113,11 @@ class Boosted:
         """Return the fusion with links counted in the graph of a catalogue."""
         return replace(self, graph=self.graph.on(catalogue))
 
-    def on_scores(self, learnt: Mapping[str, ItemLists], served: Mapping[str, ItemLists]) -> Boosted:
+    def on_scores(self, learnt: Answers, served: Answers) -> Boosted:
         """Return the fusion for channels that were fitted anew, whose scores may be larger or smaller.
 
-        Fitted on more events, a channel that adds up what speaks for an item has greater sums: trees would take its
-        lists for those of other users. ``learnt`` are lists that the fusion was fitted on, ``served`` those of the new
-        channels for the same users.
+        Fitted on more events, a channel's scores are others: trees would take its lists for those of other users.
+        ``learnt`` are answers that the fusion was fitted on, ``served`` those of the new channels.
         """
         factors = head_factors(learnt, served)
         return replace(self, head_factors={name: factors[name] for name in self.base.curves if name in factors})

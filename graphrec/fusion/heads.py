@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from graphrec.data.lists import ItemLists
-from graphrec.errors import DataError
 from graphrec.fusion.stacked import StackedLists, stack
 from graphrec.kernels import kernel
 
@@ -18,6 +18,13 @@ Values = npt.NDArray[np.float64]
 HEAD = 100
 
 
+class Answers(NamedTuple):
+    """What channels returned to n users, and the histories of these."""
+
+    lists: Mapping[str, ItemLists]
+    histories: ItemLists
+
+
 def head_shares(stacked: StackedLists) -> tuple[Values, Values]:
     """Return (m,) each entry's share of its list's head, and (C, n) the sum of the scores above 0 of each head."""
     shares, heads = np.empty(len(stacked.items)), np.empty(stacked.starts.shape)
@@ -25,36 +32,37 @@ def head_shares(stacked: StackedLists) -> tuple[Values, Values]:
     return shares, heads
 
 
-def head_factors(learnt: Mapping[str, ItemLists], served: Mapping[str, ItemLists]) -> dict[str, float]:
-    r"""Return by channel the factor that makes heads of served lists as large as heads of the lists learnt from.
+def head_factors(learnt: Answers, served: Answers) -> dict[str, float]:
+    r"""Return by channel the factor that makes heads as served as large as those learnt from, for as long a history.
 
-    .. math:: f = \exp \Big(\frac{1}{|U|} \sum_{u \in U} \ln \frac{head_{learnt}(u)}{head_{served}(u)}\Big)
+    .. math:: f = \exp(\bar y_{learnt} + b\, (\bar x_{served} - \bar x_{learnt}) - \bar y_{served})
 
-    over the users U whose two heads are above 0; a channel without such a user has no factor.
+    with x the logarithm of the length of a user's history, y that of the head, means over users whose head is above 0,
+    and b the slope of y over x by least squares among the lists learnt from. A channel without such users on both sides
+    has no factor.
 
     Parameters
     ----------
-    learnt, served : mapping of str to ItemLists
-        Each channel's answers to the same n users; of channels in one of them alone nothing is said.
-
-    Raises
-    ------
-    DataError
-        If ``learnt`` and ``served`` have other numbers of users, or the channels of one have.
+    learnt, served : Answers
+        Of the same users or others; of channels in one of them alone nothing is said.
     """
-    names = [name for name in learnt if name in served]
-    if not names:
-        return {}
-    before, after = (
-        head_shares(stack({name: lists[name] for name in names}, depth=HEAD))[1] for lists in (learnt, served)
-    )
-    if before.shape != after.shape:
-        raise DataError(f"the lists learnt from are of {before.shape[1]} users, those served of {after.shape[1]}")
-    both = (before > 0) & (after > 0)
-    ratios = np.log(before, where=both, out=np.zeros_like(before)) - np.log(after, where=both, out=np.zeros_like(after))
-    users = both.sum(axis=1)
-    means = np.exp(ratios.sum(axis=1) / np.maximum(users, 1))
-    return {name: float(f"{mean:.6g}") for name, mean, n in zip(names, means, users, strict=True) if n}
+    factors = {}
+    for name in learnt.lists:
+        if name not in served.lists:
+            continue
+        (x, y), (x_served, y_served) = (_logarithms(answers, name) for answers in (learnt, served))
+        if len(x) and len(x_served):
+            away = x - x.mean()
+            slope = away @ y / max(away @ away, 1e-12)
+            change = y.mean() + slope * (x_served.mean() - x.mean()) - y_served.mean()
+            factors[name] = float(f"{np.exp(change):.6g}")
+    return factors
+
+
+def _logarithms(answers: Answers, name: str) -> tuple[Values, Values]:
+    """Return the logarithms of the lengths of histories and of heads, of users whose head is above 0."""
+    heads = head_shares(stack({name: answers.lists[name]}, depth=HEAD, histories=answers.histories))[1][0]
+    return np.log(np.maximum(answers.histories.lengths, 1.0))[heads > 0], np.log(heads[heads > 0])
 
 
 @kernel

@@ -22,6 +22,7 @@ from graphrec.data.lists import ItemLists
 from graphrec.errors import ConfigError, nearest_names
 from graphrec.fusion.fused import FusedLists
 from graphrec.fusion.graph_levels import NO_LEVELS, GraphLevels
+from graphrec.fusion.heads import Answers
 from graphrec.fusion.quota import Quota
 from graphrec.fusion.rrf import Rrf
 from graphrec.graph.catalogue import CatalogueGraph
@@ -84,11 +85,8 @@ class LooksAtGraph(Protocol):
 class LooksAtScores(Protocol):
     """A fusion that looks at how large scores are: channels that are fitted on other events have others."""
 
-    def on_scores(self, learnt: Mapping[str, ItemLists], served: Mapping[str, ItemLists]) -> Fusion:
-        """Return the fusion for the channels that returned ``served``.
-
-        ``learnt`` are lists that it was fitted on, of the same n users.
-        """
+    def on_scores(self, learnt: Answers, served: Answers) -> Fusion:
+        """Return the fusion for the channels that gave the answers ``served``; it was fitted on such as ``learnt``."""
         ...
 
 

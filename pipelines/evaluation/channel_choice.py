@@ -13,6 +13,7 @@ from graphrec.contracts.panel import Panel, take_panel
 from graphrec.contracts.recaller import Recaller
 from graphrec.evaluation.bootstrap import paired_bootstrap
 from graphrec.evaluation.selection import Selection, select_channels
+from graphrec.fusion.heads import Answers
 from graphrec.fusion.settings import Fusion, LooksAtScores
 
 from ..report.parts import ChannelChoice, DroppedChannel, Step
@@ -124,7 +125,8 @@ def choose_channels(
         answers = take_answers(validation, own)
         if isinstance(fusion, LooksAtScores):
             # These are the scores that it was fitted on.
-            chooser = fusion.on_scores(answers.lists, answers.lists)
+            same = Answers(answers.lists, answers.panel.history)
+            chooser = fusion.on_scores(same, same)
         chosen_on = f"{len(own):,} users of the validation part"
     else:
         own = np.sort(rng.choice(len(panel), size=min(SELECTING_USERS, (len(panel) + 1) // 2), replace=False))

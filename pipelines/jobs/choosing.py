@@ -23,6 +23,7 @@ from graphrec.errors import ConfigError
 from graphrec.evaluation.held_out import sample_users
 from graphrec.evaluation.value import item_values
 from graphrec.fusion.graph_levels import NO_LEVELS, graph_levels
+from graphrec.fusion.heads import Answers
 from graphrec.fusion.settings import Fusion, FusionRecipe, LooksAtScores
 
 from ..config.build import Config, make_fusion
@@ -37,7 +38,7 @@ from .splitting import inner_section
 VALIDATION_USERS = 20_000
 # Of these, users that channels choose by: every check measures all of them.
 CHOOSING_USERS = 5_000
-# And users whose lists say how large scores are: the mean of a logarithm is known to a hundredth.
+# And users whose lists say how large scores are: means of logarithms are known to a few hundredths.
 SCALING_USERS = 1_000
 
 
@@ -111,9 +112,9 @@ def choose(config: Config, data: RecallData, steps: Steps, *, cache: FitCache | 
 def scaled_to(chosen: Chosen, channels: Mapping[str, Recaller], data: RecallData, steps: Steps) -> Chosen:
     """Return what was chosen with the fusion for ``channels``, which were fitted on ``data``.
 
-    A channel that is fitted on more events than those of the validation part has other scores, greater ones as a rule.
-    A fusion that looks at how large they are is told by the new lists of some users that it was fitted on, who have all
-    of ``data`` as history; no truth is looked at.
+    A channel that is fitted on more events than those of the validation part has other scores. A fusion that looks at
+    how large they are is told by the new lists of some users that it was fitted on, who have all of ``data`` as
+    history; no truth is looked at.
     """
     if chosen.learnt is None or not isinstance(chosen.fusion, LooksAtScores):
         return chosen
@@ -121,7 +122,9 @@ def scaled_to(chosen: Chosen, channels: Mapping[str, Recaller], data: RecallData
     queries = Queries(users, take_sequences(sequences(data.interactions), users), now=last_moment(data))
     with steps.step("tell the fusion how large scores are"):
         served = {name: ask_queries(name, channel, queries, data.pool, depth) for name, channel in channels.items()}
-        return dataclasses.replace(chosen, fusion=chosen.fusion.on_scores(chosen.learnt.lists, served))
+        learnt = Answers(chosen.learnt.lists, chosen.learnt.panel.history)
+        fusion = chosen.fusion.on_scores(learnt, Answers(served, queries.history))
+    return dataclasses.replace(chosen, fusion=fusion)
 
 
 def _some(panel: Panel, most: int, seed: int) -> npt.NDArray[np.int64]:

@@ -11,6 +11,7 @@ from graphrec.fusion.boosted import Boosted
 from graphrec.fusion.calibrated import Calibrated
 from graphrec.fusion.curves import Curve
 from graphrec.fusion.graph_levels import GraphLevels
+from graphrec.fusion.heads import Answers
 from graphrec.fusion.network import Network, network_from_layers
 from graphrec.fusion.trees import Trees
 from tests.close import assert_same_lists
@@ -92,13 +93,14 @@ def test_channels_with_other_scores_merge_alike_once_the_fusion_is_told(*, netwo
         for name, part in learnt.items()
     }
     expected = fusion.merge(learnt, 9).lists
-    told = fusion.on_scores(learnt, served)
+    before, after = (Answers(lists, item_lists([[1, 2], [3], [4, 5, 6]])) for lists in (learnt, served))
+    told = fusion.on_scores(before, after)
     assert told.head_factors == {"a": 0.25, "b": 8.0}
     assert_same_lists(told.merge(served, 9).lists, expected)
     assert not np.array_equal(fusion.merge(served, 9).lists.scores, expected.scores)
     # What was told before is of no matter.
-    assert told.on_scores(learnt, learnt).head_factors == {"a": 1.0, "b": 1.0}
-    assert_same_lists(told.on_scores(learnt, learnt).merge(learnt, 9).lists, expected)
+    assert told.on_scores(before, before).head_factors == {"a": 1.0, "b": 1.0}
+    assert_same_lists(told.on_scores(before, before).merge(learnt, 9).lists, expected)
 
 
 def test_bad_settings_are_refused() -> None:
