@@ -201,7 +201,7 @@ def validation_answers(
 def boost(lists: Mapping[str, ItemLists], truth: ItemLists, counts: npt.NDArray[np.int64]) -> Boosted:
     """Return the boosted fusion of the lists."""
     return fit_boosted(
-        lists, truth, cutoffs=FUSION_CUTOFFS, counts=counts, seed=SEED, method="logistic", trees=100, leaves=31,
+        lists, truth, cutoffs=FUSION_CUTOFFS, counts=counts, seed=SEED, method="logistic", trees=60, leaves=31,
         network=(96, 48), max_users=VALIDATION_USERS,
     )  # fmt: skip
 

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from graphrec.data.lists import ItemLists, entries_where, take_lists
-from graphrec.errors import ConfigError
+from graphrec.errors import ConfigError, MissingExtraError
 from graphrec.evaluation.metrics import hit_mask, truth_sizes
 from graphrec.fusion.boosted import Boosted, correction_depth
 from graphrec.fusion.candidates import number_candidates
 from graphrec.fusion.features import feature_rows, log_levels
 from graphrec.fusion.fit_calibrated import Method, check_cutoffs, check_method, fit_calibrated
 from graphrec.fusion.graph_levels import NO_LEVELS, GraphLevels
-from graphrec.fusion.growth import Entries, enough_trees, grow, lightgbm
 from graphrec.fusion.heads import Values, head_shares
 from graphrec.fusion.network import NO_NETWORK, Network, add_rows, even_features, network_from_layers
 from graphrec.fusion.objective import users_with_truth
@@ -25,14 +25,14 @@ from graphrec.fusion.selection import select_best
 from graphrec.fusion.settings import FitResult
 from graphrec.fusion.stacked import stack
 from graphrec.fusion.sums import sum_values
-from graphrec.fusion.trees import Trees
+from graphrec.fusion.trees import Trees, trees_from_lightgbm
 
 # Users whose entries are described at a time.
 _USERS = 1024
-# Entries for which one that is no hit stands.
-_STANDS_FOR = 4.0
 # Users who lack a channel while trees grow, and those who say when they have grown enough.
 _LACKING, _HELD = 0.1, 0.2
+# Trees in a row that may bring these no gain.
+_PATIENCE = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +123,10 @@ def fit_boosted(
 ) -> Boosted:
     """Return the calibrated fusion of ``lists``, corrected by gradient-boosted trees.
 
-    Trees start from the logarithm of the calibrated score and grow by the listwise loss
-    (:class:`graphrec.fusion.listwise.HitLists`) of the hits among the entries of the calibrated list, all hits and a
-    quarter of the others, which stand for four each. A hit weighs one over the user's held-out items, as it does in
-    Recall. A tenth of the users lack one channel, drawn at random, or all those of the graph, so that the trees know
-    what to make of a channel that is late or left out.
+    Trees start from the logarithm of the calibrated score and grow by the log loss of hit or no hit over the entries of
+    the calibrated list, all hits and a quarter of the others, which count four times. A user's entries weigh one over
+    his held-out items, as they do in Recall. A tenth of the users lack one channel, drawn at random, or all those of
+    the graph, so that the trees know what to make of a channel that is late or left out.
 
     A ``network``, where it is asked for, learns before the trees, which start from what it says: it follows what
     changes evenly with shares, ranks and heads, for which trees need many steps. Where trees alone do better by
@@ -184,7 +183,10 @@ def fit_boosted(
     """
     _check_growth(trees, leaves, learning_rate, popularity_exponent)
     _check_network(network)
-    lightgbm()
+    try:
+        import lightgbm
+    except ImportError as error:
+        raise MissingExtraError("boosted fusion", extra="train") from error
     base = fit_calibrated(lists, truth, cutoffs=cutoffs, seed=seed, method=method)
     popularity = log_levels(counts)
     if not base.curves.keys() & set(graph.channels):
@@ -192,40 +194,47 @@ def fit_boosted(
     rng = np.random.default_rng(seed)
     users = users_with_truth(truth, max_users, rng)
     plain = Boosted(base, Trees((), (), (), ()), popularity, graph)
-    known = _entries(plain, lists, truth, histories, users, correction_depth(max(cutoffs)), rng)
     score = 3 * len(base.curves)
+    rows, hits, weights, owners = _rows(plain, lists, truth, histories, users, correction_depth(max(cutoffs)), rng)
     if popularity_exponent:
-        known.weights *= _rarity(known.rows[:, score + 1], known.weights > 0, popularity_exponent)
+        weights = weights * _rarity(rows[:, score + 1], hits, popularity_exponent)
     settings = {
-        "num_leaves": leaves, "learning_rate": learning_rate, "min_data_in_leaf": 200, "lambda_l2": 20.0,
-        "use_missing": False, "seed": seed, "deterministic": True, "force_row_wise": True, "verbose": -1,
+        "objective": "binary", "num_leaves": leaves, "learning_rate": learning_rate, "min_data_in_leaf": 200,
+        "lambda_l2": 20.0, "use_missing": False, "seed": seed, "deterministic": True, "force_row_wise": True,
+        "verbose": -1,
     }  # fmt: skip
 
-    def learn(entries: Entries) -> Network:
-        from graphrec.models.deep.order_network import fit_order_network
+    def learn(among: npt.NDArray[np.bool_]) -> tuple[Network, npt.NDArray[np.float64]]:
+        from graphrec.models.deep.odds_network import fit_odds_network
 
-        hits, even = entries.hits, even_features(entries.rows, len(base.curves))
-        layers = fit_order_network(
-            even, hits.starts, hits.weights, hits.counts, entries.odds, hidden=network, seed=seed
+        given = hits[among], weights[among], odds[among]
+        made = network_from_layers(*fit_odds_network(even[among], *given, hidden=network, seed=seed))
+        return made, odds + add_rows(even, made)
+
+    def entries(among: npt.NDArray[np.bool_], start: npt.NDArray[np.float64], reference: Any = None) -> Any:
+        return lightgbm.Dataset(
+            rows[among], hits[among], weight=weights[among], init_score=start[among], reference=reference
         )
-        return network_from_layers(*layers)
 
-    def corrected(entries: Entries, made: Network) -> Entries:
-        return replace(entries, odds=entries.odds + add_rows(even_features(entries.rows, len(base.curves)), made))
+    def grow(start: npt.NDArray[np.float64]) -> tuple[float, int]:
+        first, stop = entries(~held, start), lightgbm.early_stopping(_PATIENCE, verbose=False)
+        grown = lightgbm.train(settings, first, trees, [entries(held, start, first)], callbacks=[stop])
+        return grown.best_score["valid_0"]["binary_logloss"], grown.best_iteration
 
-    held = rng.permutation(len(users)) < int(_HELD * len(users))
-    seen, unseen = known.of(~held), known.of(held)
-    if len(seen.rows) and len(unseen.rows):
-        loss, enough = enough_trees(seen, unseen, settings, trees)
+    odds, made = rows[:, score].astype(np.float64), NO_NETWORK
+    even = even_features(rows, len(base.curves)) if network else rows
+    held = (rng.permutation(len(users)) < int(_HELD * len(users)))[owners]
+    if held.any() and not held.all():
+        loss, enough = grow(odds)
         if network:
-            made = learn(seen)
-            lower, after = enough_trees(corrected(seen, made), corrected(unseen, made), settings, trees)
+            lower, after = grow(learn(~held)[1])
             network, enough = (network, after) if lower < loss else ((), enough)
         trees = enough
-    del seen, unseen
-    made = learn(known) if network else NO_NETWORK
-    grown = grow(corrected(known, made) if network else known, settings, trees)
-    return Boosted(base, grown, popularity, graph, made)
+    everyone = np.ones(len(rows), dtype=np.bool_)
+    if network:
+        made, odds = learn(everyone)
+    grown = lightgbm.train(settings, entries(everyone, odds), trees)
+    return Boosted(base, trees_from_lightgbm(grown.dump_model()["tree_info"]), popularity, graph, made)
 
 
 def _rarity(levels: npt.NDArray[np.float32], hits: npt.NDArray[np.bool_], exponent: float) -> Values:
@@ -256,7 +265,7 @@ def _check_network(units: tuple[int, ...]) -> None:
             raise ConfigError(f"network has {unit!r} units in a layer; legal: a whole number from 1 to 1024")
 
 
-def _entries(
+def _rows(
     fusion: Boosted,
     lists: Mapping[str, ItemLists],
     truth: ItemLists,
@@ -264,8 +273,8 @@ def _entries(
     users: npt.NDArray[np.int64],
     depth: int,
     rng: np.random.Generator,
-) -> Entries:
-    """Return what trees learn from; weighted by what they stand for, entries weigh 1 on average if all were hits."""
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_], Values, npt.NDArray[np.int64]]:
+    """Return what trees learn from: rows of features, which are hits, their weights (mean 1), their places in users."""
     parts = []
     for start in range(0, len(users), _USERS):
         chunk = users[start : start + _USERS]
@@ -276,16 +285,15 @@ def _entries(
         sums = sum_values(stacked, candidates, fusion.base.values(stacked, shares))
         near = select_best(candidates.indptr, candidates.items, sums, depth)
         hits = hit_mask(ItemLists(near.indptr, candidates.items[near.places], near.scores), held)
-        # All hits and a part of the others, which stand for as many more.
-        kept = hits | (rng.random(len(hits)) < 1 / _STANDS_FOR)
+        # All hits and a quarter of the others, which count four times.
+        kept = hits | (rng.random(len(hits)) < 0.25)
         near, hits = near.where(kept), hits[kept]
         tiles = fusion.tiles(stacked, candidates, near, shares, heads)
         queries = np.repeat(np.arange(len(chunk)), np.diff(near.indptr))
-        weights, counts = 1.0 / truth_sizes(held)[queries], np.where(hits, 1.0, _STANDS_FOR)
-        parts.append((feature_rows(tiles, len(hits)), start + queries, hits, weights, counts))
-    rows, owners, hits, weights, counts = (np.concatenate(column) for column in zip(*parts, strict=True))
-    odds = rows[:, 3 * len(fusion.base.curves)].astype(np.float64)
-    return Entries(rows, owners, np.where(hits, weights / (weights * counts).mean(), 0.0), counts, odds)
+        weights = np.where(hits, 1.0, 4.0) / truth_sizes(held)[queries]
+        parts.append((feature_rows(tiles, len(hits)), hits, weights, start + queries))
+    rows, hits, weights, owners = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return rows, hits, weights / weights.mean(), owners
 
 
 def _without_some(
