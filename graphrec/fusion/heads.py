@@ -16,6 +16,8 @@ Values = npt.NDArray[np.float64]
 
 # Best entries of a list whose scores sum to one share: they are there in any list that is merged.
 HEAD = 100
+# Slopes from few users, or from histories of like lengths, are near 0.
+_RIDGE = 1.0
 
 
 class Answers(NamedTuple):
@@ -38,8 +40,8 @@ def head_factors(learnt: Answers, served: Answers) -> dict[str, float]:
     .. math:: f = \exp(\bar y_{learnt} + b\, (\bar x_{served} - \bar x_{learnt}) - \bar y_{served})
 
     with x the logarithm of the length of a user's history, y that of the head, means over users whose head is above 0,
-    and b the slope of y over x by least squares among the lists learnt from. A channel without such users on both sides
-    has no factor.
+    and b the slope of y over x among the lists learnt from, by least squares with a ridge of 1. A channel without such
+    users on both sides has no factor.
 
     Parameters
     ----------
@@ -53,7 +55,7 @@ def head_factors(learnt: Answers, served: Answers) -> dict[str, float]:
         (x, y), (x_served, y_served) = (_logarithms(answers, name) for answers in (learnt, served))
         if len(x) and len(x_served):
             away = x - x.mean()
-            slope = away @ y / max(away @ away, 1e-12)
+            slope = away @ y / (away @ away + _RIDGE)
             change = y.mean() + slope * (x_served.mean() - x.mean()) - y_served.mean()
             factors[name] = float(f"{np.exp(change):.6g}")
     return factors

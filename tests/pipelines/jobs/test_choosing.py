@@ -204,8 +204,9 @@ def test_a_boosted_fusion_is_told_how_large_scores_are(
             sums = np.array([np.maximum(lists[user][1][:100], 0).sum() for user in range(9)])
             points.append(np.log([queries.history.lengths[sums > 0], sums[sums > 0]]))
         (x, y), (x_served, y_served) = points
-        slope, intercept = np.polyfit(x, y, 1) if np.ptp(x) else (0.0, y.mean())
-        expected = np.exp(np.mean(intercept + slope * x_served) - y_served.mean())
+        # The slope of a ridge of 1.
+        slope = np.cov(x, y, ddof=0)[0, 1] * len(x) / (np.var(x) * len(x) + 1)
+        expected = np.exp(y.mean() + slope * (x_served.mean() - x.mean()) - y_served.mean())
         assert factor == pytest.approx(expected, rel=1e-3)
 
 
