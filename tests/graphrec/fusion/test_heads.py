@@ -1,3 +1,5 @@
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
@@ -16,7 +18,7 @@ def test_shares_sum_to_one_over_the_head() -> None:
     assert stacked.ranks().tolist() == [1, 2, 1, 2, 3]
 
 
-def _answers(history: list[int], **heads: list[float]) -> Answers:
+def _answers(history: list[int], **heads: Sequence[float]) -> Answers:
     """Return lists of two items, whose scores sum to these heads, for histories of these lengths."""
     lists = {
         name: item_lists([[0, 1]] * len(history), [[head / 2] * 2 for head in sums]) for name, sums in heads.items()
