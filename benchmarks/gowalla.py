@@ -10,8 +10,9 @@ Test is read once by a run, at its end. The channels' settings were chosen on ra
 is half random and half coherent; the fusion's curves and trees are fitted on the part that is held out here: a fifth of
 each user's items, drawn with odds of a power of their counts, for half of the users *coherent*, so that items near the
 first one are likelier. For the published test part is no random fifth: popularity alone, the floor of the table, has
-Recall@20 .0416 there and .027 on a random fifth of train. That floor is all that the part knows of test, beside the heads of its lists, which the fusion is told. And neighbour
-channels lead on a random part, factors on a coherent one; a fusion good on both depends on neither.
+Recall@20 .0416 there and .027 on a random fifth of train. That floor is all that the part knows of test. And neighbour
+channels lead on a random part, factors on a coherent one; a fusion good on both depends on neither. Before the end the
+fusion is told how large the scores of test users' lists are, not what was held out for them.
 
 ``--quick`` leaves out what each channel adds to the fused list, for which it is merged once without each.
 ``--lists`` keeps what each channel returned and takes it from there while its settings, its code and the data stay.
