@@ -246,7 +246,7 @@ def test_fusion_page_shows_a_legal_fusion() -> None:
 
 def test_both_pages_name_every_kind_of_fusion_and_its_keys() -> None:
     # These are never written by hand: a bundle holds what was fitted.
-    fitted = {"curves", "base", "popularity", "graph"}
+    fitted = {"curves", "base", "popularity", "graph", "head_factors"}
     for page in ("configuration.md", "fusion.md"):
         words = set(re.findall(r"[\w-]+", (DOCS / page).read_text(encoding="utf-8")))
         assert {kind.removeprefix("fitted-") for kind in (*FUSIONS, *RECIPES)} <= words
