@@ -118,6 +118,7 @@ def scaled_to(chosen: Chosen, channels: Mapping[str, Recaller], data: RecallData
     """
     if chosen.learnt is None or not isinstance(chosen.fusion, LooksAtScores):
         return chosen
+    # As deep as lists are merged, not as heads: an approximate index may answer another depth otherwise.
     users, depth = chosen.learnt.panel.users, chosen.fusion.channel_depth(max(chosen.config.settings.evaluate.k))
     queries = Queries(users, take_sequences(sequences(data.interactions), users), now=last_moment(data))
     with steps.step("tell the fusion how large scores are"):
