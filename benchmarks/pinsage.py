@@ -66,13 +66,24 @@ def pairs_of(events: Interactions, n: int, rng: np.random.Generator) -> tuple[Ro
     return events.items[first].astype(np.int64), events.items[second].astype(np.int64)
 
 
+def same(queries: Rows, negatives: Rows) -> tuple[Rows, Rows]:
+    """Return where a query stands among the distinct negatives: places of queries, and of negatives."""
+    order = np.argsort(negatives)
+    at = np.minimum(np.searchsorted(negatives, queries, sorter=order), len(order) - 1)
+    rows = np.flatnonzero(negatives[order[at]] == queries)
+    return rows, order[at[rows]]
+
+
 def loss_of(vectors: Tensor, places: Rows, n_pairs: int) -> Tensor:
     """Return the margin loss of a step whose queries, partners and negatives stand at ``places`` of ``vectors``."""
     queries, partners, negatives = torch.tensor_split(torch.from_numpy(places), [n_pairs, 2 * n_pairs])
-    rows, columns = torch.nonzero(queries[:, None] == negatives, as_tuple=True)
-    anchors, positives, candidates = (normalize(vectors[part]) for part in (queries, partners, negatives))
+    rows, columns = (torch.from_numpy(ends) for ends in same(queries.numpy(), negatives.numpy()))
+    anchors, positives, candidates = (
+        normalize(vectors.index_select(0, part)) for part in (queries, partners, negatives)
+    )
     none = candidates.new_empty(n_pairs, 0, DIM)
-    return margin_loss(anchors, torch.arange(n_pairs), positives, candidates, (rows, columns), none, margin=MARGIN)
+    indptr = torch.arange(n_pairs + 1)
+    return margin_loss(anchors, indptr, positives, candidates, (rows, columns), none, margin=MARGIN)
 
 
 class Ours:
@@ -130,7 +141,7 @@ class Sage(nn.Module):
 
 def trainer(contender: Any, model: nn.Module, events: Interactions, batch: int) -> Callable[[int], None]:
     """Return a function that takes so many steps."""
-    optimiser, rng = torch.optim.Adam(model.parameters(), lr=1e-3), np.random.default_rng(0)
+    optimiser, rng = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True), np.random.default_rng(0)
 
     def steps(n: int) -> None:
         for _ in range(n):

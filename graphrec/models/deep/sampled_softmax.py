@@ -2,15 +2,54 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 # Score of what is left out: finite, for a user may have nothing else.
-_NEVER = -1e4
+NEVER = -1e4
 # Users whose products with all shared negatives are held at a time.
 _ROWS = 512
+
+
+class Part(NamedTuple):
+    """Some users in a row, and what is theirs.
+
+    Parameters
+    ----------
+    users, pairs : slice
+        The users, and their pairs.
+    places : Tensor
+        (m',) int64: where among these users the user of each of the pairs stands.
+    products : Tensor
+        (b', n): of these users with the shared negatives; what is left out has ``NEVER``.
+    """
+
+    users: slice
+    pairs: slice
+    places: Tensor
+    products: Tensor
+
+
+def parts(anchors: Tensor, indptr: Tensor, shared: Tensor, masked: tuple[Tensor, Tensor]) -> Iterator[Part]:
+    """Yield all users with their products, some at a time, so that the matrix of all products is never kept.
+
+    ``anchors``, ``indptr``, ``shared`` and ``masked`` are as in :func:`sampled_softmax`.
+    """
+    device = anchors.device
+    owners = torch.repeat_interleave(torch.arange(len(anchors), device=device), indptr.diff())
+    order = torch.argsort(masked[0], stable=True)
+    rows_masked, places_masked = masked[0][order], masked[1][order]
+    for start in range(0, len(anchors), _ROWS):
+        stop = min(start + _ROWS, len(anchors))
+        users, pairs = slice(start, stop), slice(int(indptr[start]), int(indptr[stop]))
+        products = anchors[users] @ shared.T
+        bounds = torch.searchsorted(rows_masked, torch.tensor([start, stop], device=device))
+        here = slice(int(bounds[0]), int(bounds[1]))
+        products[rows_masked[here] - start, places_masked[here]] = NEVER
+        yield Part(users, pairs, owners[pairs] - start, products)
 
 
 def sampled_softmax(
@@ -78,20 +117,13 @@ class _SampledSoftmax(torch.autograd.Function):
         """Return the mean loss."""
         by_anchors, by_positives = torch.zeros_like(anchors), torch.zeros_like(positives)
         by_shared, by_own = torch.zeros_like(shared), torch.zeros_like(own)
-        owners = torch.repeat_interleave(torch.arange(len(anchors), device=anchors.device), indptr.diff())
-        total, order = anchors.new_zeros(()), torch.argsort(masked[0], stable=True)
-        rows_masked, places_masked = masked[0][order], masked[1][order]
-        for start in range(0, len(anchors), _ROWS):
-            stop = min(start + _ROWS, len(anchors))
-            part, pairs = slice(start, stop), slice(int(indptr[start]), int(indptr[stop]))
+        total = anchors.new_zeros(())
+        for part, pairs, places, products in parts(anchors, indptr, shared, masked):
             mine = anchors[part]
-            products = mine @ shared.T - shared_log_q
-            bounds = torch.searchsorted(rows_masked, torch.tensor([start, stop], device=anchors.device))
-            here = slice(int(bounds[0]), int(bounds[1]))
-            products[rows_masked[here] - start, places_masked[here]] = _NEVER
+            products.sub_(shared_log_q)
             single = torch.einsum("bd,brd->br", mine, own[part]) - own_log_q[part]
-            single = single.clamp_min(_NEVER)
-            highest = products.new_full((len(mine),), _NEVER)
+            single = single.clamp_min(NEVER)
+            highest = products.new_full((len(mine),), NEVER)
             for scored in (products, single):
                 if scored.shape[1]:
                     highest = torch.maximum(highest, scored.amax(dim=1))
@@ -99,7 +131,6 @@ class _SampledSoftmax(torch.autograd.Function):
             single = (single - highest[:, None]).exp()
             sums = products.sum(dim=1) + single.sum(dim=1)
             lse = sums.log() + highest  # (b',)
-            places = owners[pairs] - start
             scores = (mine[places] * positives[pairs]).sum(dim=1)  # (m',)
             lost = torch.sigmoid(lse[places] - scores)  # how far each pair is from certain
             losses = torch.nn.functional.softplus(lse[places] - scores)

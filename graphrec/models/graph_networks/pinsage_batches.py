@@ -13,13 +13,17 @@ import scipy.sparse as sp
 from graphrec.data.interactions import DAY_S, Interactions
 from graphrec.data.lists import indptr_of, lists_of
 from graphrec.data.neighbours import NeighbourTable, csr_table
+from graphrec.errors import DataError
 from graphrec.kernels import kernel
 from graphrec.recallers.profile import Profile, profile_weights
 from graphrec.sparse.taste import degrees, inverse_power, liked_pairs, scaled
 
 Rows = npt.NDArray[np.int64]
+Places = npt.NDArray[np.int32]
 Seeds = npt.NDArray[np.uint64]
 FloatArray = npt.NDArray[np.float32]
+# Neighbours of a layer: half the bytes of 64 bits, and the time of a batch is that of reading them.
+_MOST = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,26 +35,37 @@ class Block:
     nodes : ndarray
         (s,) int64 distinct items; the first n of them are those that pool.
     indptr, neighbours : ndarray
-        (n + 1,) and (m,) int64: node i pools ``nodes[neighbours[indptr[i]:indptr[i + 1]]]``.
+        (n + 1,) and (m,) int32: node i pools ``nodes[neighbours[indptr[i]:indptr[i + 1]]]``.
     weights : ndarray
         (m,) float32 above 0; those of a node add up to 1.
     turned_indptr, poolers, turned_weights : ndarray
-        (s + 1,), (m,) and (m,): the same by what is pooled: ``nodes[j]`` is pooled by the nodes
+        (s + 1,) int32, (m,) int32 and (m,) float32: the same by what is pooled: ``nodes[j]`` is pooled by the nodes
         ``poolers[turned_indptr[j]:turned_indptr[j + 1]]``. A gradient goes this way.
     """
 
     nodes: Rows
-    indptr: Rows
-    neighbours: Rows
+    indptr: Places
+    neighbours: Places
     weights: FloatArray
-    turned_indptr: Rows
-    poolers: Rows
+    turned_indptr: Places
+    poolers: Places
     turned_weights: FloatArray
 
 
-def block_of(nodes: Rows, indptr: Rows, neighbours: Rows, weights: FloatArray) -> Block:
-    """Return the block with its other direction."""
-    return Block(nodes, indptr, neighbours, weights, *_turned(len(nodes), indptr, neighbours, weights))
+def block_of(nodes: Rows, indptr: Rows | Places, neighbours: Rows | Places, weights: FloatArray) -> Block:
+    """Return the block with its other direction; DataError beyond ``2^31 - 1`` neighbours."""
+    _check_size(len(neighbours))
+    lists = indptr.astype(np.int32, copy=False), neighbours.astype(np.int32, copy=False), weights
+    return Block(nodes, *lists, *_turned(len(nodes), *lists))
+
+
+def _check_size(n_neighbours: int) -> None:
+    """Raise DataError where a layer has more neighbours than 32 bits count."""
+    if n_neighbours > _MOST:
+        raise DataError(
+            f"a layer has {n_neighbours:,} neighbours; at most {_MOST:,}: keep fewer neighbours an item, or cut the "
+            "items into parts"
+        )
 
 
 class Frontier:
@@ -69,7 +84,8 @@ class Frontier:
 
     def __init__(self, table: NeighbourTable, layers: int) -> None:
         self._table, self._layers = table, layers
-        self._place = np.full(len(table), -1, dtype=np.int64)
+        self._place = np.full(len(table), -1, dtype=np.int32)
+        self._left_out = np.zeros(len(table.neighbours), dtype=np.bool_)
 
     def blocks(self, seeds: Rows, pairs: tuple[Rows, Rows] | None = None) -> list[Block]:
         """Return the blocks that lead to ``seeds`` (n,), distinct items: the lowest layer first.
@@ -80,23 +96,20 @@ class Frontier:
             (p,) items each: the edges between the two items of a pair, either way, are left out in all layers, and the
             weights that are left add up to 1 again. What a model is to tell may not stand in what it reads.
         """
-        removed = np.empty(0, dtype=np.int64)
-        if pairs is not None:
-            left, right = pairs
-            n = len(self._table)
-            removed = np.unique(np.concatenate([left * n + right, right * n + left]))
+        left, right = pairs or (seeds[:0], seeds[:0])
+        edges = self._table.indptr, self._table.neighbours
+        _mark(*edges, left, right, self._left_out, True)
         blocks: list[Block] = []
         for _ in range(self._layers):
-            blocks.append(block_of(*self._expand(seeds, removed)))
+            blocks.append(self._block(seeds))
             seeds = blocks[-1].nodes
+        _mark(*edges, left, right, self._left_out, False)
         return blocks[::-1]
 
-    def _expand(self, seeds: Rows, removed: Rows) -> tuple[Rows, Rows, Rows, FloatArray]:
+    def _block(self, seeds: Rows) -> Block:
         table = self._table
-        expanded: tuple[Rows, Rows, Rows, FloatArray] = _expand(
-            table.indptr, table.neighbours, table.scores, seeds, removed, self._place
-        )
-        return expanded
+        _check_size(int((table.indptr[seeds + 1] - table.indptr[seeds]).sum()))
+        return block_of(*_expand(table.indptr, table.neighbours, table.scores, seeds, self._left_out, self._place))
 
 
 def whole(table: NeighbourTable) -> Block:
@@ -110,7 +123,7 @@ def rows_of(table: NeighbourTable, rows: Rows) -> Block:
     indptr = indptr_of(lengths)
     places = np.arange(indptr[-1]) + np.repeat(starts - indptr[:-1], lengths)
     nodes = np.arange(table.n_columns, dtype=np.int64)
-    return block_of(nodes, indptr, table.neighbours[places].astype(np.int64), table.scores[places])
+    return block_of(nodes, indptr, table.neighbours[places], table.scores[places])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -376,37 +389,44 @@ def _drawn(keys: Seeds, places: Rows, stream: int) -> npt.NDArray[np.float64]:
 
 
 @kernel
+def _mark(
+    indptr: Rows, neighbours: Places, left: Rows, right: Rows, marks: npt.NDArray[np.bool_], value: bool
+) -> None:  # pragma: no cover - compiled
+    """Set the marks of all edges between ``left[i]`` and ``right[i]``, either way."""
+    for i in range(left.size):
+        for a, b in ((left[i], right[i]), (right[i], left[i])):
+            for p in range(indptr[a], indptr[a + 1]):
+                if neighbours[p] == b:
+                    marks[p] = value
+
+
+@kernel
 def _expand(
     indptr: Rows,
-    neighbours: npt.NDArray[np.int32],
+    neighbours: Places,
     scores: FloatArray,
     seeds: Rows,
-    removed: Rows,
-    place: Rows,
-) -> tuple[Rows, Rows, Rows, FloatArray]:  # pragma: no cover - compiled
+    left_out: npt.NDArray[np.bool_],
+    place: Places,
+) -> tuple[Rows, Places, Places, FloatArray]:  # pragma: no cover - compiled
     """Return nodes, indptr, neighbours and weights of a block; ``place`` is -1 everywhere, before and after."""
-    n, total = np.int64(place.size), 0
+    total = 0
     for seed in seeds:
         total += indptr[seed + 1] - indptr[seed]
-    nodes = np.empty(min(seeds.size + total, int(n)), dtype=np.int64)
-    bounds = np.zeros(seeds.size + 1, dtype=np.int64)
-    places = np.empty(total, dtype=np.int64)
+    nodes = np.empty(min(seeds.size + total, place.size), dtype=np.int64)
+    bounds = np.zeros(seeds.size + 1, dtype=np.int32)
+    places = np.empty(total, dtype=np.int32)
     weights = np.empty(total, dtype=np.float32)
     for i in range(seeds.size):
         nodes[i] = seeds[i]
         place[seeds[i]] = i
     n_nodes, m = seeds.size, 0
     for i in range(seeds.size):
-        seed, start, mass = seeds[i], m, np.float32(0)
-        first = last = 0  # where the edges of this seed that are left out stand
-        if removed.size:
-            first, last = np.searchsorted(removed, np.array([seed * n, (seed + 1) * n]))
-        for p in range(indptr[seed], indptr[seed + 1]):
-            other = np.int64(neighbours[p])
-            if first < last:
-                at = first + np.searchsorted(removed[first:last], seed * n + other)
-                if at < last and removed[at] == seed * n + other:
-                    continue
+        start, mass = m, np.float32(0)
+        for p in range(indptr[seeds[i]], indptr[seeds[i] + 1]):
+            if left_out[p]:
+                continue
+            other = neighbours[p]
             if place[other] < 0:
                 place[other] = n_nodes
                 nodes[n_nodes] = other
@@ -425,16 +445,16 @@ def _expand(
 
 @kernel
 def _turned(
-    n: int, indptr: Rows, neighbours: Rows, weights: FloatArray
-) -> tuple[Rows, Rows, FloatArray]:  # pragma: no cover - compiled
+    n: int, indptr: Places, neighbours: Places, weights: FloatArray
+) -> tuple[Places, Places, FloatArray]:  # pragma: no cover - compiled
     """Return the transpose of a CSR matrix with ``n`` columns, rows in order."""
-    bounds = np.zeros(n + 1, dtype=np.int64)
+    bounds = np.zeros(n + 1, dtype=np.int32)
     for j in neighbours:
         bounds[j + 1] += 1
     for j in range(n):
         bounds[j + 1] += bounds[j]
     free = bounds[:n].copy()
-    rows = np.empty(neighbours.size, dtype=np.int64)
+    rows = np.empty(neighbours.size, dtype=np.int32)
     turned = np.empty(neighbours.size, dtype=np.float32)
     for i in range(indptr.size - 1):
         for p in range(indptr[i], indptr[i + 1]):

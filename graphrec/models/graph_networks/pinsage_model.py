@@ -13,7 +13,15 @@ from torch_geometric.nn import MessagePassing  # type: ignore[import-untyped]
 
 from graphrec.data.neighbours import NeighbourTable
 from graphrec.models.graph_networks.item_inputs import ItemInputs
-from graphrec.models.graph_networks.pinsage_batches import Block, FloatArray, Rows, block_of, rows_of, whole
+from graphrec.models.graph_networks.pinsage_batches import (
+    Block,
+    FloatArray,
+    Places,
+    Rows,
+    block_of,
+    rows_of,
+    whole,
+)
 
 # Rows of a matrix product outside training: see :func:`in_places`.
 _PLACES = 256
@@ -84,8 +92,13 @@ class ImportanceConv(MessagePassing):  # type: ignore[misc]
 
     def updated(self, x: Tensor, neighbours: Tensor) -> Tensor:
         """Return the next layer (n, dim) of items ``x`` (n, dim) with their pooled ``neighbours`` (n, dim)."""
-        z: Tensor = self.update_map(torch.cat([x, neighbours], dim=1))
-        return x + z if self.message_map is None else normalize(torch.relu(z))
+        # As two products, W [x || n] + w needs no copy of the two beside each other, and x itself is part of the first.
+        dim, weight = x.shape[1], self.update_map.weight.T
+        by_own, by_neighbours = weight[:dim], weight[dim:]
+        if self.message_map is None:
+            by_own = by_own + torch.eye(dim, device=x.device)
+        z = torch.addmm(self.update_map.bias, x, by_own).addmm_(neighbours, by_neighbours)
+        return z if self.message_map is None else normalize(torch.relu(z))
 
 
 def pooled(messages: Tensor, block: Block) -> Tensor:
@@ -114,7 +127,7 @@ class _Pooling(torch.autograd.Function):
         return weighted_sums(by.contiguous(), block.turned_indptr, block.poolers, block.turned_weights), None
 
 
-def weighted_sums(vectors: Tensor, indptr: Rows, rows: Rows, weights: FloatArray) -> Tensor:
+def weighted_sums(vectors: Tensor, indptr: Places, rows: Places, weights: FloatArray) -> Tensor:
     """Return (n, dim): for each of n lists of ``rows`` of ``vectors`` (s, dim), their sum by ``weights``."""
     if not len(rows):
         return vectors.new_zeros(len(indptr) - 1, vectors.shape[1])

@@ -191,9 +191,9 @@ def _loss(
     positives, candidates = (directions.index_select(0, on(device, rows)) for rows in (chosen, batch.candidates))
     own = directions.index_select(0, on(device, hard.ravel())).view(*hard.shape, directions.shape[1])
     left_out = on(device, masked[0]), on(device, masked[1])
-    if recipe.loss == "margin":
-        return margin_loss(anchors, on(device, owners), positives, candidates, left_out, own, margin=recipe.margin)
     indptr = on(device, indptr_of(np.bincount(owners, minlength=len(anchors))))
+    if recipe.loss == "margin":
+        return margin_loss(anchors, indptr, positives, candidates, left_out, own, margin=recipe.margin)
     return sampled_softmax(
         anchors / recipe.temperature, indptr, positives, candidates, on(device, batch.log_q), left_out, own,
         own.new_zeros(hard.shape),
