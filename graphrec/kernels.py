@@ -50,7 +50,10 @@ class Kernel:
 def kernel(function: Callable[P, R], /) -> Callable[P, R]: ...
 @overload
 def kernel(
-    *, inline: Literal["never", "always"] = ..., fastmath: Set[str] = ...
+    *,
+    inline: Literal["never", "always"] = ...,
+    fastmath: Set[str] = ...,
+    error_model: Literal["python", "numpy"] = ...,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
 def kernel(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """Return the function as a kernel: compiled at its first call, without the GIL, its machine code kept on disk.
@@ -61,6 +64,9 @@ def kernel(function: Callable[..., Any] | None = None, /, **options: Any) -> Any
         "always" writes the function into the kernels that call it.
     fastmath : set of str
         What the compiler may do to sums of floats, such as ``{"reassoc", "contract"}``.
+    error_model : {"python", "numpy"}
+        What becomes of a division by zero: an error, or an infinity as in NumPy. A loop that asks before each division
+        is not turned into vector instructions, and takes seven times as long.
 
     Notes
     -----

@@ -38,14 +38,15 @@ _Q = tuple(
 )
 
 
-@kernel(fastmath=_FAST)
+@kernel(fastmath=_FAST, error_model="numpy")  # the divisor is never 0
 def _to_errors(
     scores: FloatArray, n: int, labels: FloatArray, m: int, rate: np.float32
 ) -> None:  # pragma: no cover - compiled
     """Turn scores (n * m,) in place into (label - sigma(score)) rate, with the same ``labels[:m]`` for each input."""
     for j in range(n * m):
         x = _HALF * scores[j]
-        x = min(max(x, -_FLAT), _FLAT) if x == x else x
+        x = _FLAT if x > _FLAT else x
+        x = -_FLAT if x < -_FLAT else x
         y = x * x
         p = _P[0] + y * (_P[1] + y * (_P[2] + y * (_P[3] + y * (_P[4] + y * (_P[5] + y * _P[6])))))
         q = _Q[0] + y * (_Q[1] + y * (_Q[2] + y * _Q[3]))
