@@ -19,16 +19,24 @@ _ABREAST = 32
 
 
 @kernel(inline="always")
-def _contains(indices: RowArray, low: np.int64, high: np.int64, row: np.int64) -> bool:  # pragma: no cover - compiled
-    """Tell whether ``row`` stands in the ascending ``indices[low:high]``."""
-    stop = high
+def _first_from(
+    indices: RowArray, low: np.int64, high: np.int64, row: np.int64
+) -> np.int64:  # pragma: no cover - compiled
+    """Return the first place in the ascending ``indices[low:high]`` that has ``row`` or more; ``high`` if none has."""
     while low < high:
         middle = (low + high) >> 1
         if indices[middle] < row:
             low = middle + 1
         else:
             high = middle
-    return bool(low < stop and indices[low] == row)
+    return low
+
+
+@kernel(inline="always")
+def _contains(indices: RowArray, low: np.int64, high: np.int64, row: np.int64) -> bool:  # pragma: no cover - compiled
+    """Tell whether ``row`` stands in the ascending ``indices[low:high]``."""
+    place = _first_from(indices, low, high, row)
+    return bool(place < high and indices[place] == row)
 
 
 @kernel
@@ -37,13 +45,14 @@ def edges_go_both_ways(
 ) -> bool:  # pragma: no cover - compiled
     """Return whether every edge to the nodes ``first..stop - 1`` has exactly one reverse edge, and none is repeated.
 
-    O(edges to these) and a search of every row for the first; 8 bytes for each of these nodes.
+    O(edges to these) and a look at every row, a search where these are some of its entries; 8 bytes for each of these
+    nodes.
     """
     cursor = indptr[first:stop].copy()
     for node in range(indptr.size - 1):
         edge, end = indptr[node], indptr[node + 1]
-        if first > 0:
-            edge += np.searchsorted(indices[edge:end], first)
+        if edge < end and indices[edge] < first:
+            edge = _first_from(indices, edge, end, first) if indices[end - 1] >= first else end
         while edge < end and indices[edge] < stop:
             other = indices[edge]
             if edge > indptr[node] and indices[edge - 1] == other:
@@ -65,11 +74,16 @@ def joined_types(
     n_types = type_offsets.size - 1
     joined = np.zeros((n_types, n_types), np.bool_)
     for left in range(n_types):
+        missing = n_types
         for edge in range(indptr[type_offsets[left]], indptr[type_offsets[left + 1]]):
             right = 0
             while indices[edge] >= type_offsets[right + 1]:
                 right += 1
-            joined[left, right] = True
+            if not joined[left, right]:
+                joined[left, right] = True
+                missing -= 1
+                if missing == 0:
+                    break
     return joined
 
 

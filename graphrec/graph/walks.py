@@ -344,15 +344,18 @@ def _second_order(
     threads: int | None,
 ) -> _SecondOrder:
     steps = transitions_of(adjacency, relation_weights)
-    near = 1.0 if _may_have_triangles(adjacency) else 1 / q
+    near = 1.0 if q == 1 or _may_have_triangles(adjacency) else 1 / q
     likely_back = len(steps.weights) == 0 and 1 / p > max(near, 1 / q)
     fold = likely_back and _goes_both_ways(steps, threads)
     return _SecondOrder(steps, np.array([1 / p, near, 1 / q]), fold, back, key)
 
 
 def _goes_both_ways(steps: Transitions, threads: int | None) -> bool:
-    """Return whether every edge has exactly one reverse edge, and none is repeated; a part of the nodes a thread."""
-    parts = threads or default_threads()
+    """Return whether every edge has exactly one reverse edge, and none is repeated.
+
+    By parts of the nodes, a few a thread: what a part looks up stays in cache, and no thread waits for a large one.
+    """
+    parts = 4 * (threads or default_threads())
     wanted = np.arange(parts + 1) * len(steps.indices) // parts
     bounds = np.searchsorted(steps.indptr, wanted)
     # Nodes at the end that no edge starts from may have edges to them.
