@@ -18,7 +18,7 @@ from graphrec.fusion.features import feature_rows, log_levels
 from graphrec.fusion.fit_calibrated import Method, check_cutoffs, check_method, fit_calibrated
 from graphrec.fusion.graph_levels import NO_LEVELS, GraphLevels
 from graphrec.fusion.heads import Values, head_shares
-from graphrec.fusion.network import NO_NETWORK, Network, add_rows, even_features, network_from_layers
+from graphrec.fusion.network import FARTHEST, NO_NETWORK, Network, add_rows, even_features, network_from_layers
 from graphrec.fusion.objective import users_with_truth
 from graphrec.fusion.rrf import merging_depth
 from graphrec.fusion.selection import select_best
@@ -208,7 +208,8 @@ def fit_boosted(
         from graphrec.models.deep.odds_network import fit_odds_network
 
         given = hits[among], weights[among], odds[among]
-        made = network_from_layers(*fit_odds_network(even[among], *given, hidden=network, seed=seed))
+        layers = fit_odds_network(even[among], *given, hidden=network, farthest=float(FARTHEST), seed=seed)
+        made = network_from_layers(*layers)
         return made, odds + add_rows(even, made)
 
     def entries(among: npt.NDArray[np.bool_], start: npt.NDArray[np.float64], reference: Any = None) -> Any:

@@ -15,8 +15,8 @@ from graphrec.fusion.trees import LANES
 from graphrec.kernels import kernel
 
 Floats: TypeAlias = npt.NDArray[np.floating[Any]]
-# Features count up to so many spreads from their centre.
-_FARTHEST = np.float32(3.0)
+# Features count up to so many spreads from their centre, in learning and in use.
+FARTHEST = np.float32(3.0)
 # Below or beyond these a share, the head of a list, or a rank counts alike.
 _LEAST_SHARE, _LEAST_HEAD, _LARGEST_HEAD, _LAST_RANK = 1e-4, 1e-3, 1e30, 1000.0
 # Rows that become tiles at a time.
@@ -206,7 +206,7 @@ def _add(
             centre, scale = network.centres[i], network.scales[i]
             for lane in range(LANES):
                 z = (tiles[tile, i, lane] - centre) * scale
-                given[i, lane] = np.float32(0) if np.isnan(z) else min(max(z, -_FARTHEST), _FARTHEST)
+                given[i, lane] = np.float32(0) if np.isnan(z) else min(max(z, -FARTHEST), FARTHEST)
         w, b = 0, 0
         for layer in range(sizes.size - 1):
             hidden = layer < sizes.size - 2

@@ -21,6 +21,7 @@ def fit_odds_network(
     start: npt.NDArray[np.float64],
     *,
     hidden: Sequence[int],
+    farthest: float,
     seed: int,
 ) -> tuple[
     npt.NDArray[np.float64],
@@ -32,18 +33,21 @@ def fit_odds_network(
     Parameters
     ----------
     rows : ndarray
-        (t, F) float32: features of any scale; NaN where one is not known.
+        (t, F) float32: features of any scale; NaN, or an infinity, where one is not known.
     hits, weights, start : ndarray
         (t,): which entries are hits, what they weigh (mean 1), the log odds from which the network starts.
     hidden : sequence of int
         Units of each hidden layer.
+    farthest : float
+        Where scaled features are cut off, > 0.
     seed : int
         Decides the first weights and the order of the entries.
 
     Returns
     -------
     centres, scales : ndarray
-        (F,): a feature less its centre, times its scale, is cut off at -3 and 3, and 0 where it is not known (NaN).
+        (F,): a feature less its centre, times its scale, is cut off at ``farthest``, either way, and 0 where it is not
+        known.
     layers : list of (ndarray, ndarray)
         Each layer's (outputs, inputs) weights and (outputs,) biases. Between layers, z becomes
         z min(max(z + 3, 0), 6) / 6 [3]_, which is smooth as z sigmoid(z) is, without an exponential.
@@ -61,15 +65,14 @@ def fit_odds_network(
     .. [2] Smith, Topin, "Super-convergence: very fast training of neural networks using large learning rates", 2019.
     .. [3] Howard et al., "Searching for MobileNetV3", ICCV 2019, section 5.2.
     """
-    known = ~np.isnan(rows)
+    known = np.isfinite(rows)
     centres = np.add.reduce(rows, axis=0, dtype=np.float64, where=known) / np.maximum(known.sum(axis=0), 1)
-    scaled = rows - centres.astype(np.float32)
-    np.nan_to_num(scaled, copy=False, nan=0.0)
+    scaled = np.where(known, rows - centres.astype(np.float32), np.float32(0))
     spread = np.sqrt(np.einsum("tf,tf->f", scaled, scaled, dtype=np.float64) / len(rows))
     # A feature that is the same everywhere says nothing here, and must not say much elsewhere.
     scales = np.where(spread > 1e-6, 1.0 / np.maximum(spread, 1e-6), 0.0)
     scaled *= scales.astype(np.float32)
-    np.clip(scaled, -3.0, 3.0, out=scaled)
+    np.clip(scaled, -farthest, farthest, out=scaled)
     inputs = torch.from_numpy(scaled)
     hit, weight, given = (torch.from_numpy(part.astype(np.float32)) for part in (hits, weights, start))
     generator = torch.Generator().manual_seed(seed)
