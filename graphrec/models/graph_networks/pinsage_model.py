@@ -97,7 +97,7 @@ class ImportanceConv(MessagePassing):  # type: ignore[misc]
         by_own, by_neighbours = weight[:dim], weight[dim:]
         if self.message_map is None:
             by_own = by_own + torch.eye(dim, device=x.device)
-        z = torch.addmm(self.update_map.bias, x, by_own).addmm_(neighbours, by_neighbours)
+        z = torch.addmm(torch.addmm(self.update_map.bias, x, by_own), neighbours, by_neighbours)
         return z if self.message_map is None else normalize(torch.relu(z))
 
 

@@ -89,6 +89,17 @@ def test_a_layer_reads_the_edges_that_pyg_has(weighted: bool) -> None:
     np.testing.assert_allclose(ours.numpy(), pyg.numpy(), atol=1e-6)
 
 
+@pytest.mark.parametrize("residual", [True, False])
+def test_a_layer_works_in_other_precisions(residual: bool) -> None:
+    torch.manual_seed(0)
+    conv, h, edges = ImportanceConv(6, residual=residual), torch.randn(10, 6), torch.randint(0, 10, (2, 30))
+    exact = conv(h, edges)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        rounded = conv(h, edges)
+    torch.testing.assert_close(rounded.float(), exact, rtol=0.1, atol=0.1)
+    torch.testing.assert_close(conv.double()(h.double(), edges).float(), exact)
+
+
 def test_items_without_neighbours_pool_nothing() -> None:
     none = NeighbourTable(np.zeros(6, np.int64), [], [], n_columns=5)
     tower = tower_of(5, 4, 2)
