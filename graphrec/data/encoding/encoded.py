@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from graphrec.checks import as_array, check_choice, check_count, check_finite, check_indptr, check_rows, typed_fields
 from graphrec.data.lists import indptr_of
-from graphrec.errors import DataError
+from graphrec.errors import DataError, brief
 
 # Codes of a category: of a row of which nothing is known, and of a value that is rare in train or unknown to it.
 MISSING, RARE = 0, 1
@@ -154,6 +154,8 @@ def _taken(column: Codes, rows: npt.NDArray[np.int64]) -> Codes:
 
 def _check_names(kind: str, fields: tuple[EncodedField, ...], columns: Mapping[str, object]) -> None:
     names = [field.name for field in fields if field.kind == kind]
+    if not isinstance(columns, Mapping):
+        raise DataError(f"the {kind} columns are {brief(columns)}; legal: a mapping from names of fields to columns")
     if set(names) != set(columns):
         raise DataError(
             f"the {kind} fields are {', '.join(names) or 'none'}, the columns given {', '.join(columns) or 'none'}; "

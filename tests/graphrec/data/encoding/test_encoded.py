@@ -51,6 +51,8 @@ def test_a_column_of_one_code_a_row_is_taken_by_rows() -> None:
         ({"fields": FIELDS[:2]}, "the vector fields are none, the columns given cover"),
         ({"fields": (*FIELDS, FIELDS[0])}, "the field 'genre' stands twice"),
         ({"categories": {}}, "the category fields are genre, the columns given none"),
+        ({"categories": "genre"}, "the category columns are 'genre'; legal: a mapping"),
+        ({"vectors": ["cover"]}, r"the vector columns are \['cover'\]; legal: a mapping"),
         ({"categories": {"genre": ([0, 1, 1, 2], [2, 3])}}, "row 1 of the category 'genre' has no code"),
         ({"categories": {"genre": ([0, 1, 2, 3], [2, 4, 0])}}, r"codes of 'genre'\[1\] is 4; legal rows are 0 to 3"),
         ({"categories": {"genre": ([0, 1, 2, 3], [2, -1, 0])}}, r"codes of 'genre'\[1\] is -1"),
