@@ -100,10 +100,12 @@ class Frontier:
         edges = self._table.indptr, self._table.neighbours
         _mark(*edges, left, right, self._left_out, True)
         blocks: list[Block] = []
-        for _ in range(self._layers):
-            blocks.append(self._block(seeds))
-            seeds = blocks[-1].nodes
-        _mark(*edges, left, right, self._left_out, False)
+        try:
+            for _ in range(self._layers):
+                blocks.append(self._block(seeds))
+                seeds = blocks[-1].nodes
+        finally:
+            _mark(*edges, left, right, self._left_out, False)
         return blocks[::-1]
 
     def _block(self, seeds: Rows) -> Block:

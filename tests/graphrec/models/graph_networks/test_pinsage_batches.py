@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 from graphrec.data.interactions import Interactions
 from graphrec.data.neighbours import NeighbourTable
+from graphrec.errors import DataError
+from graphrec.models.graph_networks import pinsage_batches
 from graphrec.models.graph_networks.pinsage_batches import (
     Batch,
     Batches,
@@ -73,6 +75,24 @@ def test_a_frontier_is_the_same_when_it_is_used_again() -> None:
     for left, right in zip(first, again, strict=True):
         np.testing.assert_array_equal(left.nodes, right.nodes)
         np.testing.assert_array_equal(left.neighbours, right.neighbours)
+
+
+def test_a_layer_of_more_neighbours_than_places_count_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    table, everything = table_of(30, 1), np.arange(30)
+    m, frontier = len(table.neighbours), Frontier(table, 1)
+    edges = np.repeat(everything, np.diff(table.indptr)), table.neighbours.astype(np.int64)
+    before = frontier.blocks(everything)[0]
+    monkeypatch.setattr(pinsage_batches, "_MOST", m - 1)
+    sentence = f"a layer has {m} neighbours; at most {m - 1}: keep fewer neighbours"
+    with pytest.raises(DataError, match=sentence):
+        whole(table)
+    with pytest.raises(DataError, match=sentence):
+        rows_of(table, everything)
+    with pytest.raises(DataError, match=sentence):
+        frontier.blocks(everything, edges)
+    monkeypatch.undo()
+    # What was left out of the batch that failed is there again.
+    np.testing.assert_array_equal(frontier.blocks(everything)[0].neighbours, before.neighbours)
 
 
 def test_the_whole_block_pools_in_order_of_rows() -> None:
