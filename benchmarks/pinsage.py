@@ -34,7 +34,7 @@ from graphrec.data.vocabulary import Vocabulary
 from graphrec.graph.catalogue import items_only, with_users
 from graphrec.graph.importance import importance_neighbours
 from graphrec.models.graph_networks.item_inputs import ItemInputs
-from graphrec.models.graph_networks.pinsage_batches import Frontier
+from graphrec.models.graph_networks.pinsage_batches import Frontier, shared_items
 from graphrec.models.graph_networks.pinsage_losses import margin_loss
 from graphrec.models.graph_networks.pinsage_model import ItemTower
 
@@ -66,18 +66,10 @@ def pairs_of(events: Interactions, n: int, rng: np.random.Generator) -> tuple[Ro
     return events.items[first].astype(np.int64), events.items[second].astype(np.int64)
 
 
-def same(queries: Rows, negatives: Rows) -> tuple[Rows, Rows]:
-    """Return where a query stands among the distinct negatives: places of queries, and of negatives."""
-    order = np.argsort(negatives)
-    at = np.minimum(np.searchsorted(negatives, queries, sorter=order), len(order) - 1)
-    rows = np.flatnonzero(negatives[order[at]] == queries)
-    return rows, order[at[rows]]
-
-
 def loss_of(vectors: Tensor, places: Rows, n_pairs: int) -> Tensor:
     """Return the margin loss of a step whose queries, partners and negatives stand at ``places`` of ``vectors``."""
     queries, partners, negatives = torch.tensor_split(torch.from_numpy(places), [n_pairs, 2 * n_pairs])
-    rows, columns = (torch.from_numpy(ends) for ends in same(queries.numpy(), negatives.numpy()))
+    rows, columns = (torch.from_numpy(ends) for ends in shared_items(queries.numpy(), negatives.numpy()))
     anchors, positives, candidates = (
         normalize(vectors.index_select(0, part)) for part in (queries, partners, negatives)
     )

@@ -52,7 +52,7 @@ def edges_go_both_ways(
     for node in range(indptr.size - 1):
         edge, end = indptr[node], indptr[node + 1]
         if edge < end and indices[edge] < first:
-            edge = _first_from(indices, edge, end, np.int64(first)) if indices[end - 1] >= first else end
+            edge = _first_from(indices, edge, end, np.int64(first))
         while edge < end and indices[edge] < stop:
             other = indices[edge]
             if edge > indptr[node] and indices[edge - 1] == other:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 # Score of what is left out: finite, for a user may have nothing else.
-NEVER = -1e4
+_NEVER = -1e4
 # Users whose products with all shared negatives are held at a time.
 _ROWS = 512
 
@@ -24,7 +24,7 @@ class Part(NamedTuple):
     places : Tensor
         (m',) int64: where among these users the user of each of the pairs stands.
     products : Tensor
-        (b', n): of these users with the shared negatives; what is left out has ``NEVER``.
+        (b', n): of these users with the shared negatives; what is left out is far below all else.
     """
 
     users: slice
@@ -39,7 +39,7 @@ def parts(anchors: Tensor, indptr: Tensor, shared: Tensor, masked: tuple[Tensor,
     ``anchors``, ``indptr``, ``shared`` and ``masked`` are as in :func:`sampled_softmax`.
     """
     device = anchors.device
-    owners = torch.repeat_interleave(torch.arange(len(anchors), device=device), indptr.diff())
+    owners = torch.repeat_interleave(indptr.diff())
     order = torch.argsort(masked[0], stable=True)
     rows_masked, places_masked = masked[0][order], masked[1][order]
     for start in range(0, len(anchors), _ROWS):
@@ -48,7 +48,7 @@ def parts(anchors: Tensor, indptr: Tensor, shared: Tensor, masked: tuple[Tensor,
         products = anchors[users] @ shared.T
         bounds = torch.searchsorted(rows_masked, torch.tensor([start, stop], device=device))
         here = slice(int(bounds[0]), int(bounds[1]))
-        products[rows_masked[here] - start, places_masked[here]] = NEVER
+        products[rows_masked[here] - start, places_masked[here]] = _NEVER
         yield Part(users, pairs, owners[pairs] - start, products)
 
 
@@ -122,8 +122,8 @@ class _SampledSoftmax(torch.autograd.Function):
             mine = anchors[part]
             products.sub_(shared_log_q)
             single = torch.einsum("bd,brd->br", mine, own[part]) - own_log_q[part]
-            single = single.clamp_min(NEVER)
-            highest = products.new_full((len(mine),), NEVER)
+            single = single.clamp_min(_NEVER)
+            highest = products.new_full((len(mine),), _NEVER)
             for scored in (products, single):
                 if scored.shape[1]:
                     highest = torch.maximum(highest, scored.amax(dim=1))

@@ -114,6 +114,14 @@ class Frontier:
         return block_of(*_expand(table.indptr, table.neighbours, table.scores, seeds, self._left_out, self._place))
 
 
+def shared_items(queries: Rows, candidates: Rows) -> tuple[Rows, Rows]:
+    """Return the places among queries and among distinct candidates of the pairs that are of one item."""
+    places = np.full(max(queries.max(initial=-1), candidates.max(initial=-1)) + 1, -1, dtype=np.int64)
+    places[candidates] = np.arange(len(candidates))
+    shared = np.flatnonzero(places[queries] >= 0)
+    return shared, places[queries[shared]]
+
+
 def whole(table: NeighbourTable) -> Block:
     """Return the block of all items: what each pools among all."""
     return Frontier(table, 1).blocks(np.arange(len(table), dtype=np.int64))[0]

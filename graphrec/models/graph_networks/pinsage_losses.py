@@ -45,7 +45,7 @@ def margin_loss(
     Time O(b * n * dim): an anchor meets the candidates once for all that it chose. Memory 4 * n bytes for each of 512
     anchors and of what they chose.
     """
-    owners = torch.repeat_interleave(torch.arange(len(anchors), device=anchors.device), indptr.diff())
+    owners = torch.repeat_interleave(indptr.diff())
     near = (anchors.index_select(0, owners) * positives).sum(dim=1, keepdim=True) - margin  # (m, 1)
     loss: Tensor = _Margin.apply(anchors, indptr, near, candidates, masked)  # type: ignore[no-untyped-call]
     if own.shape[1]:

@@ -13,15 +13,7 @@ from torch_geometric.nn import MessagePassing  # type: ignore[import-untyped]
 
 from graphrec.data.neighbours import NeighbourTable
 from graphrec.models.graph_networks.item_inputs import ItemInputs
-from graphrec.models.graph_networks.pinsage_batches import (
-    Block,
-    FloatArray,
-    Places,
-    Rows,
-    block_of,
-    rows_of,
-    whole,
-)
+from graphrec.models.graph_networks.pinsage_batches import Block, FloatArray, Places, Rows, block_of, rows_of, whole
 
 # Rows of a matrix product outside training: see :func:`in_places`.
 _PLACES = 256

@@ -17,7 +17,7 @@ from graphrec.data.neighbours import NeighbourTable
 from graphrec.models.deep.sampled_softmax import sampled_softmax
 from graphrec.models.graph_networks.item_inputs import ItemInputs
 from graphrec.models.graph_networks.pinsage_batches import Batch as PinSageBatch
-from graphrec.models.graph_networks.pinsage_batches import Batches, Frontier, Histories, Rows, takers_of
+from graphrec.models.graph_networks.pinsage_batches import Batches, Frontier, Histories, Rows, shared_items, takers_of
 from graphrec.models.graph_networks.pinsage_losses import margin_loss
 from graphrec.models.graph_networks.pinsage_model import ItemTower, PinSageModel, on
 from graphrec.models.training.loop import Batch, Group, seeded
@@ -160,17 +160,11 @@ def batch_loss(model: PinSageModel, batch: PinSageBatch, recipe: Any, taken: Tak
     if recipe.item_weight and len(batch.queries):
         queries = items.index_select(0, on(device, batch.queries))
         pairs = np.arange(len(batch.queries)), batch.partners
-        mean = _loss(recipe, queries, directions, pairs, _themselves(batch), batch, batch.hard)
+        mean = _loss(
+            recipe, queries, directions, pairs, shared_items(batch.queries, batch.candidates), batch, batch.hard
+        )
         total = total + recipe.item_weight * len(batch.queries) * mean
     return total
-
-
-def _themselves(batch: PinSageBatch) -> tuple[Rows, Rows]:
-    """Return the places among queries and among candidates of the pairs that are of one item."""
-    places = np.full(len(batch.seeds), -1, dtype=np.int64)
-    places[batch.candidates] = np.arange(len(batch.candidates))
-    shared = np.flatnonzero(places[batch.queries] >= 0)
-    return shared, places[batch.queries[shared]]
 
 
 def _loss(
