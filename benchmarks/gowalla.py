@@ -357,7 +357,8 @@ def main() -> None:
     console.print(*(f"too low: {figure}" for figure in missed), sep="\n", highlight=False)
     if arguments.json is not None:
         settings = {"seed": SEED, "channels": {name: CHANNELS[name] for name in arguments.channels},
-                "validation_share": SHARE, "validation_users": VALIDATION_USERS, **extra, "missed": missed,
+                "validation_share": SHARE, "popularity_exponent": POPULARITY_EXPONENT,
+                "validation_users": VALIDATION_USERS, **extra, "missed": missed,
                 "leaderboard": leaderboard(folder / "BARS_leaderboard_gowalla_m1.csv")}  # fmt: skip
         write_json(arguments.json, "gowalla", settings, results, packages=("scikit-learn", "lightgbm"))
 
